@@ -1,0 +1,1 @@
+"""Tolerant resolution of the names people write into catalog rows."""

@@ -1,0 +1,203 @@
+"""Row types of the hardware tables. Capacities are GiB, rates GB/s = 10^9 B/s, compute TFLOPS (10^12 FLOP/s, dense)."""
+
+from typing import Literal
+
+from catalog.rows import Count, Numbers, Positive, Row, Words
+
+Maker = Literal["nvidia", "amd", "intel", "apple", "qualcomm"]
+RamType = Literal["DDR3", "DDR4", "DDR5", "LPDDR4X", "LPDDR5", "LPDDR5X"]
+FormFactor = Literal["Mini-ITX", "Micro-ATX", "ATX", "E-ATX"]
+
+
+class Gpu(Row):
+    """One graphics card or integrated GPU in one memory size."""
+
+    maker: Maker
+    architecture: str
+    """Generation as efficiencies are pooled: maxwell pascal volta turing ampere ada hopper blackwell, gcn vega cdna1-3 rdna1-4,
+    xe_lp alchemist battlemage xe_lpg."""
+    form: Literal["desktop", "laptop", "workstation", "datacentre", "integrated"]
+    vram_gib: Positive
+    usable_vram_gib: Positive
+    """What the driver reports as total to a compute program, before any allocation."""
+    memory_type: str
+    bus_bits: Count
+    data_rate_gt_s: Positive
+    bandwidth_gb_s: Positive
+    """Peak: bus_bits / 8 * data_rate_gt_s."""
+    fp16_tensor_tflops: Positive | None = None
+    """Dense FP16 matrix units (tensor cores, WMMA, MFMA, XMX) with FP32 accumulation where the maker states it; None without them."""
+    fp16_shader_tflops: Positive
+    fp32_shader_tflops: Positive
+    pcie_gen: Count
+    pcie_lanes: Count
+    power_w: Positive
+    slots: Positive | None = None
+    length_mm: Positive | None = None
+    power_connectors: str = ""
+    released: str
+    """Year, or year and month."""
+    common_variant: bool = True
+    """Whether a name without a memory size means this row."""
+    aliases: Words = ()
+
+
+class Cpu(Row):
+    """One processor."""
+
+    maker: Maker
+    socket: str
+    microarchitecture: str
+    segment: Literal["desktop", "laptop", "hedt", "server"]
+    released: str
+    cores: Count
+    performance_cores: Count
+    """Equal to cores where all are alike."""
+    threads: Count
+    base_ghz: Positive
+    boost_ghz: Positive
+    l3_mib: float
+    ccds: Count = 1
+    fabric_read_gb_s: Positive | None = None
+    """Read limit between the cores and the memory controller, all CCDs together, where it lies below the DRAM peak."""
+    memory_types: Words
+    memory_channels: Count
+    """64-bit channels (a DDR5 module counts as one)."""
+    mt_s_1dpc: Numbers
+    """Highest supported data rate with one DIMM per channel, one number per entry of memory_types."""
+    mt_s_2dpc: Numbers
+    """The same with two DIMMs per channel; empty where only one fits."""
+    max_memory_gib: Positive
+    registered_memory: bool = False
+    pcie_gen: Count
+    pcie_lanes: Count
+    avx2: bool
+    avx512: bool
+    avx_vnni: bool
+    amx: bool
+    tdp_w: Positive
+    integrated_gpu: bool
+    aliases: Words = ()
+
+
+class Board(Row):
+    """A main board: what it takes and how it wires its slots."""
+
+    socket: str
+    chipset: str
+    form_factor: FormFactor
+    ram_type: RamType
+    dimm_slots: Count
+    dimms_per_channel: Count
+    max_memory_gib: Positive
+    registered_memory: bool = False
+    slot1_pcie_gen: Count
+    slot1_pcie_lanes: Count
+    """Electrical lanes of the first x16-size slot with that slot alone in use."""
+    slot2_pcie_gen: Count | None = None
+    slot2_pcie_lanes: Count | None = None
+    """Electrical lanes of the second x16-size slot, None without one."""
+    slot1_shared_lanes: Count | None = None
+    """Lanes left to the first slot when the second is in use (8 for x8/x8 boards)."""
+    m2_slots: int
+    sata_ports: int | None = None
+
+
+class RamKit(Row):
+    """A memory kit: `modules` modules of `module_gib` each."""
+
+    ram_type: RamType
+    mt_s: Count
+    modules: Count
+    module_gib: Positive
+    form_factor: Literal["DIMM", "SODIMM"]
+    registered: bool = False
+    ecc: bool = False
+
+
+class Ssd(Row):
+    """A solid-state disk."""
+
+    capacity_gb: Positive
+    form_factor: Literal["M.2", "2.5"]
+    interface: str
+    sequential_read_gb_s: Positive
+    random_read_gb_s: Positive
+    """4 KiB reads at the depth a page-faulting program reaches (QD1), in GB/s; the note in the table's README says how derived."""
+    random_read_iops: Positive | None = None
+
+
+class Psu(Row):
+    """A power supply."""
+
+    watts: Positive
+    efficiency: str = ""
+    form_factor: Literal["ATX", "SFX"]
+    pcie_8pin: int
+    pcie_16pin: int
+
+
+class Case(Row):
+    """A case: what fits into it."""
+
+    board_form_factors: Words
+    max_gpu_length_mm: Positive
+    max_cooler_height_mm: Positive
+    gpu_slots: Count
+
+
+class Cooler(Row):
+    """A CPU cooler."""
+
+    sockets: Words
+    max_tdp_w: Positive
+    height_mm: Positive
+
+
+class UnifiedMachine(Row):
+    """A whole box whose CPU and GPU share one memory (Mac, Strix Halo, DGX Spark, Jetson, an APU mini PC)."""
+
+    maker: str
+    kind: Literal["unified"] = "unified"
+    chip: str
+    architecture: str
+    """Efficiency pool: apple_m1 .. apple_m5, rdna3_5 (Strix), rdna3, rdna2, vega, blackwell (GB10), ampere (Orin), xe2 ..."""
+    backend: Literal["metal", "cuda", "rocm", "vulkan"]
+    """Default backend."""
+    gpu_cores: Count
+    memory_gib: Numbers
+    """Sizes sold."""
+    memory_type: str
+    bus_bits: Count
+    data_rate_gt_s: Positive
+    bandwidth_gb_s: Positive
+    fp16_tflops: Positive
+    """Dense FP16 of the GPU (matrix units where the chip has them)."""
+    cpu_cores: Count
+    cpu_microarchitecture: str
+    gpu_memory_share: Positive
+    """Share of memory that the GPU may use by default."""
+    storage_read_gb_s: Positive | None = None
+    power_w: Positive
+    released: str
+    aliases: Words = ()
+
+
+class Laptop(Row):
+    """A laptop with a discrete GPU: names of catalog rows for its GPU and CPU, and its memory."""
+
+    maker: str
+    kind: Literal["laptop"] = "laptop"
+    gpu: str
+    cpu: str
+    ram_type: RamType
+    ram_mt_s: Count
+    ram_channels: Count
+    ram_gib: Numbers
+    """Sizes sold."""
+    max_ram_gib: Positive
+    ssd_gb: Positive
+    storage_read_gb_s: Positive
+    power_w: Positive
+    released: str
+    aliases: Words = ()

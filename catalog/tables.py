@@ -1,0 +1,92 @@
+"""The only code that opens the shipped tables; each is read once per process."""
+
+import csv
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from catalog.parts import Board, Case, Cooler, Cpu, Gpu, Laptop, Psu, RamKit, Ssd, UnifiedMachine
+from catalog.prices import Price
+
+DATA = Path(__file__).parent / "data"
+R = TypeVar("R", bound=BaseModel)
+
+
+def cells(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a CSV table as dictionaries of the cells that are not empty; lines that begin with # are remarks."""
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(line for line in file if not line.startswith("#")):
+            yield {column: cell for column, cell in row.items() if cell != ""}
+
+
+def _read(row_type: type[R], table: str) -> tuple[R, ...]:
+    return tuple(row_type.model_validate(row) for row in cells(DATA / table))
+
+
+@cache
+def gpus() -> tuple[Gpu, ...]:
+    """Graphics cards and integrated GPUs."""
+    return _read(Gpu, "gpus.csv")
+
+
+@cache
+def cpus() -> tuple[Cpu, ...]:
+    """Processors."""
+    return _read(Cpu, "cpus.csv")
+
+
+@cache
+def boards() -> tuple[Board, ...]:
+    """Main boards."""
+    return _read(Board, "boards.csv")
+
+
+@cache
+def ram_kits() -> tuple[RamKit, ...]:
+    """Memory kits."""
+    return _read(RamKit, "ram_kits.csv")
+
+
+@cache
+def ssds() -> tuple[Ssd, ...]:
+    """Solid-state disks."""
+    return _read(Ssd, "ssds.csv")
+
+
+@cache
+def psus() -> tuple[Psu, ...]:
+    """Power supplies."""
+    return _read(Psu, "psus.csv")
+
+
+@cache
+def cases() -> tuple[Case, ...]:
+    """Cases."""
+    return _read(Case, "cases.csv")
+
+
+@cache
+def coolers() -> tuple[Cooler, ...]:
+    """CPU coolers."""
+    return _read(Cooler, "coolers.csv")
+
+
+@cache
+def unified_machines() -> tuple[UnifiedMachine, ...]:
+    """Unified-memory boxes."""
+    return _read(UnifiedMachine, "unified_machines.csv")
+
+
+@cache
+def laptops() -> tuple[Laptop, ...]:
+    """Laptops with a discrete GPU."""
+    return _read(Laptop, "laptops.csv")
+
+
+@cache
+def prices() -> tuple[Price, ...]:
+    """Dated price quotes."""
+    return _read(Price, "prices.csv")
