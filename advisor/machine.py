@@ -1,0 +1,99 @@
+"""The machine a model runs on, as the physics sees it: devices, memories and links with their peak rates.
+
+Rates are GB/s (10^9 B/s) of the data sheet; what share of a peak is reached is the business of the efficiencies.
+"""
+
+from dataclasses import dataclass, field
+
+PCIE_GB_S_PER_LANE = {1: 0.25, 2: 0.5, 3: 0.985, 4: 1.969, 5: 3.938, 6: 7.563, 7: 15.125}
+"""One direction, after line coding. Source: PCI-SIG, PCI Express base specifications 1.0 to 7.0 (read 2026-11-24)."""
+
+
+def pcie_gb_s(generation: int, lanes: int) -> float:
+    """Peak of a PCIe link in one direction.
+
+    >>> round(pcie_gb_s(4, 16), 1)
+    31.5
+    """
+    return PCIE_GB_S_PER_LANE[generation] * lanes
+
+
+def dram_gb_s(mt_s: float, channels: int) -> float:
+    """Peak of `channels` 64-bit DRAM channels.
+
+    >>> dram_gb_s(3200, 2)
+    51.2
+    """
+    return mt_s * channels * 8 / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class GpuDevice:
+    """One graphics card, or the graphics part of a unified machine."""
+
+    name: str
+    maker: str
+    architecture: str
+    form: str
+    vram_bytes: float
+    """What programs may allocate in all before anything runs."""
+    bandwidth_gb_s: float
+    fp16_tflops: float
+    """Dense matrix units where there are any, else shaders."""
+    link_gb_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CpuSide:
+    """The processors and how wide they compute."""
+
+    name: str
+    microarchitecture: str
+    cores: int
+    """Physical cores of all sockets."""
+    vector_bytes: int
+    """Width of a vector register that llama.cpp's kernels use: 64 AVX-512, 32 AVX2, 16 older or ARM NEON."""
+    ghz: float
+    sockets: int
+    features: frozenset[str]
+
+    @property
+    def vector_gb_s(self) -> float:
+        """Bytes that all cores' vector units take in per second at one vector per cycle: the yardstick of CPU compute."""
+        return self.cores * self.ghz * self.vector_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Ram:
+    """System memory of all sockets together."""
+
+    type: str
+    bandwidth_gb_s: float
+    """Lower of the DRAM peak and the fabric's read limit."""
+    capacity_bytes: float | None
+    """None where not said: then taken as large enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """The disk that the model file lies on."""
+
+    sequential_gb_s: float
+    random_gb_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Parts put together."""
+
+    name: str
+    gpus: tuple[GpuDevice, ...]
+    cpu: CpuSide
+    ram: Ram
+    storage: Storage
+    unified: bool = False
+    backend: str = "cpu"
+    assumptions: tuple[str, ...] = ()
+    """What the question did not say and had to be filled in, as sentences."""
+    unknown: frozenset[str] = field(default_factory=frozenset)
+    """The same as codes that widen the interval: cpu, ram_speed, vram, variant."""
