@@ -65,7 +65,7 @@ class Cpu(Row):
     """64-bit channels (a DDR5 module counts as one)."""
     mt_s_1dpc: Numbers
     """Highest supported data rate with one DIMM per channel, one number per entry of memory_types."""
-    mt_s_2dpc: Numbers
+    mt_s_2dpc: Numbers = ()
     """The same with two DIMMs per channel; empty where only one fits."""
     max_memory_gib: Positive
     registered_memory: bool = False
