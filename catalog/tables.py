@@ -8,8 +8,11 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
+from catalog.efficiency import Effect, Spread
+from catalog.llms import Llm
 from catalog.parts import Board, Case, Cooler, Cpu, Gpu, Laptop, Psu, RamKit, Ssd, UnifiedMachine
 from catalog.prices import Price
+from catalog.quants import Quant, QuantQuality, TensorType
 
 DATA = Path(__file__).parent / "data"
 R = TypeVar("R", bound=BaseModel)
@@ -90,3 +93,39 @@ def laptops() -> tuple[Laptop, ...]:
 def prices() -> tuple[Price, ...]:
     """Dated price quotes."""
     return _read(Price, "prices.csv")
+
+
+@cache
+def efficiencies() -> tuple[Effect, ...]:
+    """Fitted effects on the physics' coefficients."""
+    return _read(Effect, "efficiencies.csv")
+
+
+@cache
+def spreads() -> tuple[Spread, ...]:
+    """Quantiles of the prediction's errors on machines never fitted."""
+    return _read(Spread, "spreads.csv")
+
+
+@cache
+def llms() -> tuple[Llm, ...]:
+    """Language models."""
+    return _read(Llm, "llms.csv")
+
+
+@cache
+def tensor_types() -> dict[str, TensorType]:
+    """Layouts of the ggml tensor types by name."""
+    return {row.name: row for row in _read(TensorType, "tensor_types.csv")}
+
+
+@cache
+def quants() -> tuple[Quant, ...]:
+    """Quantisations as files are named after them."""
+    return _read(Quant, "quants.csv")
+
+
+@cache
+def quant_quality() -> tuple[QuantQuality, ...]:
+    """Measured loss of quality by quantisation."""
+    return _read(QuantQuality, "quant_quality.csv")

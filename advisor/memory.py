@@ -1,0 +1,82 @@
+"""What lies in memory beside the weights: KV cache, recurrent state, compute buffers. All sizes in bytes."""
+
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.footprint import Footprint
+from catalog.tables import tensor_types
+
+Array = NDArray[np.float64]
+Number = TypeVar("Number", float, Array)
+
+CONTEXT_PAD: Final = 256
+"""llama.cpp pads the cells of a KV cache to multiples of this. Source: llama-context.cpp (GGML_PAD(n_ctx, 256))."""
+
+_KV_SPELLINGS: Final[Mapping[str, str]] = {"fp16": "F16", "half": "F16", "fp32": "F32", "q8": "Q8_0", "q4": "Q4_0", "q5": "Q5_0"}
+
+
+def kv_element_bytes(kv_type: str) -> float:
+    """Bytes per element of a KV cache type.
+
+    >>> kv_element_bytes("q8_0")
+    1.0625
+    """
+    name = kv_type.strip()
+    return tensor_types()[_KV_SPELLINGS.get(name.lower(), name.upper())].bits_per_weight / 8
+
+
+def padded(tokens: Number) -> Number:
+    """Tokens rounded up to the cache's padding.
+
+    >>> padded(300.0)
+    512.0
+    """
+    return np.ceil(np.asarray(tokens) / CONTEXT_PAD)[()] * CONTEXT_PAD
+
+
+def _row_bytes(footprint: Footprint, k_type: str, v_type: str) -> Array:
+    """Bytes per token of context in each layer."""
+    return footprint.layer_kv_elements @ np.array([kv_element_bytes(k_type), kv_element_bytes(v_type)])
+
+
+def kv_bytes(footprint: Footprint, n_ctx: float, k_type: str, v_type: str, ubatch: float, n_seq: int = 1) -> Array:
+    """KV cache as allocated, by layer, for `n_seq` sequences of `n_ctx` tokens each.
+
+    A sliding layer keeps its window and one micro-batch. Source: llama.cpp src/llama-kv-cache-iswa.cpp.
+    """
+    full = padded(float(n_ctx))
+    window = np.minimum(np.ceil((footprint.layer_window + ubatch) / CONTEXT_PAD) * CONTEXT_PAD, full)
+    tokens = np.where(footprint.layer_window > 0, window, full)
+    return _row_bytes(footprint, k_type, v_type) * tokens * n_seq
+
+
+def kv_read_bytes(footprint: Footprint, depth: float, k_type: str, v_type: str) -> Array:
+    """KV cache that one decode step reads at that depth, by layer and for one sequence."""
+    tokens = np.where(footprint.layer_window > 0, np.minimum(footprint.layer_window, depth), depth)
+    return _row_bytes(footprint, k_type, v_type) * tokens
+
+
+def recurrent_bytes(footprint: Footprint, n_seq: int = 1) -> Array:
+    """State of the recurrent layers as allocated."""
+    return footprint.layer_recurrent_bytes * n_seq
+
+
+def expected_experts(n_experts: Number, n_used: Number, batch: Number) -> Number:
+    """Distinct experts that a batch of tokens routes to, were the choice uniform: n (1 - (1 - k/n)^b).
+
+    >>> expected_experts(128.0, 8.0, 1.0)
+    8.0
+    """
+    return n_experts * (1.0 - (1.0 - n_used / n_experts) ** batch)
+
+
+def compute_buffer_bytes(footprint: Footprint, ubatch: float, n_ctx: float, flash_attn: bool, on_gpu: bool) -> float:
+    """Scratch memory of one device for its part of the graph; `on_gpu`: the device also computes the output logits."""
+    activations = ubatch * 4.0 * (3 * footprint.hidden_size + 2 * footprint.largest_activation)
+    scores = 0.0 if flash_attn else 4.0 * footprint.n_heads * ubatch * n_ctx
+    mask = (2.0 if flash_attn else 4.0) * ubatch * n_ctx
+    logits = 4.0 * footprint.vocab_size * ubatch if on_gpu else 0.0
+    return max(logits, activations + scores) + mask

@@ -1,0 +1,167 @@
+"""Which ggml type each tensor gets in a quantised file: llama.cpp's mix rules, then the recipe's own overrides.
+
+Source: llama.cpp src/llama-quant.cpp (llama_tensor_get_type_impl, tensor_type_fallback, tensor_allows_quantization), as
+vendored in llama-cpp-python 0.3.36, read 2026-11-24. Importance matrices are assumed for the i-quants that need one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from advisor.mixes import DEFAULT_TYPE, LOW_BIT, RULES, Rule
+from advisor.tensors import Shape, Tensor
+from catalog.llms import Llm
+from catalog.quants import Quant
+from catalog.tables import tensor_types
+
+_FLOATS = ("F32", "F16", "BF16")
+_UNQUANTISED = ("_norm", "ffn_gate_inp", "altup", "laurel", "per_layer_model_proj", "ssm_conv1d", "shortconv.conv", "position_embd")
+_FALLBACK = {
+    "Q2_K": "Q4_0", "Q3_K": "Q4_0", "TQ1_0": "Q4_0", "TQ2_0": "Q4_0", "Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0",
+}  # fmt: skip
+"""Types with blocks of 256 that need another where the row is no multiple; i-quants fall back to IQ4_NL."""
+
+_CATEGORIES = (
+    ("attn_qkv.weight", "attn_v"), ("attn_kv_b.weight", "attn_v"), ("attn_v.weight", "attn_v"), ("attn_k.weight", "attn_k"),
+    ("attn_q.weight", "attn_q"), ("attn_output.weight", "attn_output"), ("ffn_up", "ffn_up"), ("ffn_gate", "ffn_gate"),
+    ("ffn_down", "ffn_down"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """What the rules ask about the model."""
+
+    n_experts: int
+    gqa: float
+    n_layers: int
+    n_values: int
+    """Tensors of the attn_v category."""
+    tied: bool
+    is_70b: bool
+
+
+@dataclass(slots=True)
+class _Position:
+    """Counters of the tensors of a category met so far."""
+
+    values: int = 0
+    downs: int = 0
+
+
+def typed(llm: Llm, quant: Quant, shapes: Sequence[Shape]) -> tuple[Tensor, ...]:
+    """The tensors with the type that `quant` gives each."""
+    layers = [s.layer for s in shapes if s.layer is not None]
+    model = _Model(
+        n_experts=llm.n_experts,
+        gqa=_queries_per_key(llm),
+        n_layers=max(layers) + 1,
+        n_values=sum(category(s.name) == "attn_v" for s in shapes),
+        tied=llm.tied_embeddings,
+        is_70b=llm.n_layers == 80 and llm.architecture in ("llama", "qwen2") and llm.n_heads != llm.n_kv_heads,
+    )
+    at = _Position()
+    return tuple(Tensor(*shape, _type(llm, model, quant, shape, at)) for shape in shapes)
+
+
+def _queries_per_key(llm: Llm) -> float:
+    """As llama.cpp's n_gqa of the first layer: no KV heads there count as 0, the latent cache as one head."""
+    first = llm.attention_kinds()[0]
+    if first == "M":
+        return llm.n_heads
+    per_layer_heads = llm.recurrent in ("mamba1", "mamba2", "short_conv")
+    return 0 if first in "RN" and per_layer_heads else llm.n_heads / llm.n_kv_heads
+
+
+def category(name: str) -> str:
+    """Part a tensor plays in the rules; "other" for the rest."""
+    if name in ("output.weight", "token_embd.weight", "per_layer_token_embd.weight"):
+        return "output" if name == "output.weight" else "token_embd"
+    return next((value for part, value in _CATEGORIES if part in name), "other")
+
+
+def more_bits(i: int, n: int) -> bool:
+    """llama.cpp's use_more_bits: the first and last eighth and every third layer between.
+
+    >>> sum(more_bits(i, 32) for i in range(32))
+    16
+    """
+    return i < n // 8 or i >= 7 * n // 8 or (i - n // 8) % 3 == 2
+
+
+def _type(llm: Llm, model: _Model, quant: Quant, shape: Shape, at: _Position) -> str:
+    if len(shape.shape) < 2 or not shape.name.endswith("weight") or any(part in shape.name for part in _UNQUANTISED):
+        return "F32"
+    if llm.native_expert_type and shape.group == "routed_experts":
+        return llm.native_expert_type
+    default = DEFAULT_TYPE[quant.base]
+    if default in _FLOATS:
+        return default
+    role = category(shape.name)
+    standard = _standard(model, quant.base, default, role, shape, at)
+    chosen = _override(quant, model, shape) or standard
+    at.values += role == "attn_v"
+    at.downs += role == "ffn_down"
+    return _fitting(chosen, shape.shape[0])
+
+
+def _override(quant: Quant, model: _Model, shape: Shape) -> str | None:
+    for entry in quant.overrides:
+        part, _, types = entry.partition("=")
+        if part in shape.name or part == shape.group:
+            usual, _, favoured = types.partition("/")
+            return favoured if favoured and more_bits(shape.layer or 0, model.n_layers) else usual
+    return None
+
+
+def _standard(model: _Model, base: str, default: str, role: str, shape: Shape, at: _Position) -> str:
+    if role == "output" or (role == "token_embd" and model.tied):
+        return _output_type(base, default, shape.shape[0])
+    if base == "MXFP4_MOE":
+        return "MXFP4" if len(shape.shape) > 2 else "Q8_0"
+    if model.n_experts == 8 and base not in LOW_BIT and role in ("attn_v", "attn_k"):
+        return "Q8_0"
+    rule = RULES.get(base, {}).get(role)
+    if model.n_experts == 8:
+        rule = RULES.get(base, {}).get(f"{role}:8x", rule)
+    chosen = _apply(rule, model, role, shape, at) or default
+    if role == "attn_v" and model.is_70b and base not in LOW_BIT and chosen in ("Q3_K", "Q4_K"):
+        return "Q5_K"
+    return chosen
+
+
+def _output_type(base: str, default: str, row: int) -> str:
+    if base == "MXFP4_MOE" or default == "Q8_0" or row % tensor_types()[default].block_elements:
+        return "Q8_0"
+    return "Q5_K" if base in LOW_BIT or base == "IQ3_XXS" else "Q6_K"
+
+
+def _apply(rule: Rule | None, model: _Model, role: str, shape: Shape, at: _Position) -> str | None:
+    """The type a rule gives: its first where its condition holds, else its second."""
+    if rule is None:
+        return None
+    i, n = shape.layer or 0, model.n_layers
+    if role == "attn_v":
+        i, n = at.values, model.n_values
+    elif role == "ffn_down" and model.n_experts <= 1:
+        i = at.downs
+    holds = {
+        "always": True,
+        "grouped": model.gqa >= 4,
+        "grouped or experts": model.gqa >= 4 or model.n_experts >= 4,
+        "first two": i < 2,
+        "first four": i < 4,
+        "first sixteenth": i < n // 16,
+        "first eighth": i < n // 8,
+        "middle": n // 8 <= i < 7 * n // 8,
+        "more bits": more_bits(i, n),
+        "first eighth or more bits": i < n // 8 or more_bits(i, n),
+    }[rule.condition]
+    return rule.then if holds else rule.otherwise
+
+
+def _fitting(chosen: str, row: int) -> str:
+    """The type itself where the row is a multiple of its block, else llama.cpp's fall-back."""
+    if row % tensor_types()[chosen].block_elements == 0:
+        return chosen
+    narrower = _FALLBACK.get(chosen, "IQ4_NL" if tensor_types()[chosen].family in ("iq", "iqk") else chosen)
+    return narrower if row % tensor_types()[narrower].block_elements == 0 else "F16"

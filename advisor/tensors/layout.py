@@ -1,0 +1,88 @@
+"""All tensors of a model in the order of its layers."""
+
+from collections.abc import Iterator
+from typing import cast
+
+from advisor.tensors.architectures import ARCHITECTURES, Traits
+from advisor.tensors.attention import Part, attention, latent_attention
+from advisor.tensors.feed_forward import dense, experts
+from advisor.tensors.recurrent import recurrent
+from advisor.tensors.tensor import Group, Shape
+from catalog.llms import Llm
+
+
+def shapes(llm: Llm, mtp_layers: int | None = None) -> tuple[Shape, ...]:
+    """Every tensor of the model's GGUF file; `mtp_layers` of them predict further tokens (None: as usual files have)."""
+    traits = ARCHITECTURES[llm.architecture]
+    kinds, ffns = llm.attention_kinds(), llm.ffn_kinds()
+    result = list(_outside(llm, traits))
+    for layer in range(llm.n_layers):
+        result += _named(_layer(llm, traits, layer, kinds[layer], ffns[layer]), layer)
+    extra = llm.mtp_in_gguf if mtp_layers is None else mtp_layers
+    for layer in range(llm.n_layers, llm.n_layers + extra):
+        result += _named(_mtp(llm, traits, kinds, ffns), layer, "mtp")
+    return tuple(result)
+
+
+def _named(parts: Iterator[Part], layer: int, group: Group | None = None) -> list[Shape]:
+    return [Shape(f"blk.{layer}.{name}", layer, group or cast(Group, own), shape) for name, own, shape in parts]
+
+
+def _outside(llm: Llm, traits: Traits) -> Iterator[Shape]:
+    matrix = (llm.hidden_size, llm.vocab_size)
+    yield Shape("token_embd.weight", None, "token_embedding", matrix)
+    yield Shape("output_norm.weight", None, "norm", (llm.hidden_size,))
+    if traits.norm_bias:
+        yield Shape("output_norm.bias", None, "norm", (llm.hidden_size,))
+        yield Shape("position_embd.weight", None, "token_embedding", (llm.hidden_size, llm.max_context))
+    if not llm.tied_embeddings:
+        yield Shape("output.weight", None, "output", matrix)
+    if llm.per_layer_input_size:
+        width = llm.per_layer_input_size * llm.n_layers
+        yield Shape("per_layer_token_embd.weight", None, "token_embedding", (width, llm.per_layer_input_vocab or 0))
+        yield Shape("per_layer_model_proj.weight", None, "output", (llm.hidden_size, width))
+        yield Shape("per_layer_proj_norm.weight", None, "norm", (llm.per_layer_input_size,))
+
+
+def _layer(llm: Llm, traits: Traits, layer: int, kind: str, ffn: str) -> Iterator[Part]:
+    has_kv = layer < llm.n_layers - llm.kv_shared_layers
+    yield from _norms(llm, traits, ffn)
+    if kind == "M":
+        yield from latent_attention(llm)
+    elif kind == "R":
+        yield from recurrent(llm)
+    elif kind != "N":
+        yield from attention(llm, kind, traits, has_kv)
+    if ffn == "D" or (ffn == "E" and traits.parallel_dense):
+        yield from dense(llm, traits, llm.dense_ffn if has_kv or not llm.kv_shared_ffn else llm.kv_shared_ffn)
+    if ffn == "E":
+        yield from experts(llm, traits)
+    if llm.per_layer_input_size:
+        yield from _per_layer_input(llm, llm.per_layer_input_size)
+
+
+def _norms(llm: Llm, traits: Traits, ffn: str) -> Iterator[Part]:
+    names = ["attn_norm"] + ["ffn_norm"] * traits.ffn_norm
+    names += [f"post_norm_{i}" for i in range(traits.extra_norms + (traits.expert_norms if ffn == "E" else 0))]
+    for name in names:
+        yield f"{name}.weight", "norm", (llm.hidden_size,)
+        if traits.norm_bias:
+            yield f"{name}.bias", "norm", (llm.hidden_size,)
+
+
+def _per_layer_input(llm: Llm, size: int) -> Iterator[Part]:
+    yield "inp_gate.weight", "dense_ffn", (llm.hidden_size, size)
+    yield "proj.weight", "dense_ffn", (size, llm.hidden_size)
+    yield "per_layer_post_norm.weight", "norm", (llm.hidden_size,)
+
+
+def _mtp(llm: Llm, traits: Traits, kinds: str, ffns: str) -> Iterator[Part]:
+    """One more layer of the kind that attends to everything, and what joins it to the model."""
+    kind = next((k for k in "FMS" if k in kinds), "F")
+    yield from _layer(llm, traits, 0, kind, "E" if "E" in ffns else "D")
+    yield "nextn.eh_proj.weight", "mtp", (2 * llm.hidden_size, llm.hidden_size)
+    for name in ("enorm", "hnorm", "shared_head_norm"):
+        yield f"nextn.{name}.weight", "mtp", (llm.hidden_size,)
+    if traits.mtp_vocabulary:
+        for name in ("embed_tokens", "shared_head_head"):
+            yield f"nextn.{name}.weight", "mtp", (llm.hidden_size, llm.vocab_size)

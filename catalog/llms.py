@@ -1,0 +1,109 @@
+"""Row type of the language-model table: every hyper-parameter that decides bytes, and nothing else."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from catalog.rows import Count, Positive, Row, Words
+
+RecurrentKind = Literal["gated_delta_net", "kimi_delta", "mamba1", "mamba2", "short_conv"]
+
+
+class Llm(Row):
+    """One language model (the text part): sizes are counts of elements, contexts and windows are tokens."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    hf_id: str = ""
+    aliases: Words = ()
+    """Other spellings, and fine-tunes with the same shapes."""
+    architecture: str
+    """As GGUF files name it (general.architecture); decides which tensors a layer has."""
+    n_layers: Count
+    """Without multi-token-prediction layers."""
+    hidden_size: Count
+    vocab_size: Count
+    max_context: Count
+    tied_embeddings: bool = False
+    """Whether the output matrix is the token embedding."""
+
+    attention_pattern: str = Field(default="F", pattern=r"^[FSMRN]+$")
+    """One letter per layer, repeated to n_layers: F full, S sliding window, M latent (MLA), R recurrent, N none."""
+    ffn_pattern: str = Field(default="D", pattern=r"^[DEN]+$")
+    """One letter per layer, repeated to n_layers: D dense, E experts, N none."""
+    leading_dense_layers: int = 0
+    """The first layers are dense whatever ffn_pattern says."""
+
+    n_heads: Count
+    n_kv_heads: Count
+    head_dim: Count
+    v_head_dim: Count | None = None
+    """Only where it differs from head_dim."""
+    sliding_window: Count | None = None
+    sliding_heads: Count | None = None
+    sliding_kv_heads: Count | None = None
+    """Heads of sliding layers where they differ from those of full layers."""
+    full_head_dim: Count | None = None
+    full_kv_heads: Count | None = None
+    """Heads of full layers where they differ from those of sliding layers (Gemma 4)."""
+    values_are_keys: bool = False
+    """Full layers have no value matrix (Gemma 4)."""
+    kv_shared_layers: int = 0
+    """The last layers that reuse the KV cache of earlier ones."""
+
+    q_lora_rank: Count | None = None
+    kv_lora_rank: Count | None = None
+    qk_nope_head_dim: Count | None = None
+    qk_rope_head_dim: int | None = None
+    index_heads: Count | None = None
+    index_head_dim: Count | None = None
+
+    recurrent: RecurrentKind | None = None
+    conv_kernel: Count | None = None
+    recurrent_key_heads: Count | None = None
+    recurrent_value_heads: Count | None = None
+    recurrent_key_dim: Count | None = None
+    recurrent_value_dim: Count | None = None
+    """Per head. Mamba: value heads and their size; key_dim is the state size, key_heads the groups."""
+    ssm_dt_rank: Count | None = None
+
+    dense_ffn: Count | None = None
+    kv_shared_ffn: Count | None = None
+    """FFN width of the KV-sharing layers where it differs."""
+    n_experts: int = 0
+    n_experts_used: int = 0
+    expert_ffn: Count | None = None
+    shared_expert_ffn: Count | None = None
+    """All shared experts together."""
+    moe_latent_size: Count | None = None
+    native_expert_type: str | None = None
+    """Tensor type in which the maker published the experts (gpt-oss: MXFP4); kept as is by every quantisation."""
+
+    mtp_layers: int = 0
+    """Multi-token-prediction layers of the model."""
+    mtp_in_gguf: int = 0
+    """How many of them the usual GGUF files store."""
+
+    per_layer_input_size: Count | None = None
+    per_layer_input_vocab: Count | None = None
+    altup_inputs: Count | None = None
+    laurel_rank: Count | None = None
+    hyper_connections: Count | None = None
+    output_lora_rank: Count | None = None
+    output_lora_groups: Count | None = None
+
+    parameters_published: Positive | None = None
+    """Count of the maker or of llama.cpp, for checks."""
+    parameters_published_note: str = ""
+
+    def attention_kinds(self) -> str:
+        """The attention letter of every layer."""
+        return _repeat(self.attention_pattern, self.n_layers)
+
+    def ffn_kinds(self) -> str:
+        """The feed-forward letter of every layer."""
+        dense = self.leading_dense_layers
+        return "D" * dense + _repeat(self.ffn_pattern, self.n_layers)[dense:]
+
+
+def _repeat(pattern: str, n: int) -> str:
+    return (pattern * -(-n // len(pattern)))[:n]
