@@ -1,0 +1,93 @@
+"""A scenario worked out up to the numbers that the physics takes: names resolved, bytes placed, work counted."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from advisor.errors import InputError
+from advisor.footprint import Footprint, footprint
+from advisor.hardware import machine_of
+from advisor.loading import Usage, work_of
+from advisor.machine import Machine
+from advisor.coefficients import Setting
+from advisor.placement import OVERFULL, Demand, Placement, demand_of, place
+from advisor.scenario import GgufFile, Scenario
+from advisor.setting import flash_of, setting_of
+from advisor.work import Work
+from catalog.llms import Llm
+from catalog.names.llms import resolve_llm
+from catalog.names.quants import resolve_quant
+from catalog.quants import Quant
+
+DEFAULT_QUANT = "Q4_K_M"
+STORAGE_SHARE = 0.02
+"""A larger part of the RAM tier than this on the disk makes the disk the regime."""
+OFFLOAD_MIN_BATCH = 32
+"""Batches of so many tokens and more copy RAM-resident weights to the GPU. Source: ggml GGML_OP_OFFLOAD_MIN_BATCH."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """A scenario worked out up to the numbers that the physics takes."""
+
+    scenario: Scenario
+    llm: Llm
+    quant: Quant
+    machine: Machine
+    demand: Demand
+    placement: Placement
+    work: Work
+    setting: Setting
+    assumptions: tuple[str, ...]
+
+    @property
+    def regime(self) -> str:
+        """Class of placement within which errors are alike."""
+        held = self.placement.ram_bytes + self.placement.storage_bytes
+        return "storage" if self.placement.storage_bytes > STORAGE_SHARE * held else self.placement.strategy
+
+    @property
+    def runs(self) -> bool:
+        """Whether it can run at all: an explicit placement may be a little over full, a planned one must fit."""
+        place_ = self.placement
+        asked = self.scenario.engine.n_gpu_layers is not None or self.scenario.engine.n_cpu_moe is not None
+        return place_.fits or ((asked or self.machine.unified) and place_.exceeded <= OVERFULL)
+
+
+@lru_cache(maxsize=20_000)
+def _named(model: str, quant: str | None) -> tuple[Llm, Quant, tuple[str, ...]]:
+    found = resolve_llm(model)
+    label = quant or found.row.quant_text or DEFAULT_QUANT
+    kind = resolve_quant(label)
+    said = () if quant or found.row.quant_text else (f"no quant given: taken as {DEFAULT_QUANT}",)
+    return found.row.llm, kind.row, (*found.assumptions, *kind.assumptions, *said)
+
+
+@lru_cache(maxsize=20_000)
+def _demand(print_: Footprint, n_ctx: int, kv_types: tuple[str, str], ubatch: int, flash: bool, users: int) -> Demand:
+    return demand_of(print_, n_ctx, kv_types, ubatch, flash, users)
+
+
+def case_of(scenario: Scenario) -> Case:
+    """Work a scenario out up to the physics. Raises `UnknownName` and `InputError` for what cannot be answered."""
+    if isinstance(scenario.model, GgufFile):
+        raise InputError("a GGUF file is not read here: name the model and the quant instead")
+    llm, quant, notes = _named(scenario.model, scenario.quant)
+    engine, load = scenario.engine, scenario.workload
+    machine = machine_of(scenario.hardware, engine.backend)
+    print_, types = footprint(llm, quant), engine.kv_types
+    demand = _demand(print_, scenario.context_tokens, types, engine.ubatch, flash_of(scenario, machine), load.users)
+    placement = place(demand, machine, engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap)
+    usage = Usage(
+        depth=load.decode_depth, prompt_start=float(load.context_depth), prompt_tokens=load.prompt_tokens, ubatch=engine.ubatch,
+        threads=engine.threads or 0, users=load.users, kv_types=types, offload_min_batch=_offload_min_batch(engine.name, print_),
+    )
+    work = work_of(demand, placement, machine, usage)
+    setting = setting_of(scenario, machine, placement)
+    return Case(scenario, llm, quant, machine, demand, placement, work, setting, (*notes, *machine.assumptions))
+
+
+def _offload_min_batch(engine: str, print_: Footprint) -> int:
+    """ik_llama.cpp asks for as many tokens per *active* expert. Source: ik_llama.cpp pull 520."""
+    if engine == "ik_llama.cpp" and print_.n_experts:
+        return OFFLOAD_MIN_BATCH * print_.n_experts // print_.n_experts_used
+    return OFFLOAD_MIN_BATCH

@@ -1,0 +1,128 @@
+"""The coefficients of the physics: unit, start value and the labels over which each is pooled, in aligned rows.
+
+The logarithm of a coefficient is the sum of one effect per label that applies to the scenario; labels that the evidence never
+showed have no effect, so an unknown chip falls back to its architecture, and that to its backend (partial pooling).
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.work import FAMILIES
+from catalog.efficiency import Effect
+
+
+class Setting(NamedTuple):
+    """What the labels of one scenario are made of."""
+
+    backend: str
+    architecture: str
+    chip: str
+    engine: str
+    """llama.cpp, ik_llama.cpp."""
+    era: str
+    """Age of the build: 2024, 2025, current."""
+    stated: str
+    """"stated" or "unstated": whether the build was named (unnamed builds of dated runs are slower on average)."""
+    flash: str
+    microarchitecture: str
+    cpu: str
+    simd: str
+    sockets: str
+    role: str
+    """"alone" or "beside" a GPU: whether the CPU's threads share each layer with one."""
+    known: str
+    """What is not known of the RAM tier: known, cpu, speed, cpu+speed."""
+    count: str
+    """one, several GPUs, or unified memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficient:
+    """One row of the table below. `pools` maps label templates to the prior's standard deviation in log space."""
+
+    name: str
+    unit: str
+    start: float
+    deviation: float
+    per_family: bool
+    pools: tuple[tuple[str, float], ...]
+
+
+_GPU = (("{backend}", 0.3), ("{backend}/{architecture}", 0.2), ("{chip}", 0.12), ("{engine}", 0.1), ("{backend}/{era}", 0.15),
+        ("{stated}", 0.1), ("{count}", 0.15))
+_FAMILY = (("{family}", 0.2), ("{backend}/{family}", 0.15), ("{backend}/{architecture}/{family}", 0.15), ("{engine}/{family}", 0.1))
+_MICROS = (("{backend}", 0.5), ("{backend}/{architecture}", 0.3), ("{backend}/{era}", 0.4), ("{stated}", 0.3), ("{count}", 0.3))
+_CPU = (("{microarchitecture}", 0.2), ("{cpu}", 0.15), ("{engine}", 0.15), ("{sockets}", 0.4), ("{known}", 0.2), ("{role}", 0.2))
+
+COEFFICIENTS: tuple[Coefficient, ...] = (
+    #           name                  unit                start  deviation per family  pools
+    Coefficient("gpu_stream",         "share of peak",      0.80, 0.3, True,  _GPU + _FAMILY),
+    Coefficient("gpu_expert",         "share of stream",    0.80, 0.3, True,  (("{backend}", 0.2), ("{backend}/{architecture}", 0.2), ("{family}", 0.1), ("{backend}/{era}", 0.2))),
+    Coefficient("gpu_kv",             "share of peak",      0.50, 0.5, False, (("{flash}", 0.4), ("{backend}/{flash}", 0.4), ("{backend}/{architecture}", 0.3), ("{backend}/{era}/{flash}", 0.3))),
+    Coefficient("gpu_matrix_us",      "us per matrix",      2.0,  0.5, False, (*_MICROS, ("{chip}", 0.2))),
+    Coefficient("gpu_moe_us",         "us per MoE layer",   10.,  0.7, False, _MICROS),
+    Coefficient("gpu_recurrent_us",   "us per layer",       10.,  0.7, False, _MICROS),
+    Coefficient("gpu_token_us",       "us per token",       300., 0.7, False, _MICROS),
+    Coefficient("ram_stream",         "share of peak",      0.75, 0.3, False, (*_CPU, ("{engine}/{simd}", 0.1))),
+    Coefficient("core_gb_s",          "GB/s per thread",    12.,  0.4, False, (("{microarchitecture}", 0.3),)),
+    Coefficient("cpu_unpack",         "weights per byte",   0.15, 0.6, True,  (("{family}", 0.5), ("{simd}", 0.3), ("{simd}/{family}", 0.3), ("{engine}/{family}", 0.3), ("{microarchitecture}", 0.2), ("{cpu}", 0.15))),
+    Coefficient("cpu_kv",             "share of RAM peak",  0.40, 0.6, False, (("{engine}", 0.4), ("{flash}", 0.4), ("{simd}", 0.3))),
+    Coefficient("cpu_layer_us",       "us per layer",       30.,  0.8, False, (("{sockets}", 0.5), ("{microarchitecture}", 0.3), ("{engine}", 0.3), ("{role}", 0.4), ("{known}", 0.3))),
+    Coefficient("crossing_us",        "us per crossing",    40.,  0.8, False, (("{backend}", 0.4), ("{backend}/{architecture}", 0.3), ("{engine}", 0.3))),
+    Coefficient("link_share",         "share of peak",      0.40, 0.4, False, (("{backend}", 0.3),)),
+    Coefficient("disk_gain",          "x random reads",     8.,   1.0, False, ()),
+    Coefficient("prefill_matmul",     "share of peak",      0.40, 0.4, True,  (*_GPU, ("{backend}/{architecture}/{flash}", 0.1), *_FAMILY)),
+    Coefficient("prefill_expert",     "share of matmul",    0.70, 0.4, True,  (("{backend}", 0.3), ("{backend}/{architecture}", 0.3), ("{family}", 0.2), ("{backend}/{era}", 0.3))),
+    Coefficient("prefill_half_rows",  "rows per expert",    16.,  0.7, False, (("{backend}", 0.4), ("{backend}/{architecture}", 0.3))),
+    Coefficient("prefill_attention",  "share of peak",      0.25, 0.6, False, (("{flash}", 0.4), ("{backend}/{flash}", 0.4), ("{backend}/{architecture}", 0.3))),
+    Coefficient("prefill_matrix_us",  "us per matrix",      8.,   0.7, False, _MICROS),
+    Coefficient("prefill_moe_us",     "us per MoE layer",   60.,  0.7, False, _MICROS),
+    Coefficient("prefill_recurrent_ns", "ns per token",     200., 0.8, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.4), ("{backend}/{era}", 0.4))),
+    Coefficient("prefill_link",       "share of peak",      0.45, 0.5, False, (("{backend}", 0.3), ("{engine}", 0.3), ("{chip}", 0.2), ("{known}", 0.2))),
+    Coefficient("prefill_cpu",        "products per byte",  0.60, 0.6, True,  (("{family}", 0.3), ("{simd}", 0.4), ("{engine}/{family}", 0.4), ("{microarchitecture}", 0.3), ("{cpu}", 0.2), ("{sockets}", 0.4), ("{known}", 0.3))),
+    Coefficient("prefill_pipeline",   "exponent",           0.50, 0.5, False, (("{backend}", 0.4),)),
+)  # fmt: skip
+
+
+def labels_of(coefficient: Coefficient, setting: Setting, family: str = "") -> tuple[str, ...]:
+    """Labels of a coefficient in a setting; the base label "" comes first."""
+    words = setting._asdict() | {"family": family}
+    return ("", *(template.format_map(words) for template, _ in coefficient.pools))
+
+
+@dataclass(frozen=True, eq=False)
+class Efficiencies:
+    """A fitted table, ready to be asked. Hashing and equality are by identity."""
+
+    effects: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """log effect by (coefficient, label)."""
+
+    @classmethod
+    def of(cls, rows: Iterable[Effect]) -> "Efficiencies":
+        """From catalog rows."""
+        return cls({(row.coefficient, row.label): row.log_value for row in rows})
+
+    def values(self, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
+        """Every coefficient in a setting: a float, or one value per quant family (shape: families)."""
+        return _values(self, setting)
+
+
+@lru_cache(maxsize=50_000)
+def _values(efficiencies: Efficiencies, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
+    return {
+        item.name: np.array([_value(efficiencies, item, setting, family) for family in FAMILIES])
+        if item.per_family else _value(efficiencies, item, setting, "")
+        for item in COEFFICIENTS
+    }  # fmt: skip
+
+
+def _value(efficiencies: Efficiencies, item: Coefficient, setting: Setting, family: str) -> float:
+    effects = efficiencies.effects
+    base = effects.get((item.name, ""), math.log(item.start))
+    return math.exp(base + sum(effects.get((item.name, label), 0.0) for label in labels_of(item, setting, family)[1:]))

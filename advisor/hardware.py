@@ -1,0 +1,177 @@
+"""From the hardware of a scenario to a `Machine`: names become catalog rows, and what was not said is filled in and noted."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from advisor.errors import InputError
+from advisor.imputation import cpu_by_platform, default_backend, ram_by_platform
+from advisor.machine import CpuSide, GpuDevice, Machine, Ram, Storage, dram_gb_s, pcie_gb_s
+from advisor.scenario import GpuRequest, Hardware, RamRequest, StorageRequest
+from catalog.names.cpus import platform_hint, resolve_cpu, socket_count
+from catalog.names.gpus import resolve_gpu
+from catalog.names.machines import resolve_machine
+from catalog.names.resolution import UnknownName
+from catalog.names.storage import storage_read_gb_s
+from catalog.parts import Cpu, Gpu, Laptop, UnifiedMachine
+from catalog.units import GIB
+
+NVME_GB_S = (3.5, 0.06)
+"""Sequential and QD1 random read of a common PCIe 3.0 NVMe disk (WD Blue SN550 / Samsung 970 EVO class data sheets)."""
+TYPICAL_UNIFIED_GIB = 32.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """Assumptions gathered on the way, as sentences and as codes."""
+
+    sentences: tuple[str, ...] = ()
+    codes: frozenset[str] = frozenset()
+
+    def and_(self, code: str, *sentences: str) -> "_Noted":
+        return _Noted(self.sentences + sentences, self.codes | {code}) if sentences else self
+
+
+@lru_cache(maxsize=20_000)
+def machine_of(hardware: Hardware, backend: str | None = None) -> Machine:
+    """The machine that a scenario's hardware describes.
+
+    Raises `UnknownName` for a GPU or machine that the catalog lacks and `InputError` for parts that do not go together.
+    An unknown CPU, RAM speed or RAM size is filled in from the platform and listed in `assumptions` and `unknown`.
+    """
+    if hardware.machine is not None:
+        found = resolve_machine(hardware.machine, hardware.ram.gb)
+        noted = _Noted().and_("variant", *found.assumptions)
+        if isinstance(found.row, UnifiedMachine):
+            return _unified(found.row, hardware, backend, noted)
+        return _laptop(found.row, hardware, backend, noted)
+    return _from_parts(hardware, backend, _Noted())
+
+
+def _from_parts(hardware: Hardware, backend: str | None, noted: _Noted) -> Machine:
+    devices: list[GpuDevice] = []
+    cpu_row, noted = _find_cpu(hardware.cpu, noted)
+    rows: list[Gpu] = []
+    for request in hardware.gpus:
+        found = resolve_gpu(request.name, request.vram_gb)
+        noted = noted.and_("vram", *found.assumptions)
+        rows.append(found.row)
+        devices += [_device(found.row, request, cpu_row)] * request.count
+    cpu, noted = _cpu_side(cpu_row, hardware, tuple(rows), noted)
+    ram, noted = _ram(cpu_row, cpu, hardware, tuple(rows), noted)
+    label = " + ".join([f"{r.count} x {g.name}" if r.count > 1 else g.name for r, g in zip(hardware.gpus, rows, strict=True)])
+    return Machine(
+        name=" | ".join(filter(None, [label, cpu.name])), gpus=tuple(devices), cpu=cpu, ram=ram,
+        storage=_storage(hardware.storage), backend=backend or default_backend(devices),
+        assumptions=noted.sentences, unknown=noted.codes,
+    )
+
+
+def _device(row: Gpu, request: GpuRequest, cpu: Cpu | None) -> GpuDevice:
+    generation = request.pcie_gen or min(row.pcie_gen, cpu.pcie_gen if cpu else row.pcie_gen)
+    return GpuDevice(
+        name=row.name, maker=row.maker, architecture=row.architecture, form=row.form,
+        vram_bytes=row.usable_vram_gib * GIB, bandwidth_gb_s=row.bandwidth_gb_s,
+        fp16_tflops=row.fp16_tensor_tflops or row.fp16_shader_tflops,
+        link_gb_s=pcie_gb_s(generation, request.pcie_lanes or row.pcie_lanes),
+    )
+
+
+def _find_cpu(text: str | None, noted: _Noted) -> tuple[Cpu | None, _Noted]:
+    if text is None:
+        return None, noted
+    try:
+        found = resolve_cpu(text)
+    except UnknownName:
+        return None, noted
+    return found.row, noted.and_("cpu_variant", *found.assumptions)
+
+
+def _cpu_side(row: Cpu | None, hardware: Hardware, gpus: tuple[Gpu, ...], noted: _Noted) -> tuple[CpuSide, _Noted]:
+    sockets = socket_count(hardware.cpu) if hardware.cpu else 1
+    if row is None:
+        row = cpu_by_platform(platform_hint(hardware.cpu) if hardware.cpu else None, hardware.ram.type, gpus)
+        said = f"CPU {hardware.cpu!r} names no CPU of the catalog" if hardware.cpu else "no CPU given"
+        noted = noted.and_("cpu", f"{said}: taken as {row.name}")
+    return cpu_side(row, sockets), noted
+
+
+def cpu_side(row: Cpu, sockets: int = 1) -> CpuSide:
+    """What the physics needs of a CPU row; efficiency cores count half (narrower vectors, lower clocks)."""
+    small = row.cores - row.performance_cores
+    names = ("avx2", "avx512", "avx_vnni", "amx")
+    features = frozenset(name for name in names if getattr(row, name))
+    return CpuSide(
+        name=row.name if sockets == 1 else f"{sockets} x {row.name}", microarchitecture=row.microarchitecture,
+        cores=max(1, round((row.performance_cores + small / 2) * sockets)),
+        vector_bytes=64 if row.avx512 else 32 if row.avx2 else 16,
+        ghz=(row.base_ghz * row.boost_ghz) ** 0.5, sockets=sockets, features=features,
+    )
+
+
+def _ram(
+    row: Cpu | None, cpu: CpuSide, hardware: Hardware, gpus: tuple[Gpu, ...], noted: _Noted
+) -> tuple[Ram, _Noted]:
+    asked = hardware.ram
+    kind = _ram_type(asked, row)
+    guess_type, guess_mt_s, guess_channels = ram_by_platform(row, kind, gpus)
+    channels = asked.channels or guess_channels * cpu.sockets
+    mt_s = asked.mt_s or guess_mt_s
+    if asked.mt_s is None:
+        noted = noted.and_("ram_speed", f"RAM speed not given: taken as {guess_type}-{guess_mt_s:.0f}")
+    if asked.channels is None:
+        noted = noted.and_("ram_channels", f"RAM channels not given: taken as {channels}")
+    peak = dram_gb_s(mt_s, channels)
+    fabric = row.fabric_read_gb_s * cpu.sockets if row and row.fabric_read_gb_s else peak
+    if asked.gb is None:
+        noted = noted.and_("ram_size", "RAM size not given: taken as large enough")
+    return Ram(guess_type, min(peak, fabric), asked.gb * GIB if asked.gb else None), noted
+
+
+def _ram_type(asked: RamRequest, row: Cpu | None) -> str | None:
+    if asked.type is None:
+        return None
+    kind = next((word for word in ("LPDDR5X", "LPDDR5", "LPDDR4X", "DDR5", "DDR4", "DDR3") if word in asked.type.upper()), None)
+    if kind is None:
+        raise InputError(f"RAM type {asked.type!r} is not known; give DDR3, DDR4, DDR5, LPDDR4X, LPDDR5 or LPDDR5X")
+    if row and kind not in row.memory_types:
+        raise InputError(f"{row.name} ({row.socket}) takes {' or '.join(row.memory_types)}, not {kind}: change ram.type or the CPU")
+    return kind
+
+
+def _storage(asked: StorageRequest) -> Storage:
+    named = storage_read_gb_s(asked.name) if asked.name else None
+    sequential, random = named or NVME_GB_S
+    if asked.read_gb_s:
+        sequential, random = asked.read_gb_s, min(random, asked.read_gb_s)
+    return Storage(sequential, random)
+
+
+def _unified(row: UnifiedMachine, hardware: Hardware, backend: str | None, noted: _Noted) -> Machine:
+    gib = hardware.ram.gb or (max(row.memory_gib) if row.memory_gib else TYPICAL_UNIFIED_GIB)
+    if hardware.ram.gb is None:
+        noted = noted.and_("ram_size", f"memory size not given: taken as {gib:.0f} GiB")
+    device = GpuDevice(
+        name=row.name, maker=row.maker.lower(), architecture=row.architecture, form="integrated",
+        vram_bytes=gib * row.gpu_memory_share * GIB, bandwidth_gb_s=row.bandwidth_gb_s, fp16_tflops=row.fp16_tflops,
+        link_gb_s=row.bandwidth_gb_s,
+    )
+    cpu = CpuSide(
+        name=row.chip, microarchitecture=row.cpu_microarchitecture, cores=row.cpu_cores,
+        vector_bytes=64 if row.cpu_microarchitecture.lower().startswith(("zen 4", "zen 5", "zen4", "zen5")) else 16, ghz=3.5,
+        sockets=1, features=frozenset({"unified"}),
+    )
+    storage = _storage(hardware.storage)
+    if row.storage_read_gb_s and not hardware.storage.name and not hardware.storage.read_gb_s:
+        storage = replace(storage, sequential_gb_s=row.storage_read_gb_s)
+    return Machine(
+        name=row.name, gpus=(device,), cpu=cpu, ram=Ram(row.memory_type, row.bandwidth_gb_s, gib * GIB), storage=storage,
+        unified=True, backend=backend or row.backend, assumptions=noted.sentences, unknown=noted.codes,
+    )
+
+
+def _laptop(row: Laptop, hardware: Hardware, backend: str | None, noted: _Noted) -> Machine:
+    gib = hardware.ram.gb or max(row.ram_gib)
+    ram = RamRequest(type=row.ram_type, mt_s=row.ram_mt_s, channels=row.ram_channels, gb=gib)
+    storage = hardware.storage if hardware.storage.read_gb_s else StorageRequest(read_gb_s=row.storage_read_gb_s)
+    parts = Hardware(gpus=(GpuRequest(name=row.gpu),), cpu=row.cpu, ram=ram, storage=storage)
+    return replace(_from_parts(parts, backend, noted), name=row.name)

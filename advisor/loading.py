@@ -1,0 +1,183 @@
+"""The work that a placement gives to each device: bytes, weights and matrix counts of one decode step and of one prompt."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.footprint import Footprint
+from advisor.machine import Machine
+from advisor.memory import expected_experts, kv_read_bytes
+from advisor.placement import CPU, Demand, Placement
+from advisor.work import Shares, Vector, Work, shares_of
+from catalog.units import GB, TERA
+
+EXPERT_MATRICES = 3
+"""Fused matrix multiplications (up, gate, down) of a layer's routed experts."""
+ACTIVATION_BYTES = 4
+"""Activations cross the link as 32-bit floats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The part of a workload that decides work: tokens, depths, batch and threads."""
+
+    depth: float
+    prompt_start: float
+    prompt_tokens: int
+    ubatch: int
+    threads: int
+    users: int
+    kv_types: tuple[str, str]
+    offload_min_batch: int
+
+
+def work_of(demand: Demand, placement: Placement, machine: Machine, usage: Usage) -> Work:
+    """Work of a placement on a machine."""
+    cores = min(usage.threads or machine.cpu.cores, machine.cpu.cores)
+    return Work(
+        **decode_work(demand.footprint, placement, machine, usage),
+        **prefill_work(demand.footprint, placement, machine, usage),
+        ram_bandwidth=machine.ram.bandwidth_gb_s * GB, threads=float(cores),
+        vector_bandwidth=machine.cpu.vector_gb_s * GB * cores / machine.cpu.cores,
+        random_bandwidth=machine.storage.random_gb_s * GB, users=float(usage.users),
+    )
+
+
+def _experts_read(footprint: Footprint, tokens: float) -> float:
+    if not footprint.n_experts:
+        return 1.0
+    return float(expected_experts(footprint.n_experts, footprint.n_experts_used, tokens)) / footprint.n_experts
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sides:
+    """Masks over layers: which run on a GPU, whose experts do, and the peaks of each layer's device."""
+
+    on_gpu: NDArray[np.bool_]
+    expert_on_gpu: NDArray[np.bool_]
+    bandwidth: Vector
+    flops: Vector
+    output_on_gpu: bool
+    output_bandwidth: float
+
+
+def _sides(placement: Placement, machine: Machine) -> _Sides:
+    on_gpu = placement.layer_device != CPU
+    # The CPU is device -1 and so the last entry; its FLOP peak is not used.
+    bandwidths = np.array([gpu.bandwidth_gb_s for gpu in machine.gpus] + [machine.ram.bandwidth_gb_s]) * GB
+    flops = np.array([gpu.fp16_tflops for gpu in machine.gpus] + [1.0]) * TERA
+    return _Sides(
+        on_gpu=on_gpu, expert_on_gpu=on_gpu & ~placement.experts_on_cpu, bandwidth=bandwidths[placement.layer_device],
+        flops=flops[placement.layer_device], output_on_gpu=placement.output_device != CPU,
+        output_bandwidth=float(bandwidths[placement.output_device]),
+    )
+
+
+def decode_work(footprint: Footprint, placement: Placement, machine: Machine, usage: Usage) -> dict[str, Any]:
+    """Fields of `Work` for one decode step of all users."""
+    sides, shares = _sides(placement, machine), shares_of(footprint)
+    read = _experts_read(footprint, usage.users)
+    state = footprint.layer_recurrent_bytes * 2 * usage.users
+    kv = np.asarray(kv_read_bytes(footprint, usage.depth, *usage.kv_types)) * usage.users
+    gpu, experts = sides.on_gpu, sides.expert_on_gpu
+    moe = footprint.layer_expert_bytes.sum(axis=1) > 0
+    dense_s = (shares.resident_bytes[gpu] / sides.bandwidth[gpu, None]).sum(axis=0)
+    if sides.output_on_gpu:
+        dense_s = dense_s + shares.output_bytes / sides.output_bandwidth
+    matrices = footprint.layer_matrices - np.where(moe & ~experts, EXPERT_MATRICES, 0)
+    return {
+        "gpu_dense_s": dense_s,
+        "gpu_expert_s": (shares.expert_bytes[experts] / sides.bandwidth[experts, None]).sum(axis=0) * read,
+        "gpu_kv_s": float((kv[gpu] / sides.bandwidth[gpu]).sum()),
+        "gpu_state_s": float((state[gpu] / sides.bandwidth[gpu]).sum()),
+        "gpu_matrices": float(matrices[gpu].sum() + sides.output_on_gpu),
+        "gpu_moe_layers": float((moe & experts).sum()),
+        "gpu_recurrent_layers": float((gpu & (footprint.layer_recurrent_bytes > 0)).sum()),
+        "gpu_used": float(gpu.any() or sides.output_on_gpu),
+        **_cpu_decode(shares, sides, moe, read, float((kv + state)[~gpu].sum()), placement),
+        **_link_decode(footprint, sides, moe, placement, machine, usage),
+    }
+
+
+def _cpu_decode(
+    shares: Shares, sides: _Sides, moe: NDArray[np.bool_], read: float, cache_bytes: float, placement: Placement
+) -> dict[str, Any]:
+    cpu, experts = ~sides.on_gpu, moe & ~sides.expert_on_gpu
+    output = 0.0 if sides.output_on_gpu else 1.0
+    size = shares.resident_bytes[cpu].sum(axis=0) + shares.expert_bytes[experts].sum(axis=0) * read
+    weights = shares.resident_weights[cpu].sum(axis=0) + shares.expert_weights[experts].sum(axis=0) * read
+    held = placement.ram_bytes + placement.storage_bytes
+    size = size + output * shares.output_bytes
+    return {
+        "cpu_bytes": size, "cpu_weights": weights + output * shares.output_weights, "cpu_kv_bytes": cache_bytes,
+        "cpu_layers": float((cpu | experts).sum()),
+        "missing_bytes": float(size.sum()) * (placement.storage_bytes / held if held else 0.0),
+    }
+
+
+def _link_decode(
+    footprint: Footprint, sides: _Sides, moe: NDArray[np.bool_], placement: Placement, machine: Machine, usage: Usage
+) -> dict[str, float]:
+    """Crossings between devices: out and back for each layer whose experts alone are in RAM, once per change of device."""
+    split = int((sides.on_gpu & moe & ~sides.expert_on_gpu).sum())
+    hops = int((np.diff(placement.layer_device) != 0).sum())
+    link = machine.gpus[0].link_gb_s * GB if machine.gpus else float("inf")
+    row = footprint.hidden_size * ACTIVATION_BYTES * usage.users
+    return {"crossings": 2.0 * split + hops, "link_s": row * (split * (footprint.n_experts_used + 1) + hops) / link}
+
+
+def prefill_work(footprint: Footprint, placement: Placement, machine: Machine, usage: Usage) -> dict[str, Any]:
+    """Fields of `Work` for one prompt, in micro-batches of `usage.ubatch`. The output head runs for one token only."""
+    tokens = float(max(usage.prompt_tokens, 1))
+    batches = float(-(-int(tokens) // usage.ubatch))
+    sides, shares = _sides(placement, machine), shares_of(footprint)
+    active = footprint.n_experts_used / footprint.n_experts if footprint.n_experts else 1.0
+    offload = bool(machine.gpus) and machine.backend != "cpu" and not machine.unified
+    offload = offload and tokens / batches >= usage.offload_min_batch
+    used = np.unique(placement.layer_device[sides.on_gpu])
+    stages = float(len(used)) if placement.strategy == "multi_gpu" and batches > 1 else 1.0
+    return {
+        "prompt_tokens": tokens, "batches": batches, "stages": stages, "rows_per_expert": tokens / batches * active,
+        **_prefill_attention(footprint, sides, usage, tokens),
+        **_prefill_matrices(footprint, shares, sides, machine, offload, tokens, batches, active),
+    }
+
+
+def _prefill_attention(footprint: Footprint, sides: _Sides, usage: Usage, tokens: float) -> dict[str, float]:
+    seen = usage.prompt_start + tokens / 2
+    window = footprint.layer_window
+    context = np.where(window > 0, np.minimum(seen, np.where(window > 0, window, 1)), seen)
+    flops = footprint.layer_attention_flops * context * tokens
+    gpu = sides.on_gpu
+    return {
+        "prefill_attention_s": float((flops[gpu] / sides.flops[gpu]).sum()),
+        "prefill_cpu_kv_products": float(flops[~gpu].sum()) / 2,
+    }
+
+
+def _prefill_matrices(
+    footprint: Footprint, shares: Shares, sides: _Sides, machine: Machine, offload: bool,
+    tokens: float, batches: float, active: float,
+) -> dict[str, Any]:  # fmt: skip
+    moe = footprint.layer_expert_bytes.sum(axis=1) > 0
+    gpu, experts = sides.on_gpu | offload, sides.expert_on_gpu | (moe & offload)
+    main = machine.gpus[0] if machine.gpus else None
+    flops = np.where(sides.on_gpu, sides.flops, main.fp16_tflops * TERA if main else 1.0)
+    bandwidth = np.where(sides.on_gpu, sides.bandwidth, main.bandwidth_gb_s * GB if main else 1.0)
+    read = _experts_read(footprint, tokens / batches) * batches
+    streamed = shares.resident_bytes[gpu & ~sides.on_gpu].sum() * batches
+    streamed += shares.expert_bytes[experts & ~sides.expert_on_gpu].sum() * read
+    dense, routed = shares.resident_weights, shares.expert_weights * active
+    cpu_dense, cpu_experts = ~gpu, moe & ~experts
+    return {
+        "prefill_dense_s": (2 * tokens * dense[gpu] / flops[gpu, None]).sum(axis=0),
+        "prefill_expert_s": (2 * tokens * routed[experts] / flops[experts, None]).sum(axis=0),
+        "prefill_stream_s": (shares.resident_bytes[gpu] / bandwidth[gpu, None]).sum(axis=0) * batches
+        + (shares.expert_bytes[experts] / bandwidth[experts, None]).sum(axis=0) * read,
+        "prefill_link_s": float(streamed) / (main.link_gb_s * GB) if main else 0.0,
+        "prefill_products": tokens * (dense[cpu_dense].sum(axis=0) + routed[cpu_experts].sum(axis=0)),
+        "prefill_cpu_bytes": shares.resident_bytes[cpu_dense].sum(axis=0) * batches
+        + shares.expert_bytes[cpu_experts].sum(axis=0) * read,
+    }

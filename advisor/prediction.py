@@ -1,0 +1,98 @@
+"""The one path from question to answer. Read this module first.
+
+words -> parts -> `Machine` -> `Footprint` -> `Demand` -> `Placement` -> `Work` (all in `case_of`) -> seconds by stage -> `Prediction`.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from advisor.advice import flags_of, warnings_of
+from advisor.answer import PlacementSummary, Prediction, Range, Stage
+from advisor.case import Case, case_of
+from advisor.interval import log_bounds
+from advisor.knowledge import Knowledge
+from advisor.physics import decode_stages, prefill_stages, total_s
+from advisor.scenario import Scenario
+from advisor.work import stack
+from catalog.units import GB, GIB
+
+BOTTLENECKS = {
+    "gpu_weights": "vram_bandwidth", "gpu_experts": "vram_bandwidth", "gpu_kv": "vram_bandwidth", "gpu_launches": "gpu_overhead",
+    "cpu_weights": "ram_bandwidth", "cpu_kv": "ram_bandwidth", "cpu_sync": "cpu_overhead", "link": "pcie", "disk": "storage",
+}  # fmt: skip
+
+
+def values_of(cases: Sequence[Case], knowledge: Knowledge) -> dict[str, Any]:
+    """Coefficients of many cases as arrays, one row per case."""
+    found = [knowledge.efficiencies.values(case.setting) for case in cases]
+    return {name: np.array([values[name] for values in found]) for name in found[0]}
+
+
+def predict(scenario: Scenario, knowledge: Knowledge) -> Prediction:
+    """The prediction for one scenario. Raises as `case_of`."""
+    return answers([case_of(scenario)], knowledge)[0]
+
+
+def predict_many(scenarios: Sequence[Scenario], knowledge: Knowledge) -> list[Prediction]:
+    """Predictions for many scenarios, evaluated as arrays. Raises as `case_of` for the first that cannot be answered."""
+    return answers([case_of(scenario) for scenario in scenarios], knowledge)
+
+
+def answers(cases: Sequence[Case], knowledge: Knowledge) -> list[Prediction]:
+    """Predictions of cases already worked out."""
+    if not cases:
+        return []
+    work, values = stack([case.work for case in cases]), values_of(cases, knowledge)
+    decode, prefill = decode_stages(work, values), prefill_stages(work, values)
+    rows = zip(*(np.broadcast_to(seconds, (len(cases),)).tolist() for seconds in decode.values()), strict=True)
+    prompts = np.broadcast_to(total_s(prefill), (len(cases),)).tolist()
+    return [
+        _answer(case, dict(zip(decode, row, strict=True)), prompt_s, knowledge)
+        for case, row, prompt_s in zip(cases, rows, prompts, strict=True)
+    ]
+
+
+def _answer(case: Case, stages: dict[str, float], prompt_s: float, knowledge: Knowledge) -> Prediction:
+    step_s, prompt_tokens = sum(stages.values()), case.scenario.workload.prompt_tokens
+    runs = case.runs
+    worst = max(stages, key=stages.__getitem__)
+    return Prediction(
+        scenario=case.scenario, fits=case.placement.fits, regime=case.regime, machine=case.machine.name, model=case.llm.name,
+        quant=case.quant.name, placement=_summary(case),
+        decode_tok_s=_range(1 / step_s, "decode", case, knowledge) if runs else None,
+        prefill_tok_s=_range(prompt_tokens / prompt_s, "prefill", case, knowledge) if runs and prompt_tokens else None,
+        time_to_first_token_s=prompt_s * bool(prompt_tokens) + step_s if runs else None,
+        load_time_s=_load_s(case) if runs else None, warm_up_s=_warm_up_s(case, knowledge) if runs else None,
+        bottleneck=BOTTLENECKS[worst] if runs else None,
+        breakdown=tuple(Stage(stage=name, seconds_per_token=value) for name, value in stages.items() if value > 0 and runs),
+        flags=flags_of(case), warnings=warnings_of(case), assumptions=case.assumptions, calibration=knowledge.calibration,
+    )  # fmt: skip
+
+
+def _range(speed: float, kind: str, case: Case, knowledge: Knowledge) -> Range:
+    low, high = log_bounds(knowledge, kind, case.regime, case.machine)
+    return Range(p50=speed, p05=speed * math.exp(low), p95=speed * math.exp(high))
+
+
+def _summary(case: Case) -> PlacementSummary:
+    place_ = case.placement
+    return PlacementSummary(
+        strategy=place_.strategy, n_gpu_layers=place_.n_gpu_layers, n_cpu_moe=place_.n_cpu_moe,
+        vram_gb=sum(place_.vram_bytes) / GIB, ram_gb=place_.ram_bytes / GIB, storage_gb=place_.storage_bytes / GIB,
+        kv_gb=place_.kv_bytes / GIB, weights_gb=case.demand.footprint.file_bytes / GIB,
+    )  # fmt: skip
+
+
+def _load_s(case: Case) -> float:
+    """Reading the file once from a cold disk; copies to the GPUs overlap with it."""
+    return case.demand.footprint.file_bytes / (case.machine.storage.sequential_gb_s * GB)
+
+
+def _warm_up_s(case: Case, knowledge: Knowledge) -> float | None:
+    if case.scenario.engine.mmap is False or case.placement.ram_bytes == 0:
+        return None
+    gain = float(knowledge.efficiencies.values(case.setting)["disk_gain"])
+    return case.placement.ram_bytes / (case.machine.storage.random_gb_s * GB * gain)

@@ -1,0 +1,60 @@
+"""How long things take: the physics as small pure functions of named numbers, on floats and numpy arrays alike.
+
+Bytes, seconds, bytes per second, FLOP per second throughout. `share`s are efficiencies: the part of a peak that is reached.
+Source of the structure: design notes "The performance model, in equations"; the shares and times come from the fitted table.
+"""
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Number = TypeVar("Number", float, NDArray[np.float64])
+
+ROOFLINE_SHARPNESS = 4.0
+"""Exponent that joins two limits: 1 would add the times, infinity would take the larger (overlap is good but not perfect)."""
+
+
+def transfer_s(size_bytes: Number, bandwidth: Number, share: Number) -> Number:
+    """Time to read `size_bytes` at a share of the peak bandwidth (bytes/s)."""
+    return size_bytes / (bandwidth * share)
+
+
+def compute_s(flops: Number, peak: Number, share: Number) -> Number:
+    """Time for `flops` at a share of the peak (FLOP/s)."""
+    return flops / (peak * share)
+
+
+def slower_of(first_s: Number, second_s: Number) -> Number:
+    """Time when two limits overlap: a little above the larger one.
+
+    >>> round(slower_of(1.0, 0.0), 3)
+    1.0
+    """
+    return (first_s**ROOFLINE_SHARPNESS + second_s**ROOFLINE_SHARPNESS) ** (1 / ROOFLINE_SHARPNESS)
+
+
+def saturated(limit: Number, per_worker: Number, workers: Number) -> Number:
+    """Bandwidth that `workers` threads reach together under a common limit: linear first, then flat."""
+    return 1 / slower_of(1 / limit, 1 / (per_worker * workers))
+
+
+def overhead_s(counts: Number, micros_each: Number) -> Number:
+    """Time of `counts` fixed costs of `micros_each` microseconds."""
+    return counts * micros_each * 1e-6
+
+
+def filled_share(tokens_per_expert: Number, half_tokens: Number) -> Number:
+    """Share of the matrix units that a batch of so many rows fills: half of it at `half_tokens`."""
+    return tokens_per_expert / (tokens_per_expert + half_tokens)
+
+
+def pipelined_s(sequential_s: Number, stages: Number, batches: Number, exponent: Number) -> Number:
+    """Time of `batches` micro-batches through `stages` GPUs one behind the other; exponent 0 is no overlap, 1 the ideal pipeline."""
+    ideal = stages * batches / (stages + batches - 1)
+    return sequential_s / ideal**exponent
+
+
+def missed_s(size_bytes: Number, resident_share: Number, random_bandwidth: Number, gain: Number) -> Number:
+    """Time to read from disk what the page cache does not hold; `gain` over single random reads (read-ahead, queue depth)."""
+    return size_bytes * (1 - resident_share) / (random_bandwidth * gain)

@@ -1,0 +1,108 @@
+"""What a placement makes each device do, in numbers that do not depend on any efficiency.
+
+One `Work` per scenario; `stack` joins many into arrays of the same fields, so that one call of the physics serves a
+single prediction, the ranking's thousands and the fit's runs alike. Per-family fields have one entry per quant family.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.footprint import Footprint
+
+FAMILIES = ("float", "q8", "q4", "k", "k_low", "iq4", "iq_low")
+"""Quant families whose kernels behave alike."""
+
+Vector = NDArray[np.float64]
+Numbers = float | Vector
+
+
+def family_of(tensor_type: str) -> str:
+    """Quant family of a ggml tensor type.
+
+    >>> [family_of(name) for name in ("BF16", "Q4_K", "Q2_K", "IQ4_XS", "IQ2_XXS", "Q4_0", "Q8_0")]
+    ['float', 'k', 'k_low', 'iq4', 'iq_low', 'q4', 'q8']
+    """
+    name = tensor_type.upper()
+    if name.startswith(("F", "BF")):
+        return "float"
+    if name.startswith("Q8"):
+        return "q8"
+    if name.startswith(("IQ1", "IQ2", "IQ3", "TQ")):
+        return "iq_low"
+    if name.startswith(("IQ", "MXFP4", "NVFP4")):
+        return "iq4"
+    if name.startswith(("Q2", "Q3")):
+        return "k_low"
+    return "k" if "K" in name else "q4"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
+    """Work of one decode step and of one prompt. Seconds are at 100 % of the peaks."""
+
+    gpu_dense_s: Vector
+    gpu_expert_s: Vector
+    gpu_kv_s: Numbers
+    gpu_state_s: Numbers
+    gpu_matrices: Numbers
+    gpu_moe_layers: Numbers
+    gpu_recurrent_layers: Numbers
+    gpu_used: Numbers
+    cpu_bytes: Vector
+    cpu_weights: Vector
+    cpu_kv_bytes: Numbers
+    cpu_layers: Numbers
+    crossings: Numbers
+    link_s: Numbers
+    missing_bytes: Numbers
+    ram_bandwidth: Numbers
+    threads: Numbers
+    vector_bandwidth: Numbers
+    random_bandwidth: Numbers
+    users: Numbers
+    prompt_tokens: Numbers
+    batches: Numbers
+    stages: Numbers
+    prefill_dense_s: Vector
+    prefill_expert_s: Vector
+    prefill_attention_s: Numbers
+    prefill_stream_s: Vector
+    prefill_link_s: Numbers
+    prefill_products: Vector
+    prefill_cpu_bytes: Vector
+    prefill_cpu_kv_products: Numbers
+    rows_per_expert: Numbers
+
+
+def stack(works: Sequence[Work]) -> Work:
+    """Many works as one: numbers become arrays of shape (n,), family vectors (n, families)."""
+    return Work(*(np.array([getattr(work, item.name) for work in works]) for item in fields(Work)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shares:
+    """Bytes and weight counts of a footprint by layer and quant family; shape (layers, families), output (families)."""
+
+    resident_bytes: Vector
+    expert_bytes: Vector
+    resident_weights: Vector
+    expert_weights: Vector
+    output_bytes: Vector
+    output_weights: Vector
+
+
+@lru_cache(maxsize=4096)
+def shares_of(footprint: Footprint) -> Shares:
+    """A footprint's tensor types summed up by quant family."""
+    families = np.zeros((len(footprint.types), len(FAMILIES)))
+    families[np.arange(len(footprint.types)), [FAMILIES.index(family_of(name)) for name in footprint.types]] = 1.0
+    per_byte = 8 / footprint.bits_per_weight
+    tables = (footprint.layer_resident_bytes, footprint.layer_expert_bytes)
+    return Shares(
+        *(table @ families for table in tables), *((table * per_byte) @ families for table in tables),
+        footprint.output_bytes @ families, (footprint.output_bytes * per_byte) @ families,
+    )

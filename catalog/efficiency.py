@@ -1,0 +1,43 @@
+"""Row type of the fitted efficiencies: what the evidence says of each coefficient of the physics, with its uncertainty."""
+
+from datetime import date
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Effect(BaseModel):
+    """One effect on the logarithm of one coefficient.
+
+    A coefficient of a scenario is exp(sum of the effects of its labels): the label "" is the base in the coefficient's unit,
+    further labels (backend, architecture, quant family, engine, chip) multiply it. A label without a row has no effect.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    coefficient: str
+    label: str = ""
+    log_value: float = Field(allow_inf_nan=False)
+    standard_error: float = Field(ge=0, allow_inf_nan=False)
+    prior: float = Field(allow_inf_nan=False)
+    prior_deviation: float = Field(gt=0)
+    informed: bool
+    """False: no run moved it, the number is the prior ("assumed")."""
+    source: str
+    as_of: date
+
+
+class Spread(BaseModel):
+    """Quantiles of log(measured / predicted) on machines never fitted, for one kind of speed, regime and set of unknowns."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    speed: str
+    regime: str
+    condition: str = ""
+    """"" or the code of something the scenario did not say."""
+    log_low: float
+    log_high: float
+    rows: int = Field(ge=0)
+    machines: int = Field(ge=0)
+    source: str
+    as_of: date
