@@ -1,0 +1,182 @@
+"""From the names people write for a processor to its catalog row, the number of sockets, or at least its platform.
+
+A name is read by its model token ("5800x", "e5-2690 v4", "12700h"). The words around it (maker, family, tier) may only confirm
+a row, never choose another; digits alone count only beside a family word, since "3600" may as well be a memory speed.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from catalog.names.resolution import Resolved, UnknownName
+from catalog.parts import Cpu
+from catalog.tables import cpus
+
+FAMILIES = frozenset({"ryzen", "threadripper", "epyc", "xeon", "core"})
+CONFIRMING = FAMILIES | {"intel", "amd", "ai", "ultra"}
+NOISE = re.compile(
+    r"""\((?:r|tm|c)\) | [®™] | \bddr\d\w?[-\s]?\d{3,5}\b | \b\d{3,5}\s?(?:mt/?s|mhz)\b | @?\s*\b\d+(?:\.\d+)?\s?ghz\b
+    | \b\d+[-\s]?(?:cores?|threads?|vcpus?|gb|gib)\b | \b\d+(?:[ct]|\s?w)\b(?!/) | \bw/.* | \bwith\b.*
+    | \b(?:geforce|radeon|rtx|gtx|rx|arc|tesla)\s?(?:pro\s)?\w*\s?(?:xtx?|ti|super|gre)?\b | \b(?:fclk|cpu|processors?)\b""",
+    re.VERBOSE,
+)
+TIER = re.compile(r"\bcore i([3579])\b|\bryzen (?:ai )?(?:pro )?([3579])\b|\bultra ([3579])\b|\bai ([3579])\b")
+MODEL = re.compile(r"\d{3}|\d[a-z]\d\d")
+PREFIX = re.compile(r"e[357]|w[3579]?")
+SUFFIX = re.compile(r"v[1-6]|plus|x3d2?|wx|k[fs]?|h[xks]?|xt|[fgxup]")
+SAMPLE = re.compile(r"\b(?:es|qs|engineering sample)\b")
+SOCKETS = re.compile(
+    r"\b([248])\s?[x×]\s*(?=[a-z])|\b([248])(?:p|s|[-\s]sockets?)\b|\b(dual|two|twin)\b(?![-\s]?(?:channel|rank))", re.IGNORECASE
+)
+PLATFORMS: tuple[tuple[str, str], ...] = (
+    (r"zen ?5|turin|granite ridge|strix|epyc 9\w\d5\w?|(?:ryzen|threadripper) (?:[3579] |pro )?9000", "Zen 5"),
+    (r"zen ?4|genoa|bergamo|siena|raphael|phoenix|epyc 9\w\d4\w?|am5|sp5|(?:ryzen|threadripper) (?:[3579] |pro )?[78]000", "Zen 4"),
+    (r"zen ?3\+|rembrandt|ryzen (?:[3579] )?6000", "Zen 3+"),
+    (r"zen ?3|milan|vermeer|cezanne|epyc 7\w\d3\w?|am4|swrx8|(?:ryzen|threadripper) (?:[3579] |pro )?5000", "Zen 3"),
+    (r"zen ?2|rome|matisse|epyc 7\w\d2\w?|strx4|trx40|sp3|(?:ryzen|threadripper) (?:[3579] |pro )?[34]000", "Zen 2"),
+    (r"zen ?\+|pinnacle ridge|(?:ryzen|threadripper) (?:[3579] )?2000", "Zen+"),
+    (r"zen ?1?|naples|summit ridge|epyc 7\w\d1\w?|str4|x399|(?:ryzen|threadripper) (?:[3579] )?1000", "Zen"),
+    (r"granite rapids|xeon 6", "Granite Rapids"),
+    (r"emerald rapids|5th gen xeon|xeon (?:gold|silver|platinum) \d5\d\d\S*", "Emerald Rapids"),
+    (r"sapphire rapids|4th gen xeon|w790|lga ?4677|xeon (?:gold|silver|platinum) \d4\d\d\S*", "Sapphire Rapids"),
+    (r"ice lake|3rd gen xeon|lga ?4189|xeon (?:gold|silver|platinum) \d3\d\d\S*", "Ice Lake"),
+    (r"cascade lake|2nd gen xeon|x299|lga ?2066|xeon (?:gold|silver|platinum) \d2\d\d\S*", "Cascade Lake"),
+    (r"skylake-?sp|lga ?3647|1st gen xeon|xeon (?:gold|silver|platinum) \d1\d\d\S*", "Skylake-SP"),
+    (r"skylake-?x", "Skylake-X"),
+    (r"lunar lake", "Lunar Lake"),
+    (r"arrow lake|lga ?1851|core ultra 200|ultra [579] 2\d\d\w*", "Arrow Lake"),
+    (r"meteor lake|core ultra 100|ultra [579] 1\d\d\w*", "Meteor Lake"),
+    (r"raptor lake|1[34](?:th|\.) gen|i[3579][- ]1[34]\d{2,3}\w*", "Raptor Lake"),
+    (r"alder lake|12(?:th|\.) gen|lga ?1700|i[3579][- ]12\d{2,3}\w*", "Alder Lake"),
+    (r"tiger lake|i[3579][- ]11\d{3}h\w*", "Tiger Lake"),
+    (r"rocket lake|11(?:th|\.) gen|i[3579][- ]11\d{3}\w*", "Rocket Lake"),
+    (r"comet lake|10(?:th|\.) gen|lga ?1200|i[3579][- ]10\d{3}\w*", "Comet Lake"),
+    (r"coffee lake|[89](?:th|\.) gen|i[3579][- ][89]\d{3}\w*", "Coffee Lake"),
+    (r"kaby lake|7(?:th|\.) gen|i[3579][- ]7\d{3}\w*", "Kaby Lake"),
+    (r"broadwell|e5[- ]\d{4}\w? ?v4", "Broadwell"),
+    (r"haswell|e5[- ]\d{4}\w? ?v3|x99|lga ?2011-v?3|lga ?1150|i[3579][- ]4\d{3}\w*", "Haswell"),
+    (r"skylake|6(?:th|\.) gen|lga ?1151|i[3579][- ]6\d{3}\w*", "Skylake"),
+)
+"""Words that name a platform, and its microarchitecture as written in cpus.csv; a socket means the generation it was made for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One name of a row; `sibling` is the name of the part that the row only stands for (an F or P variant)."""
+
+    row: Cpu
+    words: frozenset[str]
+    tier: str | None
+    sibling: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A name taken apart: possible model keys, confirming words and the tier (the 7 of Core i7, Ryzen 7 and Ultra 7)."""
+
+    keys: tuple[str, ...]
+    words: frozenset[str]
+    tier: str | None
+
+
+def _read(text: str) -> _Reading:
+    plain = re.sub(r"\s+", " ", NOISE.sub(" ", text.lower()))
+    plain = re.sub(r"\b(?:core )?i([3579])\b", r"core i\1", plain)
+    plain = re.sub(r"\br([3579])\b", r"ryzen \1", plain)
+    tokens = re.findall(r"[a-z0-9]+", plain)
+    found = TIER.search(" ".join(tokens))
+    tier = next(filter(None, found.groups()), None) if found else None
+    return _Reading(_keys(tokens), frozenset(tokens) & CONFIRMING, tier)
+
+
+def _keys(tokens: list[str]) -> tuple[str, ...]:
+    """Model tokens joined with what belongs to them: "e5", "2690", "v4" give "e52690v4" and "2690v4"."""
+    keys = []
+    for index, token in enumerate(tokens):
+        if MODEL.search(token):
+            before, after = tokens[index - 1] if index else "", "".join(tokens[index + 1 : index + 2])
+            stem = token + after if SUFFIX.fullmatch(after) else token
+            keys += [before + stem, stem] if PREFIX.fullmatch(before) else [stem]
+    return tuple(keys)
+
+
+@cache
+def _index() -> Mapping[str, tuple[_Entry, ...]]:
+    found: dict[str, list[_Entry]] = {}
+    for row in cpus():
+        for name in (row.name, *row.aliases):
+            reading = _read(name)
+            entry = _Entry(row, reading.words | {row.maker}, reading.tier, None if name == row.name else name)
+            for key in reading.keys:
+                found.setdefault(key, []).append(entry)
+    return {key: tuple(entries) for key, entries in found.items()}
+
+
+def _agrees(entry: _Entry, key: str, text: _Reading) -> bool:
+    """Whether the words around a model key are compatible with a row and enough to name it."""
+    families = text.words & FAMILIES
+    own = entry.words | ({"ryzen"} if "threadripper" in entry.words else set())
+    if not families <= own or not (text.words & {"intel", "amd"}) <= own:
+        return False
+    if text.tier and entry.tier and text.tier != entry.tier:
+        return False
+    if not key.isdigit():
+        return True
+    return bool(families) and (len(key) > 3 or bool(text.words & entry.words & {"ai", "ultra"}))
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(name for row in cpus() for name in (row.name, *row.aliases))
+
+
+def _nearest(text: str) -> tuple[str, ...]:
+    from rapidfuzz import process, utils  # only a refusal pays for the import
+
+    found = process.extract(text, _names(), limit=3, score_cutoff=70, processor=utils.default_process)
+    return tuple(name for name, _, _ in found)
+
+
+@lru_cache(maxsize=4096)
+def resolve_cpu(text: str) -> Resolved[Cpu]:
+    """The catalog row of a processor's name, such as "AMD Ryzen 7 5800X 8-Core Processor", "R7 5800X" or "2x EPYC 9355".
+
+    Raises `UnknownName` for a text that names no processor of the catalog, or several.
+
+    >>> resolve_cpu("12th Gen Intel(R) Core(TM) i7-12700H").row.name
+    'Core i7-12700H'
+    """
+    reading = _read(text)
+    hits: dict[str, _Entry] = {}
+    for key in reading.keys:
+        for entry in _index().get(key, ()):
+            if _agrees(entry, key, reading):
+                hits.setdefault(entry.row.name, entry)
+    if len(hits) != 1:
+        raise UnknownName("CPU", text, tuple(hits) or _nearest(text), ambiguous=len(hits) > 1)
+    entry = next(iter(hits.values()))
+    notes = (f"{entry.sibling} is taken as its sibling {entry.row.name}",) if entry.sibling else ()
+    if SAMPLE.search(text.lower()):
+        notes += (f"the engineering sample is taken as {entry.row.name} as sold",)
+    return Resolved(entry.row, notes)
+
+
+def socket_count(text: str) -> int:
+    """How many processors a name speaks of: 2 for "2x EPYC 9355" and "Dual Xeon E5-2690 v4", else 1."""
+    found = SOCKETS.search(text)
+    if not found:
+        return 1
+    count = found.group(1) or found.group(2)
+    return int(count) if count else 2
+
+
+@lru_cache(maxsize=4096)
+def platform_hint(text: str) -> str | None:
+    """The microarchitecture, as cpus.csv writes it, that a text hints at by a codename, socket or generation; None without one.
+
+    >>> platform_hint("EPYC Genoa server"), platform_hint("laptop")
+    ('Zen 4', None)
+    """
+    lowered = re.sub(r"\((?:r|tm)\)|[®™]", "", text.lower()).replace("core processor", "")
+    return next((name for words, name in PLATFORMS if re.search(rf"(?<![\w-])(?:{words})(?![\w+])", lowered)), None)
