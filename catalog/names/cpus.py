@@ -1,7 +1,7 @@
 """From the names people write for a processor to its catalog row, the number of sockets, or at least its platform.
 
-A name is read by its model token ("5800x", "e5-2690 v4", "12700h"). The words around it (maker, family, tier) may only confirm
-a row, never choose another; digits alone count only beside a family word, since "3600" may as well be a memory speed.
+A name is read by its model token ("5800x", "e5-2690 v4", "12700h"). The words around it (maker, family, tier) may only
+confirm a row, never choose another; digits alone count only beside a family word: "3600" may as well be a memory speed.
 """
 
 import re
@@ -18,7 +18,8 @@ CONFIRMING = FAMILIES | {"intel", "amd", "ai", "ultra"}
 NOISE = re.compile(
     r"""\((?:r|tm|c)\) | [®™] | \bddr\d\w?[-\s]?\d{3,5}\b | \b\d{3,5}\s?(?:mt/?s|mhz)\b | @?\s*\b\d+(?:\.\d+)?\s?ghz\b
     | \b\d+[-\s]?(?:cores?|threads?|vcpus?|gb|gib)\b | \b\d+(?:[ct]|\s?w)\b(?!/) | \bw/.* | \bwith\b.*
-    | \b(?:geforce|radeon|rtx|gtx|rx|arc|tesla)\s?(?:pro\s)?\w*\s?(?:xtx?|ti|super|gre)?\b | \b(?:fclk|cpu|processors?)\b""",
+    | \b(?:geforce|radeon|rtx|gtx|rx|arc|tesla)\s?(?:pro\s)?\w*\s?(?:xtx?|ti|super|gre)?\b
+    | \b(?:fclk|cpu|processors?)\b""",
     re.VERBOSE,
 )
 TIER = re.compile(r"\bcore i([3579])\b|\bryzen (?:ai )?(?:pro )?([3579])\b|\bultra ([3579])\b|\bai ([3579])\b")
@@ -27,11 +28,13 @@ PREFIX = re.compile(r"e[357]|w[3579]?")
 SUFFIX = re.compile(r"v[1-6]|plus|x3d2?|wx|k[fs]?|h[xks]?|xt|[fgxup]")
 SAMPLE = re.compile(r"\b(?:es|qs|engineering sample)\b")
 SOCKETS = re.compile(
-    r"\b([248])\s?[x×]\s*(?=[a-z])|\b([248])(?:p|s|[-\s]sockets?)\b|\b(dual|two|twin)\b(?![-\s]?(?:channel|rank))", re.IGNORECASE
+    r"\b([248])\s?[x×]\s*(?=[a-z])|\b([248])(?:p|s|[-\s]sockets?)\b|\b(dual|two|twin)\b(?![-\s]?(?:channel|rank))",
+    re.IGNORECASE,
 )
 PLATFORMS: tuple[tuple[str, str], ...] = (
     (r"zen ?5|turin|granite ridge|strix|epyc 9\w\d5\w?|(?:ryzen|threadripper) (?:[3579] |pro )?9000", "Zen 5"),
-    (r"zen ?4|genoa|bergamo|siena|raphael|phoenix|epyc 9\w\d4\w?|am5|sp5|(?:ryzen|threadripper) (?:[3579] |pro )?[78]000", "Zen 4"),
+    (r"zen ?4|genoa|bergamo|siena|raphael|phoenix|epyc 9\w\d4\w?|am5|sp5", "Zen 4"),
+    (r"(?:ryzen|threadripper) (?:[3579] |pro )?[78]000", "Zen 4"),
     (r"zen ?3\+|rembrandt|ryzen (?:[3579] )?6000", "Zen 3+"),
     (r"zen ?3|milan|vermeer|cezanne|epyc 7\w\d3\w?|am4|swrx8|(?:ryzen|threadripper) (?:[3579] |pro )?5000", "Zen 3"),
     (r"zen ?2|rome|matisse|epyc 7\w\d2\w?|strx4|trx40|sp3|(?:ryzen|threadripper) (?:[3579] |pro )?[34]000", "Zen 2"),
@@ -43,7 +46,7 @@ PLATFORMS: tuple[tuple[str, str], ...] = (
     (r"ice lake|3rd gen xeon|lga ?4189|xeon (?:gold|silver|platinum) \d3\d\d\S*", "Ice Lake"),
     (r"cascade lake|2nd gen xeon|x299|lga ?2066|xeon (?:gold|silver|platinum) \d2\d\d\S*", "Cascade Lake"),
     (r"skylake-?sp|lga ?3647|1st gen xeon|xeon (?:gold|silver|platinum) \d1\d\d\S*", "Skylake-SP"),
-    (r"skylake-?x", "Skylake-X"),
+    (r"skylake-?x|i[79][- ][79]\d{3}xe?", "Skylake-X"),
     (r"lunar lake", "Lunar Lake"),
     (r"arrow lake|lga ?1851|core ultra 200|ultra [579] 2\d\d\w*", "Arrow Lake"),
     (r"meteor lake|core ultra 100|ultra [579] 1\d\d\w*", "Meteor Lake"),
@@ -58,7 +61,7 @@ PLATFORMS: tuple[tuple[str, str], ...] = (
     (r"haswell|e5[- ]\d{4}\w? ?v3|x99|lga ?2011-v?3|lga ?1150|i[3579][- ]4\d{3}\w*", "Haswell"),
     (r"skylake|6(?:th|\.) gen|lga ?1151|i[3579][- ]6\d{3}\w*", "Skylake"),
 )
-"""Words that name a platform, and its microarchitecture as written in cpus.csv; a socket means the generation it was made for."""
+"""Words that name a platform, and its microarchitecture as in cpus.csv; a socket means the generation it came with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class _Entry:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A name taken apart: possible model keys, confirming words and the tier (the 7 of Core i7, Ryzen 7 and Ultra 7)."""
+    """A name taken apart: possible model keys, confirming words and the tier (the 7 of Core i7 and Ryzen 7)."""
 
     keys: tuple[str, ...]
     words: frozenset[str]
@@ -140,7 +143,7 @@ def _nearest(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def resolve_cpu(text: str) -> Resolved[Cpu]:
-    """The catalog row of a processor's name, such as "AMD Ryzen 7 5800X 8-Core Processor", "R7 5800X" or "2x EPYC 9355".
+    """The catalog row of a processor's name, such as "AMD Ryzen 7 5800X 8-Core Processor" or "2x EPYC 9355".
 
     Raises `UnknownName` for a text that names no processor of the catalog, or several.
 
@@ -156,7 +159,7 @@ def resolve_cpu(text: str) -> Resolved[Cpu]:
     if len(hits) != 1:
         raise UnknownName("CPU", text, tuple(hits) or _nearest(text), ambiguous=len(hits) > 1)
     entry = next(iter(hits.values()))
-    notes = (f"{entry.sibling} is taken as its sibling {entry.row.name}",) if entry.sibling else ()
+    notes: tuple[str, ...] = (f"{entry.sibling} is taken as its sibling {entry.row.name}",) if entry.sibling else ()
     if SAMPLE.search(text.lower()):
         notes += (f"the engineering sample is taken as {entry.row.name} as sold",)
     return Resolved(entry.row, notes)
@@ -173,7 +176,7 @@ def socket_count(text: str) -> int:
 
 @lru_cache(maxsize=4096)
 def platform_hint(text: str) -> str | None:
-    """The microarchitecture, as cpus.csv writes it, that a text hints at by a codename, socket or generation; None without one.
+    """The microarchitecture, as cpus.csv writes it, that a text hints at by codename, socket or generation, if any.
 
     >>> platform_hint("EPYC Genoa server"), platform_hint("laptop")
     ('Zen 4', None)
