@@ -22,7 +22,7 @@ RATES_MT_S = {
 Source: BuildCores OpenDB 136a77ae (ODC-By 1.0) for DDR3 to DDR5; JEDEC JESD209-4-1 and JESD209-5C for the others.
 """
 LARGEST_MODULE_GIB, LARGEST_GIB = 512, 24 * 1024
-"""The largest registered module sold, and 24 slots of a two-socket server with 1 TiB each: more is a slip of the pen."""
+"""The largest registered module sold, and 24 slots of a two-socket server with 1 TiB each: more is a slip."""
 
 
 @dataclass(frozen=True, slots=True)
