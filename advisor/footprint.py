@@ -153,7 +153,7 @@ def _kv_elements(llm: Llm, kinds: str) -> Array:
             rows[layer, 0] = (llm.kv_lora_rank or 0) + (llm.qk_rope_head_dim or 0) + (llm.index_head_dim or 0)
         elif kind in "FS":
             of = heads(llm, kind)
-            rows[layer] = of.keys * of.key_dim, of.keys * of.value_dim
+            rows[layer] = of.keys * of.key_dim + (llm.index_head_dim or 0), of.keys * of.value_dim
     return rows
 
 

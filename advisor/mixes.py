@@ -20,7 +20,9 @@ DEFAULT_TYPE: dict[str, str] = {
     "Q5_K_S": "Q5_K", "Q5_K_M": "Q5_K", "Q6_K": "Q6_K", "IQ1_S": "IQ1_S", "IQ1_M": "IQ1_M", "IQ2_XXS": "IQ2_XXS",
     "IQ2_XS": "IQ2_XS", "IQ2_S": "IQ2_XS", "IQ2_M": "IQ2_S", "IQ3_XXS": "IQ3_XXS", "IQ3_XS": "IQ3_S", "IQ3_S": "IQ3_S",
     "IQ3_M": "IQ3_S", "IQ4_XS": "IQ4_XS", "IQ4_NL": "IQ4_NL", "MXFP4_MOE": "MXFP4", "TQ1_0": "TQ1_0", "TQ2_0": "TQ2_0",
-    "Q1_0": "Q1_0", "Q2_0": "Q2_0", "NVFP4": "NVFP4",
+    "Q1_0": "Q1_0", "Q2_0": "Q2_0", "NVFP4": "NVFP4", "IQ2_K": "IQ2_K", "IQ3_K": "IQ3_K", "IQ4_K": "IQ4_K", "IQ5_K": "IQ5_K",
+    "IQ6_K": "IQ6_K", "IQ2_KS": "IQ2_KS", "IQ4_KS": "IQ4_KS", "IQ5_KS": "IQ5_KS", "IQ4_KSS": "IQ4_KSS", "IQ2_KL": "IQ2_KL",
+    "IQ2_KT": "IQ2_KT", "IQ3_KT": "IQ3_KT", "IQ4_KT": "IQ4_KT", "Q6_0": "Q6_0", "IQ1_S_R4": "IQ1_S_R4",
 }  # fmt: skip
 
 LOW_BIT = frozenset({"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M"})

@@ -16,6 +16,8 @@ class Llm(Row):
     hf_id: str = ""
     aliases: Words = ()
     """Other spellings, and fine-tunes with the same shapes."""
+    labels: Words = ()
+    """What llama.cpp's tools print for any model of these shapes ("llama 8B"): the name says no more than the shapes."""
     architecture: str
     """As GGUF files name it (general.architecture); decides which tensors a layer has."""
     n_layers: Count
@@ -85,15 +87,23 @@ class Llm(Row):
 
     per_layer_input_size: Count | None = None
     per_layer_input_vocab: Count | None = None
+    """Per-layer embedding table (Gemma 3n, Gemma 4 E): one row per token is read."""
     altup_inputs: Count | None = None
     laurel_rank: Count | None = None
     hyper_connections: Count | None = None
-    output_lora_rank: Count | None = None
-    output_lora_groups: Count | None = None
+    """Parallel residual streams."""
+    hyper_connection_rank: Count | None = None
+    ngram_rows: Count | None = None
+    ngram_dim: Count | None = None
+    ngram_layer: int | None = None
+    """N-gram embedding table (Qwen3.8-Flash-Next): a few rows per token are read; the layer that takes them in."""
+    index_pool: Count | None = None
+    """Pooled positions of the attention indexer."""
 
     parameters_published: Positive | None = None
     """Count of the maker or of llama.cpp, for checks."""
-    parameters_published_note: str = ""
+    parameters_scope: Literal["text", "text+mtp", "all"] = "text"
+    """What that count includes; "all": vision or audio towers too."""
 
     def attention_kinds(self) -> str:
         """The attention letter of every layer."""

@@ -21,13 +21,17 @@ class Traits:
     """Norms of hidden size beside those before attention and before the FFN."""
     expert_norms: int = 0
     """The same, only in layers with experts."""
+    attn_norm: bool = True
     ffn_norm: bool = True
+    output_norm: bool = True
     norm_bias: bool = False
     gated_ffn: bool = True
     fused_gate_up: bool = False
     ffn_bias: bool = False
     expert_bias: bool = False
     router_correction: bool = False
+    kv_matrices_shared: bool = True
+    """Layers that reuse the KV cache of others have no key and value matrices of their own."""
     parallel_dense: bool = False
     """Layers with experts also run a dense FFN."""
     shared_expert_gate: bool = False
@@ -50,7 +54,7 @@ ARCHITECTURES: dict[str, Traits] = {
     "gemma": Traits(),
     "gemma2": Traits(extra_norms=2),
     "gemma3": _GEMMA,
-    "gemma3n": _GEMMA,
+    "gemma3n": Traits(qk_norm="head", extra_norms=2, kv_matrices_shared=False),
     "gemma4": Traits(qk_norm="head", extra_norms=2, expert_norms=4, parallel_dense=True),
     "qwen2": Traits(qkv_bias=True),
     "qwen3": Traits(qk_norm="head"),
@@ -81,5 +85,10 @@ ARCHITECTURES: dict[str, Traits] = {
     "kimi-linear": _DEEPSEEK,
     "laguna": Traits(qk_norm="head", output_gate="head", router_correction=True),
     "jamba": Traits(),
+    "step35": Traits(qk_norm="head", output_gate="head", router_correction=True),
+    "glm5-next": _DEEPSEEK,
+    "qwen4exp": Traits(
+        qk_norm="head", doubled_query=True, shared_expert_gate=True, attn_norm=False, ffn_norm=False, output_norm=False
+    ),
 }
 """By general.architecture. Source: llama.cpp src/models/<architecture>.cpp."""

@@ -48,6 +48,11 @@ def attention(llm: Llm, kind: str, traits: Traits, has_kv: bool) -> Iterator[Par
             yield f"{name}.bias", "attention", (width,)
     yield "attn_output.weight", "attention", (q * dv, hidden)
     yield from _extras(llm, Heads(q, k, dk, dv), traits, has_kv)
+    if llm.index_heads and llm.index_head_dim:
+        yield "index_q_proj.weight", "attention", (hidden, llm.index_heads * llm.index_head_dim)
+        yield "index_k_proj.weight", "attention", (hidden, llm.index_head_dim)
+        yield "index_q_norm.weight", "norm", (llm.index_head_dim,)
+        yield "index_k_norm.weight", "norm", (llm.index_head_dim,)
 
 
 def _extras(llm: Llm, of: Heads, traits: Traits, has_kv: bool) -> Iterator[Part]:
@@ -90,3 +95,6 @@ def _indexer(llm: Llm, n: int, dim: int) -> Iterator[Part]:
     yield "indexer.k_norm.weight", "norm", (dim,)
     yield "indexer.k_norm.bias", "norm", (dim,)
     yield "indexer.proj.weight", "attention", (llm.hidden_size, n)
+    if llm.index_pool:
+        yield "indexer_compressor_gate.weight", "attention", (llm.hidden_size, dim)
+        yield "indexer_compressor_ape.weight", "attention", (dim, llm.index_pool)

@@ -5,6 +5,7 @@ from typing import cast
 
 from advisor.tensors.architectures import ARCHITECTURES, Traits
 from advisor.tensors.attention import Part, attention, latent_attention
+from advisor.tensors.extras import inside, outside
 from advisor.tensors.feed_forward import dense, experts
 from advisor.tensors.recurrent import recurrent
 from advisor.tensors.tensor import Group, Shape
@@ -31,17 +32,15 @@ def _named(parts: Iterator[Part], layer: int, group: Group | None = None) -> lis
 def _outside(llm: Llm, traits: Traits) -> Iterator[Shape]:
     matrix = (llm.hidden_size, llm.vocab_size)
     yield Shape("token_embd.weight", None, "token_embedding", matrix)
-    yield Shape("output_norm.weight", None, "norm", (llm.hidden_size,))
+    if traits.output_norm:
+        yield Shape("output_norm.weight", None, "norm", (llm.hidden_size,))
     if traits.norm_bias:
         yield Shape("output_norm.bias", None, "norm", (llm.hidden_size,))
         yield Shape("position_embd.weight", None, "token_embedding", (llm.hidden_size, llm.max_context))
     if not llm.tied_embeddings:
         yield Shape("output.weight", None, "output", matrix)
-    if llm.per_layer_input_size:
-        width = llm.per_layer_input_size * llm.n_layers
-        yield Shape("per_layer_token_embd.weight", None, "token_embedding", (width, llm.per_layer_input_vocab or 0))
-        yield Shape("per_layer_model_proj.weight", None, "output", (llm.hidden_size, width))
-        yield Shape("per_layer_proj_norm.weight", None, "norm", (llm.per_layer_input_size,))
+    for name, group, shape in outside(llm):
+        yield Shape(name, None, cast(Group, group), shape)
 
 
 def _layer(llm: Llm, traits: Traits, layer: int, kind: str, ffn: str) -> Iterator[Part]:
@@ -52,28 +51,21 @@ def _layer(llm: Llm, traits: Traits, layer: int, kind: str, ffn: str) -> Iterato
     elif kind == "R":
         yield from recurrent(llm)
     elif kind != "N":
-        yield from attention(llm, kind, traits, has_kv)
+        yield from attention(llm, kind, traits, has_kv or not traits.kv_matrices_shared)
     if ffn == "D" or (ffn == "E" and traits.parallel_dense):
         yield from dense(llm, traits, llm.dense_ffn if has_kv or not llm.kv_shared_ffn else llm.kv_shared_ffn)
     if ffn == "E":
         yield from experts(llm, traits)
-    if llm.per_layer_input_size:
-        yield from _per_layer_input(llm, llm.per_layer_input_size)
+    yield from inside(llm, layer)
 
 
 def _norms(llm: Llm, traits: Traits, ffn: str) -> Iterator[Part]:
-    names = ["attn_norm"] + ["ffn_norm"] * traits.ffn_norm
+    names = ["attn_norm"] * traits.attn_norm + ["ffn_norm"] * traits.ffn_norm
     names += [f"post_norm_{i}" for i in range(traits.extra_norms + (traits.expert_norms if ffn == "E" else 0))]
     for name in names:
         yield f"{name}.weight", "norm", (llm.hidden_size,)
         if traits.norm_bias:
             yield f"{name}.bias", "norm", (llm.hidden_size,)
-
-
-def _per_layer_input(llm: Llm, size: int) -> Iterator[Part]:
-    yield "inp_gate.weight", "dense_ffn", (llm.hidden_size, size)
-    yield "proj.weight", "dense_ffn", (size, llm.hidden_size)
-    yield "per_layer_post_norm.weight", "norm", (llm.hidden_size,)
 
 
 def _mtp(llm: Llm, traits: Traits, kinds: str, ffns: str) -> Iterator[Part]:

@@ -50,7 +50,7 @@ def _kimi_delta(llm: Llm) -> Iterator[Part]:
 
 
 def _mamba2(llm: Llm) -> Iterator[Part]:
-    groups, inner, n, state, _ = _sizes(llm)
+    groups, inner, n, _state, _ = _sizes(llm)
     hidden, g, conv = llm.hidden_size, "recurrent", inner + 2 * groups
     yield "ssm_in.weight", g, (hidden, 2 * inner + 2 * groups + n)
     yield "ssm_conv1d.weight", g, (llm.conv_kernel or 4, conv)

@@ -1,0 +1,115 @@
+"""From the names people write for a language model to its catalog row; a quantisation in the name is handed on as text.
+
+A name matches only as a whole, after words that do not tell models apart ("Instruct", "GGUF", a publisher) are taken off:
+"GLM-4.5" is not GLM-4.5-Air. Fine-tunes are found by the aliases of the table.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from catalog.llms import Llm
+from catalog.names.nearest import nearest
+from catalog.names.resolution import Resolved, UnknownName
+from catalog.tables import llms
+
+QUANT = re.compile(
+    r"(?:^|[-_.:@\s/])((?:ud[-_])?(?:i?q\d(?:_[a-z0-9]+)*|tq[12]_0|bf16|fp?16|fp?32|mxfp4(?:_moe)?|nvfp4))(?=$|[-.:\s/)])",
+    re.IGNORECASE,
+)
+NOISE = frozenset(
+    "instruct it chat base text gguf ggml hf safetensors qat mtp i1 imatrix dense thinking reasoning preview "
+    "2407 2410 2411 2501 2503 2506 2508 2512 "
+    "nvidia meta google openai microsoft mistralai tencent unsloth".split()
+)  # fmt: skip
+NAMELESS = re.compile(r"\([^)]*\)")
+KEEP_APART = frozenset({"reap"})
+"""Words that do tell models apart although they stand among the noise of other names: pruned models are not the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class LlmMatch:
+    """A model's row and the quantisation that its name carried, as written."""
+
+    llm: Llm
+    quant_text: str | None = None
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in re.split(r"[-_\s/:,+@]+|\.(?=i1\b|gguf\b)", text.lower()) if word]
+
+
+def _squash(words: list[str]) -> str:
+    return "".join(words).replace(".", "")
+
+
+def _key(text: str, *, drop_noise: bool) -> str:
+    words = _words(text)
+    kept = [w for w in words if w not in NOISE or w in KEEP_APART] if drop_noise else words
+    return _squash(kept or words)
+
+
+@cache
+def _index() -> tuple[dict[str, set[str]], dict[str, str], dict[str, Llm]]:
+    """Ids by spelling, ids by llama.cpp label, rows by id."""
+    spellings: dict[str, set[str]] = {}
+    labels: dict[str, str] = {}
+    for row in llms():
+        labels |= {_key(label, drop_noise=False): row.id for label in row.labels}
+        for name in (row.name, row.id, row.hf_id, row.hf_id.rpartition("/")[2], *row.aliases):
+            for drop_noise in (False, True):
+                if name and (key := _key(name, drop_noise=drop_noise)):
+                    spellings.setdefault(key, set()).add(row.id)
+    return spellings, labels, {row.id: row for row in llms()}
+
+
+def _candidates(text: str) -> list[str]:
+    """The text, then without a publisher, without remarks in brackets."""
+    plain = NAMELESS.sub(" ", text).strip() or text
+    forms = [text, plain, plain.rpartition("/")[2]]
+    return list(dict.fromkeys(form for form in forms if form))
+
+
+def _split_quant(text: str) -> tuple[str, str | None]:
+    found = list(QUANT.finditer(text))
+    if not found:
+        return text, None
+    last = found[-1]
+    rest = f"{text[: last.start()]} {text[last.end() :]}".strip(" -_.:@")
+    return (rest, last.group(1)) if rest else (text, None)
+
+
+def _ids(text: str) -> set[str]:
+    spellings, _, _ = _index()
+    for form in _candidates(text):
+        for drop_noise in (False, True):
+            if ids := spellings.get(_key(form, drop_noise=drop_noise)):
+                return ids
+    return set()
+
+
+@lru_cache(maxsize=20_000)
+def resolve_llm(text: str) -> Resolved[LlmMatch]:
+    """The row of a model's name and the quantisation it carries. Raises `UnknownName`, also where several rows answer."""
+    _, labels, rows = _index()
+    named, quant = _split_quant(text.strip())
+    for form, carried in ((text.strip(), None), (named, quant)):
+        if ids := _ids(form):
+            if len(ids) > 1:
+                raise UnknownName("model", text, tuple(sorted(rows[i].name for i in ids)), ambiguous=True)
+            return Resolved(LlmMatch(rows[next(iter(ids))], carried or quant))
+    for form in _candidates(named):
+        if label := labels.get(_key(form, drop_noise=False)):
+            row = rows[label]
+            note = f"llama.cpp prints {form!r} for every model of these tensor shapes: taken as {row.name}"
+            return Resolved(LlmMatch(row, quant), (note,))
+    raise _unknown(text, named)
+
+
+def _unknown(text: str, named: str) -> UnknownName:
+    """Ambiguous where the text begins several names, unknown otherwise; both name the nearest rows."""
+    key = _key(named.rpartition("/")[2], drop_noise=True)
+    begun = tuple(row.name for row in llms() if key and _key(row.name, drop_noise=True).startswith(key))
+    if len(begun) > 1:
+        return UnknownName("model", text, begun[:6], ambiguous=True)
+    return UnknownName("model", text, begun or nearest(named, [row.name for row in llms()]))
