@@ -1,0 +1,1 @@
+"""Learning from measurements: checks predictions against measured runs and fits the efficiencies."""

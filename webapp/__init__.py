@@ -1,0 +1,1 @@
+"""Faces in the browser: pages and the JSON API."""
