@@ -38,7 +38,7 @@ class Setting(NamedTuple):
     """"alone" or "beside" a GPU: whether the CPU's threads share each layer with one."""
     known: str
     """What is not known of the RAM tier: known, cpu, speed, cpu+speed."""
-    count: str
+    layout: str
     """one, several GPUs, or unified memory."""
 
 
@@ -55,9 +55,9 @@ class Coefficient:
 
 
 _GPU = (("{backend}", 0.3), ("{backend}/{architecture}", 0.2), ("{chip}", 0.12), ("{engine}", 0.1), ("{backend}/{era}", 0.15),
-        ("{stated}", 0.1), ("{count}", 0.15))
+        ("{stated}", 0.1), ("{layout}", 0.15))
 _FAMILY = (("{family}", 0.2), ("{backend}/{family}", 0.15), ("{backend}/{architecture}/{family}", 0.15), ("{engine}/{family}", 0.1))
-_MICROS = (("{backend}", 0.5), ("{backend}/{architecture}", 0.3), ("{backend}/{era}", 0.4), ("{stated}", 0.3), ("{count}", 0.3))
+_MICROS = (("{backend}", 0.5), ("{backend}/{architecture}", 0.3), ("{backend}/{era}", 0.4), ("{stated}", 0.3), ("{layout}", 0.3))
 _CPU = (("{microarchitecture}", 0.2), ("{cpu}", 0.15), ("{engine}", 0.15), ("{sockets}", 0.4), ("{known}", 0.2), ("{role}", 0.2))
 
 COEFFICIENTS: tuple[Coefficient, ...] = (

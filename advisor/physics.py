@@ -68,7 +68,4 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
 
 def total_s(stages: Mapping[str, Numbers]) -> Numbers:
     """Sum of the stages: the devices work one after the other."""
-    result: Numbers = 0.0
-    for seconds in stages.values():
-        result = result + seconds
-    return result
+    return sum(stages.values(), start=0.0)

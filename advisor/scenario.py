@@ -81,6 +81,12 @@ class Engine(_Question):
             return {**value, "backend": "rocm" if word in {"hip", "rocwmma"} else word}
         return value
 
+    @property
+    def kv_types(self) -> tuple[str, str]:
+        """Types of the K and the V cache, from "q8_0" or "q8_0/f16"."""
+        k_type, _, v_type = self.kv_type.lower().replace(" ", "").partition("/")
+        return k_type, v_type or k_type
+
 
 class Workload(_Question):
     """How the model is used: prefill of `prompt_tokens` from `context_depth` on, then `gen_tokens` of decode."""

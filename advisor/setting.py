@@ -56,5 +56,5 @@ def setting_of(scenario: Scenario, machine: Machine, placement: Placement) -> Se
         cpu="none" if "cpu" in machine.unknown else machine.cpu.name, simd=simd_of(machine),
         sockets="sockets" if machine.cpu.sockets > 1 else "socket", role="beside" if used else "alone",
         known="unknown " + " ".join(unknown) if unknown else "known",
-        count="unified" if machine.unified else "several" if used > 1 else "one",
+        layout="unified" if machine.unified else "several" if used > 1 else "one",
     )

@@ -31,7 +31,8 @@ def slower_of(first_s: Number, second_s: Number) -> Number:
     >>> round(slower_of(1.0, 0.0), 3)
     1.0
     """
-    return (first_s**ROOFLINE_SHARPNESS + second_s**ROOFLINE_SHARPNESS) ** (1 / ROOFLINE_SHARPNESS)
+    joined: Number = (first_s**ROOFLINE_SHARPNESS + second_s**ROOFLINE_SHARPNESS) ** (1 / ROOFLINE_SHARPNESS)
+    return joined
 
 
 def saturated(limit: Number, per_worker: Number, workers: Number) -> Number:
@@ -52,7 +53,8 @@ def filled_share(tokens_per_expert: Number, half_tokens: Number) -> Number:
 def pipelined_s(sequential_s: Number, stages: Number, batches: Number, exponent: Number) -> Number:
     """Time of `batches` micro-batches through `stages` GPUs one behind the other; exponent 0 is no overlap, 1 the ideal pipeline."""
     ideal = stages * batches / (stages + batches - 1)
-    return sequential_s / ideal**exponent
+    overlap: Number = ideal**exponent
+    return sequential_s / overlap
 
 
 def missed_s(size_bytes: Number, resident_share: Number, random_bandwidth: Number, gain: Number) -> Number:

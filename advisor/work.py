@@ -101,8 +101,8 @@ def shares_of(footprint: Footprint) -> Shares:
     families = np.zeros((len(footprint.types), len(FAMILIES)))
     families[np.arange(len(footprint.types)), [FAMILIES.index(family_of(name)) for name in footprint.types]] = 1.0
     per_byte = 8 / footprint.bits_per_weight
-    tables = (footprint.layer_resident_bytes, footprint.layer_expert_bytes)
+    resident, experts, output = footprint.layer_resident_bytes, footprint.layer_expert_bytes, footprint.output_bytes
     return Shares(
-        *(table @ families for table in tables), *((table * per_byte) @ families for table in tables),
-        footprint.output_bytes @ families, (footprint.output_bytes * per_byte) @ families,
-    )
+        resident @ families, experts @ families, (resident * per_byte) @ families, (experts * per_byte) @ families,
+        output @ families, (output * per_byte) @ families,
+    )  # fmt: skip

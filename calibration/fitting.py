@@ -87,7 +87,8 @@ class Design:
 
     def residuals(self, theta: Array) -> Array:
         """log(measured / predicted) speed."""
-        return self.log_time(self.logs(theta)) - self.target
+        difference: Array = self.log_time(self.logs(theta)) - self.target
+        return difference
 
     def jacobian(self, theta: Array) -> csr_matrix:
         """Derivative of the residuals, shape (runs, parameters)."""

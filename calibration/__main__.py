@@ -1,0 +1,35 @@
+"""`python -m calibration`: refit the shipped efficiency tables from the shipped evidence."""
+
+import sys
+from datetime import date
+
+from calibration.assessment import balanced, left_out_errors
+from calibration.fitting import fit
+from calibration.observations import observe
+from calibration.publication import effects_of, spreads_of, write_table
+from calibration.runs import load_runs
+from catalog.tables import DATA
+
+EVIDENCE_READ = date(2026, 11, 23)
+"""When the evidence was collected: the date of what is learned from it."""
+
+
+def main() -> None:
+    """Fit, assess on machines left out, and write efficiencies.csv and spreads.csv."""
+    runs, left_out = load_runs()
+    observations, refused = observe(runs)
+    print(f"{len(runs)} runs kept, {len(left_out)} left out, {len(refused)} not answered", file=sys.stderr)
+    fitted = fit(observations)
+    errors = left_out_errors(fitted, observations)
+    for kind in ("decode", "prefill"):
+        ours = [item for item in errors if item.observation.kind == kind]
+        for regime in ("all", *sorted({item.observation.case.regime for item in ours})):
+            figures = balanced([item for item in ours if regime in ("all", item.observation.case.regime)])
+            text = "  ".join(f"{name} {value:.3g}" for name, value in figures.items())
+            print(f"{kind:8} {regime:15} {text}", file=sys.stderr)
+    write_table(DATA / "efficiencies.csv", effects_of(fitted, EVIDENCE_READ))
+    write_table(DATA / "spreads.csv", spreads_of(errors, EVIDENCE_READ))
+
+
+if __name__ == "__main__":
+    main()
