@@ -1,0 +1,134 @@
+"""The tree of commands, each imported only when it runs, and how errors are told.
+
+Exit codes: 0 done, 2 the user's input, 1 anything else, 130 interrupted.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Final, NamedTuple
+
+import click
+
+from advisor.errors import InputError
+from catalog.names.resolution import UnknownName
+
+DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class Entry(NamedTuple):
+    """Where a command lives and what it is for; `help` stands here so that listing the commands imports none of them."""
+
+    module: str
+    help: str
+
+
+COMMANDS: Final[Mapping[str, Entry]] = {
+    "recommend": Entry("advisor.cli.recommend", "Rank whole builds for a model and a budget."),
+    "predict": Entry("advisor.cli.predict", "Tell how fast a model runs on a machine you describe, or on many."),
+}
+
+INTRODUCTION: Final = """Which hardware to buy for a local language model, and how fast it will run.
+
+Names are read tolerantly: "RTX 3060", "NVIDIA GeForce RTX 3060 (12GB)" and "rtx3060-12gb" are one card. An unknown name is
+answered with the nearest known ones. Every speed comes with the range in which 90 % of real runs should fall, and with what
+had to be assumed.
+
+\b
+For example:
+  advisor recommend --model Qwen3.6-35B-A3B --budget 1500
+  advisor predict --model Qwen3.6-35B-A3B --quant Q4_K_M --gpu "RTX 3060 12GB" \\
+      --cpu "Ryzen 7 5800X" --ram "DDR4-3600 2x16"
+"""
+
+CLOSING: Final = """'advisor COMMAND --help' tells the options of a command. Results go to standard output, messages to
+standard error. Exit codes: 0 done, 2 the input needs a change (one sentence says which), 1 anything else. With ADVISOR_DEBUG=1
+an unexpected failure shows its traceback."""
+
+
+class Tree(click.Group):
+    """A group whose commands are imported when they run."""
+
+    def __init__(self, entries: Mapping[str, Entry]) -> None:
+        super().__init__("advisor", help=INTRODUCTION, epilog=CLOSING, no_args_is_help=False, invoke_without_command=True)
+        self.context_settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+        self.callback = _help_without_command
+        self.params = [_version_option()]
+        self.entries = entries
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names of the commands that are there, in the order of the table."""
+        return [name for name, entry in self.entries.items() if find_spec(entry.module)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = import_module(self.entries[cmd_name].module).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table alone."""
+        rows = [(name, self.entries[name].help) for name in self.list_commands(ctx)]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
+
+
+def _version_option() -> click.Parameter:
+    holder = click.version_option(package_name="llm-hardware-advisor", prog_name="advisor")(click.Command("advisor"))
+    return holder.params[0]
+
+
+def _help_without_command() -> None:
+    context = click.get_current_context()
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def run(arguments: Sequence[str], entries: Mapping[str, Entry] = COMMANDS) -> int:
+    """Run one command line and give its exit code; an error is told in one line on standard error."""
+    try:
+        code = Tree(entries).main(list(arguments), prog_name="advisor", standalone_mode=False)
+        sys.stdout.flush()
+    except Exception as error:
+        if os.environ.get("ADVISOR_DEBUG") == "1" and _exit_code(error) == FAILED:
+            raise
+        return _tell(error)
+    return code if isinstance(code, int) else DONE
+
+
+def main() -> None:
+    """Entry point of the console command."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def _exit_code(error: Exception) -> int:
+    if isinstance(error, click.Abort):
+        return INTERRUPTED
+    return WRONG_INPUT if isinstance(error, (click.ClickException, InputError, UnknownName)) else FAILED
+
+
+def _tell(error: Exception) -> int:
+    if isinstance(error, BrokenPipeError):
+        _discard_output()
+    elif not isinstance(error, click.Abort):
+        print(f"advisor: {' '.join(_sentence(error).split())}", file=sys.stderr)
+    return _exit_code(error)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, click.UsageError) and error.ctx:
+        return f"{error.format_message()} ('{error.ctx.command_path} --help' tells more.)"
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if _exit_code(error) == WRONG_INPUT:
+        return str(error)
+    return f"this failed unexpectedly ({type(error).__name__}: {error}); ADVISOR_DEBUG=1 shows where"
+
+
+def _discard_output() -> None:
+    """Let the interpreter's last flush go nowhere: the reader has left."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
