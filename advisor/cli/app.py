@@ -19,7 +19,7 @@ DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
 class Entry(NamedTuple):
-    """Where a command lives and what it is for; `help` stands here so that listing the commands imports none of them."""
+    """Where a command lives and what it is for: the help stands here so that listing the commands imports none."""
 
     module: str
     help: str
@@ -32,9 +32,9 @@ COMMANDS: Final[Mapping[str, Entry]] = {
 
 INTRODUCTION: Final = """Which hardware to buy for a local language model, and how fast it will run.
 
-Names are read tolerantly: "RTX 3060", "NVIDIA GeForce RTX 3060 (12GB)" and "rtx3060-12gb" are one card. An unknown name is
-answered with the nearest known ones. Every speed comes with the range in which 90 % of real runs should fall, and with what
-had to be assumed.
+Names are read tolerantly: "RTX 3060", "NVIDIA GeForce RTX 3060 (12GB)" and "rtx3060-12gb" are one card. An unknown
+name is answered with the nearest known ones. Every speed comes with the range in which 90 % of real runs should
+fall, and with what had to be assumed.
 
 \b
 For example:
@@ -44,21 +44,21 @@ For example:
 """
 
 CLOSING: Final = """'advisor COMMAND --help' tells the options of a command. Results go to standard output, messages to
-standard error. Exit codes: 0 done, 2 the input needs a change (one sentence says which), 1 anything else. With ADVISOR_DEBUG=1
-an unexpected failure shows its traceback."""
+standard error. Exit codes: 0 done, 2 the input needs a change (one sentence says which), 1 anything else. With
+ADVISOR_DEBUG=1 an unexpected failure shows its traceback."""
 
 
 class Tree(click.Group):
     """A group whose commands are imported when they run."""
 
     def __init__(self, entries: Mapping[str, Entry]) -> None:
-        super().__init__("advisor", help=INTRODUCTION, epilog=CLOSING, no_args_is_help=False, invoke_without_command=True)
+        super().__init__("advisor", help=INTRODUCTION, epilog=CLOSING, invoke_without_command=True)
         self.context_settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
         self.callback = _help_without_command
         self.params = [_version_option()]
         self.entries = entries
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Names of the commands that are there, in the order of the table."""
         return [name for name, entry in self.entries.items() if find_spec(entry.module)]
 
@@ -93,7 +93,7 @@ def run(arguments: Sequence[str], entries: Mapping[str, Entry] = COMMANDS) -> in
     try:
         code = Tree(entries).main(list(arguments), prog_name="advisor", standalone_mode=False)
         sys.stdout.flush()
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         if os.environ.get("ADVISOR_DEBUG") == "1" and _exit_code(error) == FAILED:
             raise
         return _tell(error)
@@ -105,21 +105,22 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-def _exit_code(error: Exception) -> int:
-    if isinstance(error, click.Abort):
+def _exit_code(error: BaseException) -> int:
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
         return INTERRUPTED
     return WRONG_INPUT if isinstance(error, (click.ClickException, InputError, UnknownName)) else FAILED
 
 
-def _tell(error: Exception) -> int:
+def _tell(error: BaseException) -> int:
+    code = _exit_code(error)
     if isinstance(error, BrokenPipeError):
         _discard_output()
-    elif not isinstance(error, click.Abort):
+    elif code != INTERRUPTED:
         print(f"advisor: {' '.join(_sentence(error).split())}", file=sys.stderr)
-    return _exit_code(error)
+    return code
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
     if isinstance(error, click.UsageError) and error.ctx:
         return f"{error.format_message()} ('{error.ctx.command_path} --help' tells more.)"
     if isinstance(error, click.ClickException):

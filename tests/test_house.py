@@ -1,0 +1,184 @@
+"""The house checks itself: layers, names, ceilings, docstrings, tables and the commands that the README shows."""
+
+import ast
+import csv
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from advisor.cli.app import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+ROOMS = ("advisor", "catalog", "calibration", "webapp")
+FILE_LINES = 300
+BODY_LINES = 25
+VAGUE_NAMES = {"utils", "util", "helpers", "helper", "core", "common", "manager", "managers", "base", "misc"}
+REGISTRY_HOSTS = tuple(
+    ".".join(words)
+    for words in (
+        ("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"), ("deb", "debian", "org"),
+        ("proxy", "golang", "org"), ("crates", "io"), ("anaconda", "org"),
+    )
+)  # fmt: skip
+MACHINE_PATH = re.compile(r"""(?<![\w.:/~$}*-])/(?:home|root|Users|work|opt)/\w""")
+SHOWN_COMMAND = re.compile(r"<!-- command: (?P<name>[\w ]+) -->\n```sh\n(?P<command>.+)\n```")
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@cache
+def tracked() -> tuple[Path, ...]:
+    """Files of the checkout, those deleted but not yet committed excepted."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return tuple(path for name in listed.split("\0") if name and (path := ROOT / name).is_file())
+
+
+@cache
+def modules() -> tuple[Path, ...]:
+    return tuple(path for path in tracked() if path.suffix == ".py")
+
+
+def shipped() -> Iterator[Path]:
+    return (path for path in modules() if path.relative_to(ROOT).parts[0] in ROOMS)
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def place(path: Path, node: ast.stmt | ast.expr | None = None) -> str:
+    return f"{path.relative_to(ROOT)}:{node.lineno}" if node else str(path.relative_to(ROOT))
+
+
+def body_lines(function: Function, lines: list[str]) -> int:
+    """Lines of code in a body: neither its docstring nor blank lines nor remarks."""
+    first = function.body[1:] if ast.get_docstring(function, clean=False) is not None else function.body
+    if not first:
+        return 0
+    body = lines[first[0].lineno - 1 : function.end_lineno]
+    return sum(1 for line in body if line.strip() and not line.strip().startswith("#"))
+
+
+def public_definitions(body: list[ast.stmt]) -> Iterator[Function | ast.ClassDef]:
+    for node in body:
+        if isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_"):
+            yield node
+            if isinstance(node, ast.ClassDef):
+                yield from public_definitions(node.body)
+
+
+def imported(path: Path) -> Iterator[tuple[ast.stmt, str]]:
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from ((node, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node, node.module
+
+
+def readme_commands() -> dict[str, str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return {found["name"]: found["command"] for found in SHOWN_COMMAND.finditer(text)}
+
+
+def test_each_room_imports_only_what_stands_to_its_right() -> None:
+    result = subprocess.run(["lint-imports", "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_scipy_is_imported_in_calibration_alone() -> None:
+    elsewhere = (path for path in shipped() if path.relative_to(ROOT).parts[0] != "calibration")
+    found = [place(path, node) for path in elsewhere for node, name in imported(path) if name.split(".")[0] == "scipy"]
+    assert found == []
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    parts = {part.removesuffix(".py") for path in modules() for part in path.relative_to(ROOT).parts}
+    assert parts & VAGUE_NAMES == set()
+
+
+def test_no_file_is_longer_than_the_ceiling() -> None:
+    lengths = {place(path): len(path.read_text(encoding="utf-8").splitlines()) for path in modules()}
+    assert {name: length for name, length in lengths.items() if length > FILE_LINES} == {}
+
+
+def test_no_function_body_is_longer_than_the_ceiling() -> None:
+    found = {}
+    for path in modules():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        functions = (node for node in ast.walk(tree(path)) if isinstance(node, Function))
+        found |= {place(path, node): n for node in functions if (n := body_lines(node, lines)) > BODY_LINES}
+    assert found == {}
+
+
+def test_every_public_definition_says_what_it_is() -> None:
+    found = [place(path) for path in shipped() if ast.get_docstring(tree(path)) is None]
+    for path in shipped():
+        definitions = public_definitions(tree(path).body)
+        found += [f"{place(path, node)} {node.name}" for node in definitions if not ast.get_docstring(node)]
+    assert found == []
+
+
+def test_only_the_faces_print() -> None:
+    silent = (path for path in shipped() if path.name != "__main__.py" and "cli" not in path.relative_to(ROOT).parts)
+    found = [
+        place(path, node)
+        for path in silent
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert found == []
+
+
+def test_no_file_names_a_package_registry_or_a_path_of_one_machine() -> None:
+    found = []
+    for path in tracked():
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            if MACHINE_PATH.search(line) or any(host in line for host in REGISTRY_HOSTS):
+                found.append(f"{place(path)}:{number}: {line[:120]}")
+    assert found == []
+
+
+def tables() -> list[Path]:
+    return sorted((ROOT / "catalog" / "data").glob("*.csv"))
+
+
+@pytest.mark.parametrize("table", tables(), ids=lambda path: path.name)
+def test_every_table_is_described_and_every_row_can_be_traced(table: Path) -> None:
+    described = (ROOT / "catalog" / "data" / "README.md").read_text(encoding="utf-8")
+    assert table.name in described
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = csv.DictReader(line for line in file if not line.startswith("#"))
+        untraced = [dict(row) for row in rows if not (row.get("source") and row.get("as_of"))]
+    assert untraced == []
+
+
+def test_the_readme_shows_the_command_of_the_main_job_and_that_of_the_tests() -> None:
+    assert set(readme_commands()) == {"main job", "tests"}
+
+
+@pytest.mark.parametrize("name", ["main job", "tests"])
+def test_what_the_readme_commands_install_is_there(name: str) -> None:
+    words = shlex.split(readme_commands()[name])
+    assert (ROOT / words[words.index("-c") + 1]).is_file()
+    assert words[words.index("-e") + 1] in {".", ".[dev]"}
+
+
+def test_the_readme_command_of_the_tests_ends_in_a_script_that_can_run() -> None:
+    script = ROOT / readme_commands()["tests"].split(" && ")[-1]
+    assert os.access(script, os.X_OK)
+
+
+def test_the_readme_command_of_the_main_job_is_one_that_the_command_line_takes() -> None:
+    program, name, *arguments = shlex.split(readme_commands()["main job"].split(" && ")[-1])
+    command: click.Command = import_module(COMMANDS[name].module).command
+    assert program == ".venv/bin/advisor"
+    assert command.make_context(name, arguments).params["model"] == "Qwen3.6-35B-A3B"
