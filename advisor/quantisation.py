@@ -6,6 +6,7 @@ vendored in llama-cpp-python 0.3.36, read 2026-11-24. Importance matrices are as
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from advisor.mixes import DEFAULT_TYPE, LOW_BIT, RULES, Rule
 from advisor.tensors import Shape, Tensor
@@ -14,7 +15,9 @@ from catalog.quants import Quant
 from catalog.tables import tensor_types
 
 _FLOATS = ("F32", "F16", "BF16")
-_UNQUANTISED = ("_norm", "ffn_gate_inp", "altup", "laurel", "per_layer_model_proj", "ssm_conv1d", "shortconv.conv", "position_embd")
+_KEPT_F32 = ("_norm", "ffn_gate_inp", "altup_", "ssm_conv1d", "shortconv.conv", "position_embd")
+_KEPT_F16 = ("altup_proj", "altup_unembd_proj", "laurel", "per_layer_model_proj")
+"""Never quantised: in the type in which the conversion from the maker's files leaves them."""
 _FALLBACK = {
     "Q2_K": "Q4_0", "Q3_K": "Q4_0", "TQ1_0": "Q4_0", "TQ2_0": "Q4_0", "Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0",
 }  # fmt: skip
@@ -89,7 +92,9 @@ def more_bits(i: int, n: int) -> bool:
 
 
 def _type(llm: Llm, model: _Model, quant: Quant, shape: Shape, at: _Position) -> str:
-    if len(shape.shape) < 2 or not shape.name.endswith("weight") or any(part in shape.name for part in _UNQUANTISED):
+    if any(part in shape.name for part in _KEPT_F16):
+        return "F32" if "norm" in shape.name or quant.base == "F32" else "F16"
+    if len(shape.shape) < 2 or not shape.name.endswith("weight") or any(part in shape.name for part in _KEPT_F32):
         return "F32"
     if llm.native_expert_type and shape.group == "routed_experts":
         return llm.native_expert_type
@@ -98,18 +103,32 @@ def _type(llm: Llm, model: _Model, quant: Quant, shape: Shape, at: _Position) ->
         return default
     role = category(shape.name)
     standard = _standard(model, quant.base, default, role, shape, at)
-    chosen = _override(quant, model, shape) or standard
+    chosen = _override(llm, quant, model, shape) or standard
     at.values += role == "attn_v"
     at.downs += role == "ffn_down"
     return _fitting(chosen, shape.shape[0])
 
 
-def _override(quant: Quant, model: _Model, shape: Shape) -> str | None:
-    for entry in quant.overrides:
-        part, _, types = entry.partition("=")
-        if part in shape.name or part == shape.group:
-            usual, _, favoured = types.partition("/")
-            return favoured if favoured and more_bits(shape.layer or 0, model.n_layers) else usual
+@cache
+def _recipe(quant: Quant) -> tuple[tuple[frozenset[str], str, int | None, str, str], ...]:
+    """The overrides taken apart: architectures (none: all), part, layers from the first, type, type in favoured layers."""
+    return tuple(_entry(text) for text in quant.overrides)
+
+
+def _entry(text: str) -> tuple[frozenset[str], str, int | None, str, str]:
+    selector, _, types = text.partition("=")
+    architectures, colon, rest = selector.partition(":")
+    part, _, first = (rest if colon else selector).partition("<")
+    usual, _, favoured = types.partition("/")
+    return frozenset(architectures.split("|")) if colon else frozenset(), part, int(first) if first else None, usual, favoured or usual
+
+
+def _override(llm: Llm, quant: Quant, model: _Model, shape: Shape) -> str | None:
+    layer = shape.layer or 0
+    for architectures, part, first, usual, favoured in _recipe(quant):
+        fits = part in shape.name or part == shape.group
+        if fits and (not architectures or llm.architecture in architectures) and (first is None or layer < first):
+            return favoured if more_bits(layer, model.n_layers) else usual
     return None
 
 

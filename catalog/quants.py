@@ -34,8 +34,9 @@ class Quant(Row):
     base: str
     """The llama.cpp file type whose rules choose the types ("Q4_K_M")."""
     overrides: Words = ()
-    """"part=TYPE": tensors whose name contains the part take the type; "TYPE/TYPE2" takes the second in the layers that
-    llama.cpp's use_more_bits favours; the first that matches holds."""
+    """Types that depart from the base, "[architecture|...:]part[<N]=TYPE[/TYPE2]": tensors of those architectures (all, where none is
+    named) whose name contains the part or whose group is the part, in the first N layers if given, take TYPE; TYPE2 in the layers
+    that llama.cpp's use_more_bits favours. The first entry that matches holds."""
     kind: Literal["float", "standard", "dynamic", "native", "custom"]
     engine: Program = "llama.cpp"
     bits_per_weight: Positive
