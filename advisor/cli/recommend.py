@@ -1,0 +1,101 @@
+"""`advisor recommend`: whole builds for a model and a budget, ranked by dollars per token per second."""
+
+import re
+from typing import Any
+
+import click
+
+from advisor.errors import InputError
+
+TEXT = """
+Rank whole computers for a language model by dollars per token per second: desktops of parts that go together (graphics
+card, processor, board, memory, disk, power supply, case, cooler), laptops and unified-memory boxes.
+
+Prices are dated quotes; a part without one is left out, never guessed. Parts you own cost nothing.
+
+\b
+Examples:
+  advisor recommend --model Qwen3.6-35B-A3B --budget 1500
+  advisor recommend --model Qwen3.6-35B-A3B --quant Q4_K_M --context 32768 --condition used --min-tok-s 30
+  advisor recommend --model gpt-oss-120b --own "RTX 3060 12GB" --own "Ryzen 7 5800X" --own "DDR4-3200 2x16"
+"""
+OPTION_OF_FIELD = {
+    "model": "--model", "quant": "--quant", "context": "--context", "budget_usd": "--budget", "min_tok_s": "--min-tok-s",
+    "condition": "--condition", "kinds": "--kinds", "own": "--own", "limit": "--limit",
+}  # fmt: skip
+MOST_COLUMNS = 130
+PAGE_COLUMNS = 110
+"""Width where standard output is no terminal and COLUMNS is not set."""
+
+
+@click.command("recommend", help=TEXT, context_settings={"max_content_width": 110})
+@click.option("--model", metavar="NAME", help="The language model, in any common spelling; may carry the quant.")
+@click.option("--quant", metavar="NAME", help="How its weights are compressed, as llama.cpp names it. Default: the best quality with builds that reach --min-tok-s within --budget.")
+@click.option("--context", type=int, default=8192, show_default=True, metavar="N", help="Tokens of context a build must hold; speeds are those with it nearly full.")
+@click.option("--budget", type=float, metavar="USD", help="Most that a build may cost. Default: no limit.")
+@click.option("--min-tok-s", type=float, default=5.0, show_default=True, metavar="X", help="Least writing speed in tokens per second; people read about 5.")
+@click.option("--condition", type=click.Choice(["new", "used", "any"]), default="new", show_default=True, help="used: used prices where there are any, else new ones; any: the cheaper.")
+@click.option("--kinds", default="desktop,laptop,unified", show_default=True, metavar="LIST", help="Kinds of computers.")
+@click.option("--own", multiple=True, metavar="PART", help='A part you have, at $0; repeat for more: "RTX 3060 12GB", "Ryzen 7 5800X", "DDR4-3200 2x16".')
+@click.option("--limit", type=int, metavar="N", help="Most builds to show. Default: 10, with --all every one.")
+@click.option("--all", "every", is_flag=True, help="Show every build that was tried, not only the best of each card or machine.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print one line of CSV per build.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
+def command(**options: Any) -> None:
+    formats = [name for name in ("as_json", "as_csv", "as_markdown") if options[name]]
+    if len(formats) > 1:
+        raise InputError("--json, --csv and --markdown exclude each other: give one")
+    wish = _wish(options)
+
+    from advisor.knowledge import load
+    from advisor.recommendation import recommend
+
+    found = recommend(wish, load())
+    if formats == ["as_json"]:
+        click.echo(found.model_dump_json(indent=2))
+    elif formats:
+        from advisor import build_tables
+
+        click.echo(build_tables.to_csv(found) if formats == ["as_csv"] else build_tables.to_markdown(found), nl=False)
+    else:
+        _show(found)
+
+
+def _wish(options: dict[str, Any]) -> Any:
+    """The wish that the options ask. Raises `InputError` that names the option."""
+    from pydantic import ValidationError
+
+    from advisor.complaints import complaint
+    from advisor.wish import Wish
+
+    if not options["model"]:
+        raise InputError('name the model: --model NAME, for example --model "Qwen3.6-35B-A3B"')
+    kinds = [kind.strip().lower() for kind in options["kinds"].split(",") if kind.strip()]
+    asked = {name: options[name] for name in ("model", "quant", "context", "min_tok_s", "condition", "own", "every")}
+    try:
+        limit = options["limit"] if options["limit"] is not None else (100_000 if options["every"] else 10)
+        return Wish.model_validate(asked | {"budget_usd": options["budget"], "kinds": kinds, "limit": limit})
+    except ValidationError as error:
+        raise InputError(_in_options(complaint(error, Wish))) from None
+
+
+def _in_options(sentence: str) -> str:
+    """A complaint about a field, told of the option that set it."""
+    field = re.match(r"(\w+)(?:\[\d+\])?", sentence)
+    option = OPTION_OF_FIELD.get(field[1]) if field else None
+    return f"{option}{sentence[field.end() :]}" if field and option else sentence
+
+
+def _show(found: Any) -> None:
+    import os
+
+    from rich.console import Console
+
+    from advisor.build_tables import terminal
+
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
+        console.width = PAGE_COLUMNS
+    console.width = min(console.width, MOST_COLUMNS)
+    console.print(terminal(found, console.width))

@@ -1,0 +1,208 @@
+"""What to buy: builds ranked by dollars per token per second. Read this module first.
+
+wish -> `stock_of` (parts with a price) -> `Search.offers` (compatible builds with their predictions) -> those that reach the wish ->
+sorted, Pareto front marked, the best of each card or machine -> `Recommendation`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from advisor.answer import Prediction
+from advisor.builds import Build, BuildKind
+from advisor.capacity import capacity_of
+from advisor.case import case_of
+from advisor.errors import InputError
+from advisor.knowledge import Knowledge
+from advisor.ownership import Owned, owned_parts
+from advisor.platforms import front
+from advisor.quality import quality_order
+from advisor.search import Offer, Search
+from advisor.stock import Stock, stock_of
+from advisor.upgrades import Upgrade, next_dollars
+from advisor.verification import predict_command
+from advisor.wish import Wish
+from catalog.names.llms import resolve_llm
+from catalog.names.quants import resolve_quant
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PartLine(_Answer):
+    """One piece and its price; `condition` is new, used or owned, and an owned part has no date."""
+
+    kind: str
+    name: str
+    price_usd: float
+    price_as_of: date | None
+    price_source: str
+    condition: str
+    price_judgement: str
+
+
+class RankedBuild(_Answer):
+    """A whole machine, what it costs and what it does."""
+
+    rank: int
+    kind: BuildKind
+    name: str
+    parts: tuple[PartLine, ...]
+    price_usd: float
+    usd_per_tok_s: float
+    pareto: bool
+    """No build that was tried is both cheaper and faster."""
+    prediction: Prediction
+    longest_context_tokens: int | None
+    power_w: float
+    bottleneck: str | None
+    next_dollar: Upgrade | None
+    notes: tuple[str, ...]
+    predict_command: str
+    """Shows this build by itself, with the same speeds."""
+
+
+class Recommendation(_Answer):
+    """The ranked builds, best first, and how they were found."""
+
+    scenario: dict[str, Any]
+    """The question, with the wish's limits."""
+    builds: tuple[RankedBuild, ...]
+    tried: int
+    """Builds that reached the wish."""
+    quant_choice: str
+    left_out: tuple[str, ...]
+    assumptions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The first quantisation, from the best down, with builds that do."""
+
+    search: Search
+    offers: list[Offer]
+    choice: str
+
+
+def recommend(wish: Wish, knowledge: Knowledge) -> Recommendation:
+    """Ranked builds for a wish. Raises `UnknownName` for an unknown model or quant and `InputError` where nothing will do."""
+    llm = resolve_llm(wish.model)
+    owned = owned_parts(wish.own)
+    stock = stock_of(wish.condition, owned)
+    found = _find(wish, llm.row.quant_text, stock, knowledge)
+    ranked = sorted(found.offers, key=lambda offer: (offer.usd_per_tok_s, offer.build.price_usd))
+    efficient = pareto(ranked)
+    chosen = ranked if wish.every else first_of_each(ranked)
+    shown = chosen[: wish.limit]
+    upgrades = next_dollars(shown, found.search)
+    builds = tuple(
+        _ranked(rank, offer, id(offer) in efficient, swap) for rank, (offer, swap) in enumerate(zip(shown, upgrades, strict=True), 1)
+    )
+    return Recommendation(
+        scenario=_question(wish, found.search), builds=builds, tried=len(ranked), quant_choice=found.choice,
+        left_out=_left_out(stock, wish), assumptions=(*llm.assumptions, *owned.assumptions, *_unused(owned, builds)),
+    )  # fmt: skip
+
+
+def pareto(offers: Sequence[Offer]) -> frozenset[int]:
+    """Ids of the offers that no other beats in price and speed at once."""
+    prices = np.array([offer.build.price_usd for offer in offers])
+    speeds = np.array([[offer.decode_tok_s] for offer in offers])
+    return frozenset(id(offers[index]) for index in front(prices, speeds)) if offers else frozenset()
+
+
+def first_of_each(offers: Iterable[Offer]) -> list[Offer]:
+    """The first offer of each label (cards, or whole machine)."""
+    found: dict[str, Offer] = {}
+    for offer in offers:
+        found.setdefault(offer.build.label, offer)
+    return list(found.values())
+
+
+def _find(wish: Wish, named: str | None, stock: Stock, knowledge: Knowledge) -> _Found:
+    """Offers that reach the wish, of the quantisation asked for, or else of the best that has any."""
+    asked = wish.quant or named
+    llm = resolve_llm(wish.model).row.llm
+    order = (resolve_quant(asked).row.name,) if asked else quality_order(llm).quants
+    for quant in order:
+        search = Search(wish, quant, stock, knowledge)
+        offers = [offer for offer in search.offers(wish.budget_usd) if offer.decode_tok_s >= wish.min_tok_s]
+        if offers:
+            return _Found(search, offers, _choice(wish, quant, asked, quality_order(llm).basis))
+    raise InputError(_nothing(wish, order, stock, knowledge))
+
+
+def _choice(wish: Wish, quant: str, asked: str | None, basis: str) -> str:
+    if asked:
+        return f"{quant}, as asked"
+    within = f" within ${wish.budget_usd:,.0f}" if wish.budget_usd else ""
+    return f"{quant}, the best quality that reaches {wish.min_tok_s:g} tok/s{within} (by {basis}); --quant chooses another"
+
+
+def _nothing(wish: Wish, order: Sequence[str], stock: Stock, knowledge: Knowledge) -> str:
+    """One sentence: what the cheapest build would be that does, or that none does."""
+    quant = order[-1]
+    offers = Search(wish, quant, stock, knowledge).offers(None)
+    enough = [offer for offer in offers if offer.decode_tok_s >= wish.min_tok_s]
+    what = f"{wish.model} {quant} at {wish.context:,} tokens of context"
+    if enough:
+        best = min(enough, key=lambda offer: offer.build.price_usd)
+        wanted = f"at ${wish.budget_usd:,.0f} or less" if wish.budget_usd else "of these parts"
+        return (f"no build {wanted} runs {what} at {wish.min_tok_s:g} tok/s or more; the cheapest that does costs "
+                f"${best.build.price_usd:,.0f}: {summary(best.build)} ({best.decode_tok_s:.0f} tok/s)")
+    if offers:
+        best = max(offers, key=lambda offer: offer.decode_tok_s)
+        return (f"no build runs {what} at {wish.min_tok_s:g} tok/s; the fastest reaches {best.decode_tok_s:.1f} tok/s for "
+                f"${best.build.price_usd:,.0f}: {summary(best.build)}; lower --min-tok-s")
+    return f"no build of parts with a price holds {what} in its memory: take a smaller quant or context, or other --kinds"
+
+
+def summary(build: Build) -> str:
+    """A build in a few words: what decides its speed."""
+    if build.platform is None:
+        return build.parts[0].name
+    ram = build.platform
+    return f"{build.label}, {ram.cpu.name}, {ram.memory.gib:g} GB {ram.memory.ram_type}-{ram.mt_s}"
+
+
+def _ranked(rank: int, offer: Offer, efficient: bool, swap: Upgrade | None) -> RankedBuild:
+    build, answer = offer.build, offer.prediction
+    parts = tuple(
+        PartLine(
+            kind=part.kind, name=part.name, price_usd=part.quote.price_usd, price_as_of=part.quote.as_of,
+            price_source=part.quote.source, condition=part.quote.condition, price_judgement=part.quote.judgement,
+        ) for part in build.parts
+    )  # fmt: skip
+    fallback = [part.name for part in build.parts if part.quote.fallback]
+    said = (f"no used price for {', '.join(dict.fromkeys(fallback))}: priced new",) if fallback else ()
+    return RankedBuild(
+        rank=rank, kind=build.kind, name=build.label, parts=parts, price_usd=build.price_usd, usd_per_tok_s=offer.usd_per_tok_s,
+        pareto=efficient, prediction=answer, longest_context_tokens=capacity_of(case_of(answer.scenario)).longest_context_replanned,
+        power_w=round(build.power_w), bottleneck=answer.bottleneck, next_dollar=swap, notes=(*build.notes, *said),
+        predict_command=predict_command(build, answer.scenario),
+    )  # fmt: skip
+
+
+def _question(wish: Wish, search: Search) -> dict[str, Any]:
+    asked = search.question.model_dump(mode="json", exclude={"hardware"})
+    limits = wish.model_dump(mode="json", include={"context", "budget_usd", "min_tok_s", "condition", "kinds", "own"})
+    return asked | {"wish": limits}
+
+
+def _left_out(stock: Stock, wish: Wish) -> tuple[str, ...]:
+    words = {"gpu": "graphics cards", "cpu": "processors", "board": "boards", "ram": "memory kits", "ssd": "disks", "psu": "power supplies",
+             "case": "cases", "cooler": "coolers", "unified": "unified-memory machines", "laptop": "laptops"}
+    counts = [f"{count} {words[kind]}" for kind, count in stock.unpriced.items() if count]
+    kind = {"new": "new price", "used": "used or new price", "any": "price"}[wish.condition]
+    return (f"without a {kind} in the catalog: {', '.join(counts)}",) if counts else ()
+
+
+def _unused(owned: Owned, builds: Sequence[RankedBuild]) -> tuple[str, ...]:
+    used = {(part.kind, part.name) for build in builds for part in build.parts}
+    idle = [name for kind, name in owned.counts if (kind, name) not in used]
+    return (f"owned, but in none of the builds shown: {', '.join(idle)}",) if idle else ()

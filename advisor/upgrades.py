@@ -1,0 +1,76 @@
+"""What the next dollar buys: the single swap of a build that gains most speed for its price."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from pydantic import BaseModel, ConfigDict
+
+from advisor.builds import Build
+from advisor.search import Offer, Search
+
+LEAST_GAIN = 0.10
+"""A swap that speeds decode up by less is not worth opening the case for."""
+DEAREST_SHARE = 1.0
+"""A swap that costs more than the whole build is another build."""
+SPEED_KINDS = ("gpu", "cpu", "board", "ram")
+
+
+class Upgrade(BaseModel):
+    """A swap: what goes in for what, its price and the speed after it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    extra_usd: float
+    gain_share: float
+    """Decode speed gained, as share of the build's."""
+    decode_tok_s: float
+    """Median after the swap."""
+    instead: tuple[str, ...]
+    """Parts that it replaces."""
+    buy: tuple[str, ...]
+    text: str
+
+
+def next_dollars(offers: Sequence[Offer], search: Search) -> list[Upgrade | None]:
+    """The best swap of each offer, None where no swap gains enough."""
+    swaps = [list(_swaps(offer.build, search)) for offer in offers]
+    tried = {id(offer.build): offer for offer in search.predicted([build for group in swaps for build in group])}
+    return [_best(offer, [tried[id(build)] for build in group if id(build) in tried]) for offer, group in zip(offers, swaps, strict=True)]
+
+
+def _swaps(build: Build, search: Search) -> Iterable[Build]:
+    """The build with other cards, and with another platform; both completed anew with power, case and cooling."""
+    if build.platform is None or build.cards is None:
+        return
+    highest = build.price_usd * (1 + DEAREST_SHARE)
+    others = [search.assembler.complete(cards, build.platform) for cards, _ in search.cards if cards != build.cards]
+    others += [search.assembler.complete(build.cards, item.platform) for item in search.fitting(build.cards, False)]
+    yield from (other for other in others if other and build.price_usd < other.price_usd <= highest)
+
+
+def _best(offer: Offer, swaps: Sequence[Offer]) -> Upgrade | None:
+    better = [swap for swap in swaps if swap.decode_tok_s >= offer.decode_tok_s * (1 + LEAST_GAIN)]
+    best = max(better, key=lambda swap: _gain(offer, swap) / (swap.build.price_usd - offer.build.price_usd), default=None)
+    return upgrade(offer, best) if best else None
+
+
+def _gain(offer: Offer, swap: Offer) -> float:
+    return swap.decode_tok_s / offer.decode_tok_s - 1
+
+
+def upgrade(offer: Offer, swap: Offer) -> Upgrade:
+    """The difference of two offers in words and numbers."""
+    before, after = (Counter((part.kind, part.name) for part in item.build.parts if part.kind in SPEED_KINDS) for item in (offer, swap))
+    buy, instead = _named(after - before), _named(before - after)
+    extra = round(swap.build.price_usd - offer.build.price_usd, 2)
+    gain = _gain(offer, swap)
+    replaced = f" instead of {', '.join(instead)}" if instead else ""
+    return Upgrade(
+        extra_usd=extra, gain_share=gain, decode_tok_s=swap.decode_tok_s, instead=instead, buy=buy,
+        text=f"+${extra:,.0f}: {', '.join(buy)}{replaced}: {swap.decode_tok_s:.0f} tok/s ({gain:+.0%})".replace("%", " %"),
+    )  # fmt: skip
+
+
+def _named(parts: Counter[tuple[str, str]]) -> tuple[str, ...]:
+    order = sorted(parts.items(), key=lambda item: SPEED_KINDS.index(item[0][0]))
+    return tuple(name if count == 1 else f"{count} x {name}" for (_, name), count in order)
