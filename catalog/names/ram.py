@@ -9,7 +9,7 @@ from catalog.parts import RamType
 
 EXAMPLE = 'write it like "DDR4-3600 2x16" or "64GB DDR5"'
 TYPE = re.compile(r"(LP)?DDR(\d)(X)?(?![a-z])", re.IGNORECASE)
-MODULES = re.compile(r"\b(\d{1,2})\s?[x×*]\s?(\d{1,3})\s?(?:GB|GiB|G)?(?![\w.])", re.IGNORECASE)
+MODULES = re.compile(r"\b(\d{1,2})\s?[x×*]\s?(\d{1,4})\s?(?:GB|GiB|G)?(?![\w.])", re.IGNORECASE)
 TOTAL = re.compile(r"(?<![\w.x×*-])(\d{1,9}(?:\.\d+)?)\s?(GB|GiB|G|TB|TiB|T)\b(?!/s)", re.IGNORECASE)
 RATE = re.compile(r"(?<![\w.])(\d{3,5})(?:\s?(?:MT/?s|MHz|Mbps))?(?![\w.])", re.IGNORECASE)
 NEGATIVE = re.compile(r"(?:^|[\sx×*])-\d")
