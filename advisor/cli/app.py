@@ -28,6 +28,8 @@ class Entry(NamedTuple):
 COMMANDS: Final[Mapping[str, Entry]] = {
     "recommend": Entry("advisor.cli.recommend", "Rank whole builds for a model and a budget."),
     "predict": Entry("advisor.cli.predict", "Tell how fast a model runs on a machine you describe, or on many."),
+    "detect": Entry("advisor.cli.detect", "Show this machine's parts, as predict takes them."),
+    "detect": Entry("advisor.cli.detect", "Show what this computer is made of."),
 }
 
 INTRODUCTION: Final = """Which hardware to buy for a local language model, and how fast it will run.
@@ -62,10 +64,11 @@ class Tree(click.Group):
         """Names of the commands that are there, in the order of the table."""
         return [name for name, entry in self.entries.items() if find_spec(entry.module)]
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         """The command of that name, imported now."""
-        if cmd_name not in self.list_commands(ctx):
-            return None
+        known = self.list_commands(ctx)
+        if cmd_name not in known:
+            raise click.UsageError(f"No such command {cmd_name!r}: the commands are {', '.join(known)}.", ctx)
         command: click.Command = import_module(self.entries[cmd_name].module).command
         return command
 

@@ -1,0 +1,113 @@
+"""Many questions: a JSON line in, a JSON line out, in the same order. A bad line costs its answer, never the batch."""
+
+import json
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any, Final, NoReturn
+
+from pydantic import ValidationError
+
+from advisor.case import Case, case_of
+from advisor.complaints import complaint
+from advisor.errors import InputError
+from advisor.knowledge import Knowledge
+from advisor.prediction import answers
+from advisor.scenario import Scenario
+from catalog.names.resolution import UnknownName
+
+TOGETHER: Final = 2048
+"""Lines evaluated as arrays at a time: enough for speed, little enough for a stream of any length."""
+ECHOED_CHARACTERS: Final = 2000
+"""Of a line that is no JSON, so much is given back."""
+
+
+class BadLine(ValueError):
+    """A line that cannot be answered, with what can be given back of it: the parsed value, or else the text."""
+
+    def __init__(self, code: str, message: str, text: str, value: Any = None) -> None:
+        super().__init__(message)
+        self.code, self.message, self.text, self.value = code, message, text, value
+
+    def line(self) -> str:
+        """The error as a line of JSON."""
+        said = {"code": self.code, "message": self.message}
+        try:
+            return json.dumps(
+                {"error": said | {"input": self.text if self.value is None else self.value}}, allow_nan=False
+            )
+        except (ValueError, RecursionError):
+            return json.dumps({"error": said | {"input": self.text[:ECHOED_CHARACTERS]}})
+
+
+def answer_lines(lines: Iterable[bytes], knowledge: Knowledge) -> Iterator[str]:
+    """One line of JSON for each line: a prediction or an error, never fewer and never more, without line ends."""
+    source = iter(lines)
+    while some := list(islice(source, TOGETHER)):
+        yield from _answered(some, knowledge)
+
+
+def is_error(line: str) -> bool:
+    """Whether an answer line is an error."""
+    return line.startswith('{"error":')
+
+
+def _answered(lines: list[bytes], knowledge: Knowledge) -> Iterator[str]:
+    worked = [_case(line) for line in lines]
+    found = iter(answers([item for item in worked if isinstance(item, Case)], knowledge))
+    for item in worked:
+        yield _one_line(next(found).model_dump_json()) if isinstance(item, Case) else item.line()
+
+
+def _one_line(text: str) -> str:
+    """JSON that stays one line for readers that also break lines at U+2028 and its like."""
+    return text if text.isascii() else json.dumps(json.loads(text))
+
+
+def _case(line: bytes) -> Case | BadLine:
+    try:
+        text = _text(line)
+        value = _object(text)
+    except BadLine as bad:
+        return bad
+    try:
+        return case_of(Scenario.model_validate(value))
+    except ValidationError as error:
+        return BadLine("invalid_scenario", complaint(error, Scenario), text, value)
+    except UnknownName as error:
+        return BadLine("ambiguous_name" if error.ambiguous else "unknown_name", str(error), text, value)
+    except InputError as error:
+        return BadLine("invalid_input", str(error), text, value)
+    except Exception as error:  # noqa: BLE001 - one line's defect must not take the others' answers along
+        return BadLine("internal_error", f"this could not be worked out ({type(error).__name__}: {error})", text, value)
+
+
+def _text(line: bytes) -> str:
+    try:
+        text = line.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        message = f"the line is not UTF-8: byte {error.start} is 0x{line[error.start]:02x}"
+        raise BadLine("invalid_utf8", message, line.decode("utf-8", "replace").strip()[:ECHOED_CHARACTERS]) from None
+    if not text:
+        raise BadLine("empty_line", "the line is empty: give one JSON object per line", "")
+    return text
+
+
+def _object(text: str) -> dict[str, Any]:
+    shown = text[:ECHOED_CHARACTERS]
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise BadLine(
+            "invalid_json", f"the line is not JSON: {error.msg.lower()} at column {error.colno}", shown
+        ) from None
+    except RecursionError:
+        raise BadLine("invalid_json", "the line nests too deeply to be a scenario", shown) from None
+    except ValueError as error:
+        raise BadLine("invalid_json", f"the line holds a number that is none: {error}", shown) from None
+    if not isinstance(value, dict):
+        raise BadLine("not_an_object", "the line must hold one JSON object, a scenario", text, value)
+    return value
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not JSON")

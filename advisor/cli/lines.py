@@ -1,0 +1,106 @@
+"""Files of JSON lines for `advisor predict --batch`: nothing is left half-written."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+
+from advisor.errors import InputError
+
+STREAM = "-"
+
+
+def answer_file(source: str, target: str) -> None:
+    """Answer the scenarios in `source` into `target`, line by line; "-" is standard input or output."""
+    from advisor.batch import answer_lines, is_error
+    from advisor.knowledge import load
+
+    with _lines_of(source) as lines, _written(target) as file:
+        count = errors = 0
+        for answer in answer_lines(lines, load()):
+            file.write(answer.encode() + b"\n")
+            count, errors = count + 1, errors + is_error(answer)
+    if errors:
+        click.echo(f"{errors} of {count} lines could not be answered; each has its reason in its place", err=True)
+
+
+@contextmanager
+def _lines_of(source: str) -> Iterator[Iterable[bytes]]:
+    if source == STREAM:
+        yield _not_empty(sys.stdin.buffer, "standard input")
+        return
+    with _opened(source) as file:
+        yield _not_empty(file, repr(source))
+
+
+def _opened(source: str) -> BinaryIO:
+    try:
+        return Path(source).open("rb")
+    except (OSError, ValueError) as error:
+        raise InputError(f"--batch {source!r} cannot be read: {_reason(error)}") from None
+
+
+def _reason(error: Exception) -> str:
+    """The system's words for an error, without its number and the name."""
+    return (getattr(error, "strerror", None) or str(error)).lower()
+
+
+def _not_empty(file: BinaryIO, name: str) -> Iterable[bytes]:
+    """The lines of a file. Refuses one without any before anything is written."""
+    try:
+        first = file.readline()
+    except OSError as error:
+        raise InputError(f"--batch {name} cannot be read: {_reason(error)}") from None
+    if not first:
+        raise InputError(f"--batch {name} is empty: give one scenario (JSON object) per line")
+    return chain([first], file)
+
+
+@contextmanager
+def _written(target: str) -> Iterator[BinaryIO]:
+    """A file that appears under its name only once it is complete; devices and pipes are written straight."""
+    path = Path(target)
+    if target == STREAM:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if path.is_dir():
+        raise InputError(f"--output {target!r} is a folder: name a file")
+    if path.exists() and not path.is_file():
+        with path.open("wb") as file:
+            yield file
+        return
+    with _renamed(path) as file:
+        yield file
+
+
+@contextmanager
+def _renamed(path: Path) -> Iterator[BinaryIO]:
+    path = path.resolve()
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise InputError(
+            f"--output {str(path)!r} cannot be written: {_reason(error)}"
+        ) from None
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        draft.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,183 @@
+"""From what is typed after `advisor predict` to a scenario."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from advisor.complaints import complaint
+from advisor.errors import InputError
+from advisor.scenario import Hardware, Scenario
+from catalog.names.cpus import resolve_cpu, socket_count
+from catalog.names.ram import RamSpec, parse_ram
+from catalog.names.resolution import UnknownName
+
+CONTEXT_PAD = 256
+GGUF_MAGIC = b"GGUF"
+PARTS = ("gpu", "cpu", "ram", "machine")
+OPTION_OF_FIELD: Mapping[str, str] = {
+    "hardware.gpus": "--gpu", "hardware.cpu": "--cpu", "hardware.ram": "--ram", "hardware.machine": "--machine",
+    "hardware.storage": "--storage", "engine.name": "--engine", "engine.backend": "--backend",
+    "engine.n_gpu_layers": "--n-gpu-layers", "engine.n_cpu_moe": "--n-cpu-moe", "engine.n_ctx": "--context",
+    "engine.kv_type": "--kv-type", "engine.threads": "--threads", "engine.ubatch": "--ubatch",
+    "workload.context_depth": "--depth", "workload.prompt_tokens": "--prompt", "workload.gen_tokens": "--gen",
+    "workload.users": "--users", "model": "--model", "quant": "--quant",
+}  # fmt: skip
+_COUNTED = re.compile(r"(\d+)\s*[xX×]\s*(?=\D)(.+)")
+_LINK = re.compile(r"(?:pcie\s*)?(?:gen\s*)?([1-7])(?:\.0)?\s*[xX×]\s*(\d{1,2})", re.IGNORECASE)
+_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:GB/?s)?", re.IGNORECASE)
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+
+
+def named_parts(options: Mapping[str, Any]) -> bool:
+    """Whether any hardware to run on is named."""
+    return any(options[name] for name in PARTS)
+
+
+def scenario_from(options: Mapping[str, Any], here: Hardware | None = None, cores: int | None = None) -> Scenario:
+    """The scenario that the options ask. `here` is this machine, where no hardware is named; `cores` its usable ones.
+
+    Raises `InputError` in terms of the options.
+    """
+    values = {
+        "model": _model(options), "quant": options["quant"], "hardware": _hardware(options, here),
+        "engine": _engine(options, cores), "workload": _workload(options),
+    }  # fmt: skip
+    try:
+        return Scenario.model_validate(values)
+    except ValidationError as error:
+        raise InputError(_in_options(complaint(error, Scenario))) from None
+
+
+def _in_options(sentence: str) -> str:
+    """A complaint about a field, told of the option that set it."""
+    for field, option in OPTION_OF_FIELD.items():
+        if re.match(rf"{re.escape(field)}(?![\w])", sentence):
+            return re.sub(rf"^{re.escape(field)}(\[\d+\])?(\.\w+)?", option, sentence)
+    return sentence
+
+
+def _model(options: Mapping[str, Any]) -> str:
+    if options["model"]:
+        return str(options["model"])
+    if options["gguf"]:
+        return _name_of_file(Path(options["gguf"]))
+    raise InputError('name the model: --model NAME, for example --model "Qwen3.6-35B-A3B", or --gguf FILE')
+
+
+def _name_of_file(path: Path) -> str:
+    """A model file's name without its ending and part number, once its first bytes have shown that it is one."""
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+    except OSError as error:
+        raise InputError(f"--gguf {str(path)!r} cannot be read: {(error.strerror or 'no such file').lower()}") from None
+    if magic != GGUF_MAGIC:
+        raise InputError(f"--gguf {str(path)!r} is no GGUF file: it does not begin with GGUF")
+    return _SHARD.sub("", path.stem)
+
+
+def _hardware(options: Mapping[str, Any], here: Hardware | None) -> dict[str, Any]:
+    if options["machine"] and (options["gpu"] or options["cpu"]):
+        raise InputError("--machine names a whole computer: leave out --gpu and --cpu")
+    if (options["pcie"] or options["vram"]) and not options["gpu"]:
+        raise InputError("--pcie and --vram say more of a card: name it with --gpu")
+    if here is not None:
+        found = here.model_dump(exclude_none=True)
+        return found | ({"storage": _storage(options["storage"])} if options["storage"] else {})
+    return {
+        "gpus": _gpus(options["gpu"], options["vram"], options["pcie"]), "cpu": options["cpu"],
+        "ram": _ram(options["ram"], options["cpu"]), "machine": options["machine"],
+        "storage": _storage(options["storage"]),
+    }  # fmt: skip
+
+
+def _gpus(names: Sequence[str], vram_gib: Sequence[float], links: Sequence[str]) -> list[dict[str, Any]]:
+    kinds = [part.strip() for name in names for part in name.split(" + ")]
+    sizes, wires = _for_each(vram_gib, kinds, "--vram"), _for_each(links, kinds, "--pcie")
+    return [_gpu(kind) | {"vram_gb": size} | _link(wire) for kind, size, wire in zip(kinds, sizes, wires, strict=True)]
+
+
+def _for_each(values: Sequence[Any], kinds: Sequence[str], option: str) -> Sequence[Any]:
+    """One value for every kind of card: as given, or the single one for all."""
+    if len(values) not in (0, 1, len(kinds)):
+        raise InputError(
+            f"{option} is given {len(values)} times for {len(kinds)} kinds of GPU: give it once or once for each"
+        )
+    return values if len(values) == len(kinds) else (list(values) or [None]) * len(kinds)
+
+
+def _gpu(text: str) -> dict[str, Any]:
+    found = _COUNTED.fullmatch(text)
+    return {"name": found[2].strip(), "count": int(found[1])} if found else {"name": text}
+
+
+def _link(text: str | None) -> dict[str, int]:
+    if text is None:
+        return {}
+    found = _LINK.fullmatch(text.strip())
+    if not found:
+        raise InputError(f'--pcie {text!r} is not understood: write generation x lanes, such as "4x8"')
+    return {"pcie_gen": int(found[1]), "pcie_lanes": int(found[2])}
+
+
+def _ram(text: str | None, cpu: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        spec = parse_ram(text)
+    except ValueError as error:
+        raise InputError(f"--ram: {error}") from None
+    return {"type": spec.ram_type, "mt_s": spec.mt_s, "channels": _channels(spec, cpu), "gb": spec.total_gib}
+
+
+def _channels(spec: RamSpec, cpu: str | None) -> int | None:
+    """Channels that so many modules fill: not more than the CPU has; more than two modules need the CPU to tell."""
+    if spec.modules is None:
+        return None
+    try:
+        there = resolve_cpu(cpu).row.memory_channels * socket_count(cpu) if cpu else None
+    except UnknownName:
+        there = None
+    if there is None:
+        return spec.modules if spec.modules <= 2 else None
+    return min(spec.modules, there)
+
+
+def _storage(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    rate = _RATE.fullmatch(text.strip())
+    return {"read_gb_s": float(rate[1])} if rate else {"name": text}
+
+
+def _engine(options: Mapping[str, Any], cores: int | None) -> dict[str, Any]:
+    asked = ("n_gpu_layers", "n_cpu_moe", "backend", "kv_type", "ubatch", "flash_attn", "mmap")
+    return {
+        **{name: options[name] for name in asked}, "name": options["engine"], "n_ctx": _allocated(options),
+        "threads": options["threads"] or cores,
+    }  # fmt: skip
+
+
+def _allocated(options: Mapping[str, Any]) -> int | None:
+    """--context, but never less than depth, prompt and answer take."""
+    context: int | None = options["context"]
+    if context is None or context <= 0:
+        return context
+    need = (options["depth"] or 0) + options["prompt"] + options["gen"]
+    return max(context, -(-need // CONTEXT_PAD) * CONTEXT_PAD)
+
+
+def _workload(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Speeds near the end of --context, whose last tokens are prompt and answer, unless --depth says otherwise."""
+    depth = options["depth"]
+    if depth is None:
+        depth = max(0, (options["context"] or 0) - options["prompt"] - options["gen"])
+    return {
+        "context_depth": depth,
+        "prompt_tokens": options["prompt"],
+        "gen_tokens": options["gen"],
+        "users": options["users"],
+    }

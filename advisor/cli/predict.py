@@ -1,0 +1,177 @@
+"""`advisor predict`: one scenario from options, or many from a file of JSON lines."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from advisor.errors import InputError
+
+if TYPE_CHECKING:
+    from advisor.scenario import Scenario
+
+EXAMPLES = """
+Predict how fast a language model runs on a computer, and where its bytes lie.
+
+Name a model and the hardware; what you leave out is taken as is common, and listed as assumed. With no hardware at
+all the answer is for this machine.
+
+\b
+Examples:
+  advisor predict --model Qwen3.6-35B-A3B --quant Q4_K_M \\
+      --gpu "RTX 3060 12GB" --cpu "Ryzen 7 5800X" --ram "DDR4-3600 2x16"
+  advisor predict --model gpt-oss-120b --gpu "2x RTX 3090" --context 32768
+  advisor predict --model Llama-3.3-70B --quant Q4_K_M --machine "Apple M4 Max"
+  advisor predict --batch questions.jsonl --output answers.jsonl
+"""
+BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
+
+
+@click.command("predict", help=EXAMPLES, context_settings={"max_content_width": 100})
+@click.option("--model", metavar="NAME", help="The language model, in any common spelling; may carry the quant.")
+@click.option(
+    "--quant",
+    metavar="NAME",
+    help="How its weights are compressed, as llama.cpp names it. Default: as the model's name says, else Q4_K_M.",
+)
+@click.option(
+    "--gguf", metavar="FILE", help="A model file instead of --model: its name says which model and quant it is."
+)
+@click.option(
+    "--gpu",
+    multiple=True,
+    metavar="NAME",
+    help='A graphics card; repeat it for several kinds, write "2x RTX 3090" for two alike.',
+)
+@click.option(
+    "--vram",
+    multiple=True,
+    type=float,
+    metavar="GIB",
+    help="Memory of each such card, where one name is sold in several sizes.",
+)
+@click.option(
+    "--pcie",
+    multiple=True,
+    metavar="GENxLANES",
+    help='Link of each such card, such as "4x8". Default: what card and CPU allow.',
+)
+@click.option("--cpu", metavar="NAME", help="The processor. Without any --gpu the model runs on it alone.")
+@click.option("--ram", metavar="TEXT", help='System memory: "DDR4-3600 2x16" (two modules of 16 GB), "64GB DDR5".')
+@click.option(
+    "--machine",
+    metavar="NAME",
+    help='A whole computer with one memory, or a laptop: "Apple M4 Max", "Strix Halo", "DGX Spark".',
+)
+@click.option(
+    "--storage", metavar="NAME|GB/S", help='The disk the model lies on: a name, or its reading speed such as "3.5".'
+)
+@click.option(
+    "--context",
+    type=int,
+    metavar="N",
+    help="Tokens of context to make room for (llama-server -c N). The speeds are those of a nearly full context: prompt "
+    "and answer are its last tokens. Default: an empty context with room for prompt and answer.",
+)
+@click.option(
+    "--depth",
+    type=int,
+    metavar="N",
+    help="Tokens already in the context, where the speeds are wanted at another fill than --context says.",
+)
+@click.option("--prompt", type=int, default=512, show_default=True, metavar="N", help="Tokens of the prompt to read.")
+@click.option("--gen", type=int, default=128, show_default=True, metavar="N", help="Tokens of the answer to write.")
+@click.option(
+    "--users", type=int, default=1, show_default=True, metavar="N", help="How many are served at the same time."
+)
+@click.option(
+    "--n-gpu-layers", type=int, metavar="N", help="Layers on the GPU (99: all). Default: the fastest that fits."
+)
+@click.option(
+    "--n-cpu-moe",
+    type=int,
+    metavar="N",
+    help="Layers whose experts stay in RAM (99: all, 0: none). Default: as few as fit.",
+)
+@click.option(
+    "--kv-type",
+    metavar="TYPE",
+    help='Number format of the context: f16, q8_0, ... or "K/V" such as "q8_0/f16". Default: f16.',
+)
+@click.option("--flash-attn/--no-flash-attn", default=None, help="Flash attention. Default: as the engine chooses.")
+@click.option(
+    "--mmap/--no-mmap",
+    default=None,
+    help="Map the file into memory (it may then be larger than RAM). Default: as the engine chooses.",
+)
+@click.option("--threads", type=int, metavar="N", help="CPU threads. Default: one per physical core.")
+@click.option("--ubatch", type=int, metavar="N", help="Prompt tokens per micro-batch. Default: 512.")
+@click.option("--backend", metavar="NAME", help=f"{BACKENDS}. Default: the usual one of the hardware.")
+@click.option(
+    "--engine",
+    metavar="NAME",
+    default="llama.cpp",
+    show_default=True,
+    help="llama.cpp or ik_llama.cpp, a current build.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the prediction as JSON alone.")
+@click.option(
+    "--batch", metavar="FILE", help='Answer many: one scenario (JSON object) per line; "-" reads standard input.'
+)
+@click.option(
+    "--output",
+    metavar="FILE",
+    help='Where the answers of --batch go, one line each, in order; "-" (default) prints them.',
+)
+def command(**options: Any) -> None:
+    """Predict speed and placement; the help that users see is above."""
+    if options["batch"] is not None:
+        _batch(options)
+    elif options["output"] is not None:
+        raise InputError(
+            "--output goes with --batch: redirect the answer to a file instead (advisor predict ... --json > FILE)"
+        )
+    else:
+        _single(options)
+
+
+def _batch(options: dict[str, Any]) -> None:
+    from advisor.cli.lines import answer_file
+
+    context = click.get_current_context()
+    typed = [name for name in options if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
+    others = [name for name in typed if name not in {"batch", "output", "as_json"}]
+    if others:
+        raise InputError(f"--batch takes its questions from the file alone: leave out --{others[0].replace('_', '-')}")
+    answer_file(options["batch"], options["output"] or "-")
+
+
+def _single(options: dict[str, Any]) -> None:
+    from advisor.capacity import capacity_of
+    from advisor.case import case_of
+    from advisor.cli.options import named_parts, scenario_from
+    from advisor.knowledge import load
+    from advisor.prediction import answers
+
+    scenario = scenario_from(options) if named_parts(options) else _here(options)
+    case = case_of(scenario)
+    prediction, capacity = answers([case], load())[0], capacity_of(case)
+    if options["as_json"]:
+        import json
+        from dataclasses import asdict
+
+        click.echo(json.dumps(prediction.model_dump(mode="json") | {"capacity": asdict(capacity)}, indent=2))
+    else:
+        from advisor.report import report
+
+        click.echo(report(prediction, case, capacity, emphasis=lambda text: click.style(text, bold=True)))
+
+
+def _here(options: dict[str, Any]) -> "Scenario":
+    """The question for this machine."""
+    from advisor.cli.options import scenario_from
+    from advisor.detection import detect
+
+    found = detect()
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    return scenario_from(options, found.hardware, found.cores)
