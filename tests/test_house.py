@@ -111,7 +111,7 @@ def test_no_file_is_longer_than_the_ceiling() -> None:
 
 
 def test_no_function_body_is_longer_than_the_ceiling() -> None:
-    found = {}
+    found: dict[str, int] = {}
     for path in modules():
         lines = path.read_text(encoding="utf-8").splitlines()
         functions = (node for node in ast.walk(tree(path)) if isinstance(node, Function))
@@ -141,8 +141,9 @@ def test_only_the_faces_print() -> None:
 def test_no_file_names_a_package_registry_or_a_path_of_one_machine() -> None:
     found = []
     for path in tracked():
+        quoted = "evidence" in path.parts  # runs as their reporters wrote them, with the names of their files
         for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
-            if MACHINE_PATH.search(line) or any(host in line for host in REGISTRY_HOSTS):
+            if (MACHINE_PATH.search(line) and not quoted) or any(host in line for host in REGISTRY_HOSTS):
                 found.append(f"{place(path)}:{number}: {line[:120]}")
     assert found == []
 
