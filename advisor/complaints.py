@@ -95,7 +95,7 @@ def _bound(words: str, key: str) -> Callable[[str, ErrorDetails], str]:
 
 def _own_words(where: str, item: ErrorDetails) -> str:
     said = str(item["ctx"]["error"])
-    return f"{where}: {said}" if where else said
+    return f"{where} {said}" if where else said
 
 
 def _choice(where: str, item: ErrorDetails) -> str:

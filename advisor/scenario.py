@@ -5,11 +5,14 @@ An explicit null and an absent field mean the same: "not said". Unknown fields a
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 Size = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(ge=0, le=100_000_000)]
+KV_SPELLINGS = {"fp16": "f16", "half": "f16", "fp32": "f32", "q8": "q8_0", "q4": "q4_0", "q5": "q5_0"}
+KV_TYPES = ("f16", "bf16", "f32", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl", "q6_0")
+"""Types of a KV cache. Source: llama.cpp common/arg.cpp (kv_cache_types); q6_0: ik_llama.cpp (read 2026-11-24)."""
 
 
 class _Question(BaseModel):
@@ -79,6 +82,14 @@ class Engine(_Question):
         if isinstance(value, dict) and isinstance(value.get("backend"), str):
             word = value["backend"].strip().lower()
             return {**value, "backend": "rocm" if word in {"hip", "rocwmma"} else word}
+        return value
+
+    @field_validator("kv_type")
+    @classmethod
+    def _known_cache_type(cls, value: str) -> str:
+        words = [word.strip() for word in value.lower().split("/")]
+        if len(words) > 2 or any(KV_SPELLINGS.get(word, word) not in KV_TYPES for word in words):
+            raise ValueError(f'{value!r} is not known; give one of {", ".join(KV_TYPES)}, or two as "K/V"')
         return value
 
     @property

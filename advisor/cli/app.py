@@ -28,7 +28,6 @@ class Entry(NamedTuple):
 COMMANDS: Final[Mapping[str, Entry]] = {
     "recommend": Entry("advisor.cli.recommend", "Rank whole builds for a model and a budget."),
     "predict": Entry("advisor.cli.predict", "Tell how fast a model runs on a machine you describe, or on many."),
-    "detect": Entry("advisor.cli.detect", "Show this machine's parts, as predict takes them."),
 }
 
 INTRODUCTION: Final = """Which hardware to buy for a local language model, and how fast it will run.

@@ -69,8 +69,8 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
     "--context",
     type=int,
     metavar="N",
-    help="Tokens of context to make room for (llama-server -c N). The speeds are those of a nearly full context: prompt "
-    "and answer are its last tokens. Default: an empty context with room for prompt and answer.",
+    help="Tokens of context to make room for (llama-server -c N). The speeds are those of a nearly full context: "
+    "prompt and answer are its last tokens. Default: an empty context with room for prompt and answer.",
 )
 @click.option(
     "--depth",
