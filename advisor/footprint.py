@@ -61,8 +61,10 @@ class Footprint:
     """State per sequence, read and written once per step. [L]"""
     layer_attention_flops: Array
     """FLOPs per query token and token of context (scores and values). [L]"""
-    largest_activation: int
-    """Widest activation of a layer, in elements per token."""
+    feed_forward_width: int
+    """Elements per token that the widest feed-forward part keeps at one time."""
+    largest_expert_bytes: float
+    """Largest tensor of routed experts."""
     parameters: float
     parameters_active: float
     """Weights that one token is multiplied with: no lookups, no MTP, of the experts only those used."""
@@ -100,7 +102,7 @@ def footprint_of_tensors(llm: Llm, tensors: Sequence[Tensor]) -> Footprint:
         n_heads=llm.n_heads, layer_kv_elements=kv,
         layer_window=np.array([float(llm.sliding_window or 0) if k == "S" else 0.0 for k in kinds]),
         layer_recurrent_bytes=np.array([state_bytes(llm) if k == "R" else 0.0 for k in kinds]),
-        layer_attention_flops=flops, largest_activation=weights.widest,
+        layer_attention_flops=flops, feed_forward_width=_feed_forward_width(llm), largest_expert_bytes=weights.largest_expert,
         parameters=weights.parameters, parameters_active=weights.active, file_bytes=weights.file_bytes,
     )  # fmt: skip
 
@@ -114,8 +116,7 @@ class _Weights:
         self.experts = np.zeros((llm.n_layers, len(types)))
         self.matrices = np.zeros(llm.n_layers)
         self.output = np.zeros(len(types))
-        self.embedding = self.mtp = self.parameters = self.active = self.file_bytes = 0.0
-        self.widest = llm.hidden_size
+        self.embedding = self.mtp = self.parameters = self.active = self.file_bytes = self.largest_expert = 0.0
         share = llm.n_experts_used / llm.n_experts if llm.n_experts else 1.0
         for tensor in tensors:
             self._add(llm, tensor, column[tensor.type], share)
@@ -143,7 +144,14 @@ class _Weights:
         self.active += tensor.elements * (share if routed else 1.0)
         if len(tensor.shape) > 1 and tensor.name.endswith(".weight") and "conv" not in tensor.name:
             self.matrices[layer] += 1
-            self.widest = max(self.widest, tensor.shape[1])
+        if routed:
+            self.largest_expert = max(self.largest_expert, size)
+
+
+def _feed_forward_width(llm: Llm) -> int:
+    dense = 2 * max(llm.dense_ffn or 0, llm.kv_shared_ffn or 0)
+    experts = llm.n_experts_used * (2 * (llm.expert_ffn or 0) + llm.hidden_size) if llm.n_experts else 0
+    return max(dense, experts) + 2 * (llm.shared_expert_ffn or 0)
 
 
 def _kv_elements(llm: Llm, kinds: str) -> Array:

@@ -15,6 +15,11 @@ Number = TypeVar("Number", float, Array)
 CONTEXT_PAD: Final = 256
 """llama.cpp pads the cells of a KV cache to multiples of this. Source: llama-context.cpp (GGML_PAD(n_ctx, 256))."""
 
+FLOAT_BYTES: Final = 4
+"""Activations, scores and logits are f32."""
+OFFLOADED_BATCH: Final = 32
+"""ggml-cuda copies weights that lie in RAM for batches of this size and more. Source: GGML_OP_OFFLOAD_MIN_BATCH."""
+
 _KV_SPELLINGS: Final[Mapping[str, str]] = {"fp16": "F16", "half": "F16", "fp32": "F32", "q8": "Q8_0", "q4": "Q4_0", "q5": "Q5_0"}
 
 
@@ -73,10 +78,27 @@ def expected_experts(n_experts: Number, n_used: Number, batch: Number) -> Number
     return n_experts * (1.0 - (1.0 - n_used / n_experts) ** batch)
 
 
-def compute_buffer_bytes(footprint: Footprint, ubatch: float, n_ctx: float, flash_attn: bool, on_gpu: bool) -> float:
-    """Scratch memory of one device for its part of the graph; `on_gpu`: the device also computes the output logits."""
-    activations = ubatch * 4.0 * (3 * footprint.hidden_size + 2 * footprint.largest_activation)
-    scores = 0.0 if flash_attn else 4.0 * footprint.n_heads * ubatch * n_ctx
-    mask = (2.0 if flash_attn else 4.0) * ubatch * n_ctx
-    logits = 4.0 * footprint.vocab_size * ubatch if on_gpu else 0.0
-    return max(logits, activations + scores) + mask
+def compute_buffer_bytes(
+    footprint: Footprint, ubatch: float, n_ctx: float, flash_attn: bool, on_gpu: bool, experts_in_ram: bool = False
+) -> float:
+    """Scratch memory of one device for its part of the graph: the largest set of tensors alive at one time.
+
+    `on_gpu`: the device that computes attention and logits; otherwise the host side beside a GPU (mask and hand-over).
+    `experts_in_ram`: a micro-batch of 32 tokens or more copies one expert tensor at a time to the GPU.
+    Checked against logs: Llama-2-7B 4096 296, Llama-3-8B 8192 560, both without flash attention; with it Llama-3-8B 258.5,
+    Gemma-7B 506, Qwen2.5-7B 16384 304, Qwen3.5-9B 262144 808 MiB (tests/advisor/test_memory.py).
+    Source: ggml/src/ggml-alloc.c (reuse of tensors), llama-graph.cpp build_attn_mha (mask in f32, and in f16 for flash attention).
+    """
+    hidden = FLOAT_BYTES * ubatch * footprint.hidden_size
+    mask = FLOAT_BYTES * ubatch * n_ctx
+    if not on_gpu:
+        return mask + 2 * hidden
+    if flash_attn:
+        attention = 1.5 * mask + 5 * hidden
+    else:
+        attention = footprint.n_heads * mask + mask + 4 * hidden
+    feed_forward = FLOAT_BYTES * ubatch * footprint.feed_forward_width + 2 * hidden
+    if experts_in_ram and ubatch >= OFFLOADED_BATCH:
+        feed_forward += footprint.largest_expert_bytes
+    logits = FLOAT_BYTES * ubatch * footprint.vocab_size + hidden
+    return max(logits, attention, feed_forward)
