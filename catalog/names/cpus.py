@@ -129,6 +129,16 @@ def _agrees(entry: _Entry, key: str, text: _Reading) -> bool:
     return bool(families) and (len(key) > 3 or bool(text.words & entry.words & {"ai", "ultra"}))
 
 
+def _hits(text: _Reading, *, lettered: bool) -> dict[str, _Entry]:
+    """Entries by row name; model keys with letters go first: beside "5900X" the digits "3600" are a memory speed."""
+    hits: dict[str, _Entry] = {}
+    for key in text.keys:
+        for entry in _index().get(key, ()) if key.isdigit() is not lettered else ():
+            if _agrees(entry, key, text):
+                hits.setdefault(entry.row.name, entry)
+    return hits
+
+
 @cache
 def _names() -> tuple[str, ...]:
     return tuple(name for row in cpus() for name in (row.name, *row.aliases))
@@ -151,11 +161,7 @@ def resolve_cpu(text: str) -> Resolved[Cpu]:
     'Core i7-12700H'
     """
     reading = _read(text)
-    hits: dict[str, _Entry] = {}
-    for key in reading.keys:
-        for entry in _index().get(key, ()):
-            if _agrees(entry, key, reading):
-                hits.setdefault(entry.row.name, entry)
+    hits = _hits(reading, lettered=True) or _hits(reading, lettered=False)
     if len(hits) != 1:
         raise UnknownName("CPU", text, tuple(hits) or _nearest(text), ambiguous=len(hits) > 1)
     entry = next(iter(hits.values()))
