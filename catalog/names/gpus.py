@@ -1,0 +1,217 @@
+"""From the names people write for a graphics card to its catalog row.
+
+A name is a set of words. Each row has words that must be there ("4070", "super"), words that may be there ("rtx",
+"geforce") and none besides: so "4090 Ti" is not a 4090. Makers, board partners and remarks are not read; unknown numbers
+are a refusal.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from catalog.names.nearest import nearest
+from catalog.names.resolution import Resolved, UnknownName
+from catalog.parts import Gpu
+from catalog.tables import gpus
+
+SIZE = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d+)?)[\s-]?(?:gib|gb|g)\b(?!/s)")
+REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"\((?:r|tm|c)\)|[®™]", " "),
+        (r"^.*\bw(?:/|ith)\s?(?=(?:amd |intel )?(?:radeon|arc|iris|uhd)\b)", ""),  # "Ryzen 7 8840U w/ Radeon 780M"
+        (r"\bsff[- ]ready\b|\bfounders edition\b", " "),
+        (r"\bpci-?e\s?(?:gen\s?)?[1-6](?:\.0)?(?:\s?x\d+)?\b|\bpcie x\d+\b|\bx(?:1|4|8|16)\b", " "),
+        (r"\b(?:merc|swft|qick)\s?\d{3}\b|\b(?:xc|ftw)\d\b|\binno3d\b|\bxlr8\b", " "),  # board partners' lines
+        (r"\b(?:g[abdhkmpv]|ad|tu)\d{3}\b|\bg?ddr\d\w?\b|\bhbm\d\w?\b|\b\d+(?:\.\d)?\s?gb(?:ps|/s)", " "),
+        (r"(?<=\s)\d+\s?w(?:att)?s?\b|(?<=\s)[1-9]x\b|\b\d+ gpus?\b(?=\))", " "),
+        (r"\bpci-?e(?:xpress)?\b", "pcie"),
+        (r"\bsxm\d?\b", "sxm"),
+        (r"\b(rtx|gtx|rx|arc)(?=[abw]?\d)", r"\1 "),
+        (r"\bmi[\s-](\d{2,3})", r"mi\1"),
+        (r"\b(\d{4})\s?ti\s?s(?:uper)?\b", r"\1 ti super"),
+        (r"\b([2-5]0[5-9]0)\s?s\b", r"\1 super"),
+        (r"\b(\d{3,4})(ti|super|xtx|xt|gre|d)\b", r"\1 \2"),
+        (r"\b(\d{4})m\b", r"\1 laptop"),
+        (r"\bmax[\s-]?q\b", "maxq"),
+        (r"\b(?:laptop|mobile|notebook|mobility)\b", "laptop"),
+    )
+)
+WORD = re.compile(r"[a-z0-9]+")
+MIXED = re.compile(r"[a-z]+\d+[a-z]*|\d+[a-z]+")
+"""A word that names a model by itself: "a6000", "mi50", "780m"."""
+FAMILIES = frozenset({"rtx", "gtx", "rx", "arc", "radeon", "quadro", "tesla", "instinct", "jetson"})
+MAKER_FAMILIES: Mapping[str, frozenset[str]] = {
+    "nvidia": frozenset({"rtx", "quadro", "tesla"}),
+    "amd": frozenset({"radeon", "instinct", "rx"}),
+    "intel": frozenset({"arc"}),
+}
+FORMS = frozenset({"pcie", "sxm", "nvl"})
+LAYOUTS = frozenset({"laptop", "maxq", "sff", "server"})
+SILENT = frozenset(
+    "nvidia geforce amd intel ati gpu igpu integrated graphics card generation edition workstation lovelace ampere turing "
+    "volta with design nvlink".split()
+)
+PROCESSORS = frozenset("ryzen threadripper epyc xeon celeron pentium athlon apple snapdragon series".split())
+"""Words that say that the name is no graphics card's."""
+OPTIONAL_ARCHITECTURES = frozenset({"ada", "blackwell", "pascal", "hopper", "kepler", "maxwell"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """One spelling of a row: all of `required` must be in a name, nothing but `allowed` may."""
+
+    row: Gpu
+    order: int
+    required: frozenset[str]
+    allowed: frozenset[str]
+    form: str | None
+    needs_family: bool
+
+    def fits(self, words: frozenset[str]) -> bool:
+        if self.needs_family and not words & {"rx", "radeon"}:
+            return False
+        return self.required <= words <= self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A name taken apart: its words, without the form (PCIe, SXM, NVL) and the memory size in GiB."""
+
+    words: frozenset[str]
+    form: str | None
+    vram_gib: float | None
+
+
+def _read(text: str) -> _Reading:
+    plain = text.lower().replace("_", " ")
+    sizes = SIZE.findall(plain)
+    plain = SIZE.sub(" ", plain)
+    for pattern, replacement in REWRITES:
+        plain = pattern.sub(replacement, plain)
+    words = frozenset(WORD.findall(plain)) - SILENT
+    if "titan" not in words:
+        words -= {"x", "v"}  # "Gaming X" of a board partner
+    form = next(iter(sorted(words & FORMS)), None)
+    return _Reading(words - FORMS, form, float(sizes[-1]) if sizes else None)
+
+
+def _key(row: Gpu, order: int, name: str) -> _Key:
+    reading = _read(name)
+    words, architecture = reading.words, frozenset({row.architecture}) & OPTIONAL_ARCHITECTURES
+    allowed = words | architecture
+    mixed = frozenset(word for word in words if MIXED.fullmatch(word))
+    if mixed:
+        required = mixed | (words & LAYOUTS)
+        allowed |= MAKER_FAMILIES[row.maker]
+    elif "titan" in words:
+        required = words - {"pascal"}
+    else:
+        plain_digits = {"quadro"} & words if any(word.isdigit() for word in words) else frozenset()
+        required = (words - FAMILIES - ({"blackwell"} if "pro" in words else frozenset())) | plain_digits
+        allowed |= {"radeon"} if row.maker == "amd" else frozenset()
+    lone_number = len(required) == 1 and next(iter(required)).isdigit()
+    return _Key(row, order, required, allowed, reading.form, row.maker == "amd" and lone_number)
+
+
+@cache
+def _keys() -> tuple[_Key, ...]:
+    found = []
+    for order, row in enumerate(gpus()):
+        keys = [_key(row, order, name) for name in (row.name, *row.aliases)]
+        found += keys
+        max_q = f"{row.name.partition(' Laptop')[0]} Max-Q"
+        if row.form == "laptop" and "laptop" in keys[0].required and max_q not in _names():
+            found += [_key(row, order, max_q), _key(row, order, f"{row.name} Max-Q")]
+    return tuple(found)
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(row.name for row in gpus())
+
+
+@cache
+def _index() -> tuple[Mapping[str, tuple[_Key, ...]], frozenset[str], Mapping[str, Gpu]]:
+    """Keys by each required word, all words that mean something, and rows by their exact names."""
+    by_word: dict[str, list[_Key]] = {}
+    for key in _keys():
+        for word in key.required:
+            by_word.setdefault(word, []).append(key)
+    vocabulary = frozenset(word for key in _keys() for word in key.allowed)
+    exact = {row.name.lower(): row for row in gpus()}
+    return {word: tuple(keys) for word, keys in by_word.items()}, vocabulary, exact
+
+
+def _hits(reading: _Reading) -> list[_Key]:
+    """The keys that fit, the most specific ones only, one per row."""
+    by_word, vocabulary, _ = _index()
+    if reading.words & PROCESSORS:
+        return []
+    words = frozenset(word for word in reading.words if word in vocabulary or not word.isalpha())
+    fitting: dict[str, _Key] = {}
+    for word in words:
+        for key in by_word.get(word, ()):
+            if key.fits(words) and (reading.form in (None, key.form) or (reading.form == "pcie" and key.form is None)):
+                fitting.setdefault(key.row.name, key)
+    longest = max((len(key.required) for key in fitting.values()), default=0)
+    return sorted((key for key in fitting.values() if len(key.required) == longest), key=lambda key: key.order)
+
+
+def _has_size(row: Gpu, vram_gib: float, *, alone: bool) -> bool:
+    """Whether a stated size, on the box or from the driver, is this row's; memory that a lone row shares has no fixed size."""
+    if alone and row.form == "integrated" and row.maker != "nvidia":
+        return True
+    return row.usable_vram_gib * 0.96 <= vram_gib <= row.vram_gib * 1.01
+
+
+def _refusal(text: str, reading: _Reading, hits: Sequence[_Key]) -> UnknownName:
+    by_word, _, _ = _index()
+    sharing: Iterable[_Key] = (key for word in reading.words if not word.isalpha() for key in by_word.get(word, ()))
+    related = sorted({key.order: key for key in sharing}.values(), key=lambda key: key.order)
+    if hits:
+        named = [key.row.name for key in (*hits, *related)]
+        return UnknownName("GPU", text, tuple(dict.fromkeys(named))[:4])
+    open_ones = tuple(key.row.name for key in related if reading.words <= key.allowed)
+    if open_ones and not reading.words & PROCESSORS:
+        return UnknownName("GPU", text, open_ones[:6], ambiguous=len(open_ones) > 1)
+    known = tuple(key.row.name for key in related)
+    return UnknownName("GPU", text, known[:4] or nearest(text, sorted(_names())))
+
+
+def _assumptions(text: str, reading: _Reading, chosen: Gpu, rows: Sequence[Gpu]) -> tuple[str, ...]:
+    notes = []
+    if len({row.vram_gib for row in rows}) > 1:
+        notes.append(f"memory size of {text!r} not given: taken as {chosen.name} ({chosen.vram_gib:g} GiB)")
+    elif len(rows) > 1:
+        others = " or ".join(row.name for row in rows)
+        notes.append(f"{text!r} may be {others}: taken as {chosen.name}")
+    if chosen.form == "laptop" and not reading.words & {"laptop", "maxq"}:
+        notes.append(f"{text!r} was made for laptops only: taken as {chosen.name}")
+    return tuple(notes)
+
+
+@lru_cache(maxsize=8192)
+def resolve_gpu(text: str, vram_gib: float | None = None) -> Resolved[Gpu]:
+    """The catalog row of a graphics card's name; `vram_gib` (on the box or from the driver) tells variants apart.
+
+    Raises `UnknownName` with the nearest rows for a name that is none, that several different cards answer to, or whose
+    memory size that card never had. A size left open is taken as the common one, and said in `assumptions`.
+
+    >>> resolve_gpu("NVIDIA GeForce RTX 3060 (12GB)").row.name
+    'RTX 3060 12GB'
+    >>> resolve_gpu("Tesla V100-SXM2-32GB").assumptions
+    ()
+    """
+    exact = _index()[2].get(text.strip().lower())
+    reading = _read(text)
+    if exact and (vram_gib is None or _has_size(exact, vram_gib, alone=True)):
+        return Resolved(exact, _assumptions(text, reading, exact, (exact,)))
+    hits = _hits(reading)
+    sizes = [size for size in (reading.vram_gib, vram_gib) if size is not None]
+    rows = [key.row for key in hits if all(_has_size(key.row, size, alone=len(hits) == 1) for size in sizes)]
+    if not rows:
+        raise _refusal(text, reading, hits)
+    chosen = next((row for row in rows if row.common_variant), rows[0])
+    return Resolved(chosen, _assumptions(text, reading, chosen, rows))
