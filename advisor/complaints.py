@@ -107,7 +107,9 @@ def _whole(where: str, item: ErrorDetails) -> str:
 
 
 def _length(where: str, item: ErrorDetails) -> str:
-    return f"{where} must have 1 to 300 characters, not {len(str(item['input']))}: leave it out where it is not known"
+    if not str(item["input"]).strip():
+        return f"{where} is empty: leave it out where it is not known"
+    return f"{where} must have at most {item['ctx']['max_length']} characters, not {len(item['input'])}"
 
 
 def _wrong_value(where: str, item: ErrorDetails) -> str:

@@ -18,6 +18,8 @@ CONTEXT_PAD = 256
 GGUF_MAGIC = b"GGUF"
 PARTS = ("gpu", "cpu", "ram", "machine")
 OPTION_OF_FIELD: Mapping[str, str] = {
+    "hardware.gpus[].count": "the number of cards in --gpu", "hardware.gpus[].vram_gb": "--vram",
+    "hardware.gpus[].pcie_gen": "the generation in --pcie", "hardware.gpus[].pcie_lanes": "the lanes in --pcie",
     "hardware.gpus": "--gpu", "hardware.cpu": "--cpu", "hardware.ram": "--ram", "hardware.machine": "--machine",
     "hardware.storage": "--storage", "engine.name": "--engine", "engine.backend": "--backend",
     "engine.n_gpu_layers": "--n-gpu-layers", "engine.n_cpu_moe": "--n-cpu-moe", "engine.n_ctx": "--context",
@@ -27,7 +29,7 @@ OPTION_OF_FIELD: Mapping[str, str] = {
 }  # fmt: skip
 _COUNTED = re.compile(r"(\d+)\s*[xX×]\s*(?=\D)(.+)")
 _LINK = re.compile(r"(?:pcie\s*)?(?:gen\s*)?([1-7])(?:\.0)?\s*[xX×]\s*(\d{1,2})", re.IGNORECASE)
-_RATE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:GB/?s)?", re.IGNORECASE)
+_RATE = re.compile(r"(-?\d+(?:\.\d+)?)\s*(?:GB/?s)?", re.IGNORECASE)
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
@@ -53,9 +55,11 @@ def scenario_from(options: Mapping[str, Any], here: Hardware | None = None, core
 
 def _in_options(sentence: str) -> str:
     """A complaint about a field, told of the option that set it."""
-    for field, option in OPTION_OF_FIELD.items():
-        if re.match(rf"{re.escape(field)}(?![\w])", sentence):
-            return re.sub(rf"^{re.escape(field)}(\[\d+\])?(\.\w+)?", option, sentence)
+    path, space, rest = sentence.partition(" ")
+    field = re.sub(r"\[\d+\]", "[]", path)
+    for known, option in OPTION_OF_FIELD.items():
+        if field == known or field.startswith((f"{known}.", f"{known}[")):
+            return f"{option}{space}{rest}"
     return sentence
 
 
@@ -157,7 +161,7 @@ def _engine(options: Mapping[str, Any], cores: int | None) -> dict[str, Any]:
     asked = ("n_gpu_layers", "n_cpu_moe", "backend", "kv_type", "ubatch", "flash_attn", "mmap")
     return {
         **{name: options[name] for name in asked}, "name": options["engine"], "n_ctx": _allocated(options),
-        "threads": options["threads"] or cores,
+        "threads": cores if options["threads"] is None else options["threads"],
     }  # fmt: skip
 
 
