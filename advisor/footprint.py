@@ -25,7 +25,7 @@ _KINDS: dict[str, LayerKind] = {"F": "full", "S": "sliding", "M": "mla", "R": "r
 
 @dataclass(frozen=True, eq=False)
 class Footprint:
-    """Arrays have one row per layer (L) and, where weights are meant, one column per tensor type (T). Sizes are bytes."""
+    """Arrays have one row per layer (L) and, for weights, one column per tensor type (T). Sizes are bytes."""
 
     name: str
     architecture: str
@@ -102,7 +102,8 @@ def footprint_of_tensors(llm: Llm, tensors: Sequence[Tensor]) -> Footprint:
         n_heads=llm.n_heads, layer_kv_elements=kv,
         layer_window=np.array([float(llm.sliding_window or 0) if k == "S" else 0.0 for k in kinds]),
         layer_recurrent_bytes=np.array([state_bytes(llm) if k == "R" else 0.0 for k in kinds]),
-        layer_attention_flops=flops, feed_forward_width=_feed_forward_width(llm), largest_expert_bytes=weights.largest_expert,
+        layer_attention_flops=flops, feed_forward_width=_feed_forward_width(llm),
+        largest_expert_bytes=weights.largest_expert,
         parameters=weights.parameters, parameters_active=weights.active, file_bytes=weights.file_bytes,
     )  # fmt: skip
 

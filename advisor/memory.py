@@ -20,7 +20,7 @@ FLOAT_BYTES: Final = 4
 OFFLOADED_BATCH: Final = 32
 """ggml-cuda copies weights that lie in RAM for batches of this size and more. Source: GGML_OP_OFFLOAD_MIN_BATCH."""
 
-_KV_SPELLINGS: Final[Mapping[str, str]] = {"fp16": "F16", "half": "F16", "fp32": "F32", "q8": "Q8_0", "q4": "Q4_0", "q5": "Q5_0"}
+_KV_SPELLINGS: Final[Mapping[str, str]] = {"fp16": "F16", "fp32": "F32", "q8": "Q8_0", "q4": "Q4_0", "q5": "Q5_0"}
 
 
 def kv_element_bytes(kv_type: str) -> float:
@@ -33,18 +33,19 @@ def kv_element_bytes(kv_type: str) -> float:
     return tensor_types()[_KV_SPELLINGS.get(name.lower(), name.upper())].bits_per_weight / 8
 
 
-def padded(tokens: Number) -> Number:
+def padded(tokens: float | Array) -> Array:
     """Tokens rounded up to the cache's padding.
 
-    >>> padded(300.0)
+    >>> float(padded(300))
     512.0
     """
-    return np.ceil(np.asarray(tokens) / CONTEXT_PAD)[()] * CONTEXT_PAD
+    return np.asarray(np.ceil(np.asarray(tokens, dtype=np.float64) / CONTEXT_PAD) * CONTEXT_PAD)
 
 
 def _row_bytes(footprint: Footprint, k_type: str, v_type: str) -> Array:
     """Bytes per token of context in each layer."""
-    return footprint.layer_kv_elements @ np.array([kv_element_bytes(k_type), kv_element_bytes(v_type)])
+    per_element = np.array([kv_element_bytes(k_type), kv_element_bytes(v_type)])
+    return np.asarray(footprint.layer_kv_elements @ per_element)
 
 
 def kv_bytes(footprint: Footprint, n_ctx: float, k_type: str, v_type: str, ubatch: float, n_seq: int = 1) -> Array:
@@ -52,8 +53,8 @@ def kv_bytes(footprint: Footprint, n_ctx: float, k_type: str, v_type: str, ubatc
 
     A sliding layer keeps its window and one micro-batch. Source: llama.cpp src/llama-kv-cache-iswa.cpp.
     """
-    full = padded(float(n_ctx))
-    window = np.minimum(np.ceil((footprint.layer_window + ubatch) / CONTEXT_PAD) * CONTEXT_PAD, full)
+    full = padded(n_ctx)
+    window = np.minimum(padded(footprint.layer_window + ubatch), full)
     tokens = np.where(footprint.layer_window > 0, window, full)
     return _row_bytes(footprint, k_type, v_type) * tokens * n_seq
 
@@ -75,7 +76,8 @@ def expected_experts(n_experts: Number, n_used: Number, batch: Number) -> Number
     >>> expected_experts(128.0, 8.0, 1.0)
     8.0
     """
-    return n_experts * (1.0 - (1.0 - n_used / n_experts) ** batch)
+    distinct: Number = n_experts * (1.0 - (1.0 - n_used / n_experts) ** batch)
+    return distinct
 
 
 def compute_buffer_bytes(
@@ -85,18 +87,15 @@ def compute_buffer_bytes(
 
     `on_gpu`: the device that computes attention and logits; otherwise the host side beside a GPU (mask and hand-over).
     `experts_in_ram`: a micro-batch of 32 tokens or more copies one expert tensor at a time to the GPU.
-    Checked against logs: Llama-2-7B 4096 296, Llama-3-8B 8192 560, both without flash attention; with it Llama-3-8B 258.5,
-    Gemma-7B 506, Qwen2.5-7B 16384 304, Qwen3.5-9B 262144 808 MiB (tests/advisor/test_memory.py).
-    Source: ggml/src/ggml-alloc.c (reuse of tensors), llama-graph.cpp build_attn_mha (mask in f32, and in f16 for flash attention).
+    Source: llama.cpp ggml/src/ggml-alloc.c (tensors reuse each other's room), src/llama-graph.cpp build_attn_mha (the
+    mask in f32, for flash attention also in f16); printed "compute buffer size" of runs in tests/advisor/test_memory.py.
     """
     hidden = FLOAT_BYTES * ubatch * footprint.hidden_size
     mask = FLOAT_BYTES * ubatch * n_ctx
     if not on_gpu:
         return mask + 2 * hidden
-    if flash_attn:
-        attention = 1.5 * mask + 5 * hidden
-    else:
-        attention = footprint.n_heads * mask + mask + 4 * hidden
+    scores = footprint.n_heads * mask
+    attention = 1.5 * mask + 5 * hidden if flash_attn else scores + mask + 4 * hidden
     feed_forward = FLOAT_BYTES * ubatch * footprint.feed_forward_width + 2 * hidden
     if experts_in_ram and ubatch >= OFFLOADED_BATCH:
         feed_forward += footprint.largest_expert_bytes

@@ -14,15 +14,18 @@ class Rule(NamedTuple):
     otherwise: str | None = None
 
 
-DEFAULT_TYPE: dict[str, str] = {
-    "F32": "F32", "F16": "F16", "BF16": "BF16", "Q4_0": "Q4_0", "Q4_1": "Q4_1", "Q5_0": "Q5_0", "Q5_1": "Q5_1", "Q8_0": "Q8_0",
-    "Q2_K": "Q2_K", "Q2_K_S": "Q2_K", "Q3_K_S": "Q3_K", "Q3_K_M": "Q3_K", "Q3_K_L": "Q3_K", "Q4_K_S": "Q4_K", "Q4_K_M": "Q4_K",
-    "Q5_K_S": "Q5_K", "Q5_K_M": "Q5_K", "Q6_K": "Q6_K", "IQ1_S": "IQ1_S", "IQ1_M": "IQ1_M", "IQ2_XXS": "IQ2_XXS",
-    "IQ2_XS": "IQ2_XS", "IQ2_S": "IQ2_XS", "IQ2_M": "IQ2_S", "IQ3_XXS": "IQ3_XXS", "IQ3_XS": "IQ3_S", "IQ3_S": "IQ3_S",
-    "IQ3_M": "IQ3_S", "IQ4_XS": "IQ4_XS", "IQ4_NL": "IQ4_NL", "MXFP4_MOE": "MXFP4", "TQ1_0": "TQ1_0", "TQ2_0": "TQ2_0",
-    "Q1_0": "Q1_0", "Q2_0": "Q2_0", "NVFP4": "NVFP4", "IQ2_K": "IQ2_K", "IQ3_K": "IQ3_K", "IQ4_K": "IQ4_K", "IQ5_K": "IQ5_K",
-    "IQ6_K": "IQ6_K", "IQ2_KS": "IQ2_KS", "IQ4_KS": "IQ4_KS", "IQ5_KS": "IQ5_KS", "IQ4_KSS": "IQ4_KSS", "IQ2_KL": "IQ2_KL",
-    "IQ2_KT": "IQ2_KT", "IQ3_KT": "IQ3_KT", "IQ4_KT": "IQ4_KT", "Q6_0": "Q6_0", "IQ1_S_R4": "IQ1_S_R4",
+PLAIN = (
+    "F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q6_K", "IQ1_S", "IQ1_M", "IQ2_XXS",
+    "IQ2_XS", "IQ3_XXS", "IQ3_S", "IQ4_XS", "IQ4_NL", "TQ1_0", "TQ2_0", "Q1_0", "Q2_0", "NVFP4", "IQ2_K",
+    "IQ3_K", "IQ4_K", "IQ5_K", "IQ6_K", "IQ2_KS", "IQ4_KS", "IQ5_KS", "IQ4_KSS", "IQ2_KL", "IQ2_KT", "IQ3_KT",
+    "IQ4_KT", "Q6_0", "IQ1_S_R4",
+)  # fmt: skip
+"""File types named after the tensor type that most tensors take."""
+
+DEFAULT_TYPE: dict[str, str] = {name: name for name in PLAIN} | {
+    "Q2_K_S": "Q2_K", "Q3_K_S": "Q3_K", "Q3_K_M": "Q3_K", "Q3_K_L": "Q3_K", "Q4_K_S": "Q4_K", "Q4_K_M": "Q4_K",
+    "Q5_K_S": "Q5_K", "Q5_K_M": "Q5_K", "IQ2_S": "IQ2_XS", "IQ2_M": "IQ2_S", "IQ3_XS": "IQ3_S",
+    "IQ3_M": "IQ3_S", "MXFP4_MOE": "MXFP4",
 }  # fmt: skip
 
 LOW_BIT = frozenset({"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M"})
@@ -93,7 +96,11 @@ RULES: dict[str, dict[str, Rule]] = {
         "attn_output": Rule("always", "Q4_K"),
         **_OUTPUT_8X,
     },
-    "Q3_K_L": {"attn_v": Rule("always", "Q5_K"), "ffn_down": Rule("always", "Q5_K"), "attn_output": Rule("always", "Q5_K")},
+    "Q3_K_L": {
+        "attn_v": Rule("always", "Q5_K"),
+        "ffn_down": Rule("always", "Q5_K"),
+        "attn_output": Rule("always", "Q5_K"),
+    },
     "IQ4_XS": {"attn_v": Rule("grouped", "Q5_K"), **_OUTPUT_8X},
     "IQ4_NL": {"attn_v": Rule("grouped", "Q5_K"), **_OUTPUT_8X},
     "Q4_K_S": {"attn_v": Rule("first four", "Q5_K"), "ffn_down": Rule("first eighth", "Q5_K"), **_OUTPUT_8X},

@@ -7,6 +7,7 @@ vendored in llama-cpp-python 0.3.36, read 2026-11-24. Importance matrices are as
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from advisor.mixes import DEFAULT_TYPE, LOW_BIT, RULES, Rule
 from advisor.tensors import Shape, Tensor
@@ -24,9 +25,9 @@ _FALLBACK = {
 """Types with blocks of 256 that need another where the row is no multiple; i-quants fall back to IQ4_NL."""
 
 _CATEGORIES = (
-    ("attn_qkv.weight", "attn_v"), ("attn_kv_b.weight", "attn_v"), ("attn_v.weight", "attn_v"), ("attn_k.weight", "attn_k"),
-    ("attn_q.weight", "attn_q"), ("attn_output.weight", "attn_output"), ("ffn_up", "ffn_up"), ("ffn_gate", "ffn_gate"),
-    ("ffn_down", "ffn_down"),
+    ("attn_qkv.weight", "attn_v"), ("attn_kv_b.weight", "attn_v"), ("attn_v.weight", "attn_v"),
+    ("attn_k.weight", "attn_k"), ("attn_q.weight", "attn_q"), ("attn_output.weight", "attn_output"),
+    ("ffn_up", "ffn_up"), ("ffn_gate", "ffn_gate"), ("ffn_down", "ffn_down"),
 )  # fmt: skip
 
 
@@ -109,26 +110,40 @@ def _type(llm: Llm, model: _Model, quant: Quant, shape: Shape, at: _Position) ->
     return _fitting(chosen, shape.shape[0])
 
 
+class _Entry(NamedTuple):
+    """An override taken apart; no architectures: all."""
+
+    architectures: frozenset[str]
+    part: str
+    first_layers: int | None
+    usual: str
+    favoured: str
+
+    def holds(self, architecture: str, shape: Shape) -> bool:
+        """Whether the entry speaks of that tensor."""
+        of_model = not self.architectures or architecture in self.architectures
+        named = self.part in shape.name or self.part == shape.group
+        return of_model and named and (self.first_layers is None or (shape.layer or 0) < self.first_layers)
+
+
+def _entry(text: str) -> _Entry:
+    selector, _, types = text.partition("=")
+    architectures, colon, rest = selector.rpartition(":")
+    part, _, first = rest.partition("<")
+    usual, _, favoured = types.partition("/")
+    of_models = frozenset(architectures.split("|")) if colon else frozenset[str]()
+    return _Entry(of_models, part, int(first) if first else None, usual, favoured or usual)
+
+
 @cache
-def _recipe(quant: Quant) -> tuple[tuple[frozenset[str], str, int | None, str, str], ...]:
-    """The overrides taken apart: architectures (none: all), part, layers from the first, type, type in favoured layers."""
+def _recipe(quant: Quant) -> tuple[_Entry, ...]:
     return tuple(_entry(text) for text in quant.overrides)
 
 
-def _entry(text: str) -> tuple[frozenset[str], str, int | None, str, str]:
-    selector, _, types = text.partition("=")
-    architectures, colon, rest = selector.partition(":")
-    part, _, first = (rest if colon else selector).partition("<")
-    usual, _, favoured = types.partition("/")
-    return frozenset(architectures.split("|")) if colon else frozenset(), part, int(first) if first else None, usual, favoured or usual
-
-
 def _override(llm: Llm, quant: Quant, model: _Model, shape: Shape) -> str | None:
-    layer = shape.layer or 0
-    for architectures, part, first, usual, favoured in _recipe(quant):
-        fits = part in shape.name or part == shape.group
-        if fits and (not architectures or llm.architecture in architectures) and (first is None or layer < first):
-            return favoured if more_bits(layer, model.n_layers) else usual
+    for entry in _recipe(quant):
+        if entry.holds(llm.architecture, shape):
+            return entry.favoured if more_bits(shape.layer or 0, model.n_layers) else entry.usual
     return None
 
 

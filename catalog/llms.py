@@ -17,7 +17,7 @@ class Llm(Row):
     aliases: Words = ()
     """Other spellings, and fine-tunes with the same shapes."""
     labels: Words = ()
-    """What llama.cpp's tools print for any model of these shapes ("llama 8B"): the name says no more than the shapes."""
+    """What llama.cpp's tools print for any model of these shapes ("llama 8B"): it says no more than the shapes."""
     architecture: str
     """As GGUF files name it (general.architecture); decides which tensors a layer has."""
     n_layers: Count

@@ -1,4 +1,4 @@
-"""Which quantisation keeps most of a model: measured where one source measured them side by side, else by bits per weight."""
+"""Which quantisation keeps most of a model: as one source measured them side by side, else by bits per weight."""
 
 from collections.abc import Sequence
 

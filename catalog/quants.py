@@ -34,9 +34,9 @@ class Quant(Row):
     base: str
     """The llama.cpp file type whose rules choose the types ("Q4_K_M")."""
     overrides: Words = ()
-    """Types that depart from the base, "[architecture|...:]part[<N]=TYPE[/TYPE2]": tensors of those architectures (all, where none is
-    named) whose name contains the part or whose group is the part, in the first N layers if given, take TYPE; TYPE2 in the layers
-    that llama.cpp's use_more_bits favours. The first entry that matches holds."""
+    """Departures from the base, "[architecture|...:]part[<N]=TYPE[/TYPE2]": in those architectures (all, if none is
+    named) tensors whose name contains the part, or whose group is the part, take TYPE; "<N": in the first N layers only;
+    TYPE2 is for the layers that llama.cpp's use_more_bits favours. The first entry that matches holds."""
     kind: Literal["float", "standard", "dynamic", "native", "custom"]
     engine: Program = "llama.cpp"
     bits_per_weight: Positive

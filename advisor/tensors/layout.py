@@ -13,7 +13,7 @@ from catalog.llms import Llm
 
 
 def shapes(llm: Llm, mtp_layers: int | None = None) -> tuple[Shape, ...]:
-    """Every tensor of the model's GGUF file; `mtp_layers` of them predict further tokens (None: as usual files have)."""
+    """Every tensor of the model's GGUF file with so many multi-token-prediction layers (None: as usual files)."""
     traits = ARCHITECTURES[llm.architecture]
     kinds, ffns = llm.attention_kinds(), llm.ffn_kinds()
     result = list(_outside(llm, traits))
@@ -53,7 +53,8 @@ def _layer(llm: Llm, traits: Traits, layer: int, kind: str, ffn: str) -> Iterato
     elif kind != "N":
         yield from attention(llm, kind, traits, has_kv or not traits.kv_matrices_shared)
     if ffn == "D" or (ffn == "E" and traits.parallel_dense):
-        yield from dense(llm, traits, llm.dense_ffn if has_kv or not llm.kv_shared_ffn else llm.kv_shared_ffn)
+        width = llm.dense_ffn if has_kv else llm.kv_shared_ffn or llm.dense_ffn
+        yield from dense(llm, traits, width or 0)
     if ffn == "E":
         yield from experts(llm, traits)
     yield from inside(llm, layer)

@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple
 from catalog.tables import tensor_types
 
 Group = Literal[
-    "attention", "recurrent", "norm", "router", "dense_ffn", "shared_expert", "routed_experts", "output", "token_embedding", "mtp"
-]
+    "attention", "recurrent", "norm", "router", "dense_ffn", "shared_expert", "routed_experts",
+    "output", "token_embedding", "mtp",
+]  # fmt: skip
 
 
 class Shape(NamedTuple):

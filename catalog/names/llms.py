@@ -1,7 +1,7 @@
 """From the names people write for a language model to its catalog row; a quantisation in the name is handed on as text.
 
-A name matches only as a whole, after words that do not tell models apart ("Instruct", "GGUF", a publisher) are taken off:
-"GLM-4.5" is not GLM-4.5-Air. Fine-tunes are found by the aliases of the table.
+A name matches only as a whole, after words that do not tell models apart ("Instruct", "GGUF", a publisher) are taken
+off: "GLM-4.5" is not GLM-4.5-Air. Fine-tunes are found by the aliases of the table.
 """
 
 import re
@@ -17,14 +17,14 @@ QUANT = re.compile(
     r"(?:^|[-_.:@\s/])((?:ud[-_])?(?:i?q\d(?:_[a-z0-9]+)*|tq[12]_0|bf16|fp?16|fp?32|mxfp4(?:_moe)?|nvfp4))(?=$|[-.:\s/)])",
     re.IGNORECASE,
 )
-NOISE = frozenset(
-    "instruct it chat base text gguf ggml hf safetensors qat mtp i1 imatrix dense thinking reasoning preview "
-    "2407 2410 2411 2501 2503 2506 2508 2512 "
-    "nvidia meta google openai microsoft mistralai tencent unsloth".split()
-)  # fmt: skip
+NOISE = frozenset({
+    "instruct", "it", "chat", "base", "text", "gguf", "ggml", "hf", "safetensors", "qat", "mtp", "i1",
+    "imatrix", "dense", "thinking", "reasoning", "preview", "2407", "2410", "2411", "2501", "2503", "2506",
+    "2508", "2512", "nvidia", "meta", "google", "openai", "microsoft", "mistralai", "tencent", "unsloth",
+})  # fmt: skip
+"""Words that do not tell the shapes of models apart: tunings, packagings, dates of a second edition, makers."""
+SHARD = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$|$)", re.IGNORECASE)
 NAMELESS = re.compile(r"\([^)]*\)")
-KEEP_APART = frozenset({"reap"})
-"""Words that do tell models apart although they stand among the noise of other names: pruned models are not the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def _squash(words: list[str]) -> str:
 
 def _key(text: str, *, drop_noise: bool) -> str:
     words = _words(text)
-    kept = [w for w in words if w not in NOISE or w in KEEP_APART] if drop_noise else words
+    kept = [w for w in words if w not in NOISE] if drop_noise else words
     return _squash(kept or words)
 
 
@@ -64,9 +64,10 @@ def _index() -> tuple[dict[str, set[str]], dict[str, str], dict[str, Llm]]:
 
 
 def _candidates(text: str) -> list[str]:
-    """The text, then without a publisher, without remarks in brackets."""
+    """The text, then without remarks in brackets, without a publisher before a slash or an underscore."""
     plain = NAMELESS.sub(" ", text).strip() or text
-    forms = [text, plain, plain.rpartition("/")[2]]
+    tail = plain.rpartition("/")[2]
+    forms = [text, plain, tail, tail.partition("_")[2]]
     return list(dict.fromkeys(form for form in forms if form))
 
 
@@ -90,10 +91,11 @@ def _ids(text: str) -> set[str]:
 
 @lru_cache(maxsize=20_000)
 def resolve_llm(text: str) -> Resolved[LlmMatch]:
-    """The row of a model's name and the quantisation it carries. Raises `UnknownName`, also where several rows answer."""
+    """The row of a model's name and the quantisation it carries. Raises `UnknownName`, also if several rows answer."""
     _, labels, rows = _index()
-    named, quant = _split_quant(text.strip())
-    for form, carried in ((text.strip(), None), (named, quant)):
+    whole = SHARD.sub("", text.strip())
+    named, quant = _split_quant(whole)
+    for form, carried in ((whole, None), (named, quant)):
         if ids := _ids(form):
             if len(ids) > 1:
                 raise UnknownName("model", text, tuple(sorted(rows[i].name for i in ids)), ambiguous=True)
