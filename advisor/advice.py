@@ -40,24 +40,34 @@ def _unreadable(case: Case) -> Warning | None:
 def _context(case: Case) -> Warning | None:
     asked, longest = case.scenario.context_tokens, case.llm.max_context
     if longest and asked > longest:
-        return Warning(code="context_beyond_model", message=f"{asked} tokens exceed the {longest} that {case.llm.name} was made for")
+        return Warning(
+            code="context_beyond_model",
+            message=f"{asked} tokens exceed the {longest} that {case.llm.name} was made for",
+        )
     return None
 
 
 def _quantised_v(case: Case) -> Warning | None:
     v_type = case.scenario.engine.kv_type.lower().rpartition("/")[2]
     if case.scenario.engine.flash_attn is False and v_type not in {"f16", "bf16", "f32"}:
-        return Warning(code="needs_flash_attn", message=f"a {v_type} V cache needs flash attention: set flash_attn to true")
+        return Warning(
+            code="needs_flash_attn", message=f"a {v_type} V cache needs flash attention: set flash_attn to true"
+        )
     return None
 
 
 def _slow_ram(case: Case) -> Warning | None:
-    if case.placement.strategy not in {"expert_offload", "cpu_only", "layer_split"} or "ram_channels" in case.machine.unknown:
+    if (
+        case.placement.strategy not in {"expert_offload", "cpu_only", "layer_split"}
+        or "ram_channels" in case.machine.unknown
+    ):
         return None
     if case.machine.ram.bandwidth_gb_s >= 30:
         return None
     speed = f"{case.machine.ram.bandwidth_gb_s:.0f} GB/s"
-    return Warning(code="slow_ram", message=f"RAM of {speed} limits every token: fill both channels or take faster modules")
+    return Warning(
+        code="slow_ram", message=f"RAM of {speed} limits every token: fill both channels or take faster modules"
+    )
 
 
 def flags_of(case: Case) -> dict[str, str]:

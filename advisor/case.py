@@ -78,8 +78,14 @@ def case_of(scenario: Scenario) -> Case:
     demand = _demand(print_, scenario.context_tokens, types, engine.ubatch, flash_of(scenario, machine), load.users)
     placement = place(demand, machine, engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap)
     usage = Usage(
-        depth=load.decode_depth, prompt_start=float(load.context_depth), prompt_tokens=load.prompt_tokens, ubatch=engine.ubatch,
-        threads=engine.threads or 0, users=load.users, kv_types=types, offload_min_batch=_offload_min_batch(engine.name, print_),
+        depth=load.decode_depth,
+        prompt_start=float(load.context_depth),
+        prompt_tokens=load.prompt_tokens,
+        ubatch=engine.ubatch,
+        threads=engine.threads or 0,
+        users=load.users,
+        kv_types=types,
+        offload_min_batch=_offload_min_batch(engine.name, print_),
     )
     work = work_of(demand, placement, machine, usage)
     setting = setting_of(scenario, machine, placement)

@@ -54,11 +54,36 @@ class Coefficient:
     pools: tuple[tuple[str, float], ...]
 
 
-_GPU = (("{backend}", 0.3), ("{backend}/{architecture}", 0.2), ("{chip}", 0.12), ("{engine}", 0.1), ("{backend}/{era}", 0.15),
-        ("{stated}", 0.1), ("{layout}", 0.15))
-_FAMILY = (("{family}", 0.2), ("{backend}/{family}", 0.15), ("{backend}/{architecture}/{family}", 0.15), ("{engine}/{family}", 0.1))
-_MICROS = (("{backend}", 0.5), ("{backend}/{architecture}", 0.3), ("{backend}/{era}", 0.4), ("{stated}", 0.3), ("{layout}", 0.3))
-_CPU = (("{microarchitecture}", 0.2), ("{cpu}", 0.15), ("{engine}", 0.15), ("{sockets}", 0.4), ("{known}", 0.2), ("{role}", 0.2))
+_GPU = (
+    ("{backend}", 0.3),
+    ("{backend}/{architecture}", 0.2),
+    ("{chip}", 0.12),
+    ("{engine}", 0.1),
+    ("{backend}/{era}", 0.15),
+    ("{stated}", 0.1),
+    ("{layout}", 0.15),
+)
+_FAMILY = (
+    ("{family}", 0.2),
+    ("{backend}/{family}", 0.15),
+    ("{backend}/{architecture}/{family}", 0.15),
+    ("{engine}/{family}", 0.1),
+)
+_MICROS = (
+    ("{backend}", 0.5),
+    ("{backend}/{architecture}", 0.3),
+    ("{backend}/{era}", 0.4),
+    ("{stated}", 0.3),
+    ("{layout}", 0.3),
+)
+_CPU = (
+    ("{microarchitecture}", 0.2),
+    ("{cpu}", 0.15),
+    ("{engine}", 0.15),
+    ("{sockets}", 0.4),
+    ("{known}", 0.2),
+    ("{role}", 0.2),
+)
 
 COEFFICIENTS: tuple[Coefficient, ...] = (
     #           name                  unit                start  deviation per family  pools
@@ -70,9 +95,9 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("gpu_recurrent_us",   "us per layer",       10.,  0.7, False, _MICROS),
     Coefficient("gpu_token_us",       "us per token",       300., 0.7, False, _MICROS),
     Coefficient("ram_stream",         "share of peak",      0.75, 0.3, False, (*_CPU, ("{engine}/{simd}", 0.1))),
-    Coefficient("core_gb_s",          "GB/s per thread",    12.,  0.4, False, (("{microarchitecture}", 0.3),)),
+    Coefficient("core_gb_s",          "GB/s per thread",    28.,  0.5, False, (("{microarchitecture}", 0.3), ("{cpu}", 0.2))),
     Coefficient("cpu_unpack",         "weights per byte",   0.15, 0.6, True,  (("{family}", 0.5), ("{simd}", 0.3), ("{simd}/{family}", 0.3), ("{engine}/{family}", 0.3), ("{microarchitecture}", 0.2), ("{cpu}", 0.15))),
-    Coefficient("cpu_kv",             "share of RAM peak",  0.40, 0.6, False, (("{engine}", 0.4), ("{flash}", 0.4), ("{simd}", 0.3))),
+    Coefficient("cpu_kv",             "share of RAM peak",  0.40, 0.6, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
     Coefficient("cpu_layer_us",       "us per layer",       30.,  0.8, False, (("{sockets}", 0.5), ("{microarchitecture}", 0.3), ("{engine}", 0.3), ("{role}", 0.4), ("{known}", 0.3))),
     Coefficient("crossing_us",        "us per crossing",    40.,  0.8, False, (("{backend}", 0.4), ("{backend}/{architecture}", 0.3), ("{engine}", 0.3))),
     Coefficient("link_share",         "share of peak",      0.40, 0.4, False, (("{backend}", 0.3),)),
@@ -86,6 +111,7 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("prefill_recurrent_ns", "ns per token",     200., 0.8, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.4), ("{backend}/{era}", 0.4))),
     Coefficient("prefill_link",       "share of peak",      0.45, 0.5, False, (("{backend}", 0.3), ("{engine}", 0.3), ("{chip}", 0.2), ("{known}", 0.2))),
     Coefficient("prefill_cpu",        "products per byte",  0.60, 0.6, True,  (("{family}", 0.3), ("{simd}", 0.4), ("{engine}/{family}", 0.4), ("{microarchitecture}", 0.3), ("{cpu}", 0.2), ("{sockets}", 0.4), ("{known}", 0.3))),
+    Coefficient("prefill_cpu_scores", "products per byte",  0.20, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.4))),
     Coefficient("prefill_pipeline",   "exponent",           0.50, 0.5, False, (("{backend}", 0.4),)),
 )  # fmt: skip
 

@@ -58,19 +58,30 @@ def _from_parts(hardware: Hardware, backend: str | None, noted: _Noted) -> Machi
         devices += [_device(found.row, request, cpu_row)] * request.count
     cpu, noted = _cpu_side(cpu_row, hardware, tuple(rows), noted)
     ram, noted = _ram(cpu_row, cpu, hardware, tuple(rows), noted)
-    label = " + ".join([f"{r.count} x {g.name}" if r.count > 1 else g.name for r, g in zip(hardware.gpus, rows, strict=True)])
+    label = " + ".join(
+        [f"{r.count} x {g.name}" if r.count > 1 else g.name for r, g in zip(hardware.gpus, rows, strict=True)]
+    )
     return Machine(
-        name=" | ".join(filter(None, [label, cpu.name])), gpus=tuple(devices), cpu=cpu, ram=ram,
-        storage=_storage(hardware.storage), backend=backend or default_backend(devices),
-        assumptions=noted.sentences, unknown=noted.codes,
+        name=" | ".join(filter(None, [label, cpu.name])),
+        gpus=tuple(devices),
+        cpu=cpu,
+        ram=ram,
+        storage=_storage(hardware.storage),
+        backend=backend or default_backend(devices),
+        assumptions=noted.sentences,
+        unknown=noted.codes,
     )
 
 
 def _device(row: Gpu, request: GpuRequest, cpu: Cpu | None) -> GpuDevice:
     generation = request.pcie_gen or min(row.pcie_gen, cpu.pcie_gen if cpu else row.pcie_gen)
     return GpuDevice(
-        name=row.name, maker=row.maker, architecture=row.architecture, form=row.form,
-        vram_bytes=row.usable_vram_gib * GIB, bandwidth_gb_s=row.bandwidth_gb_s,
+        name=row.name,
+        maker=row.maker,
+        architecture=row.architecture,
+        form=row.form,
+        vram_bytes=row.usable_vram_gib * GIB,
+        bandwidth_gb_s=row.bandwidth_gb_s,
         fp16_tflops=row.fp16_tensor_tflops or row.fp16_shader_tflops,
         link_gb_s=pcie_gb_s(generation, request.pcie_lanes or row.pcie_lanes),
     )
@@ -101,16 +112,17 @@ def cpu_side(row: Cpu, sockets: int = 1) -> CpuSide:
     names = ("avx2", "avx512", "avx_vnni", "amx")
     features = frozenset(name for name in names if getattr(row, name))
     return CpuSide(
-        name=row.name if sockets == 1 else f"{sockets} x {row.name}", microarchitecture=row.microarchitecture,
+        name=row.name if sockets == 1 else f"{sockets} x {row.name}",
+        microarchitecture=row.microarchitecture,
         cores=max(1, round((row.performance_cores + small / 2) * sockets)),
         vector_bytes=64 if row.avx512 else 32 if row.avx2 else 16,
-        ghz=(row.base_ghz * row.boost_ghz) ** 0.5, sockets=sockets, features=features,
+        ghz=(row.base_ghz * row.boost_ghz) ** 0.5,
+        sockets=sockets,
+        features=features,
     )
 
 
-def _ram(
-    row: Cpu | None, cpu: CpuSide, hardware: Hardware, gpus: tuple[Gpu, ...], noted: _Noted
-) -> tuple[Ram, _Noted]:
+def _ram(row: Cpu | None, cpu: CpuSide, hardware: Hardware, gpus: tuple[Gpu, ...], noted: _Noted) -> tuple[Ram, _Noted]:
     asked = hardware.ram
     kind = _ram_type(asked, row)
     guess_type, guess_mt_s, guess_channels = ram_by_platform(row, kind, gpus)
@@ -130,11 +142,15 @@ def _ram(
 def _ram_type(asked: RamRequest, row: Cpu | None) -> str | None:
     if asked.type is None:
         return None
-    kind = next((word for word in ("LPDDR5X", "LPDDR5", "LPDDR4X", "DDR5", "DDR4", "DDR3") if word in asked.type.upper()), None)
+    kind = next(
+        (word for word in ("LPDDR5X", "LPDDR5", "LPDDR4X", "DDR5", "DDR4", "DDR3") if word in asked.type.upper()), None
+    )
     if kind is None:
         raise InputError(f"RAM type {asked.type!r} is not known; give DDR3, DDR4, DDR5, LPDDR4X, LPDDR5 or LPDDR5X")
     if row and kind not in row.memory_types:
-        raise InputError(f"{row.name} ({row.socket}) takes {' or '.join(row.memory_types)}, not {kind}: change ram.type or the CPU")
+        raise InputError(
+            f"{row.name} ({row.socket}) takes {' or '.join(row.memory_types)}, not {kind}: change ram.type or the CPU"
+        )
     return kind
 
 
@@ -151,21 +167,37 @@ def _unified(row: UnifiedMachine, hardware: Hardware, backend: str | None, noted
     if hardware.ram.gb is None:
         noted = noted.and_("ram_size", f"memory size not given: taken as {gib:.0f} GiB")
     device = GpuDevice(
-        name=row.name, maker=row.maker.lower(), architecture=row.architecture, form="integrated",
-        vram_bytes=gib * row.gpu_memory_share * GIB, bandwidth_gb_s=row.bandwidth_gb_s, fp16_tflops=row.fp16_tflops,
+        name=row.name,
+        maker=row.maker.lower(),
+        architecture=row.architecture,
+        form="integrated",
+        vram_bytes=gib * row.gpu_memory_share * GIB,
+        bandwidth_gb_s=row.bandwidth_gb_s,
+        fp16_tflops=row.fp16_tflops,
         link_gb_s=row.bandwidth_gb_s,
     )
     cpu = CpuSide(
-        name=row.chip, microarchitecture=row.cpu_microarchitecture, cores=row.cpu_cores,
-        vector_bytes=64 if row.cpu_microarchitecture.lower().startswith(("zen 4", "zen 5", "zen4", "zen5")) else 16, ghz=3.5,
-        sockets=1, features=frozenset({"unified"}),
+        name=row.chip,
+        microarchitecture=row.cpu_microarchitecture,
+        cores=row.cpu_cores,
+        vector_bytes=64 if row.cpu_microarchitecture.lower().startswith(("zen 4", "zen 5", "zen4", "zen5")) else 16,
+        ghz=3.5,
+        sockets=1,
+        features=frozenset({"unified"}),
     )
     storage = _storage(hardware.storage)
     if row.storage_read_gb_s and not hardware.storage.name and not hardware.storage.read_gb_s:
         storage = replace(storage, sequential_gb_s=row.storage_read_gb_s)
     return Machine(
-        name=row.name, gpus=(device,), cpu=cpu, ram=Ram(row.memory_type, row.bandwidth_gb_s, gib * GIB), storage=storage,
-        unified=True, backend=backend or row.backend, assumptions=noted.sentences, unknown=noted.codes,
+        name=row.name,
+        gpus=(device,),
+        cpu=cpu,
+        ram=Ram(row.memory_type, row.bandwidth_gb_s, gib * GIB),
+        storage=storage,
+        unified=True,
+        backend=backend or row.backend,
+        assumptions=noted.sentences,
+        unknown=noted.codes,
     )
 
 

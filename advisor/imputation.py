@@ -37,7 +37,12 @@ def cpu_by_platform(hint: str | None, ram_type: str | None, gpus: Sequence[Gpu])
         peers = sorted((row for row in cpus() if row.microarchitecture == hint), key=lambda row: row.cores)
         if peers:
             return peers[len(peers) // 2]
-    kind = (ram_type or common_ram_type(gpus)).replace("LPDDR5X", "DDR5").replace("LPDDR5", "DDR5").replace("LPDDR4X", "DDR4")
+    kind = (
+        (ram_type or common_ram_type(gpus))
+        .replace("LPDDR5X", "DDR5")
+        .replace("LPDDR5", "DDR5")
+        .replace("LPDDR4X", "DDR4")
+    )
     server = bool(gpus) and all(gpu.form in SERVER_FORMS for gpu in gpus)
     name = (COMMON_SERVERS if server else COMMON_CPUS).get(kind, COMMON_CPUS["DDR4"])
     row = _by_name(name) or next((row for row in cpus() if kind in row.memory_types), None)
@@ -61,4 +66,6 @@ def default_backend(devices: Sequence[GpuDevice]) -> str:
     """The backend people use for these devices: CUDA, ROCm or Vulkan by maker, the CPU without any."""
     if not devices:
         return "cpu"
-    return {"nvidia": "cuda", "amd": "rocm" if devices[0].form != "integrated" else "vulkan"}.get(devices[0].maker, "vulkan")
+    return {"nvidia": "cuda", "amd": "rocm" if devices[0].form != "integrated" else "vulkan"}.get(
+        devices[0].maker, "vulkan"
+    )

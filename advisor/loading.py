@@ -39,9 +39,11 @@ def work_of(demand: Demand, placement: Placement, machine: Machine, usage: Usage
     return Work(
         **decode_work(demand.footprint, placement, machine, usage),
         **prefill_work(demand.footprint, placement, machine, usage),
-        ram_bandwidth=machine.ram.bandwidth_gb_s * GB, threads=float(cores),
+        ram_bandwidth=machine.ram.bandwidth_gb_s * GB,
+        threads=float(cores),
         vector_bandwidth=machine.cpu.vector_gb_s * GB * cores / machine.cpu.cores,
-        random_bandwidth=machine.storage.random_gb_s * GB, users=float(usage.users),
+        random_bandwidth=machine.storage.random_gb_s * GB,
+        users=float(usage.users),
     )
 
 
@@ -69,8 +71,11 @@ def _sides(placement: Placement, machine: Machine) -> _Sides:
     bandwidths = np.array([gpu.bandwidth_gb_s for gpu in machine.gpus] + [machine.ram.bandwidth_gb_s]) * GB
     flops = np.array([gpu.fp16_tflops for gpu in machine.gpus] + [1.0]) * TERA
     return _Sides(
-        on_gpu=on_gpu, expert_on_gpu=on_gpu & ~placement.experts_on_cpu, bandwidth=bandwidths[placement.layer_device],
-        flops=flops[placement.layer_device], output_on_gpu=placement.output_device != CPU,
+        on_gpu=on_gpu,
+        expert_on_gpu=on_gpu & ~placement.experts_on_cpu,
+        bandwidth=bandwidths[placement.layer_device],
+        flops=flops[placement.layer_device],
+        output_on_gpu=placement.output_device != CPU,
         output_bandwidth=float(bandwidths[placement.output_device]),
     )
 
@@ -82,7 +87,7 @@ def decode_work(footprint: Footprint, placement: Placement, machine: Machine, us
     state = footprint.layer_recurrent_bytes * 2 * usage.users
     kv = np.asarray(kv_read_bytes(footprint, usage.depth, *usage.kv_types)) * usage.users
     gpu, experts = sides.on_gpu, sides.expert_on_gpu
-    moe = footprint.layer_expert_bytes.sum(axis=1) > 0
+    moe = footprint.layer_is_moe
     dense_s = (shares.resident_bytes[gpu] / sides.bandwidth[gpu, None]).sum(axis=0)
     if sides.output_on_gpu:
         dense_s = dense_s + shares.output_bytes / sides.output_bandwidth
@@ -96,9 +101,19 @@ def decode_work(footprint: Footprint, placement: Placement, machine: Machine, us
         "gpu_moe_layers": float((moe & experts).sum()),
         "gpu_recurrent_layers": float((gpu & (footprint.layer_recurrent_bytes > 0)).sum()),
         "gpu_used": float(gpu.any() or sides.output_on_gpu),
+        "spill_s": _spill_s(footprint, placement, machine, read),
         **_cpu_decode(shares, sides, moe, read, float((kv + state)[~gpu].sum()), placement),
         **_link_decode(footprint, sides, moe, placement, machine, usage),
     }
+
+
+def _spill_s(footprint: Footprint, placement: Placement, machine: Machine, read: float) -> float:
+    """Reading over the link what found no room on the GPU: experts in part, all else whole."""
+    if not placement.spilled_bytes or machine.unified:
+        return 0.0
+    resident, experts = float(footprint.layer_resident_bytes.sum()), float(footprint.layer_expert_bytes.sum())
+    share = (resident + experts * read) / (resident + experts)
+    return placement.spilled_bytes * share / (machine.gpus[0].link_gb_s * GB)
 
 
 def _cpu_decode(
@@ -111,7 +126,9 @@ def _cpu_decode(
     held = placement.ram_bytes + placement.storage_bytes
     size = size + output * shares.output_bytes
     return {
-        "cpu_bytes": size, "cpu_weights": weights + output * shares.output_weights, "cpu_kv_bytes": cache_bytes,
+        "cpu_bytes": size,
+        "cpu_weights": weights + output * shares.output_weights,
+        "cpu_kv_bytes": cache_bytes,
         "cpu_layers": float((cpu | experts).sum()),
         "missing_bytes": float(size.sum()) * (placement.storage_bytes / held if held else 0.0),
     }
@@ -139,7 +156,10 @@ def prefill_work(footprint: Footprint, placement: Placement, machine: Machine, u
     used = np.unique(placement.layer_device[sides.on_gpu])
     stages = float(len(used)) if placement.strategy == "multi_gpu" and batches > 1 else 1.0
     return {
-        "prompt_tokens": tokens, "batches": batches, "stages": stages, "rows_per_expert": tokens / batches * active,
+        "prompt_tokens": tokens,
+        "batches": batches,
+        "stages": stages,
+        "rows_per_expert": tokens / batches * active,
         **_prefill_attention(footprint, sides, usage, tokens),
         **_prefill_matrices(footprint, shares, sides, machine, offload, tokens, batches, active),
     }
@@ -161,7 +181,7 @@ def _prefill_matrices(
     footprint: Footprint, shares: Shares, sides: _Sides, machine: Machine, offload: bool,
     tokens: float, batches: float, active: float,
 ) -> dict[str, Any]:  # fmt: skip
-    moe = footprint.layer_expert_bytes.sum(axis=1) > 0
+    moe = footprint.layer_is_moe
     gpu, experts = sides.on_gpu | offload, sides.expert_on_gpu | (moe & offload)
     main = machine.gpus[0] if machine.gpus else None
     flops = np.where(sides.on_gpu, sides.flops, main.fp16_tflops * TERA if main else 1.0)

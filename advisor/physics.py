@@ -26,7 +26,9 @@ def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
     reading = _total(work.cpu_bytes) / ram
     unpacking = _total(work.cpu_weights / values["cpu_unpack"]) / work.vector_bandwidth
     matrices = overhead_s(work.gpu_matrices, values["gpu_matrix_us"])
-    special = overhead_s(work.gpu_moe_layers, values["gpu_moe_us"]) + overhead_s(work.gpu_recurrent_layers, values["gpu_recurrent_us"])
+    special = overhead_s(work.gpu_moe_layers, values["gpu_moe_us"]) + overhead_s(
+        work.gpu_recurrent_layers, values["gpu_recurrent_us"]
+    )
     stream = values["gpu_stream"]
     return {
         "gpu_weights": _total(work.gpu_dense_s / stream) + work.gpu_state_s / stream[..., 0],
@@ -36,7 +38,7 @@ def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
         "cpu_weights": slower_of(reading, unpacking),
         "cpu_kv": transfer_s(work.cpu_kv_bytes, work.ram_bandwidth, values["cpu_kv"]),
         "cpu_sync": overhead_s(work.cpu_layers, values["cpu_layer_us"]),
-        "link": overhead_s(work.crossings, values["crossing_us"]) + work.link_s / values["link_share"],
+        "link": overhead_s(work.crossings, values["crossing_us"]) + (work.link_s + work.spill_s) / values["link_share"],
         "disk": missed_s(work.missing_bytes, 0.0, work.random_bandwidth, values["disk_gain"]),
     }
 
@@ -53,7 +55,7 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
     scans = work.gpu_recurrent_layers * work.prompt_tokens * values["prefill_recurrent_ns"] * 1e-9
     ram = saturated(work.ram_bandwidth * values["ram_stream"], values["core_gb_s"] * GB, work.threads)
     multiplying = _total(work.prefill_products / values["prefill_cpu"]) / work.vector_bandwidth
-    scores = work.prefill_cpu_kv_products / values["prefill_cpu"][..., 0] / work.vector_bandwidth
+    scores = work.prefill_cpu_kv_products / values["prefill_cpu_scores"] / work.vector_bandwidth
     attention = work.prefill_attention_s / values["prefill_attention"]
 
     def piped(seconds: Numbers) -> Numbers:

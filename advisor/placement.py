@@ -6,6 +6,7 @@ Source: llama.cpp src/llama-model.cpp `load_tensors`, common/arg.cpp (read 2026-
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ PLANNING_MARGIN = 0.03
 """Share of VRAM the planner leaves free, for fragmentation and the desktop; llama.cpp's --fit leaves 1 GiB by default."""
 SYSTEM_RAM_BYTES = 2.0 * GIB
 """Left to the operating system when a model is fitted into RAM."""
+NEARLY = 1.15
+"""A number of experts asked for is kept with all layers on the GPU up to this estimate of the memory needed."""
 OVERFULL = 1.5
 """An explicit placement that needs this many times the memory there is cannot run at all; below, it is predicted with a warning."""
 
@@ -67,20 +70,30 @@ class Placement:
     fits: bool
     exceeded: float
     """Memory needed over memory there is, of the fullest device."""
+    spilled_bytes: float
+    """GPU memory needed beyond what there is: a driver that allows it keeps this part in RAM and reads it over the link."""
 
 
-def demand_of(footprint: Footprint, n_ctx: int, kv_types: tuple[str, str], ubatch: int, flash_attn: bool, users: int) -> Demand:
+def demand_of(
+    footprint: Footprint, n_ctx: int, kv_types: tuple[str, str], ubatch: int, flash_attn: bool, users: int
+) -> Demand:
     """Sizes of everything that a placement must find room for. `n_ctx` is per sequence."""
     compute = [float(compute_buffer_bytes(footprint, ubatch, n_ctx, flash_attn, gpu)) for gpu in (True, False)]
     return Demand(
         footprint=footprint,
-        resident=footprint.layer_resident_bytes.sum(axis=1), experts=footprint.layer_expert_bytes.sum(axis=1),
-        kv=np.asarray(kv_bytes(footprint, n_ctx, *kv_types, ubatch, users)), state=footprint.layer_recurrent_bytes * users,
-        output=float(footprint.output_bytes.sum()), compute=compute[0], compute_cpu=compute[1],
+        resident=footprint.layer_resident_bytes.sum(axis=1),
+        experts=footprint.layer_expert_bytes.sum(axis=1),
+        kv=np.asarray(kv_bytes(footprint, n_ctx, *kv_types, ubatch, users)),
+        state=footprint.layer_recurrent_bytes * users,
+        output=float(footprint.output_bytes.sum()),
+        compute=compute[0],
+        compute_cpu=compute[1],
     )
 
 
-def place(demand: Demand, machine: Machine, n_gpu_layers: int | None, n_cpu_moe: int | None, mmap: bool | None) -> Placement:
+def place(
+    demand: Demand, machine: Machine, n_gpu_layers: int | None, n_cpu_moe: int | None, mmap: bool | None
+) -> Placement:
     """The placement asked for, clamped to the model; what is None the planner chooses: the fastest that fits.
 
     Experts leave the GPU before whole layers do, since they are read in part only.
@@ -91,26 +104,30 @@ def place(demand: Demand, machine: Machine, n_gpu_layers: int | None, n_cpu_moe:
     moe = layers if demand.footprint.n_experts else 0
     wished_layers = None if n_gpu_layers is None or n_gpu_layers < 0 else min(n_gpu_layers, layers + 1)
     wished_experts = None if n_cpu_moe is None else min(n_cpu_moe, moe)
-    candidate = _settle(demand, machine, layers + 1 if wished_layers is None else wished_layers, wished_experts or 0, mmap)
-    if candidate.fits or (wished_layers is not None and wished_experts is not None) or machine.unified:
+    candidate = _settle(
+        demand, machine, layers + 1 if wished_layers is None else wished_layers, wished_experts or 0, mmap
+    )
+    asked = wished_layers is not None and wished_experts is not None
+    if candidate.fits or asked or machine.unified or (wished_experts is not None and candidate.exceeded <= NEARLY):
         return candidate
     if wished_experts is None and moe:
-        candidate = _fewest_experts(demand, machine, candidate.n_gpu_layers, mmap)
+        candidate = _fewest_experts(demand, machine, candidate, mmap)
     if candidate.fits or wished_layers is not None:
         return candidate
     return _most_layers(demand, machine, candidate.n_cpu_moe, mmap)
 
 
-def _fewest_experts(demand: Demand, machine: Machine, n_gpu_layers: int, mmap: bool | None) -> Placement:
-    """Smallest n_cpu_moe that fits (VRAM needed falls with it), or all when none does."""
-    low, high = 1, demand.footprint.n_layers
-    while low < high:
-        middle = (low + high) // 2
-        if _settle(demand, machine, n_gpu_layers, middle, mmap).fits:
-            high = middle
-        else:
-            low = middle + 1
-    return _settle(demand, machine, n_gpu_layers, low, mmap)
+def _fewest_experts(demand: Demand, machine: Machine, full: Placement, mmap: bool | None) -> Placement:
+    """Smallest n_cpu_moe that fits, or all when none does; `full` is the placement with all experts on the GPUs."""
+    room = np.ones(demand.footprint.n_layers, dtype=np.bool_)
+    for index, (need, limit) in enumerate(zip(full.vram_bytes, _limits(machine), strict=True)):
+        moved = np.cumsum(np.where(full.layer_device == index, demand.experts, 0.0))
+        room &= need - moved <= limit
+    if room.any():
+        found = _settle(demand, machine, full.n_gpu_layers, int(room.argmax()) + 1, mmap)
+        if found.fits:
+            return found
+    return _settle(demand, machine, full.n_gpu_layers, demand.footprint.n_layers, mmap)
 
 
 def _most_layers(demand: Demand, machine: Machine, n_cpu_moe: int, mmap: bool | None) -> Placement:
@@ -125,38 +142,55 @@ def _most_layers(demand: Demand, machine: Machine, n_cpu_moe: int, mmap: bool | 
     return _settle(demand, machine, low, n_cpu_moe, mmap)
 
 
-def _split(n_layers: int, on_gpu: int, machine: Machine) -> NDArray[np.int64]:
+@lru_cache(maxsize=20_000)
+def _split(n_layers: int, on_gpu: int, vram_bytes: tuple[float, ...]) -> NDArray[np.int64]:
     """Device of each layer and of the output (last entry): the last `on_gpu` of n_layers + 1, split by GPU memory."""
     devices = np.full(n_layers + 1, CPU, dtype=np.int64)
     if on_gpu:
-        shares = np.cumsum([gpu.vram_bytes for gpu in machine.gpus])
+        shares = np.cumsum(vram_bytes)
         position = np.arange(on_gpu) / on_gpu
         devices[n_layers + 1 - on_gpu :] = np.searchsorted(shares / shares[-1], position, side="right")
+    devices.flags.writeable = False
     return devices
+
+
+def _limits(machine: Machine) -> list[float]:
+    """Memory of each GPU that the planner fills."""
+    return [gpu.vram_bytes * (1 - PLANNING_MARGIN) for gpu in machine.gpus]
 
 
 def _settle(demand: Demand, machine: Machine, on_gpu: int, n_cpu_moe: int, mmap: bool | None) -> Placement:
     """The placement for given numbers, with the room that it takes."""
     n_layers = demand.footprint.n_layers
-    devices = _split(n_layers, on_gpu, machine)
+    devices = _split(n_layers, on_gpu, tuple(gpu.vram_bytes for gpu in machine.gpus))
     layer_device = devices[:-1]
     experts_on_cpu = (demand.experts > 0) & ((np.arange(n_layers) < n_cpu_moe) | (layer_device == CPU))
     vram = _vram(demand, machine, devices, experts_on_cpu)
     in_ram = _ram(demand, layer_device, experts_on_cpu, int(devices[-1]), on_gpu)
     available = _ram_available(machine, sum(vram) if machine.unified else 0.0)
     overflow = max(0.0, in_ram - available)
-    limits = [gpu.vram_bytes * (1 - PLANNING_MARGIN) for gpu in machine.gpus]
-    exceeded = max([need / limit for need, limit in zip(vram, limits, strict=True)], default=0.0)
+    exceeded = max([need / limit for need, limit in zip(vram, _limits(machine), strict=True)], default=0.0)
     runs_from_disk = mmap is not False
     return Placement(
         strategy=_strategy(demand, machine, on_gpu, bool(experts_on_cpu.any() and on_gpu), layer_device),
-        n_gpu_layers=on_gpu, n_cpu_moe=n_cpu_moe, layer_device=layer_device, experts_on_cpu=experts_on_cpu,
-        output_device=int(devices[-1]), vram_bytes=vram, ram_bytes=in_ram - overflow, storage_bytes=overflow,
-        kv_bytes=float(demand.kv.sum()), fits=exceeded <= 1.0 and (overflow == 0 or runs_from_disk), exceeded=exceeded,
+        n_gpu_layers=on_gpu,
+        n_cpu_moe=n_cpu_moe,
+        layer_device=layer_device,
+        experts_on_cpu=experts_on_cpu,
+        output_device=int(devices[-1]),
+        vram_bytes=vram,
+        ram_bytes=in_ram - overflow,
+        storage_bytes=overflow,
+        kv_bytes=float(demand.kv.sum()),
+        spilled_bytes=sum(max(0.0, need - gpu.vram_bytes) for need, gpu in zip(vram, machine.gpus, strict=True)),
+        fits=exceeded <= 1.0 and (overflow == 0 or runs_from_disk),
+        exceeded=exceeded,
     )
 
 
-def _vram(demand: Demand, machine: Machine, devices: NDArray[np.int64], experts_on_cpu: NDArray[np.bool_]) -> tuple[float, ...]:
+def _vram(
+    demand: Demand, machine: Machine, devices: NDArray[np.int64], experts_on_cpu: NDArray[np.bool_]
+) -> tuple[float, ...]:
     per_layer = demand.resident + np.where(experts_on_cpu, 0.0, demand.experts) + demand.kv + demand.state
     context = BACKEND_CONTEXT_BYTES.get(machine.backend, 0)
     need = []
@@ -168,7 +202,9 @@ def _vram(demand: Demand, machine: Machine, devices: NDArray[np.int64], experts_
     return tuple(need)
 
 
-def _ram(demand: Demand, layer_device: NDArray[np.int64], experts_on_cpu: NDArray[np.bool_], output: int, on_gpu: int) -> float:
+def _ram(
+    demand: Demand, layer_device: NDArray[np.int64], experts_on_cpu: NDArray[np.bool_], output: int, on_gpu: int
+) -> float:
     on_cpu = layer_device == CPU
     own = demand.resident + demand.kv + demand.state
     total = float(own[on_cpu].sum() + demand.experts[experts_on_cpu].sum()) + demand.footprint.embedding_bytes
@@ -181,7 +217,9 @@ def _ram_available(machine: Machine, shared_bytes: float) -> float:
     return max(0.25 * GB, machine.ram.capacity_bytes - SYSTEM_RAM_BYTES - shared_bytes)
 
 
-def _strategy(demand: Demand, machine: Machine, on_gpu: int, experts_in_ram: bool, layer_device: NDArray[np.int64]) -> str:
+def _strategy(
+    demand: Demand, machine: Machine, on_gpu: int, experts_in_ram: bool, layer_device: NDArray[np.int64]
+) -> str:
     if machine.unified and on_gpu:
         return "unified"
     if on_gpu == 0:

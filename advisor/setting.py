@@ -49,12 +49,18 @@ def setting_of(scenario: Scenario, machine: Machine, placement: Placement) -> Se
     used = sum(need > 0 for need in placement.vram_bytes)
     unknown = [code for code in ("cpu", "ram_speed") if code in machine.unknown]
     return Setting(
-        backend=machine.backend, architecture=main.architecture if main else "none", chip=main.name if main else "none",
-        engine=engine.name, era=era_of(engine.version, engine.released),
+        backend=machine.backend,
+        architecture=main.architecture if main else "none",
+        chip=main.name if main else "none",
+        engine=engine.name,
+        era=era_of(engine.version, engine.released),
         stated="unstated" if engine.released and not engine.version else "stated",
-        flash="fa" if flash_of(scenario, machine) else "nofa", microarchitecture=machine.cpu.microarchitecture,
-        cpu="none" if "cpu" in machine.unknown else machine.cpu.name, simd=simd_of(machine),
-        sockets="sockets" if machine.cpu.sockets > 1 else "socket", role="beside" if used else "alone",
+        flash="fa" if flash_of(scenario, machine) else "nofa",
+        microarchitecture=machine.cpu.microarchitecture,
+        cpu="none" if "cpu" in machine.unknown else machine.cpu.name,
+        simd=simd_of(machine),
+        sockets="sockets" if machine.cpu.sockets > 1 else "socket",
+        role="beside" if used else "alone",
         known="unknown " + " ".join(unknown) if unknown else "known",
         layout="unified" if machine.unified else "several" if used > 1 else "one",
     )

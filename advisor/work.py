@@ -58,6 +58,7 @@ class Work:
     cpu_layers: Numbers
     crossings: Numbers
     link_s: Numbers
+    spill_s: Numbers
     missing_bytes: Numbers
     ram_bandwidth: Numbers
     threads: Numbers

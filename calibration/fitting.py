@@ -62,7 +62,9 @@ class Design:
     def __init__(self, kind: str, observations: Sequence[Observation], index: dict[tuple[str, str], int]) -> None:
         self.kind = kind
         self.work: Work = stack([item.case.work for item in observations])
-        tokens = np.array([item.case.scenario.workload.prompt_tokens if kind == "prefill" else 1.0 for item in observations])
+        tokens = np.array(
+            [item.case.scenario.workload.prompt_tokens if kind == "prefill" else 1.0 for item in observations]
+        )
         self.target = np.log(tokens) - np.log([item.tok_s for item in observations])
         self.slots = [
             _Slot(item, family, _columns(item, FAMILIES[family] if family is not None else "", observations, index))
@@ -121,7 +123,9 @@ def columns_of(observations: Sequence[Observation]) -> list[Column]:
         deviations = (item.deviation, *(deviation for _, deviation in item.pools))
         for setting in {obs.case.setting for obs in observations}:
             for family in FAMILIES if item.per_family else ("",):
-                for place, (label, deviation) in enumerate(zip(labels_of(item, setting, family), deviations, strict=True)):
+                for place, (label, deviation) in enumerate(
+                    zip(labels_of(item, setting, family), deviations, strict=True)
+                ):
                     prior = float(np.log(item.start)) if place == 0 else 0.0
                     found.setdefault((item.name, label), Column(item, label, prior, deviation))
     return list(found.values())
@@ -144,7 +148,9 @@ def weights_of(observations: Sequence[Observation]) -> Array:
     keys = [(item.kind, item.machine) for item in observations]
     counts = {key: keys.count(key) for key in set(keys)}
     doubt = np.array([1.0 + 0.5 * len({"cpu", "ram_speed"} & item.case.machine.unknown) for item in observations])
-    beside = np.array([item.case.regime in {"expert_offload", "layer_split", "cpu_only", "storage"} for item in observations])
+    beside = np.array(
+        [item.case.regime in {"expert_offload", "layer_split", "cpu_only", "storage"} for item in observations]
+    )
     return np.array([counts[key] ** -0.25 for key in keys]) / np.where(beside, doubt, 1.0)
 
 
@@ -182,7 +188,9 @@ def _robust(runs: int):  # type: ignore[no-untyped-def]
         far = (np.arange(len(z)) < runs) & (z > ROBUST_FROM**2)
         root = np.sqrt(np.where(far, z, 1.0))
         value = np.where(far, 2 * ROBUST_FROM * root - ROBUST_FROM**2, z)
-        return np.stack([value, np.where(far, ROBUST_FROM / root, 1.0), np.where(far, -ROBUST_FROM / (2 * root**3), 0.0)])
+        return np.stack(
+            [value, np.where(far, ROBUST_FROM / root, 1.0), np.where(far, -ROBUST_FROM / (2 * root**3), 0.0)]
+        )
 
     return loss
 

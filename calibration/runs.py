@@ -68,7 +68,10 @@ def reason_to_leave_out(row: Row) -> str | None:
     checks = (
         (not engine.startswith(ENGINES), "another engine"),
         (any(word in engine for word in ("fork", "branch", "(tosh")), "a fork of the engine"),
-        (any(word in note for word in ("overflow", "spill", "thrash", "disturbed")), "VRAM overflow or a disturbed run"),
+        (
+            any(word in note for word in ("overflow", "spill", "thrash", "disturbed")),
+            "VRAM overflow or a disturbed run",
+        ),
         (any(word in note for word in ("mtp build", "speculative", "draft")), "speculative decoding"),
         (row["quality"] == "C", "anecdotal or suspect (quality C)"),
         (not (_number(row["decode_tok_s"]) or _number(row["prefill_tok_s"])), "no measurement"),
@@ -79,7 +82,9 @@ def reason_to_leave_out(row: Row) -> str | None:
 
 def measured_run(row: Row) -> MeasuredRun:
     """A row as a scenario with its measured speeds."""
-    scenario = Scenario(model=row["model"], quant=row["quant"], hardware=_hardware(row), engine=_engine(row), workload=_workload(row))
+    scenario = Scenario(
+        model=row["model"], quant=row["quant"], hardware=_hardware(row), engine=_engine(row), workload=_workload(row)
+    )
     return MeasuredRun(
         scenario, _number(row["decode_tok_s"]), _number(row["prefill_tok_s"]), row["gpu"], row["cpu"], row["offload_note"],
         row["source_url"], row["source_date"], row["quality"],
@@ -127,11 +132,18 @@ def _hardware(row: Row) -> Hardware:
     gib = _number(row["ram_gb"])
     storage = StorageRequest(name=row["storage"] or None)
     if is_unified(row):
-        return Hardware(machine=row["gpu"] or row["cpu"], cpu=row["cpu"] or None, ram=RamRequest(gb=gib), storage=storage)
+        return Hardware(
+            machine=row["gpu"] or row["cpu"], cpu=row["cpu"] or None, ram=RamRequest(gb=gib), storage=storage
+        )
     said = bool(row["ram_type"] or row["ram_gb"])
-    ram = RamRequest(type=row["ram_type"] or None, mt_s=_whole(row["ram_mts"]), channels=_whole(row["ram_channels"]), gb=gib)
+    ram = RamRequest(
+        type=row["ram_type"] or None, mt_s=_whole(row["ram_mts"]), channels=_whole(row["ram_channels"]), gb=gib
+    )
     return Hardware(
-        gpus=_gpus(row) if _names_gpu(row) else (), cpu=row["cpu"] or None, ram=ram if said else RamRequest(), storage=storage
+        gpus=_gpus(row) if _names_gpu(row) else (),
+        cpu=row["cpu"] or None,
+        ram=ram if said else RamRequest(),
+        storage=storage,
     )
 
 
@@ -157,6 +169,7 @@ def _engine(row: Row) -> Engine:
 def _workload(row: Row) -> Workload:
     prompt = _whole(row["prompt_tokens"])
     return Workload(
-        context_depth=_whole(row["context_depth"]) or 0, prompt_tokens=512 if prompt is None else prompt,
+        context_depth=_whole(row["context_depth"]) or 0,
+        prompt_tokens=512 if prompt is None else prompt,
         gen_tokens=_whole(row["gen_tokens"]) or 128,
     )
