@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
+from catalog.names.nearest import nearest
 from catalog.names.resolution import Resolved, UnknownName
 from catalog.parts import Cpu
 from catalog.tables import cpus
@@ -144,13 +145,6 @@ def _names() -> tuple[str, ...]:
     return tuple(name for row in cpus() for name in (row.name, *row.aliases))
 
 
-def _nearest(text: str) -> tuple[str, ...]:
-    from rapidfuzz import process, utils  # only a refusal pays for the import
-
-    found = process.extract(text, _names(), limit=3, score_cutoff=70, processor=utils.default_process)
-    return tuple(name for name, _, _ in found)
-
-
 @lru_cache(maxsize=4096)
 def resolve_cpu(text: str) -> Resolved[Cpu]:
     """The catalog row of a processor's name, such as "AMD Ryzen 7 5800X 8-Core Processor" or "2x EPYC 9355".
@@ -163,7 +157,7 @@ def resolve_cpu(text: str) -> Resolved[Cpu]:
     reading = _read(text)
     hits = _hits(reading, lettered=True) or _hits(reading, lettered=False)
     if len(hits) != 1:
-        raise UnknownName("CPU", text, tuple(hits) or _nearest(text), ambiguous=len(hits) > 1)
+        raise UnknownName("CPU", text, tuple(hits) or nearest(text, _names()), ambiguous=len(hits) > 1)
     entry = next(iter(hits.values()))
     notes: tuple[str, ...] = (f"{entry.sibling} is taken as its sibling {entry.row.name}",) if entry.sibling else ()
     if SAMPLE.search(text.lower()):

@@ -4,6 +4,7 @@ import re
 from functools import cache, lru_cache
 from statistics import median
 
+from catalog.names.nearest import nearest
 from catalog.names.resolution import Resolved, UnknownName
 from catalog.parts import Ssd
 from catalog.tables import ssds
@@ -48,21 +49,13 @@ def resolve_ssd(text: str) -> Resolved[Ssd]:
     models = {row: _tokens(row.name) - MAKERS for row in ssds()}
     hits = [row for row, model in models.items() if model <= words and words & QUALIFIERS <= model]
     if not hits:
-        raise UnknownName("SSD", text, _nearest(text))
+        raise UnknownName("SSD", text, nearest(text, [row.name for row in ssds()]))
     row = max(hits, key=lambda hit: len(models[hit]))
     asked = _gigabytes(text)
     if asked == row.capacity_gb:
         return Resolved(row)
     said = f"{asked:g} GB" if asked else "without a capacity"
     return Resolved(row, (f"the disk {said} is taken to read like the {row.name}",))
-
-
-def _nearest(text: str) -> tuple[str, ...]:
-    from rapidfuzz import process, utils  # only a refusal pays for the import
-
-    names = [row.name for row in ssds()]
-    found = process.extract(text, names, limit=3, score_cutoff=70, processor=utils.default_process)
-    return tuple(name for name, _, _ in found)
 
 
 @cache
