@@ -59,7 +59,7 @@ class Cards:
     def label(self) -> str:
         """As a person would say it."""
         if self.gpu is None:
-            return "no graphics card"
+            return "CPU only"
         return self.gpu.name if self.count == 1 else f"{self.count} x {self.gpu.name}"
 
 
@@ -68,14 +68,13 @@ class Assembler:
 
     def __init__(self, stock: Stock, model_gb: float) -> None:
         self.stock = stock
-        self._disks = sorted((ssd for ssd in stock.ssds if ssd.capacity_gb >= model_gb + SYSTEM_GB), key=lambda ssd: self._usd("ssd", ssd.name))
-        self._psus = sorted(stock.psus, key=lambda psu: (self._usd("psu", psu.name), psu.watts))
+        self._disks = sorted(
+            (ssd for ssd in stock.ssds if ssd.capacity_gb >= model_gb + SYSTEM_GB),
+            key=lambda ssd: stock.usd("ssd", ssd.name),
+        )
+        self._psus = sorted(stock.psus, key=lambda psu: (stock.usd("psu", psu.name), psu.watts))
         self._chosen_psu: dict[tuple[str | None, int, str], Psu | None] = {}
         self._chosen_shell: dict[tuple[str, str, str | None, int], tuple[Cooler, Case] | None] = {}
-
-    def _usd(self, kind: PartKind, name: str) -> float:
-        quote = self.stock.prices.quote(kind, name)
-        return quote.price_usd if quote else float("inf")
 
     def complete(self, cards: Cards, platform: Platform) -> Build | None:
         """The cheapest compatible build, or None where parts do not go together or cannot be had."""
@@ -106,14 +105,19 @@ class Assembler:
             return None
         singles = [PricedPart(kind, name, quote) for kind, name, quote in quoted if quote]
         kits = [kit.name for kit in platform.memory.kits]
-        memory = [PricedPart("ram", name, quote) for name, quote in zip(sorted(kits, key=kits.index), platform.memory_quotes, strict=True)]
+        memory = [
+            PricedPart("ram", name, quote)
+            for name, quote in zip(sorted(kits, key=kits.index), platform.memory_quotes, strict=True)
+        ]
         gpus = [PricedPart("gpu", cards.gpu.name, quote) for quote in cards_quotes] if cards.gpu else []
         return (*gpus, singles[0], *memory, *singles[1:])
 
     def _psu(self, cards: Cards, cpu: Cpu) -> Psu | None:
         key = (cards.gpu.name if cards.gpu else None, cards.count, cpu.name)
         if key not in self._chosen_psu:
-            self._chosen_psu[key] = next((psu for psu in self._psus if not psu_problem(psu, cards.gpu, cards.count, cpu)), None)
+            self._chosen_psu[key] = next(
+                (psu for psu in self._psus if not psu_problem(psu, cards.gpu, cards.count, cpu)), None
+            )
         return self._chosen_psu[key]
 
     def _shell(self, cards: Cards, platform: Platform) -> tuple[Cooler, Case] | None:
@@ -124,26 +128,25 @@ class Assembler:
                 for cooler in self.stock.coolers if not cooler_problem(cooler, platform.cpu)
                 for case in self.stock.cases if not case_problem(case, platform.board, cooler, cards.gpu, cards.count)
             ]  # fmt: skip
-            self._chosen_shell[key] = min(pairs, key=lambda pair: self._usd("cooler", pair[0].name) + self._usd("case", pair[1].name), default=None)
+            self._chosen_shell[key] = min(
+                pairs,
+                key=lambda pair: self.stock.usd("cooler", pair[0].name) + self.stock.usd("case", pair[1].name),
+                default=None,
+            )
         return self._chosen_shell[key]
 
     def _disk(self, board: Board) -> Ssd | None:
         return next((ssd for ssd in self._disks if board.m2_slots or ssd.form_factor != "M.2"), None)
-
-    def cheapest_cases(self) -> dict[str, float]:
-        """Price of the cheapest case that takes each board size."""
-        usd: dict[str, float] = {}
-        for case in self.stock.cases:
-            for form in case.board_form_factors:
-                usd[form] = min(usd.get(form, float("inf")), self._usd("case", case.name))
-        return usd
 
 
 def hardware_of(cards: Cards, links: Sequence[Link], platform: Platform, disk: Ssd) -> Hardware:
     """The build as a scenario says it; two cards with unlike links are two entries."""
     counted = {link: links.count(link) for link in links}
     gpus = tuple(
-        GpuRequest(name=cards.gpu.name, vram_gb=cards.gpu.vram_gib, count=count, pcie_gen=link.generation, pcie_lanes=link.lanes)
+        GpuRequest(
+            name=cards.gpu.name, vram_gb=cards.gpu.vram_gib, count=count,
+            pcie_gen=link.generation, pcie_lanes=link.lanes,
+        )
         for link, count in counted.items() if cards.gpu
     )  # fmt: skip
     storage = StorageRequest(name=disk.name, read_gb_s=disk.sequential_read_gb_s)
@@ -158,7 +161,9 @@ def _notes(cards: Cards, platform: Platform) -> tuple[str, ...]:
     if gpu and gpu.length_mm is None:
         found.append(f"length of {gpu.name} differs by maker: check it against the case")
     if platform.mt_s < platform.memory.mt_s:
-        found.append(f"memory rated {platform.memory.mt_s} MT/s runs at {platform.mt_s} MT/s on this board and processor")
+        found.append(
+            f"memory rated {platform.memory.mt_s} MT/s runs at {platform.mt_s} MT/s on this board and processor"
+        )
     return tuple(found)
 
 
@@ -174,6 +179,6 @@ def _machine(row: UnifiedMachine | Laptop, gib: float, quote: Quote) -> Build:
     ram = RamRequest(gb=gib)
     name = row.name if f"{gib:g}GB" in row.name.replace(" ", "") else f"{row.name} {gib:g} GB"
     return Build(
-        kind=row.kind, label=row.name, parts=(PricedPart(row.kind, name, quote),), hardware=Hardware(machine=row.name, ram=ram),
-        power_w=row.power_w,
+        kind=row.kind, label=row.name, parts=(PricedPart(row.kind, name, quote),),
+        hardware=Hardware(machine=row.name, ram=ram), power_w=row.power_w,
     )  # fmt: skip

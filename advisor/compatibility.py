@@ -10,21 +10,31 @@ from dataclasses import dataclass
 from catalog.parts import Board, Case, Cooler, Cpu, Gpu, Psu, RamKit
 
 FIXED_MEMORY_SPEED = re.compile(r"\b(?:H\d10|H[34]70|B36[05]|B460|Q\d70|C\d{3}|A320)M?\b", re.IGNORECASE)
-"""Chipsets that hold memory at the processor's official speed; on the other desktop chipsets a kit runs at the speed of its
-profile (XMP, EXPO) with one module per channel.
-Source: Intel ARK, "memory overclocking" of the chipsets (H410 to H810, H370, H470, B360 to B460, Q series: no; B560, B660, B760, B860, H570,
-H670, H770 and Z series: yes); ASUS B360 manual, "due to Intel chipset limitation" (read 2026-11-24)."""
-
-MINIMUM_SYSTEM_W = ((130.0, 450.0), (185.0, 550.0), (200.0, 600.0), (250.0, 650.0), (285.0, 700.0), (350.0, 750.0), (450.0, 850.0), (600.0, 1000.0))
-"""Board power of one card up to the first number asks for a supply of the second. Source: NVIDIA GeForce specification pages,
-"required system power" (RTX 3050 130 W 450 W, 3060 170 W 550 W, 4070 200 W 600-650 W, 5070 250 W 650 W, 4070 Ti 285 W 700 W, 3090 350 W
-750 W, 4090 450 W 850 W, 5090 575 W 1000 W), https://www.guru3d.com/story/nvidia-explains-psu-requirements-for-geforce-rtx-40-series-gpu
+"""Chipsets that hold memory at the processor's official speed; on the other desktop chipsets a kit runs at the speed of
+its profile (XMP, EXPO) with one module per channel.
+Source: Intel ARK, "memory overclocking" of the chipsets (H410 to H810, H370, H470, B360 to B460, Q series: no; B560,
+B660, B760, B860, H570, H670, H770 and Z series: yes); ASUS B360 manual, "due to Intel chipset limitation"
 (read 2026-11-24)."""
+
+MINIMUM_SYSTEM_W = (
+    (130.0, 450.0),
+    (185.0, 550.0),
+    (200.0, 600.0),
+    (250.0, 650.0),
+    (285.0, 700.0),
+    (350.0, 750.0),
+    (450.0, 850.0),
+    (600.0, 1000.0),
+)
+"""Board power of one card up to the first number asks for a supply of the second.
+Source: NVIDIA GeForce specification pages, "required system power" (RTX 3050 130 W 450 W, 3060 170 W 550 W, 4070 200 W
+600-650 W, 5070 250 W 650 W, 4070 Ti 285 W 700 W, 3090 350 W 750 W, 4090 450 W 850 W, 5090 575 W 1000 W);
+https://www.guru3d.com/story/nvidia-explains-psu-requirements-for-geforce-rtx-40-series-gpu (read 2026-11-24)."""
 LOAD_SHARE = 0.8
 """Highest sustained load of a supply, as share of its rating: the 20 % reserve that makers' calculators add."""
 TURBO_FACTOR = {"amd": 1.35, "intel": 1.5}
-"""Package power under all-core load over TDP. Source: AMD PPT = 1.35 x TDP on AM4 and AM5; Intel 65-125 W desktop parts draw 1.2-2 times
-their base power in turbo (ARK, maximum turbo power), 1.5 on average."""
+"""Package power under all-core load over TDP. Source: AMD PPT = 1.35 x TDP on AM4 and AM5; Intel 65-125 W desktop parts
+draw 1.2-2 times their base power in turbo (ARK, maximum turbo power), 1.5 on average."""
 REST_W = 60.0
 """Board, memory, disk and fans together, an estimate."""
 EIGHT_PINS_PER_16_PIN = ((225.0, 1), (300.0, 2), (450.0, 3), (600.0, 4))
@@ -76,7 +86,10 @@ def memory_channels(cpu: Cpu, board: Board, modules: int) -> int:
 def memory_problem(memory: Memory, cpu: Cpu, board: Board) -> str | None:
     """Type, slots, sizes and registered modules."""
     kit = memory.kits[0]
-    if any((other.ram_type, other.registered, other.form_factor) != (kit.ram_type, kit.registered, kit.form_factor) for other in memory.kits):
+    if any(
+        (other.ram_type, other.registered, other.form_factor) != (kit.ram_type, kit.registered, kit.form_factor)
+        for other in memory.kits
+    ):
         return "kits of different types do not mix"
     if kit.form_factor != "DIMM":
         return f"{kit.name} is for laptops"
@@ -102,9 +115,14 @@ def _memory_room(memory: Memory, cpu: Cpu, board: Board) -> str | None:
 
 
 def running_mt_s(memory: Memory, cpu: Cpu, board: Board) -> int:
-    """Speed the memory runs at: its own with one module per channel on boards that allow it, else what the CPU's maker states."""
+    """Speed the memory runs at: its own with one module per channel where the board allows, else the CPU's."""
     alone = memory.modules <= memory_channels(cpu, board, memory.modules)
-    if alone and cpu.segment in {"desktop", "hedt"} and not memory.kits[0].registered and not FIXED_MEMORY_SPEED.search(board.chipset):
+    if (
+        alone
+        and cpu.segment in {"desktop", "hedt"}
+        and not memory.kits[0].registered
+        and not FIXED_MEMORY_SPEED.search(board.chipset)
+    ):
         return memory.mt_s
     official = cpu.mt_s_1dpc if alone else cpu.mt_s_2dpc
     index = min(cpu.memory_types.index(memory.ram_type), len(official) - 1)
@@ -119,12 +137,15 @@ def is_card(gpu: Gpu) -> bool:
 def gpu_links(gpu: Gpu, count: int, cpu: Cpu, board: Board) -> tuple[Link, ...] | None:
     """Links of one or two equal cards, each the least of card, slot and CPU; None where there is no slot for them."""
     shared = board.slot1_shared_lanes if count == 2 else None
-    first = Link(min(gpu.pcie_gen, board.slot1_pcie_gen, cpu.pcie_gen), min(gpu.pcie_lanes, shared or board.slot1_pcie_lanes, cpu.pcie_lanes))
+    first = Link(
+        min(gpu.pcie_gen, board.slot1_pcie_gen, cpu.pcie_gen),
+        min(gpu.pcie_lanes, shared or board.slot1_pcie_lanes, cpu.pcie_lanes),
+    )
     if count == 1:
         return (first,)
     if count > 2 or board.slot2_pcie_gen is None or board.slot2_pcie_lanes is None:
         return None
-    # A second slot that shares the first one's lanes hangs on the CPU; otherwise on the chipset, whose generation the table gives.
+    # A second slot that shares the first one's lanes hangs on the CPU; otherwise the table gives its own generation.
     generation = min(gpu.pcie_gen, board.slot2_pcie_gen, cpu.pcie_gen if shared else board.slot2_pcie_gen)
     return first, Link(generation, min(gpu.pcie_lanes, board.slot2_pcie_lanes))
 
@@ -139,7 +160,9 @@ def psu_watts_needed(gpu: Gpu | None, count: int, cpu: Cpu) -> float:
     reserve = load_w(gpu, count, cpu) / LOAD_SHARE
     if gpu is None:
         return reserve
-    return max(reserve, next((watts for bound, watts in MINIMUM_SYSTEM_W if gpu.power_w <= bound), MINIMUM_SYSTEM_W[-1][1]))
+    return max(
+        reserve, next((watts for bound, watts in MINIMUM_SYSTEM_W if gpu.power_w <= bound), MINIMUM_SYSTEM_W[-1][1])
+    )
 
 
 def _plugs(gpu: Gpu) -> tuple[int, int]:
@@ -168,7 +191,11 @@ def cooler_problem(cooler: Cooler, cpu: Cpu) -> str | None:
     """Socket and heat."""
     if cpu.socket not in cooler.sockets:
         return f"{cooler.name} does not fit {cpu.socket}"
-    return f"{cooler.name} cools {cooler.max_tdp_w:g} W, {cpu.name} gives {cpu.tdp_w:g} W" if cooler.max_tdp_w < cpu.tdp_w else None
+    return (
+        f"{cooler.name} cools {cooler.max_tdp_w:g} W, {cpu.name} gives {cpu.tdp_w:g} W"
+        if cooler.max_tdp_w < cpu.tdp_w
+        else None
+    )
 
 
 def case_problem(case: Case, board: Board, cooler: Cooler, gpu: Gpu | None, count: int) -> str | None:
@@ -179,7 +206,13 @@ def case_problem(case: Case, board: Board, cooler: Cooler, gpu: Gpu | None, coun
         return f"{cooler.name} is too high for {case.name}"
     if gpu and (gpu.length_mm or 0) > case.max_gpu_length_mm:
         return f"{gpu.name} is too long for {case.name}"
-    return f"{count} x {gpu.name} need more slots than {case.name} has" if gpu and math.ceil(gpu.slots or 2) * count > case.gpu_slots else None
+    if gpu is None:
+        return None
+    # Two cards: one slot stays free between them, for air and because second slots sit that far down.
+    slots = math.ceil(gpu.slots or 2) * count + (count - 1)
+    return (
+        f"{count} x {gpu.name} need {slots} slots, {case.name} has {case.gpu_slots}" if slots > case.gpu_slots else None
+    )
 
 
 def display_problem(gpu: Gpu | None, cpu: Cpu) -> str | None:

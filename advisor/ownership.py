@@ -8,12 +8,13 @@ from datetime import date
 from difflib import SequenceMatcher
 from functools import cache
 
+from catalog.names.machines import resolve_machine
+
 from advisor.errors import InputError
 from advisor.imputation import COMMON_MT_S
 from catalog import tables
 from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
-from catalog.names.machines import resolve_machine
 from catalog.names.ram import TYPE, parse_ram
 from catalog.names.resolution import UnknownName
 from catalog.parts import RamKit
@@ -71,8 +72,15 @@ def _memory(text: str) -> tuple[RamKit, list[str]]:
     size = spec.module_gib or spec.total_gib / modules
     name = f"{spec.ram_type}-{mt_s} {modules}x{size:g} GB (owned)"
     kit = RamKit(
-        name=name, source="owned", as_of=NAMED_ON, ram_type=spec.ram_type, mt_s=mt_s, modules=modules, module_gib=size,
-        form_factor="DIMM", registered=bool(re.search(r"\br(?:eg(?:istered)?|dimm)\b", text, re.IGNORECASE)),
+        name=name,
+        source="owned",
+        as_of=NAMED_ON,
+        ram_type=spec.ram_type,
+        mt_s=mt_s,
+        modules=modules,
+        module_gib=size,
+        form_factor="DIMM",
+        registered=bool(re.search(r"\br(?:eg(?:istered)?|dimm)\b", text, re.IGNORECASE)),
     )
     return kit, [] if spec.mt_s and spec.modules else [f"{text!r} taken as {kit.name}"]
 
@@ -108,7 +116,8 @@ def _machine(text: str) -> tuple[str, str] | None:
 @cache
 def _plain_rows() -> tuple[tuple[str, Row], ...]:
     lists: tuple[tuple[str, Callable[[], Sequence[Row]]], ...] = (
-        ("board", tables.boards), ("psu", tables.psus), ("case", tables.cases), ("cooler", tables.coolers), ("ssd", tables.ssds),
+        ("board", tables.boards), ("psu", tables.psus), ("case", tables.cases), ("cooler", tables.coolers),
+        ("ssd", tables.ssds),
     )  # fmt: skip
     return tuple((kind, row) for kind, read in lists for row in read())
 
@@ -118,13 +127,14 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _plain(text: str) -> tuple[str, str] | None:
-    """Boards, supplies, cases, coolers and disks: the row that holds all words of the text, an exact name before others."""
+    """Boards, supplies, cases, coolers and disks: the row that holds all words of the text, an exact name first."""
     words = _words(text)
     rows = [(kind, row.name) for kind, row in _plain_rows() if words <= _words(row.name)]
     exact = [item for item in rows if _words(item[1]) == words]
     if len(rows) > 1 and len(exact) != 1:
         raise InputError(f"--own: {text!r} is ambiguous; nearest: {', '.join(name for _, name in rows[:4])}")
-    return (exact or rows or [None])[0]
+    chosen = exact or rows
+    return chosen[0] if chosen else None
 
 
 def _likeness(text: str, name: str) -> float:

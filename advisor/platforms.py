@@ -1,7 +1,8 @@
 """Processor, board and memory together: what a build's graphics cards are put into, rated for one model."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,8 @@ from advisor.scenario import Engine, Hardware, RamRequest, Scenario
 from advisor.stock import Stock, price_of
 from catalog.parts import Board, Cpu
 
-STEP = 0.01
-"""Speeds that differ by less than 1 % count as equal when platforms are compared."""
+STEP = 0.03
+"""Speeds that differ by less than 3 %, far below any prediction's error, count as equal when platforms are compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,13 +40,19 @@ class Platform:
     @property
     def slot1_gb_s(self) -> float:
         """Link of one card in the first slot."""
-        return pcie_gb_s(min(self.board.slot1_pcie_gen, self.cpu.pcie_gen), min(self.board.slot1_pcie_lanes, self.cpu.pcie_lanes))
+        return pcie_gb_s(
+            min(self.board.slot1_pcie_gen, self.cpu.pcie_gen), min(self.board.slot1_pcie_lanes, self.cpu.pcie_lanes)
+        )
 
     @property
     def slot2_gb_s(self) -> float:
         """Link of the second slot, 0 without one."""
         board = self.board
-        return pcie_gb_s(board.slot2_pcie_gen, board.slot2_pcie_lanes) if board.slot2_pcie_gen and board.slot2_pcie_lanes else 0.0
+        return (
+            pcie_gb_s(board.slot2_pcie_gen, board.slot2_pcie_lanes)
+            if board.slot2_pcie_gen and board.slot2_pcie_lanes
+            else 0.0
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,36 +64,48 @@ class RatedPlatform:
     prefill_tok_s: float
 
 
-def platforms_of(stock: Stock, cheapest_case_usd: dict[str, float]) -> list[Platform]:
+@lru_cache(maxsize=4)
+def platforms_of(stock: Stock) -> tuple[Platform, ...]:
     """Every processor on every kind of board with every way to fill its memory slots."""
-    memories = stock.memories()
-    found = []
+    memories, cases = stock.memories(), stock.cheapest_cases()
+    found: list[Platform] = []
     for cpu in stock.cpus:
-        cooler = min((stock.prices.quote("cooler", c.name).price_usd for c in stock.coolers if not cooler_problem(c, cpu)), default=None)  # type: ignore[union-attr]
-        for board in _distinct_boards(stock, cpu, cheapest_case_usd) if cooler is not None else ():
-            base = cooler + _board_usd(stock, board, cheapest_case_usd) + price_of(stock.prices.pieces("cpu", cpu.name, 1) or ())
-            for memory, quotes in memories:
-                if memory_problem(memory, cpu, board) is None:
-                    channels = memory_channels(cpu, board, memory.modules)
-                    speed = running_mt_s(memory, cpu, board)
-                    found.append(Platform(cpu, board, memory, quotes, speed, channels, base + price_of(quotes)))
-    return found
+        cooler_usd = min(
+            (stock.usd("cooler", row.name) for row in stock.coolers if not cooler_problem(row, cpu)), default=None
+        )
+        for board in _distinct_boards(stock, cpu, cases) if cooler_usd is not None else ():
+            base = (
+                (cooler_usd or 0.0)
+                + stock.usd("cpu", cpu.name)
+                + stock.usd("board", board.name)
+                + cases[board.form_factor]
+            )
+            found += _filled(cpu, board, memories, base)
+    return tuple(found)
 
 
-def _board_usd(stock: Stock, board: Board, cheapest_case_usd: dict[str, float]) -> float:
-    return price_of(stock.prices.pieces("board", board.name, 1) or ()) + cheapest_case_usd.get(board.form_factor, float("inf"))
+def _filled(
+    cpu: Cpu, board: Board, memories: Sequence[tuple[Memory, tuple[Quote, ...]]], base_usd: float
+) -> Iterable[Platform]:
+    for memory, quotes in memories:
+        if memory_problem(memory, cpu, board) is None:
+            channels = memory_channels(cpu, board, memory.modules)
+            yield Platform(
+                cpu, board, memory, quotes, running_mt_s(memory, cpu, board), channels, base_usd + price_of(quotes)
+            )
 
 
-def _distinct_boards(stock: Stock, cpu: Cpu, cheapest_case_usd: dict[str, float]) -> list[Board]:
+def _distinct_boards(stock: Stock, cpu: Cpu, cases: dict[str, float]) -> list[Board]:
     """The cheapest board of each kind that a build can tell apart."""
     kinds: dict[tuple[object, ...], Board] = {}
-    for board in sorted(stock.boards, key=lambda board: _board_usd(stock, board, cheapest_case_usd)):
+    fitting = [board for board in stock.boards if board.form_factor in cases and socket_problem(cpu, board) is None]
+    for board in sorted(fitting, key=lambda board: stock.usd("board", board.name) + cases[board.form_factor]):
         kind = (
-            board.ram_type, board.dimm_slots, board.dimms_per_channel, board.registered_memory, board.slot1_pcie_gen, board.slot1_pcie_lanes,
-            board.slot2_pcie_gen, board.slot2_pcie_lanes, board.slot1_shared_lanes, board.chipset, board.form_factor == "Mini-ITX",
+            board.ram_type, board.dimm_slots, board.dimms_per_channel, board.registered_memory, board.slot1_pcie_gen,
+            board.slot1_pcie_lanes, board.slot2_pcie_gen, board.slot2_pcie_lanes, board.slot1_shared_lanes,
+            board.chipset, board.form_factor == "Mini-ITX",
         )  # fmt: skip
-        if socket_problem(cpu, board) is None and board.form_factor in cheapest_case_usd:
-            kinds.setdefault(kind, board)
+        kinds.setdefault(kind, board)
     return list(kinds.values())
 
 
@@ -97,7 +116,10 @@ def rate(platforms: Sequence[Platform], question: Scenario, knowledge: Knowledge
     engine = question.engine.model_copy(update={"backend": "cpu"})
     asked = [alone(question, engine, name, ram) for name, ram in distinct]
     speeds = {
-        pair: (answer.decode_tok_s.p50 if answer.decode_tok_s else 0.0, answer.prefill_tok_s.p50 if answer.prefill_tok_s else 0.0)
+        pair: (
+            answer.decode_tok_s.p50 if answer.decode_tok_s else 0.0,
+            answer.prefill_tok_s.p50 if answer.prefill_tok_s else 0.0,
+        )
         for pair, answer in zip(distinct, predict_many(asked, knowledge), strict=True)
     }
     return [RatedPlatform(platform, *speeds[pair]) for platform, pair in zip(platforms, pairs, strict=True)]
@@ -121,10 +143,13 @@ def front(prices: NDArray[np.float64], merits: NDArray[np.float64]) -> NDArray[n
     return np.array(sorted(kept), dtype=np.intp)
 
 
-def worth_trying(rated: Sequence[RatedPlatform], useful_gib: float, *, memory_counts: bool, cards: int, link_gb_s: float) -> list[RatedPlatform]:
+def worth_trying(
+    rated: Sequence[RatedPlatform], useful_gib: float, *, memory_counts: bool, cards: int, link_gb_s: float
+) -> list[RatedPlatform]:
     """Platforms that nothing cheaper beats for `cards` cards whose own link is `link_gb_s`.
 
-    Memory beyond `useful_gib` counts for nothing. Where the model lies on the cards alone (not `memory_counts`) only price and links count.
+    Memory beyond `useful_gib` counts for nothing. Where the model lies on the cards alone (not `memory_counts`) only
+    price and links count.
     """
     if not rated:
         return []

@@ -1,10 +1,11 @@
 """Which quote counts for a part. The whole policy stands here.
 
-1. A street price (lowest in stock, or the mean of the cheapest listings) goes before the middle of a press range, that before a posted
-   deal (below street, often gone) and that before a single asking price. Among equals the newest counts; a range with both ends is its
-   middle, with one end nothing.
-2. Quotes from before the memory shortage (2025) count only for kinds whose prices have hardly moved since, and are marked; memory, disks,
-   graphics cards and whole machines rose, several of them more than twofold, and are never priced that way.
+1. A street price (lowest in stock, or the mean of the cheapest listings) goes before the middle of a press range, that
+   before a posted deal (below street, often gone) and that before a single asking price. Among equals the newest
+   counts; a range with both ends is its middle, with one end nothing.
+2. Quotes from before the memory shortage (2025) count only for kinds whose prices have hardly moved since, and are
+   marked; memory, disks, graphics cards and whole machines rose, several of them more than twofold, and are never
+   priced that way.
 3. "used" takes a used quote where there is one, else a new one; "any" takes the cheaper; "new" takes new ones only.
 4. A part without a quote is never priced by a guess: it is left out.
 5. A part that the buyer owns costs nothing, as often as it is owned.
@@ -19,8 +20,8 @@ from catalog.prices import PartKind, Price
 
 Choice = Literal["new", "used", "any"]
 STEADY_KINDS = frozenset({"board", "psu", "case", "cooler", "cpu"})
-"""Kinds for which a quote of 2025 still says something: boards, supplies, cases and coolers carry little memory, and processors cost
-what they did (+2 %). Source: RAM price outlook of the price survey of 2026-11-23."""
+"""Kinds for which a quote of 2025 still says something: boards, supplies, cases and coolers carry little memory, and
+processors cost what they did (+2 %). Source: https://github.com/KazooKat/ram-price-outlook (read 2026-11-23)."""
 TRUST = ("street", "range", "deal", "asking", "pre_shortage")
 Key = tuple[str, str, float | None]
 
@@ -55,10 +56,16 @@ def best_quote(quotes: Iterable[Price], choice: Choice) -> Quote | None:
 
 
 def _newest_trusted(rows: list[Price]) -> Quote | None:
-    quotes = [Quote(row.price_usd, row.as_of, row.source, row.condition, row.judgement) for row in rows if not row.judgement.startswith("range")]
+    quotes = [
+        Quote(row.price_usd, row.as_of, row.source, row.condition, row.judgement)
+        for row in rows
+        if not row.judgement.startswith("range")
+    ]
     quotes += _middles(rows)
     # Same trust, same day: the lower one.
-    return min(quotes, key=lambda q: (TRUST.index(q.judgement), -(q.as_of or date.min).toordinal(), q.price_usd), default=None)
+    return min(
+        quotes, key=lambda q: (TRUST.index(q.judgement), -(q.as_of or date.min).toordinal(), q.price_usd), default=None
+    )
 
 
 def _middles(rows: list[Price]) -> list[Quote]:
@@ -67,7 +74,9 @@ def _middles(rows: list[Price]) -> list[Quote]:
         if row.judgement.startswith("range"):
             ends.setdefault((row.source, row.as_of), {})[row.judgement] = row
     both = [(pair["range_low"], pair["range_high"]) for pair in ends.values() if len(pair) == 2]
-    return [Quote((low.price_usd + high.price_usd) / 2, low.as_of, low.source, low.condition, "range") for low, high in both]
+    return [
+        Quote((low.price_usd + high.price_usd) / 2, low.as_of, low.source, low.condition, "range") for low, high in both
+    ]
 
 
 @dataclass
@@ -79,7 +88,9 @@ class PriceList:
     choice: Choice = "new"
 
     @classmethod
-    def of(cls, prices: Iterable[Price], choice: Choice, owned: Mapping[tuple[str, str], int] | None = None) -> "PriceList":
+    def of(
+        cls, prices: Iterable[Price], choice: Choice, owned: Mapping[tuple[str, str], int] | None = None
+    ) -> "PriceList":
         """From the price table."""
         rows: dict[Key, list[Price]] = {}
         for price in prices:

@@ -1,10 +1,10 @@
 """What to buy: builds ranked by dollars per token per second. Read this module first.
 
-wish -> `stock_of` (parts with a price) -> `Search.offers` (compatible builds with their predictions) -> those that reach the wish ->
-sorted, Pareto front marked, the best of each card or machine -> `Recommendation`.
+wish -> `stock_of` (parts with a price) -> `Search.offers` (compatible builds, predicted) -> those that reach the
+wish -> sorted, Pareto front marked, the best of each card or machine -> `Recommendation`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -21,6 +21,7 @@ from advisor.knowledge import Knowledge
 from advisor.ownership import Owned, owned_parts
 from advisor.platforms import front
 from advisor.quality import quality_order
+from advisor.scenario import Scenario
 from advisor.search import Offer, Search
 from advisor.stock import Stock, stock_of
 from advisor.upgrades import Upgrade, next_dollars
@@ -28,6 +29,14 @@ from advisor.verification import predict_command
 from advisor.wish import Wish
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
+
+KIND_WORDS = {
+    "gpu": "graphics cards", "cpu": "processors", "board": "boards", "ram": "memory kits", "ssd": "disks",
+    "psu": "power supplies", "case": "cases", "cooler": "coolers", "unified": "unified-memory machines",
+    "laptop": "laptops",
+}  # fmt: skip
+UPGRADED = 20
+"""Builds that are told what the next dollar buys: as many as a reader looks at."""
 
 
 class _Answer(BaseModel):
@@ -76,7 +85,12 @@ class Recommendation(_Answer):
     tried: int
     """Builds that reached the wish."""
     quant_choice: str
+    quant_source: str
+    """Who measured the quality by which the quantisation was chosen; empty where it was not."""
     left_out: tuple[str, ...]
+    """What was not considered, and why, in sentences."""
+    unpriced: dict[str, tuple[str, ...]]
+    """The same by name: parts of each kind without a price."""
     assumptions: tuple[str, ...]
 
 
@@ -90,7 +104,7 @@ class _Found:
 
 
 def recommend(wish: Wish, knowledge: Knowledge) -> Recommendation:
-    """Ranked builds for a wish. Raises `UnknownName` for an unknown model or quant and `InputError` where nothing will do."""
+    """Ranked builds for a wish. Raises `UnknownName` for unknown names and `InputError` where nothing will do."""
     llm = resolve_llm(wish.model)
     owned = owned_parts(wish.own)
     stock = stock_of(wish.condition, owned)
@@ -99,13 +113,17 @@ def recommend(wish: Wish, knowledge: Knowledge) -> Recommendation:
     efficient = pareto(ranked)
     chosen = ranked if wish.every else first_of_each(ranked)
     shown = chosen[: wish.limit]
-    upgrades = next_dollars(shown, found.search)
+    upgrades = [*next_dollars(shown[:UPGRADED], found.search), *([None] * max(0, len(shown) - UPGRADED))]
+    contexts = _Contexts()
     builds = tuple(
-        _ranked(rank, offer, id(offer) in efficient, swap) for rank, (offer, swap) in enumerate(zip(shown, upgrades, strict=True), 1)
+        _ranked(rank, offer, swap, efficient=id(offer) in efficient, context=contexts.of(offer.prediction.scenario))
+        for rank, (offer, swap) in enumerate(zip(shown, upgrades, strict=True), 1)
     )
     return Recommendation(
         scenario=_question(wish, found.search), builds=builds, tried=len(ranked), quant_choice=found.choice,
-        left_out=_left_out(stock, wish), assumptions=(*llm.assumptions, *owned.assumptions, *_unused(owned, builds)),
+        quant_source='' if wish.quant or llm.row.quant_text else quality_order(llm.row.llm).source,
+        left_out=_left_out(stock, wish), unpriced=stock.unpriced,
+        assumptions=(*llm.assumptions, *owned.assumptions, *_unused(owned, builds)),
     )  # fmt: skip
 
 
@@ -127,39 +145,69 @@ def first_of_each(offers: Iterable[Offer]) -> list[Offer]:
 def _find(wish: Wish, named: str | None, stock: Stock, knowledge: Knowledge) -> _Found:
     """Offers that reach the wish, of the quantisation asked for, or else of the best that has any."""
     asked = wish.quant or named
-    llm = resolve_llm(wish.model).row.llm
-    order = (resolve_quant(asked).row.name,) if asked else quality_order(llm).quants
-    for quant in order:
+    ranking = quality_order(resolve_llm(wish.model).row.llm)
+    order = (resolve_quant(asked).row.name,) if asked else ranking.quants
+
+    def attempt(quant: str) -> _Found:
         search = Search(wish, quant, stock, knowledge)
-        offers = [offer for offer in search.offers(wish.budget_usd) if offer.decode_tok_s >= wish.min_tok_s]
-        if offers:
-            return _Found(search, offers, _choice(wish, quant, asked, quality_order(llm).basis))
-    raise InputError(_nothing(wish, order, stock, knowledge))
+        return _Found(
+            search, _reaching(wish, search.offers(wish.budget_usd)), _choice(wish, quant, asked, ranking.basis)
+        )
+
+    best = attempt(order[0])
+    if best.offers:
+        return best
+    smallest = attempt(order[-1])
+    if not smallest.offers:
+        raise InputError(_nothing(wish, smallest.search, several=len(order) > 1))
+    return _first_that_does(order, attempt, smallest)
+
+
+def _first_that_does(order: Sequence[str], attempt: Callable[[str], _Found], smallest: _Found) -> _Found:
+    """By halving: sizes fall along the order, so what one does not reach none before it does. The first does not."""
+    fails, does = 0, len(order) - 1
+    while does - fails > 1:
+        middle = (fails + does) // 2
+        found = attempt(order[middle])
+        if found.offers:
+            does, smallest = middle, found
+        else:
+            fails = middle
+    return smallest
+
+
+def _reaching(wish: Wish, offers: Iterable[Offer]) -> list[Offer]:
+    return [offer for offer in offers if offer.decode_tok_s >= wish.min_tok_s]
 
 
 def _choice(wish: Wish, quant: str, asked: str | None, basis: str) -> str:
     if asked:
         return f"{quant}, as asked"
     within = f" within ${wish.budget_usd:,.0f}" if wish.budget_usd else ""
-    return f"{quant}, the best quality that reaches {wish.min_tok_s:g} tok/s{within} (by {basis}); --quant chooses another"
+    return (
+        f"{quant}, the best quality that reaches {wish.min_tok_s:g} tok/s{within} (by {basis}); --quant chooses another"
+    )
 
 
-def _nothing(wish: Wish, order: Sequence[str], stock: Stock, knowledge: Knowledge) -> str:
+def _nothing(wish: Wish, search: Search, *, several: bool) -> str:
     """One sentence: what the cheapest build would be that does, or that none does."""
-    quant = order[-1]
-    offers = Search(wish, quant, stock, knowledge).offers(None)
-    enough = [offer for offer in offers if offer.decode_tok_s >= wish.min_tok_s]
-    what = f"{wish.model} {quant} at {wish.context:,} tokens of context"
+    offers, quant = search.offers(None), str(search.question.quant)
+    enough = _reaching(wish, offers)
+    what = f"{wish.model if several else f'{wish.model} {quant}'} with {wish.context:,} tokens of context"
     if enough:
         best = min(enough, key=lambda offer: offer.build.price_usd)
-        wanted = f"at ${wish.budget_usd:,.0f} or less" if wish.budget_usd else "of these parts"
-        return (f"no build {wanted} runs {what} at {wish.min_tok_s:g} tok/s or more; the cheapest that does costs "
-                f"${best.build.price_usd:,.0f}: {summary(best.build)} ({best.decode_tok_s:.0f} tok/s)")
+        does = f"{summary(best.build)} ({quant}, {best.decode_tok_s:.0f} tok/s)"
+        return (
+            f"no build for ${wish.budget_usd or 0:,.0f} or less runs {what} at {wish.min_tok_s:g} tok/s or more; "
+            f"the cheapest that does costs ${best.build.price_usd:,.0f}: {does}"
+        )
     if offers:
         best = max(offers, key=lambda offer: offer.decode_tok_s)
-        return (f"no build runs {what} at {wish.min_tok_s:g} tok/s; the fastest reaches {best.decode_tok_s:.1f} tok/s for "
-                f"${best.build.price_usd:,.0f}: {summary(best.build)}; lower --min-tok-s")
-    return f"no build of parts with a price holds {what} in its memory: take a smaller quant or context, or other --kinds"
+        does = f"{best.decode_tok_s:.3g} tok/s for ${best.build.price_usd:,.0f}: {summary(best.build)}"
+        return f"no build runs {what} at {wish.min_tok_s:g} tok/s; the fastest reaches {does}; lower --min-tok-s"
+    return (
+        f"no build of parts with a price holds {what} in its memory: take a smaller quant or context, or other --kinds"
+    )
 
 
 def summary(build: Build) -> str:
@@ -170,7 +218,22 @@ def summary(build: Build) -> str:
     return f"{build.label}, {ram.cpu.name}, {ram.memory.gib:g} GB {ram.memory.ram_type}-{ram.mt_s}"
 
 
-def _ranked(rank: int, offer: Offer, efficient: bool, swap: Upgrade | None) -> RankedBuild:
+class _Contexts:
+    """Longest contexts by what decides them: the memories of a build, not their speeds."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], int | None] = {}
+
+    def of(self, scenario: Scenario) -> int | None:
+        """The longest context that fits, in tokens."""
+        hardware = scenario.hardware
+        key = (tuple((gpu.name, gpu.vram_gb, gpu.count) for gpu in hardware.gpus), hardware.ram.gb, hardware.machine)
+        if key not in self._known:
+            self._known[key] = capacity_of(case_of(scenario)).longest_context_replanned
+        return self._known[key]
+
+
+def _ranked(rank: int, offer: Offer, swap: Upgrade | None, *, efficient: bool, context: int | None) -> RankedBuild:
     build, answer = offer.build, offer.prediction
     parts = tuple(
         PartLine(
@@ -178,11 +241,11 @@ def _ranked(rank: int, offer: Offer, efficient: bool, swap: Upgrade | None) -> R
             price_source=part.quote.source, condition=part.quote.condition, price_judgement=part.quote.judgement,
         ) for part in build.parts
     )  # fmt: skip
-    fallback = [part.name for part in build.parts if part.quote.fallback]
-    said = (f"no used price for {', '.join(dict.fromkeys(fallback))}: priced new",) if fallback else ()
+    fallback = dict.fromkeys(part.kind for part in build.parts if part.quote.fallback)
+    said = (f"priced new for want of a used price: {', '.join(fallback)}",) if fallback else ()
     return RankedBuild(
-        rank=rank, kind=build.kind, name=build.label, parts=parts, price_usd=build.price_usd, usd_per_tok_s=offer.usd_per_tok_s,
-        pareto=efficient, prediction=answer, longest_context_tokens=capacity_of(case_of(answer.scenario)).longest_context_replanned,
+        rank=rank, kind=build.kind, name=build.label, parts=parts, price_usd=build.price_usd,
+        usd_per_tok_s=offer.usd_per_tok_s, pareto=efficient, prediction=answer, longest_context_tokens=context,
         power_w=round(build.power_w), bottleneck=answer.bottleneck, next_dollar=swap, notes=(*build.notes, *said),
         predict_command=predict_command(build, answer.scenario),
     )  # fmt: skip
@@ -195,11 +258,9 @@ def _question(wish: Wish, search: Search) -> dict[str, Any]:
 
 
 def _left_out(stock: Stock, wish: Wish) -> tuple[str, ...]:
-    words = {"gpu": "graphics cards", "cpu": "processors", "board": "boards", "ram": "memory kits", "ssd": "disks", "psu": "power supplies",
-             "case": "cases", "cooler": "coolers", "unified": "unified-memory machines", "laptop": "laptops"}
-    counts = [f"{count} {words[kind]}" for kind, count in stock.unpriced.items() if count]
+    counts = [f"{len(names)} {KIND_WORDS[kind]}" for kind, names in stock.unpriced.items()]
     kind = {"new": "new price", "used": "used or new price", "any": "price"}[wish.condition]
-    return (f"without a {kind} in the catalog: {', '.join(counts)}",) if counts else ()
+    return (f"for want of a {kind} in the catalog: {', '.join(counts)}",) if counts else ()
 
 
 def _unused(owned: Owned, builds: Sequence[RankedBuild]) -> tuple[str, ...]:

@@ -18,9 +18,9 @@ KIT_COUNTS = (1, 2, 4, 8)
 MODULE_COUNTS = frozenset({1, 2, 4, 8, 12, 16})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stock:
-    """Parts by kind, each with a price; `unpriced` counts what had to be left out."""
+    """Parts by kind, each with a price; `unpriced` names by kind what had to be left out."""
 
     prices: PriceList
     gpus: tuple[Gpu, ...]
@@ -33,7 +33,20 @@ class Stock:
     coolers: tuple[Cooler, ...]
     machines: tuple[tuple[UnifiedMachine | Laptop, float], ...]
     """Whole machines with the memory size (GiB) that is quoted."""
-    unpriced: dict[str, int] = field(default_factory=dict)
+    unpriced: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def usd(self, kind: PartKind, name: str) -> float:
+        """Price of one piece, infinite where there is none."""
+        quote = self.prices.quote(kind, name)
+        return quote.price_usd if quote else float("inf")
+
+    def cheapest_cases(self) -> dict[str, float]:
+        """Price of the cheapest case that takes each board size."""
+        usd: dict[str, float] = {}
+        for case in self.cases:
+            for form in case.board_form_factors:
+                usd[form] = min(usd.get(form, float("inf")), self.usd("case", case.name))
+        return usd
 
     def memories(self) -> tuple[tuple[Memory, tuple[Quote, ...]], ...]:
         """Ways to fill the memory slots: the cheapest of each type, speed, count and size."""
@@ -52,8 +65,16 @@ class Stock:
             yield from ((kit,) * count for count in KIT_COUNTS)
             have = self.prices.owned.get(("ram", kit.name), 0)
             if have:
-                alike = (other for other in self.ram_kits if other.ram_type == kit.ram_type and other.form_factor == kit.form_factor)
-                yield from ((kit,) * have + (other,) for other in alike if other is not kit and other.registered == kit.registered)
+                alike = (
+                    other
+                    for other in self.ram_kits
+                    if other.ram_type == kit.ram_type and other.form_factor == kit.form_factor
+                )
+                yield from (
+                    (kit,) * have + (other,)
+                    for other in alike
+                    if other is not kit and other.registered == kit.registered
+                )
 
     def _quotes(self, kits: tuple[RamKit, ...]) -> tuple[Quote, ...] | None:
         found: list[Quote] = []
@@ -73,24 +94,30 @@ def price_of(quotes: Iterable[Quote]) -> float:
 def stock_of(choice: Choice, owned: Owned) -> Stock:
     """The catalog's parts with a price under a choice of condition, and the owned ones at $0."""
     prices = PriceList.of(tables.prices(), choice, owned.counts)
-    tally: dict[str, int] = {}
+    missing: dict[str, tuple[str, ...]] = {}
 
     def priced(kind: PartKind, rows: Sequence[R]) -> tuple[R, ...]:
-        kept = tuple(row for row in rows if prices.has(kind, row.name))
-        tally[kind] = len(rows) - len(kept)
-        return kept
+        missing[kind] = tuple(row.name for row in rows if not prices.has(kind, row.name))
+        return tuple(row for row in rows if prices.has(kind, row.name))
 
     machines = tuple(_machines(prices, tables.unified_machines()))
     laptops = tuple(_machines(prices, tables.laptops()))
     stock = Stock(
-        prices=prices, gpus=priced("gpu", [gpu for gpu in tables.gpus() if is_card(gpu)]), cpus=priced("cpu", tables.cpus()),
-        boards=priced("board", tables.boards()), ram_kits=priced("ram", (*tables.ram_kits(), *owned.ram_kits)),
-        ssds=priced("ssd", tables.ssds()), psus=priced("psu", tables.psus()), cases=priced("case", tables.cases()),
-        coolers=priced("cooler", tables.coolers()), machines=machines + laptops,
+        prices=prices,
+        gpus=priced("gpu", [gpu for gpu in tables.gpus() if is_card(gpu)]),
+        cpus=priced("cpu", tables.cpus()),
+        boards=priced("board", tables.boards()),
+        ram_kits=priced("ram", (*tables.ram_kits(), *owned.ram_kits)),
+        ssds=priced("ssd", tables.ssds()),
+        psus=priced("psu", tables.psus()),
+        cases=priced("case", tables.cases()),
+        coolers=priced("cooler", tables.coolers()),
+        machines=machines + laptops,
     )
-    tally["unified"] = len(tables.unified_machines()) - len({row.name for row, _ in machines})
-    tally["laptop"] = len(tables.laptops()) - len({row.name for row, _ in laptops})
-    return replace(stock, unpriced={kind: count for kind, count in tally.items() if count})
+    sold = {row.name for row, _ in machines + laptops}
+    missing["unified"] = tuple(row.name for row in tables.unified_machines() if row.name not in sold)
+    missing["laptop"] = tuple(row.name for row in tables.laptops() if row.name not in sold)
+    return replace(stock, unpriced={kind: names for kind, names in missing.items() if names})
 
 
 def _machines(

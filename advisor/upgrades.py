@@ -35,7 +35,10 @@ def next_dollars(offers: Sequence[Offer], search: Search) -> list[Upgrade | None
     """The best swap of each offer, None where no swap gains enough."""
     swaps = [list(_swaps(offer.build, search)) for offer in offers]
     tried = {id(offer.build): offer for offer in search.predicted([build for group in swaps for build in group])}
-    return [_best(offer, [tried[id(build)] for build in group if id(build) in tried]) for offer, group in zip(offers, swaps, strict=True)]
+    return [
+        _best(offer, [tried[id(build)] for build in group if id(build) in tried])
+        for offer, group in zip(offers, swaps, strict=True)
+    ]
 
 
 def _swaps(build: Build, search: Search) -> Iterable[Build]:
@@ -50,7 +53,9 @@ def _swaps(build: Build, search: Search) -> Iterable[Build]:
 
 def _best(offer: Offer, swaps: Sequence[Offer]) -> Upgrade | None:
     better = [swap for swap in swaps if swap.decode_tok_s >= offer.decode_tok_s * (1 + LEAST_GAIN)]
-    best = max(better, key=lambda swap: _gain(offer, swap) / (swap.build.price_usd - offer.build.price_usd), default=None)
+    best = max(
+        better, key=lambda swap: _gain(offer, swap) / (swap.build.price_usd - offer.build.price_usd), default=None
+    )
     return upgrade(offer, best) if best else None
 
 
@@ -60,15 +65,26 @@ def _gain(offer: Offer, swap: Offer) -> float:
 
 def upgrade(offer: Offer, swap: Offer) -> Upgrade:
     """The difference of two offers in words and numbers."""
-    before, after = (Counter((part.kind, part.name) for part in item.build.parts if part.kind in SPEED_KINDS) for item in (offer, swap))
+    before, after = _parts(offer), _parts(swap)
     buy, instead = _named(after - before), _named(before - after)
+    shown, replaced = (", ".join(_told(parts)) for parts in (after - before, before - after))
     extra = round(swap.build.price_usd - offer.build.price_usd, 2)
     gain = _gain(offer, swap)
-    replaced = f" instead of {', '.join(instead)}" if instead else ""
     return Upgrade(
         extra_usd=extra, gain_share=gain, decode_tok_s=swap.decode_tok_s, instead=instead, buy=buy,
-        text=f"+${extra:,.0f}: {', '.join(buy)}{replaced}: {swap.decode_tok_s:.0f} tok/s ({gain:+.0%})".replace("%", " %"),
+        text=f"+${extra:,.0f}: {shown}{f' for {replaced}' if replaced else ''}: {gain * 100:+.0f} %",
     )  # fmt: skip
+
+
+def _parts(offer: Offer) -> Counter[tuple[str, str]]:
+    named: list[tuple[str, str]] = [(part.kind, part.name) for part in offer.build.parts if part.kind in SPEED_KINDS]
+    return Counter(named)
+
+
+def _told(parts: Counter[tuple[str, str]]) -> tuple[str, ...]:
+    """Names in a sentence: a board goes without saying where the processor changes too."""
+    kinds = {kind for kind, _ in parts}
+    return _named(Counter({part: count for part, count in parts.items() if part[0] != "board" or "cpu" not in kinds}))
 
 
 def _named(parts: Counter[tuple[str, str]]) -> tuple[str, ...]:

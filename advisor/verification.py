@@ -9,7 +9,15 @@ from advisor.scenario import Hardware, Scenario
 
 def predict_command(build: Build, asked: Scenario) -> str:
     """`advisor predict` for a build and the scenario it was asked."""
-    words = ["advisor", "predict", "--model", str(asked.model), "--quant", str(asked.quant), *_hardware(build, asked.hardware)]
+    words = [
+        "advisor",
+        "predict",
+        "--model",
+        str(asked.model),
+        "--quant",
+        str(asked.quant),
+        *_hardware(build, asked.hardware),
+    ]
     return shlex.join([*words, "--context", str(asked.context_tokens)])
 
 

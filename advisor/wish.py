@@ -9,8 +9,8 @@ from advisor.scenario import Engine, Hardware, RamRequest, Scenario, Workload
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 READING_TOK_S = 5.0
-"""Slower than this is slower than people read. Source: Brysbaert 2019, "How many words do we read per minute?", 238 words per minute,
-https://doi.org/10.1016/j.jml.2019.104047, at 1.3 tokens per English word: 238 / 60 * 1.3 = 5.2 tok/s."""
+"""Slower than this is slower than people read: 238 words a minute at 1.3 tokens per English word, 238 / 60 * 1.3 = 5.2.
+Source: Brysbaert 2019, "How many words do we read per minute?", https://doi.org/10.1016/j.jml.2019.104047."""
 CONTEXT_TOKENS = 8192
 """Context that a build must hold where none is asked: a long chat, or a few files of code."""
 PROMPT_TOKENS, ANSWER_TOKENS = 512, 128

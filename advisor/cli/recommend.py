@@ -20,8 +20,8 @@ Examples:
   advisor recommend --model gpt-oss-120b --own "RTX 3060 12GB" --own "Ryzen 7 5800X" --own "DDR4-3200 2x16"
 """
 OPTION_OF_FIELD = {
-    "model": "--model", "quant": "--quant", "context": "--context", "budget_usd": "--budget", "min_tok_s": "--min-tok-s",
-    "condition": "--condition", "kinds": "--kinds", "own": "--own", "limit": "--limit",
+    "model": "--model", "quant": "--quant", "context": "--context", "budget_usd": "--budget",
+    "min_tok_s": "--min-tok-s", "condition": "--condition", "kinds": "--kinds", "own": "--own", "limit": "--limit",
 }  # fmt: skip
 MOST_COLUMNS = 130
 PAGE_COLUMNS = 110
@@ -30,19 +30,54 @@ PAGE_COLUMNS = 110
 
 @click.command("recommend", help=TEXT, context_settings={"max_content_width": 110})
 @click.option("--model", metavar="NAME", help="The language model, in any common spelling; may carry the quant.")
-@click.option("--quant", metavar="NAME", help="How its weights are compressed, as llama.cpp names it. Default: the best quality with builds that reach --min-tok-s within --budget.")
-@click.option("--context", type=int, default=8192, show_default=True, metavar="N", help="Tokens of context a build must hold; speeds are those with it nearly full.")
+@click.option(
+    "--quant",
+    metavar="NAME",
+    help="How its weights are compressed, as llama.cpp names it. Default: the best quality that reaches --min-tok-s "
+    "within --budget.",
+)
+@click.option(
+    "--context",
+    type=int,
+    default=8192,
+    show_default=True,
+    metavar="N",
+    help="Tokens of context a build must hold; speeds are those with it nearly full.",
+)
 @click.option("--budget", type=float, metavar="USD", help="Most that a build may cost. Default: no limit.")
-@click.option("--min-tok-s", type=float, default=5.0, show_default=True, metavar="X", help="Least writing speed in tokens per second; people read about 5.")
-@click.option("--condition", type=click.Choice(["new", "used", "any"]), default="new", show_default=True, help="used: used prices where there are any, else new ones; any: the cheaper.")
-@click.option("--kinds", default="desktop,laptop,unified", show_default=True, metavar="LIST", help="Kinds of computers.")
-@click.option("--own", multiple=True, metavar="PART", help='A part you have, at $0; repeat for more: "RTX 3060 12GB", "Ryzen 7 5800X", "DDR4-3200 2x16".')
+@click.option(
+    "--min-tok-s",
+    type=float,
+    default=5.0,
+    show_default=True,
+    metavar="X",
+    help="Least writing speed in tokens per second; people read about 5.",
+)
+@click.option(
+    "--condition",
+    type=click.Choice(["new", "used", "any"]),
+    default="new",
+    show_default=True,
+    help="used: used prices where there are any, else new ones; any: the cheaper.",
+)
+@click.option(
+    "--kinds", default="desktop,laptop,unified", show_default=True, metavar="LIST", help="Kinds of computers."
+)
+@click.option(
+    "--own",
+    multiple=True,
+    metavar="PART",
+    help='A part you have, at $0; repeat for more: "RTX 3060 12GB", "Ryzen 7 5800X", "DDR4-3200 2x16".',
+)
 @click.option("--limit", type=int, metavar="N", help="Most builds to show. Default: 10, with --all every one.")
-@click.option("--all", "every", is_flag=True, help="Show every build that was tried, not only the best of each card or machine.")
+@click.option(
+    "--all", "every", is_flag=True, help="Show every build that was tried, not only the best of each card or machine."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print one line of CSV per build.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
 def command(**options: Any) -> None:
+    """Rank builds and print them as asked; the words for users stand in TEXT."""
     formats = [name for name in ("as_json", "as_csv", "as_markdown") if options[name]]
     if len(formats) > 1:
         raise InputError("--json, --csv and --markdown exclude each other: give one")
@@ -55,9 +90,9 @@ def command(**options: Any) -> None:
     if formats == ["as_json"]:
         click.echo(found.model_dump_json(indent=2))
     elif formats:
-        from advisor import build_tables
+        from advisor.build_files import to_csv, to_markdown
 
-        click.echo(build_tables.to_csv(found) if formats == ["as_csv"] else build_tables.to_markdown(found), nl=False)
+        click.echo(to_csv(found) if formats == ["as_csv"] else to_markdown(found), nl=False)
     else:
         _show(found)
 
@@ -99,3 +134,5 @@ def _show(found: Any) -> None:
         console.width = PAGE_COLUMNS
     console.width = min(console.width, MOST_COLUMNS)
     console.print(terminal(found, console.width))
+    # In one line, however long, so that it can be copied.
+    click.echo(f"  {found.builds[0].predict_command}")
