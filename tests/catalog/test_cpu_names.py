@@ -1,8 +1,11 @@
 """Names of processors as people write them."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from catalog.names.cpus import platform_hint, resolve_cpu, socket_count
 from catalog.names.resolution import UnknownName
@@ -104,3 +107,17 @@ def test_sockets_are_counted(text: str, sockets: int) -> None:
 def test_platform_hints(text: str, microarchitecture: str | None) -> None:
     assert platform_hint(text) == microarchitecture
     assert microarchitecture is None or microarchitecture in {row.microarchitecture for row in cpus()}
+
+
+@given(text=st.text(max_size=40))
+def test_any_text_is_a_row_or_a_refusal(text: str) -> None:
+    assert socket_count(text) in (1, 2, 4, 8)
+    platform_hint(text)
+    with suppress(UnknownName):
+        assert resolve_cpu(text).row in cpus()
+
+
+@given(row=st.sampled_from(cpus()), upper=st.booleans(), spaces=st.integers(1, 3))
+def test_case_and_spacing_do_not_matter(row, upper: bool, spaces: int) -> None:
+    text = (" " * spaces).join((row.name.upper() if upper else row.name.lower()).split())
+    assert resolve_cpu(f"  {text} ").row == row

@@ -1,5 +1,7 @@
 """Memory and disks as people write them."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,3 +94,11 @@ def test_classes_stand_in_their_order() -> None:
     assert rates == sorted(rates, key=lambda rate: rate or (0, 0))
     assert all(rate is None or rate[1] < rate[0] for rate in rates)
     assert storage_read_gb_s("somewhere") is None
+
+
+@given(text=st.text(max_size=40))
+def test_any_text_is_read_or_refused_as_a_value(text: str) -> None:
+    rates = storage_read_gb_s(text)
+    assert rates is None or 0 < rates[1] <= rates[0]
+    with suppress(ValueError):
+        assert parse_ram(text) != RamSpec()
