@@ -88,7 +88,7 @@ def compute_buffer_bytes(
     `on_gpu`: the device that computes attention and logits; otherwise the host side beside a GPU (mask and hand-over).
     `experts_in_ram`: a micro-batch of 32 tokens or more copies one expert tensor at a time to the GPU.
     Source: llama.cpp ggml/src/ggml-alloc.c (tensors reuse each other's room), src/llama-graph.cpp build_attn_mha (the
-    mask in f32, for flash attention also in f16); printed "compute buffer size" of runs in tests/advisor/test_memory.py.
+    mask in f32, for flash attention also in f16); sizes printed by runs: tests/advisor/test_memory.py.
     """
     hidden = FLOAT_BYTES * ubatch * footprint.hidden_size
     mask = FLOAT_BYTES * ubatch * n_ctx

@@ -35,7 +35,7 @@ class Quant(Row):
     """The llama.cpp file type whose rules choose the types ("Q4_K_M")."""
     overrides: Words = ()
     """Departures from the base, "[architecture|...:]part[<N]=TYPE[/TYPE2]": in those architectures (all, if none is
-    named) tensors whose name contains the part, or whose group is the part, take TYPE; "<N": in the first N layers only;
+    named) tensors whose name contains the part, or whose group is the part, take TYPE; "<N": in the first N layers;
     TYPE2 is for the layers that llama.cpp's use_more_bits favours. The first entry that matches holds."""
     kind: Literal["float", "standard", "dynamic", "native", "custom"]
     engine: Program = "llama.cpp"

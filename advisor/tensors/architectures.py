@@ -81,7 +81,7 @@ ARCHITECTURES: dict[str, Traits] = {
     "hunyuan-moe": Traits(qk_norm="head"),
     "dots1": Traits(qk_norm="head", router_correction=True),
     "mimo2": Traits(sinks=True, router_correction=True),
-    "bailingmoe3": _DEEPSEEK,
+    "bailingmoe3": Traits(output_gate="head", router_correction=True),
     "kimi-linear": _DEEPSEEK,
     "laguna": Traits(qk_norm="head", output_gate="head", router_correction=True),
     "jamba": Traits(),

@@ -70,7 +70,7 @@ def _extras(llm: Llm, of: Heads, traits: Traits, has_kv: bool) -> Iterator[Part]
             yield "attn_k_norm.weight", "norm", (of.key_dim * (of.keys if full else 1),)
 
 
-def latent_attention(llm: Llm) -> Iterator[Part]:
+def latent_attention(llm: Llm, traits: Traits) -> Iterator[Part]:
     """Multi-head latent attention with the key and value matrices split per head, as the MLA cache needs them."""
     rank, nope, rope = llm.kv_lora_rank or 0, llm.qk_nope_head_dim or 0, llm.qk_rope_head_dim or 0
     values, hidden, n = llm.v_head_dim or nope, llm.hidden_size, llm.n_heads
@@ -84,6 +84,8 @@ def latent_attention(llm: Llm) -> Iterator[Part]:
     yield "attn_kv_a_norm.weight", "norm", (rank,)
     yield "attn_k_b.weight", "attention", (nope, rank, n)
     yield "attn_v_b.weight", "attention", (rank, values, n)
+    if traits.output_gate:
+        yield "attn_gate.weight", "attention", (hidden, n)
     yield "attn_output.weight", "attention", (n * values, hidden)
     if llm.index_heads and llm.index_head_dim:
         yield from _indexer(llm, llm.index_heads, llm.index_head_dim)

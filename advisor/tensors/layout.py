@@ -47,7 +47,7 @@ def _layer(llm: Llm, traits: Traits, layer: int, kind: str, ffn: str) -> Iterato
     has_kv = layer < llm.n_layers - llm.kv_shared_layers
     yield from _norms(llm, traits, ffn)
     if kind == "M":
-        yield from latent_attention(llm)
+        yield from latent_attention(llm, traits)
     elif kind == "R":
         yield from recurrent(llm)
     elif kind != "N":

@@ -39,9 +39,11 @@ def _kimi_delta(llm: Llm) -> Iterator[Part]:
     for letter, width in (("q", keys), ("k", keys), ("v", values)):
         yield f"ssm_conv1d_{letter}.weight", g, (kernel, width)
         yield f"attn_{letter}.weight", g, (hidden, width)
+    full_rank = llm.architecture == "bailingmoe3"
     for letter, width in (("f", keys), ("g", values)):
-        yield f"ssm_{letter}_a.weight", g, (hidden, kd)
-        yield f"ssm_{letter}_b.weight", g, (kd, width)
+        yield f"ssm_{letter}_a.weight", g, (hidden, width if full_rank else kd)
+        if not full_rank:
+            yield f"ssm_{letter}_b.weight", g, (kd, width)
     yield "ssm_beta.weight", g, (hidden, n)
     yield "ssm_a", g, (n,)
     yield "ssm_dt.bias", g, (keys,)

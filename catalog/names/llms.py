@@ -1,7 +1,7 @@
 """From the names people write for a language model to its catalog row; a quantisation in the name is handed on as text.
 
 A name matches only as a whole, after words that do not tell models apart ("Instruct", "GGUF", a publisher) are taken
-off: "GLM-4.5" is not GLM-4.5-Air. Fine-tunes are found by the aliases of the table.
+off: "Trinity" is not Trinity-Mini. Fine-tunes are found by the aliases of the table.
 """
 
 import re

@@ -126,7 +126,9 @@ def test_a_dense_model_is_the_moe_with_all_experts_active():
     assert some.parameters_active < every.parameters_active
     dense = LLMS["llama-3.1-8b"]
     print_ = footprint(dense, bf16)
-    assert print_.parameters_active == pytest.approx(print_.parameters - dense.hidden_size * dense.vocab_size, rel=1e-12)
+    assert print_.parameters_active == pytest.approx(
+        print_.parameters - dense.hidden_size * dense.vocab_size, rel=1e-12
+    )
     assert not print_.layer_is_moe.any()
 
 

@@ -5,7 +5,12 @@ from hypothesis import strategies as st
 
 from advisor.footprint import footprint
 from advisor.memory import (
-    compute_buffer_bytes, expected_experts, kv_bytes, kv_element_bytes, kv_read_bytes, recurrent_bytes,
+    compute_buffer_bytes,
+    expected_experts,
+    kv_bytes,
+    kv_element_bytes,
+    kv_read_bytes,
+    recurrent_bytes,
 )  # fmt: skip
 from catalog.tables import llms, quants
 from catalog.units import KIB, MIB
