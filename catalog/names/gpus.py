@@ -1,8 +1,8 @@
 """From the names people write for a graphics card to its catalog row.
 
 A name is a set of words. Each row has words that must be there ("4070", "super"), words that may be there ("rtx",
-"geforce") and none besides: so "4090 Ti" is not a 4090. Makers, board partners and remarks are not read; unknown numbers
-are a refusal.
+"geforce") and none besides: so "4090 Ti" is not a 4090. Makers, board partners and remarks are not read; unknown
+numbers are a refusal.
 """
 
 import re
@@ -50,10 +50,10 @@ MAKER_FAMILIES: Mapping[str, frozenset[str]] = {
 FORMS = frozenset({"pcie", "sxm", "nvl"})
 LAYOUTS = frozenset({"laptop", "maxq", "sff", "server"})
 SILENT = frozenset(
-    "nvidia geforce amd intel ati gpu igpu integrated graphics card generation edition workstation lovelace ampere turing "
-    "volta with design nvlink".split()
+    {"nvidia", "geforce", "amd", "intel", "ati", "gpu", "igpu", "integrated", "graphics", "card", "generation", "edition"}
+    | {"workstation", "lovelace", "ampere", "turing", "volta", "with", "design", "nvlink"}
 )
-PROCESSORS = frozenset("ryzen threadripper epyc xeon celeron pentium athlon apple snapdragon series".split())
+PROCESSORS = frozenset({"ryzen", "threadripper", "epyc", "xeon", "celeron", "athlon", "apple", "snapdragon", "series"})
 """Words that say that the name is no graphics card's."""
 OPTIONAL_ARCHITECTURES = frozenset({"ada", "blackwell", "pascal", "hopper", "kepler", "maxwell"})
 
@@ -160,7 +160,7 @@ def _hits(reading: _Reading) -> list[_Key]:
 
 
 def _has_size(row: Gpu, vram_gib: float, *, alone: bool) -> bool:
-    """Whether a stated size, on the box or from the driver, is this row's; memory that a lone row shares has no fixed size."""
+    """Whether a size on the box or from the driver is this row's; memory that a lone row shares has no fixed size."""
     if alone and row.form == "integrated" and row.maker != "nvidia":
         return True
     return row.usable_vram_gib * 0.96 <= vram_gib <= row.vram_gib * 1.01

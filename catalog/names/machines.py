@@ -1,0 +1,193 @@
+"""From the names people write for a whole computer to its catalog row.
+
+Macs are found by chip and GPU cores, other boxes by chip or product name, laptops by model, or by their GPU where only one
+laptop of the catalog has it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from catalog.names.gpus import resolve_gpu
+from catalog.names.nearest import nearest
+from catalog.names.resolution import Resolved, UnknownName
+from catalog.parts import Laptop, UnifiedMachine
+from catalog.tables import laptops, unified_machines
+
+Machine = UnifiedMachine | Laptop
+
+SIZE = re.compile(r"(?<![\w.])(\d{1,4})[\s-]?(?:gib|gb|g)\b(?!\s?/s)")
+BANDWIDTH = re.compile(r"(\d{2,4}(?:\.\d)?)\s?gb/s")
+APPLE_CHIP = re.compile(r"\bm(\d+)(?:\s+m\1\b)?(?:[\s-]*(pro|max|ultra)\b)?")
+APPLE_WORDS = re.compile(r"\bapple\b|\bi?mac(?:book)?\b|^\s*m\d")
+CPU_CORES = re.compile(r"\b\d+[\s-]?cores?[\s-]cpu\b|\bcpu\s?\d+[\s-]?cores?\b")
+CORES = re.compile(r"\b(\d{1,2})(?:[\s-]?cores?\b|c\b)")
+WORD = re.compile(r"[a-z0-9]+")
+FILLER = frozenset(
+    {"amd", "intel", "nvidia", "radeon", "graphics", "ryzen", "ai", "core", "ultra", "arc", "jetson", "with", "pro"}
+    | {"3", "5", "7", "9", "hp", "asus", "dell", "lenovo", "acer", "msi", "gigabyte", "project"}
+)
+"""Words that stand in many names: none of them tells machines apart."""
+CARDS = frozenset({"rtx", "gtx", "geforce", "rx"})
+SLACK = 0.03
+"""Relative: sizes as on the box against sizes as a system reports them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """Words that must all be in a name for it to mean a row; `memory_gib` where only that size of a box is this row."""
+
+    row: Machine
+    alias: str
+    words: frozenset[str]
+    memory_gib: float | None
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(WORD.findall(SIZE.sub(" ", text.lower())))
+
+
+def _sizes(text: str, memory_gib: float | None) -> tuple[float, ...]:
+    return (memory_gib,) if memory_gib else tuple(float(size) for size in SIZE.findall(text.lower()))
+
+
+def _sold(row: Machine) -> tuple[float, ...]:
+    return row.memory_gib if isinstance(row, UnifiedMachine) else row.ram_gib
+
+
+def _near(size: float, sizes: Sequence[float]) -> bool:
+    return any(abs(size / sold - 1) <= SLACK for sold in sizes)
+
+
+@cache
+def _keys() -> tuple[_Key, ...]:
+    found = []
+    boxes: list[Machine] = [row for row in unified_machines() if row.maker != "apple"]
+    for row in (*boxes, *laptops()):
+        for alias in (row.name, *row.aliases):
+            sizes = SIZE.findall(alias.lower())
+            words = _words(alias) - FILLER
+            found.append(_Key(row, alias, words, float(sizes[0]) if sizes else None))
+            codes = frozenset(word for word in words if len(word) > 4 and not word.isalpha() and not word.isdigit())
+            if isinstance(row, Laptop) and codes:
+                found.append(_Key(row, alias, codes, None))
+    return tuple(found)
+
+
+@cache
+def _index() -> Mapping[str, tuple[_Key, ...]]:
+    """Keys by one of their words, the most telling: a key fits only if all its words are there, so one finds it."""
+    by_word: dict[str, list[_Key]] = {}
+    for key in _keys():
+        lead = min(key.words, key=lambda word: (word.isalpha(), -len(word), word))
+        by_word.setdefault(lead, []).append(key)
+    return {word: tuple(keys) for word, keys in by_word.items()}
+
+
+@cache
+def _apple_rows() -> Mapping[str, tuple[UnifiedMachine, ...]]:
+    rows: dict[str, list[UnifiedMachine]] = {}
+    for row in unified_machines():
+        if row.maker == "apple":
+            rows.setdefault(row.chip.lower(), []).append(row)
+    return {chip: tuple(sorted(found, key=lambda row: row.gpu_cores)) for chip, found in rows.items()}
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(row.name for row in (*unified_machines(), *laptops()))
+
+
+def _fitting(text: str, sizes: Sequence[float]) -> list[_Key]:
+    """The most specific keys that fit a name."""
+    words = _words(text)
+    keys = [key for word in words for key in _index().get(word, ()) if key.words <= words]
+    keys = [key for key in keys if key.memory_gib is None or _near(key.memory_gib, sizes)]
+    if words & CARDS:
+        keys = [key for key in keys if isinstance(key.row, Laptop)]
+    longest = max(((len(key.words), key.memory_gib is not None) for key in keys), default=None)
+    return [key for key in keys if (len(key.words), key.memory_gib is not None) == longest]
+
+
+def _with_memory(text: str, rows: Sequence[Machine], sizes: Sequence[float]) -> list[Machine]:
+    """The rows sold in a stated size, else those that reach it (part of the memory may be hidden from the system)."""
+    exact = [row for row in rows if any(_near(size, _sold(row)) for size in sizes)]
+    if exact or not sizes:
+        return exact or list(rows)
+    large = [row for row in rows if min(sizes) <= _largest(row) * (1 + SLACK)]
+    if not large:
+        raise UnknownName("machine", text, tuple(row.name for row in rows))
+    return large
+
+
+def _largest(row: Machine) -> float:
+    return max(_sold(row)) if isinstance(row, UnifiedMachine) else row.max_ram_gib
+
+
+def _apple(text: str, sizes: Sequence[float]) -> Resolved[Machine] | None:
+    """The Mac that a text names by its chip, or None when it names none."""
+    lowered = text.lower()
+    chip = APPLE_CHIP.search(lowered) if APPLE_WORDS.search(lowered) else None
+    rows = _apple_rows().get(" ".join(filter(None, ("apple", f"m{chip[1]}", chip[2])))) if chip else None
+    if chip is None or rows is None:
+        return None
+    counts = {int(count) for count in CORES.findall(CPU_CORES.sub(" ", lowered))}
+    rates = [float(rate) for rate in BANDWIDTH.findall(lowered)]
+    left: Sequence[Machine] = [
+        row for row in rows
+        if (not counts or row.gpu_cores in counts) and all(abs(rate / row.bandwidth_gb_s - 1) < 0.05 for rate in rates)
+    ]  # fmt: skip
+    if not left:
+        raise UnknownName("machine", text, tuple(row.name for row in rows))
+    left = _with_memory(text, left, sizes)
+    chosen = left[0] if re.search(r"\bbase\b", lowered) else left[-1]
+    notes = (f"GPU cores of {text!r} not given: taken as {chosen.name}",) if len(left) > 1 else ()
+    return Resolved(chosen, notes)
+
+
+def _box(text: str, sizes: Sequence[float]) -> Resolved[Machine] | None:
+    """The box or laptop that a text names by chip or product, or None when it names none."""
+    keys = _fitting(text, sizes)
+    rows = list({key.row.name: key.row for key in keys}.values())
+    if not rows:
+        return None
+    left = _with_memory(text, rows, sizes)
+    if len(left) > 1:
+        raise UnknownName("machine", text, tuple(row.name for row in left), ambiguous=True)
+    family = left[0].name.partition(" (")[0]
+    siblings = sum(name.startswith(f"{family} (") for name in _names())
+    vague = siblings > 1 and all(key.alias == family for key in keys)
+    return Resolved(left[0], (f"{text!r} taken as {left[0].name}",) if vague else ())
+
+
+def _by_gpu(text: str, memory_gib: float | None) -> Resolved[Machine] | None:
+    """The one laptop of the catalog with the GPU that a text names, if so."""
+    try:
+        gpu = resolve_gpu(SIZE.sub(" ", text.lower())).row
+    except UnknownName:
+        return None
+    rows: list[Machine] = [row for row in laptops() if row.gpu == gpu.name]
+    if len(rows) != 1:
+        return None
+    chosen = _with_memory(text, rows, (memory_gib,) if memory_gib else ())[0]
+    return Resolved(chosen, (f"{text!r} taken as {chosen.name}",))
+
+
+@lru_cache(maxsize=4096)
+def resolve_machine(text: str, memory_gib: float | None = None) -> Resolved[Machine]:
+    """The catalog row of a unified-memory box or laptop; `memory_gib` tells variants apart where the name does not.
+
+    Raises `UnknownName` with the nearest rows for a name that is none, or a core count, bandwidth or memory size that
+    the machine was never sold with. GPU cores left open are the full chip's ("base": the smallest), and that is said.
+
+    >>> resolve_machine("AMD RYZEN AI MAX+ 395 w/ Radeon 8060S").row.name
+    'Strix Halo (Ryzen AI Max+ 395)'
+    >>> resolve_machine("M4 Max 64GB").row.name
+    'Apple M4 Max (40-core GPU)'
+    """
+    sizes = _sizes(text, memory_gib)
+    found = _box(text, sizes) or _apple(text, sizes) or _by_gpu(text, memory_gib)
+    if found is None:
+        raise UnknownName("machine", text, nearest(text, _names()))
+    return found
