@@ -93,7 +93,7 @@ def compute_buffer_bytes(
     hidden = FLOAT_BYTES * ubatch * footprint.hidden_size
     mask = FLOAT_BYTES * ubatch * n_ctx
     if not on_gpu:
-        return mask + 2 * hidden
+        return mask + hidden
     scores = footprint.n_heads * mask
     attention = 1.5 * mask + 5 * hidden if flash_attn else scores + mask + 4 * hidden
     feed_forward = FLOAT_BYTES * ubatch * footprint.feed_forward_width + 2 * hidden

@@ -64,8 +64,9 @@ def test_parameter_counts_that_llama_cpp_prints(name, billions):
 @pytest.mark.parametrize(
     ("name", "billions"),
     # model cards: active parameters, which count the embedding lookup or not; hence 12 %
-    [("qwen3-30b-a3b", 3.3), ("qwen3-235b-a22b", 22), ("gpt-oss-120b", 5.1), ("mixtral-8x7b", 12.9), ("deepseek-v3", 37),
-     ("glm-4.5-air", 12), ("qwen3-coder-480b-a35b", 35), ("kimi-k2", 32), ("llama-4-scout-17b-16e", 17)],
+    [("qwen3-30b-a3b", 3.3), ("qwen3-235b-a22b", 22), ("gpt-oss-120b", 5.1), ("mixtral-8x7b", 12.9),
+     ("deepseek-v3", 37), ("glm-4.5-air", 12), ("qwen3-coder-480b-a35b", 35), ("kimi-k2", 32),
+     ("llama-4-scout-17b-16e", 17)],
 )  # fmt: skip
 def test_active_parameters(name, billions):
     assert footprint(LLMS[name], QUANTS["BF16"]).parameters_active / 1e9 == pytest.approx(billions, rel=0.12)
@@ -81,7 +82,7 @@ def test_bits_per_weight_of_every_mix_on_llama_3_1_8b():
 
 
 def test_q4_k_m_of_llama_3_1_8b_by_hand():
-    """32 layers: more bits in 4 first + 4 last + 8 between = 16. Output Q6_K; attn_v and ffn_down Q6_K in those 16 layers.
+    """32 layers: more bits in 4 first + 4 last + 8 between = 16. Q6_K: the output, attn_v and ffn_down in those 16.
 
     Weights: q, o 4096*4096; k, v 4096*1024; three FFN matrices 4096*14336; embedding and output 4096*128256.
     4.5 bits: embedding 525336576, per layer q + o + k + gate + up = 155189248, and v + down = 62914560 in 16 layers.
