@@ -12,7 +12,7 @@ class Effect(BaseModel):
     further labels (backend, architecture, quant family, engine, chip) multiply it. A label without a row has no effect.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     coefficient: str
     label: str = ""
@@ -29,7 +29,7 @@ class Effect(BaseModel):
 class Spread(BaseModel):
     """Quantiles of log(measured / predicted) on machines never fitted, for one kind of speed, regime and set of unknowns."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     speed: str
     regime: str

@@ -14,7 +14,7 @@ Condition = Literal["new", "used"]
 class Price(BaseModel):
     """One quote for one catalog part."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     part_kind: PartKind
     part: str = Field(min_length=1)

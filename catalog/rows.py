@@ -22,7 +22,7 @@ Count = Annotated[int, Field(gt=0)]
 class Row(BaseModel):
     """A cited fact: unknown columns are refused, values never change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     name: str = Field(min_length=1)
     source: str = Field(min_length=1)

@@ -21,8 +21,10 @@ R = TypeVar("R", bound=BaseModel)
 def cells(path: Path) -> Iterator[dict[str, str]]:
     """The rows of a CSV table as dictionaries of the cells that are not empty; lines that begin with # are remarks."""
     with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(line for line in file if not line.startswith("#")):
-            yield {column: cell for column, cell in row.items() if cell != ""}
+        lines = csv.reader(line for line in file if not line.startswith("#"))
+        columns = next(lines)
+        for row in lines:
+            yield {column: cell for column, cell in zip(columns, row, strict=True) if cell}
 
 
 def _read(row_type: type[R], table: str) -> tuple[R, ...]:
