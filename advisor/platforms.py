@@ -16,8 +16,8 @@ from advisor.scenario import Engine, Hardware, RamRequest, Scenario
 from advisor.stock import Stock, price_of
 from catalog.parts import Board, Cpu
 
-STEP = 0.03
-"""Speeds that differ by less than 3 %, far below any prediction's error, count as equal when platforms are compared."""
+STEP = 0.05
+"""Speeds that differ by less than 5 %, well below any prediction's error, count as equal when platforms are compared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,6 +35,7 @@ KIND_WORDS = {
     "psu": "power supplies", "case": "cases", "cooler": "coolers", "unified": "unified-memory machines",
     "laptop": "laptops",
 }  # fmt: skip
+DESKTOP_KINDS = set(KIND_WORDS) - {"unified", "laptop"}
 UPGRADED = 20
 """Builds that are told what the next dollar buys: as many as a reader looks at."""
 
@@ -105,9 +106,13 @@ class _Found:
 
 def recommend(wish: Wish, knowledge: Knowledge) -> Recommendation:
     """Ranked builds for a wish. Raises `UnknownName` for unknown names and `InputError` where nothing will do."""
-    llm = resolve_llm(wish.model)
     owned = owned_parts(wish.own)
-    stock = stock_of(wish.condition, owned)
+    return recommend_from(stock_of(wish.condition, owned), owned, wish, knowledge)
+
+
+def recommend_from(stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge) -> Recommendation:
+    """The same from a stock of parts that may be smaller than the catalog. Raises as `recommend`."""
+    llm = resolve_llm(wish.model)
     found = _find(wish, llm.row.quant_text, stock, knowledge)
     ranked = sorted(found.offers, key=lambda offer: (offer.usd_per_tok_s, offer.build.price_usd))
     efficient = pareto(ranked)
@@ -157,7 +162,7 @@ def _find(wish: Wish, named: str | None, stock: Stock, knowledge: Knowledge) -> 
     best = attempt(order[0])
     if best.offers:
         return best
-    smallest = attempt(order[-1])
+    smallest = attempt(order[-1]) if len(order) > 1 else best
     if not smallest.offers:
         raise InputError(_nothing(wish, smallest.search, several=len(order) > 1))
     return _first_that_does(order, attempt, smallest)
@@ -258,7 +263,8 @@ def _question(wish: Wish, search: Search) -> dict[str, Any]:
 
 
 def _left_out(stock: Stock, wish: Wish) -> tuple[str, ...]:
-    counts = [f"{len(names)} {KIND_WORDS[kind]}" for kind, names in stock.unpriced.items()]
+    asked = {"unified", "laptop"} & set(wish.kinds) | (DESKTOP_KINDS if "desktop" in wish.kinds else set())
+    counts = [f"{len(names)} {KIND_WORDS[kind]}" for kind, names in stock.unpriced.items() if kind in asked]
     kind = {"new": "new price", "used": "used or new price", "any": "price"}[wish.condition]
     return (f"for want of a {kind} in the catalog: {', '.join(counts)}",) if counts else ()
 

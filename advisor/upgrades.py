@@ -72,7 +72,7 @@ def upgrade(offer: Offer, swap: Offer) -> Upgrade:
     gain = _gain(offer, swap)
     return Upgrade(
         extra_usd=extra, gain_share=gain, decode_tok_s=swap.decode_tok_s, instead=instead, buy=buy,
-        text=f"+${extra:,.0f}: {shown}{f' for {replaced}' if replaced else ''}: {gain * 100:+.0f} %",
+        text=f"+${extra:,.0f}: {shown}{f' for {replaced}' if replaced else ''}: {gain:+.0%}",
     )  # fmt: skip
 
 

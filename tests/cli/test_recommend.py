@@ -1,0 +1,161 @@
+"""`advisor recommend` as users and scripts meet it: what is printed where, and with which exit code."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from advisor.cli.app import run
+
+MODEL = ("--model", "Qwen3.6-35B-A3B")
+BOXES = (*MODEL, "--quant", "Q4_K_M", "--kinds", "unified")
+"""A quick question: few machines are sold whole."""
+PART_KEYS = {"kind", "name", "price_usd", "price_as_of", "price_source", "condition"}
+BUILD_KEYS = {"parts", "price_usd", "usd_per_tok_s", "pareto", "prediction"}
+PREDICTION_KEYS = {
+    "scenario", "fits", "placement", "decode_tok_s", "prefill_tok_s", "time_to_first_token_s", "load_time_s",
+    "bottleneck", "breakdown", "flags", "warnings", "calibration",
+}  # fmt: skip
+
+Recommend = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def recommend(capsys: pytest.CaptureFixture[str]) -> Recommend:
+    def call(*arguments: str) -> tuple[int, str, str]:
+        code = run(["recommend", *arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def found(recommend: Recommend, *arguments: str) -> dict[str, Any]:
+    code, out, err = recommend(*arguments, "--json")
+    assert (code, err) == (0, "")
+    return json.loads(out)  # type: ignore[no-any-return]
+
+
+def test_json_has_the_keys_that_programs_rely_on(recommend: Recommend) -> None:
+    answer = found(recommend, *MODEL, "--budget", "1500", "--limit", "3")
+    assert {"scenario", "builds"} <= answer.keys()
+    assert answer["scenario"]["model"] == MODEL[1]
+    assert len(answer["builds"]) == 3
+    for build in answer["builds"]:
+        assert build.keys() >= BUILD_KEYS
+        assert build["prediction"].keys() >= PREDICTION_KEYS
+        assert build["prediction"]["decode_tok_s"].keys() == {"p50", "p05", "p95"}
+        assert all(part.keys() >= PART_KEYS for part in build["parts"])
+        assert build["price_usd"] <= 1500
+
+
+def test_the_shown_command_gives_the_shown_speed(recommend: Recommend, capsys: pytest.CaptureFixture[str]) -> None:
+    import shlex
+
+    for build in found(recommend, *MODEL, "--quant", "Q4_K_M", "--limit", "4")["builds"]:
+        program, *words = shlex.split(build["predict_command"])
+        assert program == "advisor"
+        assert run([*words, "--json"]) == 0
+        alone = json.loads(capsys.readouterr().out)
+        for speed in ("decode_tok_s", "prefill_tok_s"):
+            assert alone[speed]["p50"] == pytest.approx(build["prediction"][speed]["p50"], rel=1e-6)
+
+
+def test_the_table_tells_what_it_shows(recommend: Recommend) -> None:
+    code, out, err = recommend(*MODEL, "--limit", "2")
+    assert (code, err) == (0, "")
+    for words in (
+        "tok/s or more",
+        "Price",
+        "$/(tok/s)",
+        "9 of 10 real",
+        "Left out",
+        "Prices: quotes of",
+        "advisor predict",
+    ):
+        assert words in out
+    assert "best quality" in out
+    assert "Traceback" not in out
+
+
+@pytest.mark.parametrize("columns", [60, 80, 100, 120])
+def test_the_table_keeps_to_the_width(recommend: Recommend, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    _, out, _ = recommend(*BOXES)
+    *lines, command = out.rstrip("\n").split("\n")
+    assert max(map(len, lines)) <= columns
+    assert command.startswith("  advisor predict ")
+
+
+def test_csv_has_one_line_per_build(recommend: Recommend) -> None:
+    code, out, err = recommend(*BOXES, "--csv")
+    assert (code, err) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["rank"] for row in rows] == [str(rank) for rank in range(1, len(rows) + 1)]
+    assert all(float(row["price_usd"]) > 0 and float(row["decode_tok_s"]) > 0 for row in rows)
+
+
+def test_markdown_is_a_table(recommend: Recommend) -> None:
+    code, out, err = recommend(*BOXES, "--markdown")
+    assert (code, err) == (0, "")
+    table = [line for line in out.splitlines() if line.startswith("| ")]
+    assert len({line.count("|") for line in table if line.startswith(("| #", "| 1", "| 2"))}) == 1
+
+
+def test_all_shows_every_build(recommend: Recommend) -> None:
+    some, every = (found(recommend, *BOXES, *more)["builds"] for more in ((), ("--all",)))
+    assert len(every) >= len(some)
+    assert len({build["name"] for build in some}) == len(some)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "--model"),
+        ((*MODEL, "--budget", "-5"), "--budget must be more than 0, not -5"),
+        ((*MODEL, "--budget", "nan"), "--budget"),
+        ((*MODEL, "--budget", "much"), "--budget"),
+        ((*MODEL, "--context", "0"), "--context must be at least"),
+        ((*MODEL, "--context", "-1"), "--context"),
+        ((*MODEL, "--min-tok-s", "-1"), "--min-tok-s"),
+        ((*MODEL, "--limit", "0"), "--limit"),
+        ((*MODEL, "--kinds", "tablet"), "--kinds 'tablet' is not known; give desktop, laptop or unified"),
+        ((*MODEL, "--kinds", ""), "--kinds"),
+        ((*MODEL, "--condition", "mint"), "--condition"),
+        ((*MODEL, "--own", "flux capacitor"), "--own: 'flux capacitor' names no part"),
+        ((*MODEL, "--own", "DDR4-3200"), "--own"),
+        ((*MODEL, "--quant", "Q9_K"), "nearest"),
+        (("--model", "Qwen9-1T"), "nearest"),
+        ((*MODEL, "--json", "--csv"), "exclude each other"),
+        ((*BOXES, "--budget", "100"), "no build for $100 or less"),
+        ((*BOXES, "--min-tok-s", "90000"), "the fastest reaches"),
+        ((*BOXES, "--context", "90000000"), "no build"),
+    ],
+)
+def test_bad_input_is_told_in_one_sentence(recommend: Recommend, arguments: tuple[str, ...], words: str) -> None:
+    code, out, err = recommend(*arguments)
+    assert code == 2
+    assert out == ""
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_help_names_every_option(recommend: Recommend) -> None:
+    code, out, _ = recommend("--help")
+    assert code == 0
+    for option in (
+        "--model",
+        "--quant",
+        "--context",
+        "--budget",
+        "--min-tok-s",
+        "--condition",
+        "--kinds",
+        "--own",
+        "--limit",
+    ):
+        assert option in out
+    assert all(option in out for option in ("--all", "--json", "--csv", "--markdown"))
