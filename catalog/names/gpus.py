@@ -24,7 +24,7 @@ REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bsff[- ]ready\b|\bfounders edition\b", " "),
         (r"\bpci-?e\s?(?:gen\s?)?[1-6](?:\.0)?(?:\s?x\d+)?\b|\bpcie x\d+\b|\bx(?:1|4|8|16)\b", " "),
         (r"\b(?:merc|swft|qick)\s?\d{3}\b|\b(?:xc|ftw)\d\b|\binno3d\b|\bxlr8\b", " "),  # board partners' lines
-        (r"\b(?:g[abdhkmpv]|ad|tu)\d{3}\b|\bg?ddr\d\w?\b|\bhbm\d\w?\b|\b\d+(?:\.\d)?\s?gb(?:ps|/s)", " "),
+        (r"\b(?:g(?![pv]100\b)[abdhkmpv]|ad|tu)\d{3}\b|\bg?ddr\d\w?\b|\bhbm\d\w?\b|\b\d+(?:\.\d)?\s?gb(?:ps|/s)", " "),
         (r"(?<=\s)\d+\s?w(?:att)?s?\b|(?<=\s)[1-9]x\b|\b\d+ gpus?\b(?=\))", " "),
         (r"\bpci-?e(?:xpress)?\b", "pcie"),
         (r"\bsxm\d?\b", "sxm"),
@@ -50,8 +50,8 @@ MAKER_FAMILIES: Mapping[str, frozenset[str]] = {
 FORMS = frozenset({"pcie", "sxm", "nvl"})
 LAYOUTS = frozenset({"laptop", "maxq", "sff", "server"})
 SILENT = frozenset(
-    {"nvidia", "geforce", "amd", "intel", "ati", "gpu", "igpu", "integrated", "graphics", "card", "generation", "edition"}
-    | {"workstation", "lovelace", "ampere", "turing", "volta", "with", "design", "nvlink"}
+    {"nvidia", "geforce", "amd", "intel", "ati", "gpu", "igpu", "integrated", "graphics", "card", "generation"}
+    | {"edition", "workstation", "lovelace", "ampere", "turing", "volta", "with", "design", "nvlink"}
 )
 PROCESSORS = frozenset({"ryzen", "threadripper", "epyc", "xeon", "celeron", "athlon", "apple", "snapdragon", "series"})
 """Words that say that the name is no graphics card's."""
@@ -187,7 +187,7 @@ def _assumptions(text: str, reading: _Reading, chosen: Gpu, rows: Sequence[Gpu])
     elif len(rows) > 1:
         others = " or ".join(row.name for row in rows)
         notes.append(f"{text!r} may be {others}: taken as {chosen.name}")
-    if chosen.form == "laptop" and not reading.words & {"laptop", "maxq"}:
+    if "Laptop" in chosen.name and not reading.words & {"laptop", "maxq"}:
         notes.append(f"{text!r} was made for laptops only: taken as {chosen.name}")
     return tuple(notes)
 

@@ -1,7 +1,7 @@
 """From the names people write for a whole computer to its catalog row.
 
-Macs are found by chip and GPU cores, other boxes by chip or product name, laptops by model, or by their GPU where only one
-laptop of the catalog has it.
+Macs are found by chip and GPU cores, other boxes by chip or product name, laptops by model, or by their GPU where only
+one laptop of the catalog has it.
 """
 
 import re
@@ -24,11 +24,9 @@ APPLE_WORDS = re.compile(r"\bapple\b|\bi?mac(?:book)?\b|^\s*m\d")
 CPU_CORES = re.compile(r"\b\d+[\s-]?cores?[\s-]cpu\b|\bcpu\s?\d+[\s-]?cores?\b")
 CORES = re.compile(r"\b(\d{1,2})(?:[\s-]?cores?\b|c\b)")
 WORD = re.compile(r"[a-z0-9]+")
-FILLER = frozenset(
-    {"amd", "intel", "nvidia", "radeon", "graphics", "ryzen", "ai", "core", "ultra", "arc", "jetson", "with", "pro"}
-    | {"3", "5", "7", "9", "hp", "asus", "dell", "lenovo", "acer", "msi", "gigabyte", "project"}
-)
-"""Words that stand in many names: none of them tells machines apart."""
+MAKERS = frozenset({"amd", "intel", "nvidia", "hp", "asus", "dell", "lenovo", "acer", "msi", "gigabyte"})
+FILLER = frozenset({"radeon", "ryzen", "ai", "core", "ultra", "arc", "jetson", "with", "pro", "3", "5", "7", "9"})
+"""Words that tell nothing beside a model number."""
 CARDS = frozenset({"rtx", "gtx", "geforce", "rx"})
 SLACK = 0.03
 """Relative: sizes as on the box against sizes as a system reports them."""
@@ -60,6 +58,16 @@ def _near(size: float, sizes: Sequence[float]) -> bool:
     return any(abs(size / sold - 1) <= SLACK for sold in sizes)
 
 
+def _telling(words: frozenset[str]) -> frozenset[str]:
+    """The words of a row's name that another spelling of it must have too."""
+    numbered = words - MAKERS - FILLER
+    return numbered if any(not word.isalpha() for word in numbered) else words - MAKERS
+
+
+def _specificity(key: _Key) -> tuple[int, int, bool]:
+    return sum(not word.isalpha() for word in key.words), len(key.words), key.memory_gib is not None
+
+
 @cache
 def _keys() -> tuple[_Key, ...]:
     found = []
@@ -67,7 +75,7 @@ def _keys() -> tuple[_Key, ...]:
     for row in (*boxes, *laptops()):
         for alias in (row.name, *row.aliases):
             sizes = SIZE.findall(alias.lower())
-            words = _words(alias) - FILLER
+            words = _telling(_words(alias))
             found.append(_Key(row, alias, words, float(sizes[0]) if sizes else None))
             codes = frozenset(word for word in words if len(word) > 4 and not word.isalpha() and not word.isdigit())
             if isinstance(row, Laptop) and codes:
@@ -106,8 +114,8 @@ def _fitting(text: str, sizes: Sequence[float]) -> list[_Key]:
     keys = [key for key in keys if key.memory_gib is None or _near(key.memory_gib, sizes)]
     if words & CARDS:
         keys = [key for key in keys if isinstance(key.row, Laptop)]
-    longest = max(((len(key.words), key.memory_gib is not None) for key in keys), default=None)
-    return [key for key in keys if (len(key.words), key.memory_gib is not None) == longest]
+    most = max(map(_specificity, keys), default=None)
+    return [key for key in keys if _specificity(key) == most]
 
 
 def _with_memory(text: str, rows: Sequence[Machine], sizes: Sequence[float]) -> list[Machine]:
