@@ -18,7 +18,8 @@ def terminal(found: Recommendation, width: int) -> RenderableType:
     best = found.builds[0]
     return Group(
         Text(headline(found), style="bold"), "", _ranking(found.builds, width), "", *_faint(explanation(found)), "",
-        Text(f"Parts of build 1, {best.name}", style="bold"), _parts(best), *_faint(best.notes), "",
+        Text(f"Parts of build 1, {best.name}", style="bold"), _parts(best),
+        *_faint([note.message for note in best.notes]), "",
         Text("To see build 1 by itself", style="bold"),
     )  # fmt: skip
 

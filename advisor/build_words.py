@@ -85,9 +85,16 @@ def explanation(found: Recommendation) -> list[str]:
         _titles_explained(found.scenario["workload"]),
         _price_dates(found.builds),
         *(f"Left out, {line}." for line in found.left_out),
+        *_cautions(found.builds),
         *(f"Note: {line}." for line in found.assumptions),
     )
     return [line for line in lines if line]
+
+
+def _cautions(builds: Sequence[RankedBuild]) -> list[str]:
+    """What to mind of builds further down, which the list of parts does not show."""
+    said = dict.fromkeys(note.message for build in builds for note in build.notes if note.code == "no_fan")
+    return [f"Mind: {message}." for message in said]
 
 
 def _titles_explained(load: dict[str, int]) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from advisor.answer import Warning
 from advisor.compatibility import Link, case_problem, cooler_problem, display_problem, gpu_links, load_w, psu_problem
 from advisor.platforms import Platform
 from advisor.pricing import Quote
@@ -38,7 +39,7 @@ class Build:
     hardware: Hardware
     power_w: float
     """Under load, the sum of the parts."""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Warning, ...] = ()
     platform: Platform | None = None
     cards: "Cards | None" = None
 
@@ -153,18 +154,16 @@ def hardware_of(cards: Cards, links: Sequence[Link], platform: Platform, disk: S
     return Hardware(gpus=gpus, cpu=platform.cpu.name, ram=platform.ram, storage=storage)
 
 
-def _notes(cards: Cards, platform: Platform) -> tuple[str, ...]:
-    gpu = cards.gpu
-    found = []
+def _notes(cards: Cards, platform: Platform) -> tuple[Warning, ...]:
+    gpu, rated, runs = cards.gpu, platform.memory.mt_s, platform.mt_s
+    found: list[tuple[str, str]] = []
     if gpu and gpu.form == "datacentre":
-        found.append(f"{gpu.name} has no fan of its own: add one, and check that the board offers Above 4G Decoding")
+        found.append(("no_fan", f"{gpu.name} has no fan of its own: add one; the board must offer Above 4G Decoding"))
     if gpu and gpu.length_mm is None:
-        found.append(f"length of {gpu.name} differs by maker: check it against the case")
-    if platform.mt_s < platform.memory.mt_s:
-        found.append(
-            f"memory rated {platform.memory.mt_s} MT/s runs at {platform.mt_s} MT/s on this board and processor"
-        )
-    return tuple(found)
+        found.append(("check_length", f"the length of {gpu.name} differs by maker: check it against the case"))
+    if runs < rated:
+        found.append(("memory_slower", f"memory rated {rated} MT/s runs at {runs} on this board and processor"))
+    return tuple(Warning(code=code, message=message) for code, message in found)
 
 
 def whole_machines(stock: Stock) -> Iterable[Build]:

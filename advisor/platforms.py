@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,10 @@ from advisor.stock import Stock, price_of
 from catalog.parts import Board, Cpu
 
 STEP = 0.05
-"""Speeds that differ by less than 5 %, well below any prediction's error, count as equal when platforms are compared."""
+"""Speeds that differ by less than 5 %, well below any prediction's error, count as equal among platforms."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Platform:
     """What goes into the sockets and memory slots, and what it costs with the cheapest cooler and case that fit."""
 
@@ -32,19 +32,19 @@ class Platform:
     channels: int
     price_usd: float
 
-    @property
+    @cached_property
     def ram(self) -> RamRequest:
         """The memory as a scenario says it, at the speed it runs."""
         return RamRequest(type=self.memory.ram_type, mt_s=self.mt_s, channels=self.channels, gb=self.memory.gib)
 
-    @property
+    @cached_property
     def slot1_gb_s(self) -> float:
         """Link of one card in the first slot."""
         return pcie_gb_s(
             min(self.board.slot1_pcie_gen, self.cpu.pcie_gen), min(self.board.slot1_pcie_lanes, self.cpu.pcie_lanes)
         )
 
-    @property
+    @cached_property
     def slot2_gb_s(self) -> float:
         """Link of the second slot, 0 without one."""
         board = self.board

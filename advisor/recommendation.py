@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from advisor.answer import Prediction
+from advisor.answer import Prediction, Warning
 from advisor.builds import Build, BuildKind
 from advisor.capacity import capacity_of
 from advisor.case import case_of
@@ -72,7 +72,8 @@ class RankedBuild(_Answer):
     power_w: float
     bottleneck: str | None
     next_dollar: Upgrade | None
-    notes: tuple[str, ...]
+    notes: tuple[Warning, ...]
+    """What to mind when buying, with a code for programs."""
     predict_command: str
     """Shows this build by itself, with the same speeds."""
 
@@ -247,7 +248,8 @@ def _ranked(rank: int, offer: Offer, swap: Upgrade | None, *, efficient: bool, c
         ) for part in build.parts
     )  # fmt: skip
     fallback = dict.fromkeys(part.kind for part in build.parts if part.quote.fallback)
-    said = (f"priced new for want of a used price: {', '.join(fallback)}",) if fallback else ()
+    message = f"priced new for want of a used price: {', '.join(fallback)}"
+    said = (Warning(code="priced_new", message=message),) if fallback else ()
     return RankedBuild(
         rank=rank, kind=build.kind, name=build.label, parts=parts, price_usd=build.price_usd,
         usd_per_tok_s=offer.usd_per_tok_s, pareto=efficient, prediction=answer, longest_context_tokens=context,
