@@ -19,7 +19,8 @@ SIZE = re.compile(r"(?<![\w.])(\d{1,3}(?:\.\d+)?)[\s-]?(?:gib|gb|g)\b(?!/s)")
 REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"\((?:r|tm|c)\)|[®™]", " "),
+        (r"\((?:r|tm|c)\)|[®™]|\((?:radv|bmg|dg2|acm|navi)\b[^)]*\)", " "),  # drivers add chip names in brackets
+        (r"\bmi60 / mi50\b", "mi50"),  # what ROCm calls either: the size decides, the speed is the same
         (r"^.*\bw(?:/|ith)\s?(?=(?:amd |intel )?(?:radeon|arc|iris|uhd)\b)", ""),  # "Ryzen 7 8840U w/ Radeon 780M"
         (r"\bsff[- ]ready\b|\bfounders edition\b", " "),
         (r"\bpci-?e\s?(?:gen\s?)?[1-6](?:\.0)?(?:\s?x\d+)?\b|\bpcie x\d+\b|\bx(?:1|4|8|16)\b", " "),

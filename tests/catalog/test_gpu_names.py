@@ -71,6 +71,7 @@ def test_each_row_answers_to_its_own_name_in_other_spellings(row) -> None:
         ("NVIDIA H100 80GB HBM3", "H100 SXM5 80GB"), ("Quadro RTX 6000", "Quadro RTX 6000"), ("L40S", "NVIDIA L40S"),
         ("RTX PRO 6000 Blackwell Max-Q", "RTX PRO 6000 Blackwell Max-Q"), ("RTX 6000 Ada", "RTX 6000 Ada"),
         ("RTX PRO 6000", "RTX PRO 6000 Blackwell"), ("NVIDIA TITAN RTX", "TITAN RTX"), ("A6000", "RTX A6000"),
+        ("AMD Radeon RX 6900 XT (RADV NAVI21)", "RX 6900 XT"), ("Intel(R) Arc(tm) B580 Graphics (BMG G21)", "Arc B580"),
         ("Intel(R) Arc(TM) B580 Graphics", "Arc B580"), ("Intel Arc A770 16 GB", "Arc A770 16GB"),
     ],
 )  # fmt: skip
@@ -113,7 +114,7 @@ def test_a_name_of_several_cards_is_ambiguous(text: str, candidates: set[str]) -
     [
         ("RTX 3060", None, "RTX 3060 12GB"), ("RTX 3060", 8, "RTX 3060 8GB"), ("RTX 4060 Ti", 15.6, "RTX 4060 Ti 16GB"),
         ("RX 9060 XT", None, "RX 9060 XT 16GB"), ("H100", 94, "H100 NVL 94GB"), ("Tesla T4", 14.6, "Tesla T4"),
-        ("RTX A1000 Laptop GPU", 6, "RTX A1000 Laptop GPU 6GB"),
+        ("RTX A1000 Laptop GPU", 6, "RTX A1000 Laptop GPU 6GB"), ("AMD Instinct MI60 / MI50", 16, "Instinct MI50 16GB"),
     ],
 )  # fmt: skip
 def test_the_size_tells_variants_apart_and_its_lack_is_said(text: str, vram_gib: float | None, name: str) -> None:

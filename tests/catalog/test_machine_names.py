@@ -64,7 +64,7 @@ def test_each_row_answers_to_its_own_name_and_aliases(row) -> None:
         ("Strix Halo (Ryzen AI Max 390, Radeon 8050S)", "Strix Halo (Ryzen AI Max 390)"),
         ("Bosgame M5 128GB (Strix Halo)", STRIX_HALO), ("Beelink GTR9 Pro 128GB+2TB", STRIX_HALO),
         ("HP ZBook Ultra G1a 14", STRIX_HALO), ("GMKtec EVO-X2 96GB", STRIX_HALO),
-        ("NVIDIA GB10", "DGX Spark"), ("Dell Pro Max with GB10", "DGX Spark"), ("ASUS Ascent GX10 128GB", "DGX Spark"),
+        ("NVIDIA GB10", "DGX Spark"), ("Dell Pro Max with GB10", "DGX Spark"), ("ASUS GX10 128GB", "DGX Spark"),
         ("Jetson AGX Orin 32GB", "Jetson AGX Orin 32GB"),
         ("Ryzen AI 9 HX 370", "Strix Point (Ryzen AI 9 HX 370, Radeon 890M)"),
         ("Lenovo Legion 5 Pro 16ACH6H", LEGION_5_PRO), ("16ach6h 32GB", LEGION_5_PRO),
