@@ -37,10 +37,20 @@ STRATEGIES = {
 }
 
 
-def report(prediction: Prediction, case: Case, capacity: Capacity, emphasis: Callable[[str], str] = str) -> str:
-    """The whole report. `emphasis` marks headings, for a terminal that can."""
+def report(
+    prediction: Prediction,
+    case: Case,
+    capacity: Capacity,
+    whole_context_s: float | None = None,
+    emphasis: Callable[[str], str] = str,
+) -> str:
+    """The whole report.
+
+    `whole_context_s`: time to the first token when all of a filled context is read anew. `emphasis` marks headings,
+    for a terminal that can.
+    """
     title = f"{prediction.model} {prediction.quant} on {prediction.machine}"
-    blocks = [[emphasis(line) for line in wrap(title, WIDTH)], [*_speeds(prediction)]]
+    blocks = [[emphasis(line) for line in wrap(title, WIDTH)], [*_speeds(prediction, whole_context_s)]]
     for heading, lines in _sections(prediction, case, capacity):
         if lines:
             blocks.append([emphasis(heading), *lines])
@@ -79,7 +89,7 @@ def seconds(value: float) -> str:
     return f"{number(value)} s" if value < 120 else f"{value // 60:,.0f} min {value % 60:.0f} s"
 
 
-def _speeds(prediction: Prediction) -> Iterator[str]:
+def _speeds(prediction: Prediction, whole_context_s: float | None) -> Iterator[str]:
     load = prediction.scenario.workload
     if prediction.decode_tok_s is None:
         yield from _row("Does not fit", "no speed can be given; see below what would make it fit")
@@ -90,7 +100,8 @@ def _speeds(prediction: Prediction) -> Iterator[str]:
     if prediction.prefill_tok_s is not None:
         yield from _row("Reading", f"{_range(prediction.prefill_tok_s)}, a prompt of {load.prompt_tokens:,} tokens")
     if prediction.time_to_first_token_s is not None:
-        yield from _row("First token", f"after {seconds(prediction.time_to_first_token_s)}")
+        anew = f"; {seconds(whole_context_s)} when the whole context is read anew" if whole_context_s else ""
+        yield from _row("First token", f"after {seconds(prediction.time_to_first_token_s)}{anew}")
     if prediction.load_time_s is not None:
         yield from _row("Start", f"{seconds(prediction.load_time_s)} to read the model from a cold disk")
     yield from _row("Limited by", LIMITS[prediction.bottleneck or "vram_bandwidth"])

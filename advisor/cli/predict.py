@@ -7,6 +7,7 @@ import click
 from advisor.errors import InputError
 
 if TYPE_CHECKING:
+    from advisor.answer import Prediction
     from advisor.scenario import Scenario
 
 EXAMPLES = """
@@ -163,7 +164,19 @@ def _single(options: dict[str, Any]) -> None:
     else:
         from advisor.report import report
 
-        click.echo(report(prediction, case, capacity, emphasis=lambda text: click.style(text, bold=True)))
+        anew = _read_anew(scenario).time_to_first_token_s if scenario.workload.context_depth else None
+        click.echo(report(prediction, case, capacity, anew, emphasis=lambda text: click.style(text, bold=True)))
+
+
+def _read_anew(scenario: "Scenario") -> "Prediction":
+    """The same with an empty context and all of it in the prompt."""
+    from advisor.knowledge import load
+    from advisor.prediction import predict
+
+    work = scenario.workload
+    whole = {"context_depth": 0, "prompt_tokens": work.context_depth + work.prompt_tokens}
+    engine = scenario.engine.model_copy(update={"n_ctx": scenario.context_tokens})
+    return predict(scenario.model_copy(update={"workload": work.model_copy(update=whole), "engine": engine}), load())
 
 
 def _here(options: dict[str, Any]) -> "Scenario":
