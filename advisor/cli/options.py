@@ -170,7 +170,7 @@ def _allocated(options: Mapping[str, Any]) -> int | None:
     context: int | None = options["context"]
     if context is None or context <= 0:
         return context
-    need = (options["depth"] or 0) + options["prompt"] + options["gen"]
+    need: int = (options["depth"] or 0) + options["prompt"] + options["gen"]
     return max(context, -(-need // CONTEXT_PAD) * CONTEXT_PAD)
 
 

@@ -44,7 +44,8 @@ def test_the_options_become_the_scenario(capsys: Captured) -> None:
     found = predicted(
         capsys, *MODEL, "--gpu", "2x RTX 3090", "--pcie", "4x8", "--cpu", "Ryzen 7 5800X", "--ram", "DDR4-3600 4x16",
         "--n-gpu-layers", "99", "--n-cpu-moe", "10", "--kv-type", "q8_0", "--threads", "6", "--ubatch", "1024",
-        "--users", "2", "--no-mmap", "--flash-attn", "--backend", "vulkan", "--prompt", "1000", "--gen", "50", "--storage", "7 GB/s",
+        "--users", "2", "--no-mmap", "--flash-attn", "--backend", "vulkan", "--prompt", "1000", "--gen", "50",
+        "--storage", "7 GB/s",
     )  # fmt: skip
     scenario = found["scenario"]
     card = {"name": "RTX 3090", "count": 2, "vram_gb": None, "pcie_gen": 4, "pcie_lanes": 8}
