@@ -64,9 +64,16 @@ def _sections(prediction: Prediction, case: Case, capacity: Capacity) -> list[tu
         ("Room", [*_room(case, capacity)]),
         ("Mind", [line for item in prediction.warnings for line in _point(item.message)]),
         ("Assumed", [line for item in prediction.assumptions for line in _point(item)]),
-        ("To run it", _command(prediction.flags["llama-server"])),
-        ("To check it", _command(prediction.flags["llama-bench"])),
+        *_commands(prediction),
     ]
+
+
+def _commands(prediction: Prediction) -> list[tuple[str, list[str]]]:
+    """What to type; nothing where it cannot run."""
+    if prediction.decode_tok_s is None:
+        return []
+    flags = prediction.flags
+    return [("To run it", _command(flags["llama-server"])), ("To check it", _command(flags["llama-bench"]))]
 
 
 def number(value: float) -> str:

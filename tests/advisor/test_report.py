@@ -73,6 +73,7 @@ def test_what_does_not_fit_says_so_and_what_would() -> None:
     assert "Does not fit" in found
     assert "does not fit" in section(found, "Mind")
     assert "GiB hold all of it" in section(found, "Room")
+    assert "llama-server" not in found
 
 
 def test_assumptions_and_warnings_are_listed() -> None:
