@@ -100,7 +100,7 @@ def _part(text: str) -> tuple[str, str, list[str]]:
     for find_other in (_machine, _plain):
         named = find_other(text)
         if named:
-            return *named, []
+            return *named, [] if _words(named[1]) <= _words(text) else [f"{text!r} taken as {named[1]}"]
     close = sorted({*nearest, *(row.name for _, row in _plain_rows())}, key=lambda name: -_likeness(text, name))[:4]
     raise InputError(f"--own: {text!r} names no part of the catalog; nearest: {', '.join(close)}")
 

@@ -20,7 +20,7 @@ from advisor.errors import InputError
 from advisor.knowledge import Knowledge
 from advisor.ownership import Owned, owned_parts
 from advisor.platforms import front
-from advisor.quality import quality_order
+from advisor.quality import NATIVE, quality_order
 from advisor.scenario import Scenario
 from advisor.search import Offer, Search
 from advisor.stock import Stock, stock_of
@@ -189,6 +189,8 @@ def _reaching(wish: Wish, offers: Iterable[Offer]) -> list[Offer]:
 def _choice(wish: Wish, quant: str, asked: str | None, basis: str) -> str:
     if asked:
         return f"{quant}, as asked"
+    if quant == NATIVE:
+        return f"{quant}, {basis}; --quant chooses another"
     within = f" within ${wish.budget_usd:,.0f}" if wish.budget_usd else ""
     return (
         f"{quant}, the best quality that reaches {wish.min_tok_s:g} tok/s{within} (by {basis}); --quant chooses another"

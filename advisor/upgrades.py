@@ -67,7 +67,9 @@ def upgrade(offer: Offer, swap: Offer) -> Upgrade:
     """The difference of two offers in words and numbers."""
     before, after = _parts(offer), _parts(swap)
     buy, instead = _named(after - before), _named(before - after)
-    shown, replaced = (", ".join(_told(parts)) for parts in (after - before, before - after))
+    kept = {name for _, name in before & after}
+    shown = ", ".join(f"another {name}" if name in kept else name for name in _told(after - before))
+    replaced = ", ".join(_told(before - after))
     extra = round(swap.build.price_usd - offer.build.price_usd, 2)
     gain = _gain(offer, swap)
     return Upgrade(
