@@ -37,14 +37,14 @@ def capacity_of(case: Case) -> Capacity:
     engine = case.scenario.engine
     everything, experts_out = _gpu_floors(case)
     return Capacity(
-        longest_context=_longest_context(case, *shown),
-        longest_context_replanned=_longest_context(case, engine.n_gpu_layers, engine.n_cpu_moe),
+        longest_context=longest_context(case, *shown),
+        longest_context_replanned=longest_context(case, engine.n_gpu_layers, engine.n_cpu_moe),
         vram_for_everything_gib=everything, vram_floor_gib=experts_out,
         ram_floor_gib=None if case.machine.unified else _ram_floor(case, *shown),
     )  # fmt: skip
 
 
-def _longest_context(case: Case, n_gpu_layers: int | None, n_cpu_moe: int | None) -> int | None:
+def longest_context(case: Case, n_gpu_layers: int | None, n_cpu_moe: int | None) -> int | None:
     """Largest n_ctx, in steps of the cache's padding, that fits without reading from disk for it."""
     steps = max(1, (case.llm.max_context or case.scenario.context_tokens) // CONTEXT_PAD)
     from_disk = case.placement.storage_bytes > 0
