@@ -59,7 +59,8 @@ def test_no_byte_is_lost_or_counted_twice(
     on_gpu = gpu_weights(needs, found)
     caches = needs.kv + needs.state
     used = sum(need > 0 for need in found.vram_bytes)
-    buffers = used * (needs.compute + BACKEND_CONTEXT_BYTES["cuda"])
+    compute = needs.compute_offload if found.experts_on_cpu.any() else needs.compute
+    buffers = used * (compute + BACKEND_CONTEXT_BYTES["cuda"])
     cpu_buffer = needs.compute_cpu if found.n_gpu_layers else needs.compute
     on_cpu = found.layer_device == CPU
     assert sum(found.vram_bytes) == pytest.approx(on_gpu + caches[~on_cpu].sum() + buffers, rel=ROUNDING)
