@@ -23,6 +23,8 @@ class Setting(NamedTuple):
     backend: str
     architecture: str
     chip: str
+    form: str
+    """desktop, laptop, workstation, datacentre, integrated."""
     engine: str
     """llama.cpp, ik_llama.cpp."""
     era: str
@@ -62,6 +64,7 @@ _GPU = (
     ("{backend}/{era}", 0.15),
     ("{stated}", 0.1),
     ("{layout}", 0.15),
+    ("{form}", 0.2),
 )
 _FAMILY = (
     ("{family}", 0.2),
@@ -73,8 +76,9 @@ _MICROS = (
     ("{backend}", 0.5),
     ("{backend}/{architecture}", 0.3),
     ("{backend}/{era}", 0.4),
-    ("{stated}", 0.3),
+    ("{stated}", 0.6),
     ("{layout}", 0.3),
+    ("{form}", 0.4),
 )
 _CPU = (
     ("{microarchitecture}", 0.2),

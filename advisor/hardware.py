@@ -1,5 +1,6 @@
 """From the hardware of a scenario to a `Machine`: names become catalog rows, and what was not said is filled in and noted."""
 
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -15,6 +16,8 @@ from catalog.names.storage import storage_read_gb_s
 from catalog.parts import Cpu, Gpu, Laptop, UnifiedMachine
 from catalog.units import GIB
 
+_SERVER_WORDS = re.compile(r"\b(xeon|epyc|server|dual[- ]socket)\b", re.IGNORECASE)
+_CORES = re.compile(r"(\d+)[- ]?(cores?|threads?)\b")
 NVME_GB_S = (3.5, 0.06)
 """Sequential and QD1 random read of a common PCIe 3.0 NVMe disk (WD Blue SN550 / Samsung 970 EVO class data sheets)."""
 TYPICAL_UNIFIED_GIB = 32.0
@@ -82,7 +85,7 @@ def _device(row: Gpu, request: GpuRequest, cpu: Cpu | None) -> GpuDevice:
         form=row.form,
         vram_bytes=row.usable_vram_gib * GIB,
         bandwidth_gb_s=row.bandwidth_gb_s,
-        fp16_tflops=row.fp16_tensor_tflops or row.fp16_shader_tflops,
+        fp16_tflops=row.fp16_tensor_tflops or max(row.fp16_shader_tflops, row.fp32_shader_tflops),
         link_gb_s=pcie_gb_s(generation, request.pcie_lanes or row.pcie_lanes),
     )
 
@@ -99,11 +102,20 @@ def _find_cpu(text: str | None, noted: _Noted) -> tuple[Cpu | None, _Noted]:
 
 def _cpu_side(row: Cpu | None, hardware: Hardware, gpus: tuple[Gpu, ...], noted: _Noted) -> tuple[CpuSide, _Noted]:
     sockets = socket_count(hardware.cpu) if hardware.cpu else 1
-    if row is None:
-        row = cpu_by_platform(platform_hint(hardware.cpu) if hardware.cpu else None, hardware.ram.type, gpus)
-        said = f"CPU {hardware.cpu!r} names no CPU of the catalog" if hardware.cpu else "no CPU given"
-        noted = noted.and_("cpu", f"{said}: taken as {row.name}")
-    return cpu_side(row, sockets), noted
+    if row is not None:
+        return cpu_side(row, sockets), noted
+    text = hardware.cpu or ""
+    hint = platform_hint(text) if text else None
+    row = cpu_by_platform(hint, hardware.ram.type, gpus, bool(_SERVER_WORDS.search(text)))
+    said = f"CPU {text!r} names no CPU of the catalog" if text else "no CPU given"
+    side, cores = cpu_side(row, sockets), _cores_said(text)
+    return replace(side, cores=cores or side.cores), noted.and_("cpu", f"{said}: taken as {row.name}")
+
+
+def _cores_said(text: str) -> int | None:
+    """Cores that a text states of a CPU that it does not name; threads count as half a core."""
+    found = _CORES.search(text)
+    return int(found[1]) if found and "core" in found[0] else max(1, int(found[1]) // 2) if found else None
 
 
 def cpu_side(row: Cpu, sockets: int = 1) -> CpuSide:

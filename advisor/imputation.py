@@ -28,13 +28,16 @@ def common_ram_type(gpus: Sequence[Gpu]) -> str:
     return "DDR5" if any(gpu.architecture in NEWEST_ARCHITECTURES for gpu in gpus) else "DDR4"
 
 
-def cpu_by_platform(hint: str | None, ram_type: str | None, gpus: Sequence[Gpu]) -> Cpu:
+def cpu_by_platform(hint: str | None, ram_type: str | None, gpus: Sequence[Gpu], is_server: bool = False) -> Cpu:
     """A common CPU of the platform that the words hint at (a microarchitecture), else of the GPU's years.
 
     Raises `LookupError` when the catalog has no CPU for the memory type.
     """
     if hint:
-        peers = sorted((row for row in cpus() if row.microarchitecture == hint), key=lambda row: row.cores)
+        peers = sorted(
+            (row for row in cpus() if row.microarchitecture == hint and (row.segment == "server") == is_server),
+            key=lambda row: row.cores,
+        )
         if peers:
             return peers[len(peers) // 2]
     kind = (
@@ -43,7 +46,7 @@ def cpu_by_platform(hint: str | None, ram_type: str | None, gpus: Sequence[Gpu])
         .replace("LPDDR5", "DDR5")
         .replace("LPDDR4X", "DDR4")
     )
-    server = bool(gpus) and all(gpu.form in SERVER_FORMS for gpu in gpus)
+    server = is_server or (bool(gpus) and all(gpu.form in SERVER_FORMS for gpu in gpus))
     name = (COMMON_SERVERS if server else COMMON_CPUS).get(kind, COMMON_CPUS["DDR4"])
     row = _by_name(name) or next((row for row in cpus() if kind in row.memory_types), None)
     if row is None:

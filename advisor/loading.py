@@ -153,7 +153,7 @@ def prefill_work(footprint: Footprint, placement: Placement, machine: Machine, u
     active = footprint.n_experts_used / footprint.n_experts if footprint.n_experts else 1.0
     offload = bool(machine.gpus) and machine.backend != "cpu" and not machine.unified
     offload = offload and tokens / batches >= usage.offload_min_batch
-    used = np.unique(placement.layer_device[sides.on_gpu])
+    used = set(placement.layer_device[sides.on_gpu].tolist())
     stages = float(len(used)) if placement.strategy == "multi_gpu" and batches > 1 else 1.0
     return {
         "prompt_tokens": tokens,

@@ -39,7 +39,7 @@ class GpuDevice:
     """What programs may allocate in all before anything runs."""
     bandwidth_gb_s: float
     fp16_tflops: float
-    """Dense matrix units where there are any, else shaders."""
+    """Dense matrix units where there are any, else the faster of the FP16 and FP32 shaders (Pascal's FP16 runs at 1/64)."""
     link_gb_s: float
 
 

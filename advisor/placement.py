@@ -6,7 +6,6 @@ Source: llama.cpp src/llama-model.cpp `load_tensors`, common/arg.cpp (read 2026-
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ BACKEND_CONTEXT_BYTES = {"cuda": 300 * MIB, "rocm": 350 * MIB, "vulkan": 150 * M
 """Taken by a backend before anything is allocated. Source: design notes "a few hundred MB"; llama.cpp pull 16653 (--fit) margins."""
 PLANNING_MARGIN = 0.03
 """Share of VRAM the planner leaves free, for fragmentation and the desktop; llama.cpp's --fit leaves 1 GiB by default."""
-SYSTEM_RAM_BYTES = 2.0 * GIB
+SYSTEM_RAM_BYTES = 3.0 * GIB
 """Left to the operating system when a model is fitted into RAM."""
 NEARLY = 1.15
 """A number of experts asked for is kept with all layers on the GPU up to this estimate of the memory needed."""
@@ -42,6 +41,8 @@ class Demand:
     state: Layers
     output: float
     compute: float
+    compute_offload: float
+    """Compute buffer of a GPU that also receives copies of RAM-resident experts in prefill."""
     compute_cpu: float
 
     @property
@@ -78,7 +79,10 @@ def demand_of(
     footprint: Footprint, n_ctx: int, kv_types: tuple[str, str], ubatch: int, flash_attn: bool, users: int
 ) -> Demand:
     """Sizes of everything that a placement must find room for. `n_ctx` is per sequence."""
-    compute = [float(compute_buffer_bytes(footprint, ubatch, n_ctx, flash_attn, gpu)) for gpu in (True, False)]
+    on_gpu, offload, beside = (
+        float(compute_buffer_bytes(footprint, ubatch, n_ctx, flash_attn, gpu, copies))
+        for gpu, copies in ((True, False), (True, True), (False, False))
+    )
     return Demand(
         footprint=footprint,
         resident=footprint.layer_resident_bytes.sum(axis=1),
@@ -86,8 +90,9 @@ def demand_of(
         kv=np.asarray(kv_bytes(footprint, n_ctx, *kv_types, ubatch, users)),
         state=footprint.layer_recurrent_bytes * users,
         output=float(footprint.output_bytes.sum()),
-        compute=compute[0],
-        compute_cpu=compute[1],
+        compute=on_gpu,
+        compute_offload=offload,
+        compute_cpu=beside,
     )
 
 
@@ -111,23 +116,22 @@ def place(
     if candidate.fits or asked or machine.unified or (wished_experts is not None and candidate.exceeded <= NEARLY):
         return candidate
     if wished_experts is None and moe:
-        candidate = _fewest_experts(demand, machine, candidate, mmap)
+        candidate = _fewest_experts(demand, machine, candidate.n_gpu_layers, mmap)
     if candidate.fits or wished_layers is not None:
         return candidate
     return _most_layers(demand, machine, candidate.n_cpu_moe, mmap)
 
 
-def _fewest_experts(demand: Demand, machine: Machine, full: Placement, mmap: bool | None) -> Placement:
-    """Smallest n_cpu_moe that fits, or all when none does; `full` is the placement with all experts on the GPUs."""
-    room = np.ones(demand.footprint.n_layers, dtype=np.bool_)
-    for index, (need, limit) in enumerate(zip(full.vram_bytes, _limits(machine), strict=True)):
-        moved = np.cumsum(np.where(full.layer_device == index, demand.experts, 0.0))
-        room &= need - moved <= limit
-    if room.any():
-        found = _settle(demand, machine, full.n_gpu_layers, int(room.argmax()) + 1, mmap)
-        if found.fits:
-            return found
-    return _settle(demand, machine, full.n_gpu_layers, demand.footprint.n_layers, mmap)
+def _fewest_experts(demand: Demand, machine: Machine, n_gpu_layers: int, mmap: bool | None) -> Placement:
+    """Smallest n_cpu_moe that fits (the VRAM needed falls with it), or all when none does."""
+    low, high = 1, demand.footprint.n_layers
+    while low < high:
+        middle = (low + high) // 2
+        if _settle(demand, machine, n_gpu_layers, middle, mmap).fits:
+            high = middle
+        else:
+            low = middle + 1
+    return _settle(demand, machine, n_gpu_layers, low, mmap)
 
 
 def _most_layers(demand: Demand, machine: Machine, n_cpu_moe: int, mmap: bool | None) -> Placement:
@@ -142,15 +146,22 @@ def _most_layers(demand: Demand, machine: Machine, n_cpu_moe: int, mmap: bool | 
     return _settle(demand, machine, low, n_cpu_moe, mmap)
 
 
-@lru_cache(maxsize=20_000)
-def _split(n_layers: int, on_gpu: int, vram_bytes: tuple[float, ...]) -> NDArray[np.int64]:
-    """Device of each layer and of the output (last entry): the last `on_gpu` of n_layers + 1, split by GPU memory."""
+def _split(demand: Demand, on_gpu: int, n_cpu_moe: int, machine: Machine) -> NDArray[np.int64]:
+    """Device of each layer and of the output (last entry): the last `on_gpu` of n_layers + 1, in proportion to GPU memory.
+
+    Layers count by their bytes on the GPU, as --fit balances them; without experts in RAM that is nearly the split by layers.
+    """
+    n_layers = demand.footprint.n_layers
     devices = np.full(n_layers + 1, CPU, dtype=np.int64)
-    if on_gpu:
-        shares = np.cumsum(vram_bytes)
-        position = np.arange(on_gpu) / on_gpu
-        devices[n_layers + 1 - on_gpu :] = np.searchsorted(shares / shares[-1], position, side="right")
-    devices.flags.writeable = False
+    first = n_layers + 1 - on_gpu
+    if len(machine.gpus) == 1 or not on_gpu:
+        devices[first:] = 0
+        return devices
+    experts = np.where(np.arange(n_layers) < n_cpu_moe, 0.0, demand.experts)
+    sizes = np.append(demand.resident + demand.kv + demand.state + experts, demand.output)[first:]
+    shares = np.cumsum([gpu.vram_bytes for gpu in machine.gpus])
+    middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
+    devices[first:] = np.searchsorted(shares / shares[-1], middle, side="right")
     return devices
 
 
@@ -162,7 +173,7 @@ def _limits(machine: Machine) -> list[float]:
 def _settle(demand: Demand, machine: Machine, on_gpu: int, n_cpu_moe: int, mmap: bool | None) -> Placement:
     """The placement for given numbers, with the room that it takes."""
     n_layers = demand.footprint.n_layers
-    devices = _split(n_layers, on_gpu, tuple(gpu.vram_bytes for gpu in machine.gpus))
+    devices = _split(demand, on_gpu, n_cpu_moe, machine)
     layer_device = devices[:-1]
     experts_on_cpu = (demand.experts > 0) & ((np.arange(n_layers) < n_cpu_moe) | (layer_device == CPU))
     vram = _vram(demand, machine, devices, experts_on_cpu)
@@ -193,12 +204,13 @@ def _vram(
 ) -> tuple[float, ...]:
     per_layer = demand.resident + np.where(experts_on_cpu, 0.0, demand.experts) + demand.kv + demand.state
     context = BACKEND_CONTEXT_BYTES.get(machine.backend, 0)
+    compute = demand.compute_offload if experts_on_cpu.any() else demand.compute
     need = []
     for index in range(len(machine.gpus)):
         mine = devices[:-1] == index
         used = bool(mine.any()) or devices[-1] == index
         output = demand.output if devices[-1] == index else 0.0
-        need.append(float(per_layer[mine].sum()) + output + demand.compute + context if used else 0.0)
+        need.append(float(per_layer[mine].sum()) + output + compute + context if used else 0.0)
     return tuple(need)
 
 
@@ -228,4 +240,4 @@ def _strategy(
         return "expert_offload"
     if on_gpu <= demand.footprint.n_layers:
         return "layer_split"
-    return "multi_gpu" if len(np.unique(layer_device)) > 1 else "full_gpu"
+    return "multi_gpu" if len(set(layer_device.tolist())) > 1 else "full_gpu"

@@ -52,6 +52,7 @@ def setting_of(scenario: Scenario, machine: Machine, placement: Placement) -> Se
         backend=machine.backend,
         architecture=main.architecture if main else "none",
         chip=main.name if main else "none",
+        form=main.form if main else "none",
         engine=engine.name,
         era=era_of(engine.version, engine.released),
         stated="unstated" if engine.released and not engine.version else "stated",

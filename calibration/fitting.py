@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import least_squares
 from scipy.sparse import csr_matrix, diags, vstack
+from scipy.sparse.linalg import LinearOperator
 
 from advisor.case import Case
 from advisor.coefficients import COEFFICIENTS, Coefficient, labels_of
@@ -23,6 +25,11 @@ NOISE = {"decode": 0.12, "prefill": 0.25}
 """Standard deviation of log(predicted / measured) that a good fit leaves, by kind of speed: the unit of the residuals."""
 ROBUST_FROM = 1.5
 """Residuals beyond so many noise deviations pull like a Huber loss: linearly."""
+MOST_ROUNDS = 12
+EVALUATIONS = 4
+"""Rounds of robust weights, and evaluations of the physics within each."""
+CONVERGED = 1e-4
+"""Relative gain of a round below which the fit ends."""
 STEP = 1e-4
 """Step in log space of the sensitivities."""
 
@@ -131,18 +138,6 @@ def columns_of(observations: Sequence[Observation]) -> list[Column]:
     return list(found.values())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fit:
-    """A finished fit: one value and standard error per column."""
-
-    columns: list[Column]
-    theta: Array
-    standard_error: Array
-    informed: NDArray[np.bool_]
-    designs: list[Design]
-    weights: Array
-
-
 def weights_of(observations: Sequence[Observation]) -> Array:
     """Weight of each residual: machines count alike up to the square root of their rows, unknown hardware counts less."""
     keys = [(item.kind, item.machine) for item in observations]
@@ -154,49 +149,103 @@ def weights_of(observations: Sequence[Observation]) -> Array:
     return np.array([counts[key] ** -0.25 for key in keys]) / np.where(beside, doubt, 1.0)
 
 
+class Problem:
+    """The fit's equations: residuals of the runs, their slopes, weights and priors. Runs are ordered by kind of speed."""
+
+    def __init__(self, ordered: Sequence[Observation], columns: Sequence[Column]) -> None:
+        index = {(column.coefficient.name, column.label): place for place, column in enumerate(columns)}
+        kinds = [kind for kind in ("decode", "prefill") if any(item.kind == kind for item in ordered)]
+        self.designs = [Design(kind, [item for item in ordered if item.kind == kind], index) for kind in kinds]
+        self.weights = weights_of(ordered) / np.array([NOISE[item.kind] for item in ordered])
+        self.prior = np.array([column.prior for column in columns])
+        self.precision = np.array([column.deviation for column in columns]) ** -2.0
+
+    def residuals(self, theta: Array) -> Array:
+        """log(measured / predicted) speed of every run."""
+        return np.concatenate([design.residuals(theta) for design in self.designs])
+
+    def jacobian(self, theta: Array) -> csr_matrix:
+        """Slopes of the residuals, shape (runs, parameters)."""
+        return vstack([design.jacobian(theta) for design in self.designs]).tocsr()
+
+    def robust_weights(self, residuals: Array) -> Array:
+        """Squared weights of the runs, smaller for far residuals (Huber)."""
+        scaled = np.abs(residuals * self.weights)
+        weights: Array = self.weights**2 * np.minimum(1.0, ROBUST_FROM / np.maximum(scaled, 1e-12))
+        return weights
+
+    def normal(self, slope: csr_matrix, weights: Array) -> Array:
+        """Normal matrix with the priors' precision, shape (parameters, parameters)."""
+        matrix: Array = (slope.T @ diags(weights) @ slope).toarray()
+        matrix[np.diag_indices_from(matrix)] += self.precision
+        return matrix
+
+    def cost(self, theta: Array) -> float:
+        """Huber loss of the runs plus the priors' squares."""
+        scaled = np.abs(self.residuals(theta) * self.weights)
+        loss = np.where(scaled > ROBUST_FROM, 2 * ROBUST_FROM * scaled - ROBUST_FROM**2, scaled**2)
+        return float(loss.sum() + ((theta - self.prior) ** 2 * self.precision).sum())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """A finished fit: one value and standard error per column."""
+
+    columns: list[Column]
+    theta: Array
+    standard_error: Array
+    informed: NDArray[np.bool_]
+    problem: Problem
+
+
 def fit(observations: Sequence[Observation], start: "Fit | None" = None) -> Fit:
-    """Fit all effects to the observations, from the priors or from an earlier fit."""
+    """Fit all effects to the observations, from the priors or from an earlier fit.
+
+    Robust by reweighting: each round solves a weighted least-squares problem through the physics, then weighs anew.
+    """
     ordered = sorted(observations, key=lambda item: item.kind)
     columns = start.columns if start else columns_of(ordered)
-    index = {(column.coefficient.name, column.label): place for place, column in enumerate(columns)}
-    kinds = [kind for kind in ("decode", "prefill") if any(item.kind == kind for item in ordered)]
-    designs = [Design(kind, [item for item in ordered if item.kind == kind], index) for kind in kinds]
-    weights = weights_of(ordered) / np.array([NOISE[item.kind] for item in ordered])
-    prior = np.array([column.prior for column in columns])
-    spread = np.array([column.deviation for column in columns])
-
-    def residuals(theta: Array) -> Array:
-        runs = np.concatenate([design.residuals(theta) for design in designs])
-        return np.concatenate([runs * weights, (theta - prior) / spread])
-
-    def jacobian(theta: Array) -> csr_matrix:
-        runs = vstack([design.jacobian(theta) for design in designs])
-        return vstack([diags(weights) @ runs, diags(1 / spread)]).tocsr()
-
-    found = least_squares(
-        residuals, start.theta if start else prior, jacobian, method="trf", x_scale=spread, tr_solver="lsmr",
-        loss=_robust(len(ordered)), max_nfev=60 if start is None else 6, ftol=1e-5, xtol=1e-6,
-    )  # fmt: skip
-    error, informed = _uncertainty(jacobian(found.x), spread)
-    return Fit(columns, found.x, error, informed, designs, weights)
+    problem = Problem(ordered, columns)
+    theta = start.theta if start else problem.prior
+    cost = problem.cost(theta)
+    for _ in range(MOST_ROUNDS):
+        moved = _solve_round(problem, theta)
+        gain, theta = cost - problem.cost(moved), moved
+        cost -= gain
+        if gain < CONVERGED * cost:
+            break
+    error, informed = _uncertainty(problem, theta)
+    return Fit(columns, theta, error, informed, problem)
 
 
-def _robust(runs: int):  # type: ignore[no-untyped-def]
-    """Huber loss on the runs, none on the priors (scipy's `loss` callable: rho, rho', rho'' of squared residuals)."""
+def _solve_round(problem: Problem, theta: Array) -> Array:
+    """Least squares with the robust weights of `theta`, in coordinates that the Cholesky factor makes well conditioned."""
+    weights = problem.robust_weights(problem.residuals(theta))
+    factor = cholesky(problem.normal(problem.jacobian(theta), weights), lower=False)
+    root, prior_root = np.sqrt(weights), np.sqrt(problem.precision)
 
-    def loss(z: Array) -> Array:
-        far = (np.arange(len(z)) < runs) & (z > ROBUST_FROM**2)
-        root = np.sqrt(np.where(far, z, 1.0))
-        value = np.where(far, 2 * ROBUST_FROM * root - ROBUST_FROM**2, z)
-        return np.stack(
-            [value, np.where(far, ROBUST_FROM / root, 1.0), np.where(far, -ROBUST_FROM / (2 * root**3), 0.0)]
+    def place(y: Array) -> Array:
+        return np.asarray(theta + solve_triangular(factor, y))
+
+    def residuals(y: Array) -> Array:
+        moved = place(y)
+        return np.concatenate([problem.residuals(moved) * root, (moved - problem.prior) * prior_root])
+
+    def jacobian(y: Array) -> LinearOperator:
+        slope = vstack([diags(root) @ problem.jacobian(place(y)), diags(prior_root)]).tocsr()
+        return LinearOperator(
+            slope.shape,
+            matvec=lambda v: slope @ solve_triangular(factor, v),
+            rmatvec=lambda v: solve_triangular(factor, slope.T @ v, trans="T"),
+            dtype=np.float64,
         )
 
-    return loss
+    found = least_squares(residuals, np.zeros_like(theta), jacobian, method="trf", tr_solver="lsmr", max_nfev=EVALUATIONS)
+    return place(found.x)
 
 
-def _uncertainty(jacobian: csr_matrix, prior_deviation: Array) -> tuple[Array, NDArray[np.bool_]]:
+def _uncertainty(problem: Problem, theta: Array) -> tuple[Array, NDArray[np.bool_]]:
     """Standard errors, and which parameters the runs narrowed by more than a twentieth of their prior."""
-    information = (jacobian.T @ jacobian).toarray()
-    error = np.sqrt(np.diag(np.linalg.inv(information)))
-    return error, error < 0.95 * prior_deviation
+    weights = problem.robust_weights(problem.residuals(theta))
+    error = np.sqrt(np.diag(np.linalg.inv(problem.normal(problem.jacobian(theta), weights))))
+    return error, error < 0.95 / np.sqrt(problem.precision)
