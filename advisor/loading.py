@@ -1,4 +1,6 @@
-"""The work that a placement gives to each device: bytes, weights and matrix counts of one decode step and of one prompt."""
+"""The work that a placement gives to each device: bytes, weights and matrix counts of one decode step and of one
+prompt.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -88,21 +90,22 @@ def decode_work(footprint: Footprint, placement: Placement, machine: Machine, us
     kv = np.asarray(kv_read_bytes(footprint, usage.depth, *usage.kv_types)) * usage.users
     gpu, experts = sides.on_gpu, sides.expert_on_gpu
     moe = footprint.layer_is_moe
-    dense_s = (shares.resident_bytes[gpu] / sides.bandwidth[gpu, None]).sum(axis=0)
+    per_byte_s = gpu / sides.bandwidth
+    dense_s = per_byte_s @ shares.resident_bytes
     if sides.output_on_gpu:
         dense_s = dense_s + shares.output_bytes / sides.output_bandwidth
     matrices = footprint.layer_matrices - np.where(moe & ~experts, EXPERT_MATRICES, 0)
     return {
         "gpu_dense_s": dense_s,
-        "gpu_expert_s": (shares.expert_bytes[experts] / sides.bandwidth[experts, None]).sum(axis=0) * read,
-        "gpu_kv_s": float((kv[gpu] / sides.bandwidth[gpu]).sum()),
-        "gpu_state_s": float((state[gpu] / sides.bandwidth[gpu]).sum()),
-        "gpu_matrices": float(matrices[gpu].sum() + sides.output_on_gpu),
-        "gpu_moe_layers": float((moe & experts).sum()),
-        "gpu_recurrent_layers": float((gpu & (footprint.layer_recurrent_bytes > 0)).sum()),
+        "gpu_expert_s": (experts / sides.bandwidth) @ shares.expert_bytes * read,
+        "gpu_kv_s": float(per_byte_s @ kv),
+        "gpu_state_s": float(per_byte_s @ state),
+        "gpu_matrices": float(gpu @ matrices + sides.output_on_gpu),
+        "gpu_moe_layers": float(np.count_nonzero(moe & experts)),
+        "gpu_recurrent_layers": float(np.count_nonzero(gpu & (footprint.layer_recurrent_bytes > 0))),
         "gpu_used": float(gpu.any() or sides.output_on_gpu),
         "spill_s": _spill_s(footprint, placement, machine, read),
-        **_cpu_decode(shares, sides, moe, read, float((kv + state)[~gpu].sum()), placement),
+        **_cpu_decode(shares, sides, moe, read, float(~gpu @ (kv + state)), placement),
         **_link_decode(footprint, sides, moe, placement, machine, usage),
     }
 
@@ -121,15 +124,15 @@ def _cpu_decode(
 ) -> dict[str, Any]:
     cpu, experts = ~sides.on_gpu, moe & ~sides.expert_on_gpu
     output = 0.0 if sides.output_on_gpu else 1.0
-    size = shares.resident_bytes[cpu].sum(axis=0) + shares.expert_bytes[experts].sum(axis=0) * read
-    weights = shares.resident_weights[cpu].sum(axis=0) + shares.expert_weights[experts].sum(axis=0) * read
+    size = cpu @ shares.resident_bytes + experts @ shares.expert_bytes * read
+    weights = cpu @ shares.resident_weights + experts @ shares.expert_weights * read
     held = placement.ram_bytes + placement.storage_bytes
     size = size + output * shares.output_bytes
     return {
         "cpu_bytes": size,
         "cpu_weights": weights + output * shares.output_weights,
         "cpu_kv_bytes": cache_bytes,
-        "cpu_layers": float((cpu | experts).sum()),
+        "cpu_layers": float(np.count_nonzero(cpu | experts)),
         "missing_bytes": float(size.sum()) * (placement.storage_bytes / held if held else 0.0),
     }
 
@@ -137,9 +140,11 @@ def _cpu_decode(
 def _link_decode(
     footprint: Footprint, sides: _Sides, moe: NDArray[np.bool_], placement: Placement, machine: Machine, usage: Usage
 ) -> dict[str, float]:
-    """Crossings between devices: out and back for each layer whose experts alone are in RAM, once per change of device."""
-    split = int((sides.on_gpu & moe & ~sides.expert_on_gpu).sum())
-    hops = int((np.diff(placement.layer_device) != 0).sum())
+    """Crossings between devices: out and back for each layer whose experts alone are in RAM, once per change of
+    device.
+    """
+    split = np.count_nonzero(sides.on_gpu & moe & ~sides.expert_on_gpu)
+    hops = np.count_nonzero(placement.layer_device[1:] != placement.layer_device[:-1])
     link = machine.gpus[0].link_gb_s * GB if machine.gpus else float("inf")
     row = footprint.hidden_size * ACTIVATION_BYTES * usage.users
     return {"crossings": 2.0 * split + hops, "link_s": row * (split * (footprint.n_experts_used + 1) + hops) / link}
@@ -172,8 +177,8 @@ def _prefill_attention(footprint: Footprint, sides: _Sides, usage: Usage, tokens
     flops = footprint.layer_attention_flops * context * tokens
     gpu = sides.on_gpu
     return {
-        "prefill_attention_s": float((flops[gpu] / sides.flops[gpu]).sum()),
-        "prefill_cpu_kv_products": float(flops[~gpu].sum()) / 2,
+        "prefill_attention_s": float((gpu / sides.flops) @ flops),
+        "prefill_cpu_kv_products": float(~gpu @ flops) / 2,
     }
 
 
@@ -187,17 +192,16 @@ def _prefill_matrices(
     flops = np.where(sides.on_gpu, sides.flops, main.fp16_tflops * TERA if main else 1.0)
     bandwidth = np.where(sides.on_gpu, sides.bandwidth, main.bandwidth_gb_s * GB if main else 1.0)
     read = _experts_read(footprint, tokens / batches) * batches
-    streamed = shares.resident_bytes[gpu & ~sides.on_gpu].sum() * batches
-    streamed += shares.expert_bytes[experts & ~sides.expert_on_gpu].sum() * read
-    dense, routed = shares.resident_weights, shares.expert_weights * active
+    copied = (gpu & ~sides.on_gpu) @ shares.resident_bytes * batches
+    copied = copied + (experts & ~sides.expert_on_gpu) @ shares.expert_bytes * read
+    dense, routed = shares.resident_weights, shares.expert_weights
     cpu_dense, cpu_experts = ~gpu, moe & ~experts
     return {
-        "prefill_dense_s": (2 * tokens * dense[gpu] / flops[gpu, None]).sum(axis=0),
-        "prefill_expert_s": (2 * tokens * routed[experts] / flops[experts, None]).sum(axis=0),
-        "prefill_stream_s": (shares.resident_bytes[gpu] / bandwidth[gpu, None]).sum(axis=0) * batches
-        + (shares.expert_bytes[experts] / bandwidth[experts, None]).sum(axis=0) * read,
-        "prefill_link_s": float(streamed) / (main.link_gb_s * GB) if main else 0.0,
-        "prefill_products": tokens * (dense[cpu_dense].sum(axis=0) + routed[cpu_experts].sum(axis=0)),
-        "prefill_cpu_bytes": shares.resident_bytes[cpu_dense].sum(axis=0) * batches
-        + shares.expert_bytes[cpu_experts].sum(axis=0) * read,
+        "prefill_dense_s": 2 * tokens * ((gpu / flops) @ dense),
+        "prefill_expert_s": 2 * tokens * active * ((experts / flops) @ routed),
+        "prefill_stream_s": (gpu / bandwidth) @ shares.resident_bytes * batches
+        + (experts / bandwidth) @ shares.expert_bytes * read,
+        "prefill_link_s": float(copied.sum()) / (main.link_gb_s * GB) if main else 0.0,
+        "prefill_products": tokens * (cpu_dense @ dense + active * (cpu_experts @ routed)),
+        "prefill_cpu_bytes": cpu_dense @ shares.resident_bytes * batches + cpu_experts @ shares.expert_bytes * read,
     }
