@@ -17,10 +17,12 @@ def _vram(case: Case) -> Warning | None:
         return None
     share = f"{(place.exceeded - 1) * 100:.0f} %"
     if case.runs:
-        message = f"the placement asked for needs {share} more GPU memory than there is: it may fail to load or spill and slow down"
+        message = (
+            f"the placement asked for needs {share} more GPU memory than there is: it may fail to load or slow down"
+        )
         return Warning(code="vram_exceeded", message=f"{message}; raise n_cpu_moe or lower n_gpu_layers or the context")
-    message = f"it does not fit: {share} more memory is needed than there is; take a smaller quant, a shorter context or more memory"
-    return Warning(code="does_not_fit", message=message)
+    message = f"it does not fit: {share} more memory is needed than there is"
+    return Warning(code="does_not_fit", message=f"{message}; take a smaller quant, a shorter context or more memory")
 
 
 def _storage(case: Case) -> Warning | None:

@@ -37,7 +37,7 @@ class Stage(_Answer):
     seconds_per_token: float
 
 
-class Warning(_Answer):  # noqa: A001 - the contract's word
+class Warning(_Answer):
     """Something a user should know, with a code for programs."""
 
     code: str

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+from advisor.coefficients import Setting
 from advisor.errors import InputError
 from advisor.footprint import Footprint, footprint
 from advisor.hardware import machine_of
 from advisor.loading import Usage, work_of
 from advisor.machine import Machine
-from advisor.coefficients import Setting
 from advisor.placement import OVERFULL, Demand, Placement, demand_of, place
 from advisor.scenario import GgufFile, Scenario
 from advisor.setting import flash_of, setting_of
@@ -75,7 +75,7 @@ def case_of(scenario: Scenario) -> Case:
     engine, load = scenario.engine, scenario.workload
     machine = machine_of(scenario.hardware, engine.backend)
     print_, types = footprint(llm, quant), engine.kv_types
-    demand = _demand(print_, scenario.context_tokens, types, engine.ubatch, flash_of(scenario, machine), load.users)
+    demand = _demand(print_, scenario.context_tokens, types, engine.ubatch, flash_of(scenario), load.users)
     placement = place(demand, machine, engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap)
     usage = Usage(
         depth=load.decode_depth,

@@ -1,4 +1,6 @@
-"""From the hardware of a scenario to a `Machine`: names become catalog rows, and what was not said is filled in and noted."""
+"""From the hardware of a scenario to a `Machine`: names become catalog rows, and what was not said is filled in and
+noted.
+"""
 
 import re
 from dataclasses import dataclass, replace

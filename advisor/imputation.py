@@ -13,7 +13,7 @@ from catalog.tables import cpus
 NEWEST_ARCHITECTURES = frozenset({"ada", "blackwell", "rdna3", "rdna4", "battlemage", "hopper"})
 SERVER_FORMS = frozenset({"datacentre"})
 COMMON_MT_S = {"DDR3": 1600.0, "DDR4": 3200.0, "DDR5": 5600.0, "LPDDR4X": 4266.0, "LPDDR5": 6400.0, "LPDDR5X": 7500.0}
-"""Median data rate of the desktop kits and soldered memories on sale per type. Source: BuildCores OpenDB, 2026-08-17."""
+"""Median data rate of the kits and soldered memories on sale per type. Source: BuildCores OpenDB, 2026-08-17."""
 COMMON_CPUS = {"DDR3": "Core i7-4790", "DDR4": "Ryzen 7 5800X", "DDR5": "Ryzen 7 7700X"}
 COMMON_SERVERS = {"DDR4": "EPYC 7543", "DDR5": "EPYC 9355"}
 

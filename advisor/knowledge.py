@@ -1,4 +1,6 @@
-"""What was learned from measurements and is handed to a prediction: fitted efficiencies and the spreads of their errors."""
+"""What was learned from measurements and is handed to a prediction: fitted efficiencies and the spreads of their
+errors.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -25,5 +27,7 @@ class Knowledge:
 
 @cache
 def load() -> Knowledge:
-    """The shipped tables, read once per process. For the faces only: everything below takes `Knowledge` as an argument."""
+    """The shipped tables, read once per process. For the faces only: everything below takes `Knowledge` as an
+    argument.
+    """
     return Knowledge.of(Efficiencies.of(tables.efficiencies()), tables.spreads())

@@ -39,7 +39,9 @@ class GpuDevice:
     """What programs may allocate in all before anything runs."""
     bandwidth_gb_s: float
     fp16_tflops: float
-    """Dense matrix units where there are any, else the faster of the FP16 and FP32 shaders (Pascal's FP16 runs at 1/64)."""
+    """Dense matrix units where there are any, else the faster of the FP16 and FP32 shaders (Pascal's FP16 runs at
+    1/64).
+    """
     link_gb_s: float
 
 
@@ -59,7 +61,9 @@ class CpuSide:
 
     @property
     def vector_gb_s(self) -> float:
-        """Bytes that all cores' vector units take in per second at one vector per cycle: the yardstick of CPU compute."""
+        """Bytes that all cores' vector units take in per second at one vector per cycle: the yardstick of CPU
+        compute.
+        """
         return self.cores * self.ghz * self.vector_bytes
 
 

@@ -1,4 +1,5 @@
-"""The whole of decode and prefill from `Work` and coefficients: seconds by stage, for one scenario or for arrays of them.
+"""The whole of decode and prefill from `Work` and coefficients: seconds by stage, for one scenario or for arrays of
+them.
 
 Equations: design notes "The performance model, in equations", sections 3 (decode) and 4 (prefill).
 """
@@ -59,7 +60,8 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
     attention = work.prefill_attention_s / values["prefill_attention"]
 
     def piped(seconds: Numbers) -> Numbers:
-        return pipelined_s(seconds, work.stages, work.batches, values["prefill_pipeline"])
+        result: Numbers = pipelined_s(seconds, work.stages, work.batches, values["prefill_pipeline"])
+        return result
 
     return {
         "gpu_matmul": piped(matrices), "gpu_attention": piped(attention), "gpu_launches": piped(launches + scans),
@@ -70,4 +72,5 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
 
 def total_s(stages: Mapping[str, Numbers]) -> Numbers:
     """Sum of the stages: the devices work one after the other."""
-    return sum(stages.values(), start=0.0)
+    total: Numbers = sum(stages.values(), start=0.0)
+    return total

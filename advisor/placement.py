@@ -1,7 +1,10 @@
-"""Where the bytes lie: every layer's weights, experts, KV cache and buffers on a GPU, in RAM or on the disk, as llama.cpp places them.
+"""Where the bytes lie: every layer's weights, experts, KV cache and buffers on a GPU, in RAM or on the disk, as
+llama.cpp places them.
 
-`--n-gpu-layers N` puts the output and the last N - 1 layers on GPUs; `--n-cpu-moe N` keeps the routed experts of the first N layers
-in RAM; several GPUs take runs of consecutive layers in proportion to their free memory (llama.cpp's default layer split).
+`--n-gpu-layers N` puts the output and the last N - 1 layers on GPUs; `--n-cpu-moe N` keeps the routed experts of the
+first N layers
+in RAM; several GPUs take runs of consecutive layers in proportion to their free memory (llama.cpp's default layer
+split).
 Source: llama.cpp src/llama-model.cpp `load_tensors`, common/arg.cpp (read 2026-11-24).
 """
 
@@ -17,15 +20,21 @@ from catalog.units import GB, GIB, MIB
 
 CPU = -1
 BACKEND_CONTEXT_BYTES = {"cuda": 300 * MIB, "rocm": 350 * MIB, "vulkan": 150 * MIB, "sycl": 300 * MIB}
-"""Taken by a backend before anything is allocated. Source: design notes "a few hundred MB"; llama.cpp pull 16653 (--fit) margins."""
+"""Taken by a backend before anything is allocated. Source: design notes "a few hundred MB"; llama.cpp pull 16653
+(--fit) margins.
+"""
 PLANNING_MARGIN = 0.03
-"""Share of VRAM the planner leaves free, for fragmentation and the desktop; llama.cpp's --fit leaves 1 GiB by default."""
+"""Share of VRAM the planner leaves free, for fragmentation and the desktop; llama.cpp's --fit leaves 1 GiB by
+default.
+"""
 SYSTEM_RAM_BYTES = 3.0 * GIB
 """Left to the operating system when a model is fitted into RAM."""
 NEARLY = 1.15
 """A number of experts asked for is kept with all layers on the GPU up to this estimate of the memory needed."""
 OVERFULL = 1.5
-"""An explicit placement that needs this many times the memory there is cannot run at all; below, it is predicted with a warning."""
+"""An explicit placement that needs this many times the memory there is cannot run at all; below, it is predicted with
+a warning.
+"""
 
 Layers = NDArray[np.float64]
 
@@ -72,7 +81,9 @@ class Placement:
     exceeded: float
     """Memory needed over memory there is, of the fullest device."""
     spilled_bytes: float
-    """GPU memory needed beyond what there is: a driver that allows it keeps this part in RAM and reads it over the link."""
+    """GPU memory needed beyond what there is: a driver that allows it keeps this part in RAM and reads it over the
+    link.
+    """
 
 
 def demand_of(
@@ -147,9 +158,11 @@ def _most_layers(demand: Demand, machine: Machine, n_cpu_moe: int, mmap: bool | 
 
 
 def _split(demand: Demand, on_gpu: int, n_cpu_moe: int, machine: Machine) -> NDArray[np.int64]:
-    """Device of each layer and of the output (last entry): the last `on_gpu` of n_layers + 1, in proportion to GPU memory.
+    """Device of each layer and of the output (last entry): the last `on_gpu` of n_layers + 1, in proportion to GPU
+    memory.
 
-    Layers count by their bytes on the GPU, as --fit balances them; without experts in RAM that is nearly the split by layers.
+    Layers count by their bytes on the GPU, as --fit balances them; without experts in RAM that is nearly the split by
+    layers.
     """
     n_layers = demand.footprint.n_layers
     devices = np.full(n_layers + 1, CPU, dtype=np.int64)

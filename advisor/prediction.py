@@ -1,6 +1,7 @@
 """The one path from question to answer. Read this module first.
 
-words -> parts -> `Machine` -> `Footprint` -> `Demand` -> `Placement` -> `Work` (all in `case_of`) -> seconds by stage -> `Prediction`.
+words -> parts -> `Machine` -> `Footprint` -> `Demand` -> `Placement` -> `Work` (all in `case_of`) -> seconds by stage
+-> `Prediction`.
 """
 
 import math
@@ -20,9 +21,17 @@ from advisor.work import stack
 from catalog.units import GB, GIB
 
 BOTTLENECKS = {
-    "gpu_weights": "vram_bandwidth", "gpu_experts": "vram_bandwidth", "gpu_kv": "vram_bandwidth", "gpu_launches": "gpu_overhead",
-    "cpu_weights": "ram_bandwidth", "cpu_kv": "ram_bandwidth", "cpu_sync": "cpu_overhead", "link": "pcie", "disk": "storage",
-}  # fmt: skip
+    "gpu_weights": "vram_bandwidth",
+    "gpu_experts": "vram_bandwidth",
+    "gpu_kv": "vram_bandwidth",
+    "gpu_launches": "gpu_overhead",
+    "cpu_weights": "ram_bandwidth",
+    "cpu_kv": "ram_bandwidth",
+    "cpu_sync": "cpu_overhead",
+    "link": "pcie",
+    "disk": "storage",
+}
+"""What limits a token whose longest stage is this one."""
 
 
 def values_of(cases: Sequence[Case], knowledge: Knowledge) -> dict[str, Any]:
@@ -37,7 +46,7 @@ def predict(scenario: Scenario, knowledge: Knowledge) -> Prediction:
 
 
 def predict_many(scenarios: Sequence[Scenario], knowledge: Knowledge) -> list[Prediction]:
-    """Predictions for many scenarios, evaluated as arrays. Raises as `case_of` for the first that cannot be answered."""
+    """Predictions for many scenarios, evaluated as arrays. Raises as `case_of` for the first that has no answer."""
     return answers([case_of(scenario) for scenario in scenarios], knowledge)
 
 
@@ -56,20 +65,38 @@ def answers(cases: Sequence[Case], knowledge: Knowledge) -> list[Prediction]:
 
 
 def _answer(case: Case, stages: dict[str, float], prompt_s: float, knowledge: Knowledge) -> Prediction:
-    step_s, prompt_tokens = sum(stages.values()), case.scenario.workload.prompt_tokens
-    runs = case.runs
     worst = max(stages, key=stages.__getitem__)
     return Prediction(
-        scenario=case.scenario, fits=case.placement.fits, regime=case.regime, machine=case.machine.name, model=case.llm.name,
-        quant=case.quant.name, placement=_summary(case),
-        decode_tok_s=_range(1 / step_s, "decode", case, knowledge) if runs else None,
-        prefill_tok_s=_range(prompt_tokens / prompt_s, "prefill", case, knowledge) if runs and prompt_tokens else None,
-        time_to_first_token_s=prompt_s * bool(prompt_tokens) + step_s if runs else None,
-        load_time_s=_load_s(case) if runs else None, warm_up_s=_warm_up_s(case, knowledge) if runs else None,
-        bottleneck=BOTTLENECKS[worst] if runs else None,
-        breakdown=tuple(Stage(stage=name, seconds_per_token=value) for name, value in stages.items() if value > 0 and runs),
-        flags=flags_of(case), warnings=warnings_of(case), assumptions=case.assumptions, calibration=knowledge.calibration,
-    )  # fmt: skip
+        scenario=case.scenario,
+        fits=case.placement.fits,
+        regime=case.regime,
+        machine=case.machine.name,
+        model=case.llm.name,
+        quant=case.quant.name,
+        placement=_summary(case),
+        bottleneck=BOTTLENECKS[worst] if case.runs else None,
+        breakdown=tuple(Stage(stage=name, seconds_per_token=value) for name, value in stages.items() if value > 0),
+        flags=flags_of(case),
+        warnings=warnings_of(case),
+        assumptions=case.assumptions,
+        calibration=knowledge.calibration,
+        **_speeds(case, sum(stages.values()), prompt_s, knowledge),
+    )
+
+
+def _speeds(case: Case, step_s: float, prompt_s: float, knowledge: Knowledge) -> dict[str, Any]:
+    """The prediction's speeds and times; all None for what cannot run."""
+    prompt_tokens = case.scenario.workload.prompt_tokens
+    if not case.runs:
+        names = ("decode_tok_s", "prefill_tok_s", "time_to_first_token_s", "load_time_s", "warm_up_s")
+        return dict.fromkeys(names)
+    return {
+        "decode_tok_s": _range(1 / step_s, "decode", case, knowledge),
+        "prefill_tok_s": _range(prompt_tokens / prompt_s, "prefill", case, knowledge) if prompt_tokens else None,
+        "time_to_first_token_s": prompt_s * bool(prompt_tokens) + step_s,
+        "load_time_s": _load_s(case),
+        "warm_up_s": _warm_up_s(case, knowledge),
+    }
 
 
 def _range(speed: float, kind: str, case: Case, knowledge: Knowledge) -> Range:
@@ -80,10 +107,15 @@ def _range(speed: float, kind: str, case: Case, knowledge: Knowledge) -> Range:
 def _summary(case: Case) -> PlacementSummary:
     place_ = case.placement
     return PlacementSummary(
-        strategy=place_.strategy, n_gpu_layers=place_.n_gpu_layers, n_cpu_moe=place_.n_cpu_moe,
-        vram_gb=sum(place_.vram_bytes) / GIB, ram_gb=place_.ram_bytes / GIB, storage_gb=place_.storage_bytes / GIB,
-        kv_gb=place_.kv_bytes / GIB, weights_gb=case.demand.footprint.file_bytes / GIB,
-    )  # fmt: skip
+        strategy=place_.strategy,
+        n_gpu_layers=place_.n_gpu_layers,
+        n_cpu_moe=place_.n_cpu_moe,
+        vram_gb=sum(place_.vram_bytes) / GIB,
+        ram_gb=place_.ram_bytes / GIB,
+        storage_gb=place_.storage_bytes / GIB,
+        kv_gb=place_.kv_bytes / GIB,
+        weights_gb=case.demand.footprint.file_bytes / GIB,
+    )
 
 
 def _load_s(case: Case) -> float:

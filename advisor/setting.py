@@ -8,7 +8,9 @@ from advisor.placement import Placement
 from advisor.scenario import Scenario
 
 BUILD_ERAS = ((4000, "2024"), (6000, "2025a"), (7500, "2025b"))
-"""First build number after each era: b4000 is of November 2024, b6000 of July 2025, b7500 of December 2025 (llama.cpp tags)."""
+"""First build number after each era: b4000 is of November 2024, b6000 of July 2025, b7500 of December 2025 (llama.cpp
+tags).
+"""
 YEAR_ERAS = (("2024-11", "2024"), ("2025-07", "2025a"), ("2025-13", "2025b"))
 AUTO_FLASH_ERAS = frozenset({"2025b", "current"})
 """llama.cpp chooses flash attention by itself since b6325 (August 2025, pull 15434)."""
@@ -27,7 +29,7 @@ def era_of(version: str | None, released: str | None) -> str:
     return next((era for bound, era in YEAR_ERAS if released and released[:7] < bound), "current")
 
 
-def flash_of(scenario: Scenario, machine: Machine) -> bool:
+def flash_of(scenario: Scenario) -> bool:
     """Whether flash attention runs: as said, else as the build chooses by itself."""
     said = scenario.engine.flash_attn
     if said is not None:
@@ -56,7 +58,7 @@ def setting_of(scenario: Scenario, machine: Machine, placement: Placement) -> Se
         engine=engine.name,
         era=era_of(engine.version, engine.released),
         stated="unstated" if engine.released and not engine.version else "stated",
-        flash="fa" if flash_of(scenario, machine) else "nofa",
+        flash="fa" if flash_of(scenario) else "nofa",
         microarchitecture=machine.cpu.microarchitecture,
         cpu="none" if "cpu" in machine.unknown else machine.cpu.name,
         simd=simd_of(machine),

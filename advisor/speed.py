@@ -1,7 +1,9 @@
 """How long things take: the physics as small pure functions of named numbers, on floats and numpy arrays alike.
 
-Bytes, seconds, bytes per second, FLOP per second throughout. `share`s are efficiencies: the part of a peak that is reached.
-Source of the structure: design notes "The performance model, in equations"; the shares and times come from the fitted table.
+Bytes, seconds, bytes per second, FLOP per second throughout. `share`s are efficiencies: the part of a peak that is
+reached.
+Source of the structure: design notes "The performance model, in equations"; the shares and times come from the fitted
+table.
 """
 
 from typing import TypeVar
@@ -12,7 +14,9 @@ from numpy.typing import NDArray
 Number = TypeVar("Number", float, NDArray[np.float64])
 
 ROOFLINE_SHARPNESS = 4.0
-"""Exponent that joins two limits: 1 would add the times, infinity would take the larger (overlap is good but not perfect)."""
+"""Exponent that joins two limits: 1 would add the times, infinity would take the larger (overlap is good but not
+perfect).
+"""
 
 
 def transfer_s(size_bytes: Number, bandwidth: Number, share: Number) -> Number:
@@ -51,12 +55,16 @@ def filled_share(tokens_per_expert: Number, half_tokens: Number) -> Number:
 
 
 def pipelined_s(sequential_s: Number, stages: Number, batches: Number, exponent: Number) -> Number:
-    """Time of `batches` micro-batches through `stages` GPUs one behind the other; exponent 0 is no overlap, 1 the ideal pipeline."""
+    """Time of `batches` micro-batches through `stages` GPUs one behind the other; exponent 0 is no overlap, 1 the
+    ideal pipeline.
+    """
     ideal = stages * batches / (stages + batches - 1)
     overlap: Number = ideal**exponent
     return sequential_s / overlap
 
 
 def missed_s(size_bytes: Number, resident_share: Number, random_bandwidth: Number, gain: Number) -> Number:
-    """Time to read from disk what the page cache does not hold; `gain` over single random reads (read-ahead, queue depth)."""
+    """Time to read from disk what the page cache does not hold; `gain` over single random reads (read-ahead, queue
+    depth).
+    """
     return size_bytes * (1 - resident_share) / (random_bandwidth * gain)

@@ -23,8 +23,9 @@ class LeftOutError:
 def left_out_errors(fit: Fit, observations: Sequence[Observation]) -> list[LeftOutError]:
     """Errors of all observations, each predicted without its machine.
 
-    The refit is one Gauss-Newton step from the fit of all runs, in closed form: with the inverse H of the normal matrix, slopes J,
-    weights W and residuals r of the rows taken out, the parameters move by H J' (W^-1 - J H J')^-1 r (Woodbury's identity).
+    The refit is one Gauss-Newton step from the fit of all runs, in closed form: with the inverse H of the normal
+    matrix, slopes J, weights W and residuals r of the rows taken out, the parameters move by H J' (W^-1 - J H J')^-1 r
+    (Woodbury's identity).
     """
     ordered = sorted(observations, key=lambda item: item.kind)
     machines = np.array([item.machine for item in ordered])
@@ -44,7 +45,9 @@ def left_out_errors(fit: Fit, observations: Sequence[Observation]) -> list[LeftO
 
 
 def balanced(errors: Sequence[LeftOutError]) -> dict[str, float]:
-    """Figures of a set of errors: machine-balanced median and 90th percentile of |predicted - measured| / measured, bias."""
+    """Figures of a set of errors: machine-balanced median and 90th percentile of |predicted - measured| / measured,
+    bias.
+    """
     ratios = np.array([item.log_ratio for item in errors])
     apes = np.abs(np.expm1(ratios))
     machines = np.array([item.observation.machine for item in errors])

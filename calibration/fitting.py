@@ -1,6 +1,7 @@
 """The fit: scipy's `least_squares` through the very physics that predicts, with priors as residual rows.
 
-Residuals are log(predicted / measured) over the noise of a run, robust; effects of labels are pulled towards zero by their
+Residuals are log(predicted / measured) over the noise of a run, robust; effects of labels are pulled towards zero by
+their
 prior deviation (partial pooling). Each coefficient acts on a run through its logarithm only, so the Jacobian is the
 sensitivity of a run's time to each of its coefficients, spread over that coefficient's labels.
 """
@@ -22,7 +23,9 @@ from advisor.work import FAMILIES, Work, stack
 
 Array = NDArray[np.float64]
 NOISE = {"decode": 0.12, "prefill": 0.25}
-"""Standard deviation of log(predicted / measured) that a good fit leaves, by kind of speed: the unit of the residuals."""
+"""Standard deviation of log(predicted / measured) that a good fit leaves, by kind of speed: the unit of the
+residuals.
+"""
 ROBUST_FROM = 1.5
 """Residuals beyond so many noise deviations pull like a Huber loss: linearly."""
 MOST_ROUNDS = 12
@@ -56,7 +59,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Slot:
-    """One coefficient (one family of it) of all runs: which columns sum up to its logarithm. Indices: (runs, labels)."""
+    """One coefficient or family of it: the columns that sum up to its logarithm, shape (runs, labels)."""
 
     coefficient: Coefficient
     family: int | None
@@ -139,7 +142,9 @@ def columns_of(observations: Sequence[Observation]) -> list[Column]:
 
 
 def weights_of(observations: Sequence[Observation]) -> Array:
-    """Weight of each residual: machines count alike up to the square root of their rows, unknown hardware counts less."""
+    """Weight of each residual: machines count alike up to the square root of their rows, unknown hardware counts
+    less.
+    """
     keys = [(item.kind, item.machine) for item in observations]
     counts = {key: keys.count(key) for key in set(keys)}
     doubt = np.array([1.0 + 0.5 * len({"cpu", "ram_speed"} & item.case.machine.unknown) for item in observations])
@@ -150,7 +155,9 @@ def weights_of(observations: Sequence[Observation]) -> Array:
 
 
 class Problem:
-    """The fit's equations: residuals of the runs, their slopes, weights and priors. Runs are ordered by kind of speed."""
+    """The fit's equations: residuals of the runs, their slopes, weights and priors. Runs are ordered by kind of
+    speed.
+    """
 
     def __init__(self, ordered: Sequence[Observation], columns: Sequence[Column]) -> None:
         index = {(column.coefficient.name, column.label): place for place, column in enumerate(columns)}
@@ -219,7 +226,9 @@ def fit(observations: Sequence[Observation], start: "Fit | None" = None) -> Fit:
 
 
 def _solve_round(problem: Problem, theta: Array) -> Array:
-    """Least squares with the robust weights of `theta`, in coordinates that the Cholesky factor makes well conditioned."""
+    """Least squares with the robust weights of `theta`, in coordinates that the Cholesky factor makes well
+    conditioned.
+    """
     weights = problem.robust_weights(problem.residuals(theta))
     factor = cholesky(problem.normal(problem.jacobian(theta), weights), lower=False)
     root, prior_root = np.sqrt(weights), np.sqrt(problem.precision)
@@ -240,7 +249,9 @@ def _solve_round(problem: Problem, theta: Array) -> Array:
             dtype=np.float64,
         )
 
-    found = least_squares(residuals, np.zeros_like(theta), jacobian, method="trf", tr_solver="lsmr", max_nfev=EVALUATIONS)
+    found = least_squares(
+        residuals, np.zeros_like(theta), jacobian, method="trf", tr_solver="lsmr", max_nfev=EVALUATIONS
+    )
     return place(found.x)
 
 

@@ -23,17 +23,23 @@ def effects_of(fit: Fit, as_of: date) -> list[Effect]:
     """Rows of the efficiency table, by coefficient and label."""
     rows = [
         Effect(
-            coefficient=column.coefficient.name, label=column.label, log_value=round(float(value), DIGITS),
-            standard_error=round(float(error), DIGITS), prior=round(column.prior, DIGITS), prior_deviation=column.deviation,
-            informed=bool(informed), source=SOURCE, as_of=as_of,
+            coefficient=column.coefficient.name,
+            label=column.label,
+            log_value=round(float(value), DIGITS),
+            standard_error=round(float(error), DIGITS),
+            prior=round(column.prior, DIGITS),
+            prior_deviation=column.deviation,
+            informed=bool(informed),
+            source=SOURCE,
+            as_of=as_of,
         )
         for column, value, error, informed in zip(fit.columns, fit.theta, fit.standard_error, fit.informed, strict=True)
-    ]  # fmt: skip
+    ]
     return sorted(rows, key=lambda row: (row.coefficient, row.label))
 
 
 def spreads_of(errors: Sequence[LeftOutError], as_of: date) -> list[Spread]:
-    """Quantiles of log(measured / predicted) per speed and regime, each machine counting alike up to the root of its rows."""
+    """Quantiles of log(measured / predicted) per speed and regime."""
     rows = []
     for speed in ("decode", "prefill"):
         ours = [item for item in errors if item.observation.kind == speed]
@@ -49,9 +55,15 @@ def _spread(errors: Sequence[LeftOutError], speed: str, regime: str, as_of: date
     # The conformal rank (n + 1) p makes few rows give wide bounds.
     low, high = (float(np.quantile(ratios, min(1.0, max(0.0, share)))) for share in _conformal(len(ratios)))
     return Spread(
-        speed=speed, regime=regime, log_low=round(min(low, 0.0), DIGITS), log_high=round(max(high, 0.0), DIGITS),
-        rows=len(errors), machines=len(machines), source=SOURCE, as_of=as_of,
-    )  # fmt: skip
+        speed=speed,
+        regime=regime,
+        log_low=round(min(low, 0.0), DIGITS),
+        log_high=round(max(high, 0.0), DIGITS),
+        rows=len(errors),
+        machines=len(machines),
+        source=SOURCE,
+        as_of=as_of,
+    )
 
 
 def _conformal(rows: int) -> tuple[float, float]:

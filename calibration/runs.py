@@ -86,9 +86,16 @@ def measured_run(row: Row) -> MeasuredRun:
         model=row["model"], quant=row["quant"], hardware=_hardware(row), engine=_engine(row), workload=_workload(row)
     )
     return MeasuredRun(
-        scenario, _number(row["decode_tok_s"]), _number(row["prefill_tok_s"]), row["gpu"], row["cpu"], row["offload_note"],
-        row["source_url"], row["source_date"], row["quality"],
-    )  # fmt: skip
+        scenario,
+        _number(row["decode_tok_s"]),
+        _number(row["prefill_tok_s"]),
+        row["gpu"],
+        row["cpu"],
+        row["offload_note"],
+        row["source_url"],
+        row["source_date"],
+        row["quality"],
+    )
 
 
 def _number(text: str) -> float | None:
@@ -121,10 +128,15 @@ def _gpus(row: Row) -> tuple[GpuRequest, ...]:
     for kind in kinds:
         times, _, name = kind.partition("x ")
         count = int(times) if times.isdigit() else 1 if several else _whole(row["gpu_count"]) or 1
-        result.append(GpuRequest(
-            name=name if times.isdigit() else kind, count=count, vram_gb=None if several else _number(row["vram_gb_each"]) or None,
-            pcie_gen=_whole(row["pcie_gen"]), pcie_lanes=_whole(row["pcie_lanes"]),
-        ))  # fmt: skip
+        result.append(
+            GpuRequest(
+                name=name if times.isdigit() else kind,
+                count=count,
+                vram_gb=None if several else _number(row["vram_gb_each"]) or None,
+                pcie_gen=_whole(row["pcie_gen"]),
+                pcie_lanes=_whole(row["pcie_lanes"]),
+            )
+        )
     return tuple(result)
 
 
@@ -155,15 +167,24 @@ def _engine(row: Row) -> Engine:
     rocm = word.startswith(("hip", "rocwmma", "rocm"))
     settings = {
         "name": "ik_llama.cpp" if row["engine"].lower().startswith("ik_") else "llama.cpp",
-        "version": row["engine_version"] or None, "released": row["source_date"] or None,
-        "mmap": False if any(mark in note for mark in ("no-mmap", "no mmap", "mmap off")) else True if "mmap" in note else None,
+        "version": row["engine_version"] or None,
+        "released": row["source_date"] or None,
+        "mmap": _mmap(note),
         "backend": "rocm" if rocm else next((name for name in _BACKENDS if word.startswith(name)), None),
-        "n_gpu_layers": _whole(row["n_gpu_layers"]), "n_cpu_moe": 999 if all_on_cpu else _whole(row["n_cpu_moe"]),
+        "n_gpu_layers": _whole(row["n_gpu_layers"]),
+        "n_cpu_moe": 999 if all_on_cpu else _whole(row["n_cpu_moe"]),
         "kv_type": None if not kv_types else kv_types[0] if len(set(kv_types)) == 1 else "/".join(kv_types[:2]),
         "flash_attn": None if not flash else flash in {"1", "1.0", "on", "true", "yes"},
-        "threads": _whole(row["threads"]), "ubatch": _whole(row["ubatch"]),
-    }  # fmt: skip
+        "threads": _whole(row["threads"]),
+        "ubatch": _whole(row["ubatch"]),
+    }
     return Engine.model_validate(settings)
+
+
+def _mmap(note: str) -> bool | None:
+    if any(mark in note for mark in ("no-mmap", "no mmap", "mmap off")):
+        return False
+    return True if "mmap" in note else None
 
 
 def _workload(row: Row) -> Workload:

@@ -1,4 +1,6 @@
-"""Row type of the fitted efficiencies: what the evidence says of each coefficient of the physics, with its uncertainty."""
+"""Row type of the fitted efficiencies: what the evidence says of each coefficient of the physics, with its
+uncertainty.
+"""
 
 from datetime import date
 
@@ -8,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 class Effect(BaseModel):
     """One effect on the logarithm of one coefficient.
 
-    A coefficient of a scenario is exp(sum of the effects of its labels): the label "" is the base in the coefficient's unit,
-    further labels (backend, architecture, quant family, engine, chip) multiply it. A label without a row has no effect.
+    A coefficient of a scenario is exp(sum of the effects of its labels): the label "" is the base in the coefficient's
+    unit, further labels (backend, architecture, quant family, engine, chip) multiply it. A label without a row has no
+    effect.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -27,7 +30,9 @@ class Effect(BaseModel):
 
 
 class Spread(BaseModel):
-    """Quantiles of log(measured / predicted) on machines never fitted, for one kind of speed, regime and set of unknowns."""
+    """Quantiles of log(measured / predicted) on machines never fitted, for one kind of speed, regime and set of
+    unknowns.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 

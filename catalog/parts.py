@@ -14,7 +14,8 @@ class Gpu(Row):
 
     maker: Maker
     architecture: str
-    """Generation as efficiencies are pooled: maxwell pascal volta turing ampere ada hopper blackwell, gcn vega cdna1-3 rdna1-4,
+    """Generation as efficiencies are pooled: maxwell pascal volta turing ampere ada hopper blackwell, gcn vega
+    cdna1-3 rdna1-4,
     xe_lp alchemist battlemage xe_lpg."""
     form: Literal["desktop", "laptop", "workstation", "datacentre", "integrated"]
     vram_gib: Positive
@@ -26,7 +27,9 @@ class Gpu(Row):
     bandwidth_gb_s: Positive
     """Peak: bus_bits / 8 * data_rate_gt_s."""
     fp16_tensor_tflops: Positive | None = None
-    """Dense FP16 matrix units (tensor cores, WMMA, MFMA, XMX) with FP32 accumulation where the maker states it; None without them."""
+    """Dense FP16 matrix units (tensor cores, WMMA, MFMA, XMX) with FP32 accumulation where the maker states it; None
+    without them.
+    """
     fp16_shader_tflops: Positive
     fp32_shader_tflops: Positive
     pcie_gen: Count
@@ -123,7 +126,9 @@ class Ssd(Row):
     interface: str
     sequential_read_gb_s: Positive
     random_read_gb_s: Positive
-    """4 KiB reads at the depth a page-faulting program reaches (QD1), in GB/s; the note in the table's README says how derived."""
+    """4 KiB reads at the depth a page-faulting program reaches (QD1), in GB/s; the note in the table's README says
+    how derived.
+    """
     random_read_iops: Positive | None = None
 
 
@@ -161,7 +166,9 @@ class UnifiedMachine(Row):
     kind: Literal["unified"] = "unified"
     chip: str
     architecture: str
-    """Efficiency pool: apple_m1 .. apple_m5, rdna3_5 (Strix), rdna3, rdna2, vega, blackwell (GB10), ampere (Orin), xe2 ..."""
+    """Efficiency pool: apple_m1 .. apple_m5, rdna3_5 (Strix), rdna3, rdna2, vega, blackwell (GB10), ampere (Orin),
+    xe2 ...
+    """
     backend: Literal["metal", "cuda", "rocm", "vulkan"]
     """Default backend."""
     gpu_cores: Count

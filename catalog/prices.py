@@ -25,5 +25,7 @@ class Price(BaseModel):
     price_usd: Positive
     as_of: date
     judgement: Literal["street", "deal", "asking", "range_low", "range_high", "pre_shortage"]
-    """street: lowest in-stock or mean of listings; deal: a posted discount, below street; asking: a single listing; range: press."""
+    """street: lowest in-stock or mean of listings; deal: a posted discount, below street; asking: a single listing;
+    range: press.
+    """
     source: str = Field(min_length=1)

@@ -86,9 +86,7 @@ def _renamed(path: Path) -> Iterator[BinaryIO]:
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
-        raise InputError(
-            f"--output {str(path)!r} cannot be written: {_reason(error)}"
-        ) from None
+        raise InputError(f"--output {str(path)!r} cannot be written: {_reason(error)}") from None
     draft = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:

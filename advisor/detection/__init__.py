@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.names.gpus import resolve_gpu
-from catalog.names.machines import resolve_machine
-
 from advisor.detection import apple, graphics, memory, processor, windows
 from advisor.detection.commands import text_of
 from advisor.detection.graphics import Card
 from advisor.detection.memory import Module
 from advisor.scenario import GpuRequest, Hardware, RamRequest, StorageRequest
+from catalog.names.gpus import resolve_gpu
+from catalog.names.machines import resolve_machine
 from catalog.names.resolution import UnknownName
 from catalog.parts import Gpu
 

@@ -14,8 +14,12 @@ TOTAL = re.compile(r"(?<![\w.x×*-])(\d{1,9}(?:\.\d+)?)\s?(GB|GiB|G|TB|TiB|T)\b(
 RATE = re.compile(r"(?<![\w.])(\d{3,5})(?:\s?(?:MT/?s|MHz|Mbps))?(?![\w.])", re.IGNORECASE)
 NEGATIVE = re.compile(r"(?:^|[\sx×*])-\d")
 RATES_MT_S = {
-    "DDR3": (800, 2666), "DDR4": (1600, 5333), "DDR5": (3200, 12000),
-    "LPDDR4X": (3200, 4267), "LPDDR5": (4800, 6400), "LPDDR5X": (6400, 10667),
+    "DDR3": (800, 2666),
+    "DDR4": (1600, 5333),
+    "DDR5": (3200, 12000),
+    "LPDDR4X": (3200, 4267),
+    "LPDDR5": (4800, 6400),
+    "LPDDR5X": (6400, 10667),
 }
 """Data rates that memory of each type is sold with, slowest to fastest.
 
@@ -53,8 +57,10 @@ def parse_ram(text: str) -> RamSpec:
     total = TOTAL.search(rest)
     rate = RATE.search(TOTAL.sub(" ", rest))
     spec = RamSpec(
-        ram_type=kind, mt_s=int(rate.group(1)) if rate else None,
-        modules=int(modules.group(1)) if modules else None, module_gib=float(modules.group(2)) if modules else None,
+        ram_type=kind,
+        mt_s=int(rate.group(1)) if rate else None,
+        modules=int(modules.group(1)) if modules else None,
+        module_gib=float(modules.group(2)) if modules else None,
         total_gib=_total(modules, total),
     )
     _check(text, spec, total)

@@ -75,7 +75,9 @@ def test_where_not_even_a_short_context_fits_there_is_none() -> None:
 
 
 def test_a_quantised_cache_holds_more_context() -> None:
-    plain, packed = (capacity_of(case("Qwen3-32B", "RTX 4090", kv_type=name)).longest_context for name in ("f16", "q8_0"))
+    plain, packed = (
+        capacity_of(case("Qwen3-32B", "RTX 4090", kv_type=name)).longest_context for name in ("f16", "q8_0")
+    )
     assert plain is not None
     assert packed is not None
     # q8_0 takes 34 bytes per 32 elements, f16 64: the room for the cache is the same

@@ -13,7 +13,11 @@ from advisor.scenario import Scenario
 
 
 def text(gpus: tuple[dict[str, Any], ...] = ({"name": "RTX 3060 12GB"},), **changes: Any) -> str:
-    hardware = {"gpus": list(gpus), "cpu": "Ryzen 7 5800X", "ram": {"gb": 32, "mt_s": 3600, "channels": 2, "type": "DDR4"}}
+    hardware = {
+        "gpus": list(gpus),
+        "cpu": "Ryzen 7 5800X",
+        "ram": {"gb": 32, "mt_s": 3600, "channels": 2, "type": "DDR4"},
+    }
     question = {"model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M", "hardware": hardware} | changes
     case = case_of(Scenario.model_validate(question))
     return report(answers([case], Knowledge())[0], case, capacity_of(case), emphasis=str.upper)

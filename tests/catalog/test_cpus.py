@@ -39,9 +39,17 @@ def test_row_agrees_with_itself(row: Cpu) -> None:
 @pytest.mark.parametrize(
     ("microarchitecture", "avx512"),
     [
-        ("Zen 2", False), ("Zen 3", False), ("Zen 4", True), ("Zen 5", True), ("Alder Lake", False),
-        ("Raptor Lake", False), ("Arrow Lake", False), ("Rocket Lake", True), ("Cascade Lake", True),
-        ("Sapphire Rapids", True), ("Haswell", False),
+        ("Zen 2", False),
+        ("Zen 3", False),
+        ("Zen 4", True),
+        ("Zen 5", True),
+        ("Alder Lake", False),
+        ("Raptor Lake", False),
+        ("Arrow Lake", False),
+        ("Rocket Lake", True),
+        ("Cascade Lake", True),
+        ("Sapphire Rapids", True),
+        ("Haswell", False),
     ],
 )
 def test_avx512_follows_the_microarchitecture(microarchitecture: str, avx512: bool) -> None:

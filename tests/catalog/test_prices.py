@@ -9,8 +9,15 @@ from catalog.prices import Price
 
 ROWS = tables.prices()
 PARTS = {
-    "gpu": tables.gpus, "cpu": tables.cpus, "ram": tables.ram_kits, "board": tables.boards, "ssd": tables.ssds,
-    "psu": tables.psus, "case": tables.cases, "cooler": tables.coolers, "unified": tables.unified_machines,
+    "gpu": tables.gpus,
+    "cpu": tables.cpus,
+    "ram": tables.ram_kits,
+    "board": tables.boards,
+    "ssd": tables.ssds,
+    "psu": tables.psus,
+    "case": tables.cases,
+    "cooler": tables.coolers,
+    "unified": tables.unified_machines,
     "laptop": tables.laptops,
 }
 
@@ -35,8 +42,12 @@ def test_no_quote_stands_twice() -> None:
     assert len(keys) == len(set(keys))
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if "pc-part-dataset" in row.source][:1] + [
-    row for row in ROWS if row.as_of < date(2026, 1, 1)][:1], ids=lambda row: row.part)
+@pytest.mark.parametrize(
+    "row",
+    [row for row in ROWS if "pc-part-dataset" in row.source][:1]
+    + [row for row in ROWS if row.as_of < date(2026, 1, 1)][:1],
+    ids=lambda row: row.part,
+)
 def test_the_old_snapshot_is_marked(row: Price) -> None:
     assert row.judgement == "pre_shortage"
 

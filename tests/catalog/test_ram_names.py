@@ -31,8 +31,20 @@ def test_what_a_text_says(text: str, spec: RamSpec) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "memory", "16", "DDR6-9000", "DDR4-360", "DDR4-6000", "2x0 DDR4", "64GB 2x16 DDR4", "-32GB DDR4", "2x-16",
-     "99999GB DDR4", "1x2048 DDR5"],
+    [
+        "",
+        "memory",
+        "16",
+        "DDR6-9000",
+        "DDR4-360",
+        "DDR4-6000",
+        "2x0 DDR4",
+        "64GB 2x16 DDR4",
+        "-32GB DDR4",
+        "2x-16",
+        "99999GB DDR4",
+        "1x2048 DDR5",
+    ],
 )
 def test_wrong_texts_are_refused_in_one_sentence_with_an_example(text: str) -> None:
     with pytest.raises(ValueError, match="DDR4-3600 2x16") as refusal:
@@ -41,8 +53,10 @@ def test_wrong_texts_are_refused_in_one_sentence_with_an_example(text: str) -> N
 
 
 @given(
-    kind=st.sampled_from(sorted(RATES_MT_S)), modules=st.sampled_from([1, 2, 4, 8, 12]),
-    size=st.sampled_from([4, 8, 16, 24, 32, 48, 64, 96, 128]), data=st.data(),
+    kind=st.sampled_from(sorted(RATES_MT_S)),
+    modules=st.sampled_from([1, 2, 4, 8, 12]),
+    size=st.sampled_from([4, 8, 16, 24, 32, 48, 64, 96, 128]),
+    data=st.data(),
 )
 def test_any_order_of_words_says_the_same(kind: str, modules: int, size: int, data: st.DataObject) -> None:
     low, high = RATES_MT_S[kind]
@@ -57,9 +71,14 @@ def test_any_order_of_words_says_the_same(kind: str, modules: int, size: int, da
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("Samsung 990 Pro", "Samsung 990 PRO 2TB"), ("Samsung SSD 980 1TB PCIe3 x4", "Samsung 980 1TB"),
-     ("Crucial T700 2TB PCIe Gen5 NVMe", "Crucial T700 2TB"), ("WDC PC SN810 512G", "WD PC SN810 512GB"),
-     ("wd black sn850x 2tb", "WD Black SN850X 2TB"), ("TiPlus7100 NVMe PCIe4", "ZhiTai TiPlus7100 1TB")],
+    [
+        ("Samsung 990 Pro", "Samsung 990 PRO 2TB"),
+        ("Samsung SSD 980 1TB PCIe3 x4", "Samsung 980 1TB"),
+        ("Crucial T700 2TB PCIe Gen5 NVMe", "Crucial T700 2TB"),
+        ("WDC PC SN810 512G", "WD PC SN810 512GB"),
+        ("wd black sn850x 2tb", "WD Black SN850X 2TB"),
+        ("TiPlus7100 NVMe PCIe4", "ZhiTai TiPlus7100 1TB"),
+    ],
 )
 def test_disks_by_name(text: str, name: str) -> None:
     assert resolve_ssd(text).row.name == name
@@ -78,8 +97,13 @@ def test_another_capacity_is_noted() -> None:
 
 @pytest.mark.parametrize(
     ("text", "sequential"),
-    [("NVMe PCIe 3.0, 937 GB, ~3 GB/s", 3.0), ("Samsung 9100 PRO (11.5 GB/s)", 11.5), ("Gen4 NVMe 5.94 GB/s", 5.94),
-     ("550 MB/s", 0.55), ("Samsung 990 Pro", 7.45)],
+    [
+        ("NVMe PCIe 3.0, 937 GB, ~3 GB/s", 3.0),
+        ("Samsung 9100 PRO (11.5 GB/s)", 11.5),
+        ("Gen4 NVMe 5.94 GB/s", 5.94),
+        ("550 MB/s", 0.55),
+        ("Samsung 990 Pro", 7.45),
+    ],
 )
 def test_a_stated_rate_wins_over_the_model_and_the_class(text: str, sequential: float) -> None:
     rates = storage_read_gb_s(text)
