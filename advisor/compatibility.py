@@ -215,9 +215,14 @@ def case_problem(case: Case, board: Board, cooler: Cooler, gpu: Gpu | None, coun
     )
 
 
+def has_outputs(gpu: Gpu) -> bool:
+    """Whether a screen can be plugged into the card: datacentre cards have no outputs."""
+    return gpu.form not in PASSIVE_FORMS
+
+
 def display_problem(gpu: Gpu | None, cpu: Cpu) -> str | None:
-    """Something must show a picture: the CPU's graphics or a card with outputs (datacentre cards have none)."""
-    if cpu.integrated_gpu or (gpu is not None and gpu.form not in PASSIVE_FORMS):
+    """Something must show a picture: the CPU's graphics or a card with outputs."""
+    if cpu.integrated_gpu or (gpu is not None and has_outputs(gpu)):
         return None
     return f"{cpu.name} has no graphics and no card of the build has a display output"
 

@@ -8,13 +8,12 @@ from datetime import date
 from difflib import SequenceMatcher
 from functools import cache
 
-from catalog.names.machines import resolve_machine
-
 from advisor.errors import InputError
 from advisor.imputation import COMMON_MT_S
 from catalog import tables
 from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
+from catalog.names.machines import resolve_machine
 from catalog.names.ram import TYPE, parse_ram
 from catalog.names.resolution import UnknownName
 from catalog.parts import RamKit

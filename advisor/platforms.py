@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.compatibility import Memory, cooler_problem, memory_channels, memory_problem, running_mt_s, socket_problem
-from advisor.knowledge import Knowledge
 from advisor.machine import pcie_gb_s
-from advisor.prediction import predict_many
 from advisor.pricing import Quote
-from advisor.scenario import Engine, Hardware, RamRequest, Scenario
+from advisor.scenario import RamRequest
 from advisor.stock import Stock, price_of
 from catalog.parts import Board, Cpu
 
-STEP = 0.05
-"""Speeds that differ by less than 5 %, well below any prediction's error, count as equal among platforms."""
+Vector = NDArray[np.float64]
+BLOCK = 256
+"""Entries compared with each other at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +52,6 @@ class Platform:
             if board.slot2_pcie_gen and board.slot2_pcie_lanes
             else 0.0
         )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RatedPlatform:
-    """A platform with the speeds its processor and memory would reach alone, given enough memory."""
-
-    platform: Platform
-    decode_tok_s: float
-    prefill_tok_s: float
 
 
 @lru_cache(maxsize=4)
@@ -109,59 +99,18 @@ def _distinct_boards(stock: Stock, cpu: Cpu, cases: dict[str, float]) -> list[Bo
     return list(kinds.values())
 
 
-def rate(platforms: Sequence[Platform], question: Scenario, knowledge: Knowledge) -> list[RatedPlatform]:
-    """Speeds of processor and memory alone for the model asked, once per distinct pair."""
-    pairs = [(p.cpu.name, RamRequest(type=p.memory.ram_type, mt_s=p.mt_s, channels=p.channels)) for p in platforms]
-    distinct = list(dict.fromkeys(pairs))
-    engine = question.engine.model_copy(update={"backend": "cpu"})
-    asked = [alone(question, engine, name, ram) for name, ram in distinct]
-    speeds = {
-        pair: (
-            answer.decode_tok_s.p50 if answer.decode_tok_s else 0.0,
-            answer.prefill_tok_s.p50 if answer.prefill_tok_s else 0.0,
-        )
-        for pair, answer in zip(distinct, predict_many(asked, knowledge), strict=True)
-    }
-    return [RatedPlatform(platform, *speeds[pair]) for platform, pair in zip(platforms, pairs, strict=True)]
-
-
-def alone(question: Scenario, engine: Engine, cpu: str, ram: RamRequest) -> Scenario:
-    """The question asked of a processor with memory and no card."""
-    return question.model_copy(update={"hardware": Hardware(cpu=cpu, ram=ram), "engine": engine})
-
-
-def front(prices: NDArray[np.float64], merits: NDArray[np.float64]) -> NDArray[np.intp]:
+def front(prices: Vector, merits: NDArray[np.float64]) -> NDArray[np.intp]:
     """Indices of what nothing beats: no other is at most as dear and at least as good in every column of `merits`.
 
     Of equals the first stays.
     """
     order = np.lexsort((*(-merits.T[::-1]), prices))
     kept: list[int] = []
-    for index in order:
-        if not kept or not bool((merits[kept] >= merits[index]).all(axis=1).any()):
-            kept.append(int(index))
+    # In this order whatever beats an entry comes before it.
+    for start in range(0, len(order), BLOCK):
+        block = order[start : start + BLOCK]
+        beaten = np.triu((merits[block][:, None] >= merits[block][None, :]).all(axis=2), 1).any(axis=0)
+        if kept:
+            beaten |= (merits[kept][:, None] >= merits[block][None, :]).all(axis=2).any(axis=0)
+        kept += block[~beaten].tolist()
     return np.array(sorted(kept), dtype=np.intp)
-
-
-def worth_trying(
-    rated: Sequence[RatedPlatform], useful_gib: float, *, memory_counts: bool, cards: int, link_gb_s: float
-) -> list[RatedPlatform]:
-    """Platforms that nothing cheaper beats for `cards` cards whose own link is `link_gb_s`.
-
-    Memory beyond `useful_gib` counts for nothing. Where the model lies on the cards alone (not `memory_counts`) only
-    price and links count.
-    """
-    if not rated:
-        return []
-    prices = np.array([item.platform.price_usd for item in rated])
-    columns = [
-        [min(link_gb_s, item.platform.slot1_gb_s) if cards else 0.0 for item in rated],
-        [min(link_gb_s, item.platform.slot2_gb_s) if cards > 1 else 0.0 for item in rated],
-    ]
-    if memory_counts:
-        columns += [
-            [min(useful_gib, item.platform.memory.gib) for item in rated],
-            [np.floor(np.log(max(item.decode_tok_s, 1e-9)) / STEP) for item in rated],
-            [np.floor(np.log(max(item.prefill_tok_s, 1e-9)) / STEP) for item in rated],
-        ]
-    return [rated[index] for index in front(prices, np.array(columns).T.reshape(len(rated), len(columns)))]

@@ -4,7 +4,7 @@ wish -> `stock_of` (parts with a price) -> `Search.offers` (compatible builds, p
 wish -> sorted, Pareto front marked, the best of each card or machine -> `Recommendation`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -154,32 +154,29 @@ def _find(wish: Wish, named: str | None, stock: Stock, knowledge: Knowledge) -> 
     ranking = quality_order(resolve_llm(wish.model).row.llm)
     order = (resolve_quant(asked).row.name,) if asked else ranking.quants
 
-    def attempt(quant: str) -> _Found:
-        search = Search(wish, quant, stock, knowledge)
-        return _Found(
-            search, _reaching(wish, search.offers(wish.budget_usd)), _choice(wish, quant, asked, ranking.basis)
-        )
-
-    best = attempt(order[0])
-    if best.offers:
-        return best
-    smallest = attempt(order[-1]) if len(order) > 1 else best
-    if not smallest.offers:
-        raise InputError(_nothing(wish, smallest.search, several=len(order) > 1))
-    return _first_that_does(order, attempt, smallest)
+    searches = [Search(wish, quant, stock, knowledge) for quant in order]
+    search = _first_that_does(wish, searches)
+    offers = _reaching(wish, search.offers(wish.budget_usd))
+    if not offers:
+        raise InputError(_nothing(wish, search, several=len(order) > 1))
+    return _Found(search, offers, _choice(wish, str(search.question.quant), asked, ranking.basis))
 
 
-def _first_that_does(order: Sequence[str], attempt: Callable[[str], _Found], smallest: _Found) -> _Found:
-    """By halving: sizes fall along the order, so what one does not reach none before it does. The first does not."""
-    fails, does = 0, len(order) - 1
-    while does - fails > 1:
-        middle = (fails + does) // 2
-        found = attempt(order[middle])
-        if found.offers:
-            does, smallest = middle, found
+def _first_that_does(wish: Wish, searches: Sequence[Search]) -> Search:
+    """The first search with a build that reaches the wish, or else the last.
+
+    By halving: sizes fall along the order, so what one does not reach none before it does.
+    """
+    first, last = 0, len(searches) - 1
+    if last and searches[0].reaches(wish.budget_usd, wish.min_tok_s):
+        return searches[0]
+    while first < last:
+        middle = (first + last) // 2
+        if middle and searches[middle].reaches(wish.budget_usd, wish.min_tok_s):
+            last = middle
         else:
-            fails = middle
-    return smallest
+            first = middle + 1
+    return searches[last]
 
 
 def _reaching(wish: Wish, offers: Iterable[Offer]) -> list[Offer]:

@@ -4,15 +4,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+
 from advisor.answer import Prediction
 from advisor.builds import Assembler, Build, Cards, whole_machines
 from advisor.case import case_of
-from advisor.compatibility import display_problem, gpu_links
+from advisor.compatibility import has_outputs
 from advisor.knowledge import Knowledge
 from advisor.machine import pcie_gb_s
 from advisor.placement import SYSTEM_RAM_BYTES
-from advisor.platforms import RatedPlatform, platforms_of, rate, worth_trying
+from advisor.platforms import Platform, platforms_of
 from advisor.prediction import predict_many
+from advisor.rating import Need, RatedPlatforms, Rows, rate
 from advisor.scenario import GpuRequest, Hardware, Scenario
 from advisor.stock import Stock, price_of
 from advisor.wish import Wish
@@ -22,6 +25,8 @@ from catalog.units import GB, GIB
 MOST_CARDS = 2
 ON_CARDS = frozenset({"full_gpu", "multi_gpu"})
 UNLIMITED = float("inf")
+LEAST_USE = 0.8
+"""Share of the cards' memory that a model too large for them fills at least: what is left over needs RAM."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,14 +64,12 @@ class Search:
         self.useful_gib = needed / GIB
 
     @cached_property
-    def platforms(self) -> list[RatedPlatform]:
+    def rated(self) -> RatedPlatforms:
         """Platforms that some build could want, rated for the model: the best, and the best with their own graphics."""
-        rated = rate(platforms_of(self.stock), self.question, self.knowledge)
-        kept: dict[int, RatedPlatform] = {}
-        for group in (rated, [item for item in rated if item.platform.cpu.integrated_gpu]):
-            best = worth_trying(group, self.useful_gib, memory_counts=True, cards=MOST_CARDS, link_gb_s=UNLIMITED)
-            kept |= {id(item): item for item in best}
-        return list(kept.values())
+        every = rate(platforms_of(self.stock), self.question, self.knowledge)
+        need = Need(MOST_CARDS, UNLIMITED, self.useful_gib, memory_counts=True)
+        groups = (np.arange(len(every.platforms)), np.flatnonzero(every.graphics))
+        return every.take(np.union1d(*(every.worth_trying(rows, need) for rows in groups)))
 
     def offers(self, budget_usd: float | None) -> list[Offer]:
         """Builds within a budget that hold the model in memory, with their predictions."""
@@ -87,21 +90,47 @@ class Search:
         """The question asked of a hardware."""
         return self.question.model_copy(update={"hardware": hardware})
 
-    def _builds(self, limit_usd: float) -> Iterable[Build]:
-        if "desktop" in self.wish.kinds:
-            for cards, on_cards in self.cards:
-                yield from self._desktops(cards, on_cards, limit_usd)
-        yield from (build for build in whole_machines(self.stock) if build.kind in self.wish.kinds)
+    def reaches(self, budget_usd: float | None, tok_s: float) -> bool:
+        """Whether some build within the budget decodes so fast: asks only the strongest that each card allows."""
+        limit = UNLIMITED if budget_usd is None else budget_usd
+        builds = [build for build in self._machines() if build.price_usd <= limit]
+        for cards, on_cards in self._desktop_cards():
+            builds += self._strongest(cards, on_cards, limit)
+        return any(offer.decode_tok_s >= tok_s for offer in self.predicted(builds))
 
-    def _desktops(self, cards: Cards, on_cards: bool, limit_usd: float) -> Iterable[Build]:
-        left_usd = limit_usd - price_of(
-            self.stock.prices.pieces("gpu", cards.gpu.name, cards.count) or () if cards.gpu else ()
-        )
-        for item in self.fitting(cards, on_cards) if left_usd > 0 else ():
+    def _builds(self, limit_usd: float) -> Iterable[Build]:
+        for cards, on_cards in self._desktop_cards():
             # A platform's price is a lower bound of what it costs inside a build.
-            build = self.assembler.complete(cards, item.platform) if item.platform.price_usd <= left_usd else None
-            if build:
-                yield build
+            rows = self._affordable(cards, on_cards, limit_usd)
+            yield from filter(None, (self.assembler.complete(cards, self.rated.platforms[row]) for row in rows))
+        yield from self._machines()
+
+    def _machines(self) -> Iterable[Build]:
+        return (build for build in whole_machines(self.stock) if build.kind in self.wish.kinds)
+
+    def _desktop_cards(self) -> Iterable[tuple[Cards, bool]]:
+        return self.cards if "desktop" in self.wish.kinds else ()
+
+    def _affordable(self, cards: Cards, on_cards: bool, limit_usd: float) -> Rows:
+        pieces = self.stock.prices.pieces("gpu", cards.gpu.name, cards.count) if cards.gpu else ()
+        left_usd = limit_usd - price_of(pieces or ())
+        if left_usd <= 0:
+            return np.arange(0)
+        rows = self._worth_trying(cards, on_cards)
+        return rows[self.rated.price_usd[rows] <= left_usd]
+
+    def _strongest(self, cards: Cards, on_cards: bool, limit_usd: float) -> list[Build]:
+        """Builds within the limit that no other with the same cards beats in speed."""
+        rows = self._affordable(cards, on_cards, limit_usd)
+        while len(rows):
+            chosen = self.rated.strongest(rows, self._need(cards, on_cards))
+            built = [self.assembler.complete(cards, self.rated.platforms[row]) for row in chosen]
+            within = [build for build in built if build and build.price_usd <= limit_usd]
+            if len(within) == len(chosen):
+                return within
+            beyond = [row for row, build in zip(chosen, built, strict=True) if build not in within]
+            rows = rows[~np.isin(rows, beyond)]
+        return []
 
     @cached_property
     def cards(self) -> list[tuple[Cards, bool]]:
@@ -114,18 +143,27 @@ class Search:
             *((cards, strategy in ON_CARDS) for cards, strategy in zip(wanted, strategies, strict=True)),
         ]
 
-    def fitting(self, cards: Cards, on_cards: bool) -> list[RatedPlatform]:
-        """Platforms worth trying with the cards."""
-        gpu, count = cards.gpu, cards.count
-        vram_gib = gpu.usable_vram_gib * count if gpu else 0.0
-        least_gib = (self.demand.weights_bytes + SYSTEM_RAM_BYTES) / GIB - vram_gib
-        usable = [
-            item for item in self.platforms
-            if item.platform.memory.gib >= least_gib and display_problem(gpu, item.platform.cpu) is None
-            and (gpu is None or gpu_links(gpu, count, item.platform.cpu, item.platform.board))
-        ]  # fmt: skip
-        link = pcie_gb_s(gpu.pcie_gen, gpu.pcie_lanes) if gpu else 0.0
-        return worth_trying(usable, self.useful_gib, memory_counts=not on_cards, cards=count, link_gb_s=link)
+    def fitting(self, cards: Cards) -> list[Platform]:
+        """Platforms worth trying with the cards, as if memory mattered."""
+        return [self.rated.platforms[row] for row in self._worth_trying(cards, on_cards=False)]
+
+    def _need(self, cards: Cards, on_cards: bool) -> Need:
+        link = pcie_gb_s(cards.gpu.pcie_gen, cards.gpu.pcie_lanes) if cards.gpu else 0.0
+        return Need(cards.count, link, self.useful_gib - LEAST_USE * _vram_gib(cards), memory_counts=not on_cards)
+
+    def _worth_trying(self, cards: Cards, on_cards: bool) -> Rows:
+        """Rows of the platforms with room for model and cards and a picture on the screen that no cheaper one beats."""
+        least_gib = (self.demand.weights_bytes + SYSTEM_RAM_BYTES) / GIB - _vram_gib(cards)
+        usable = self.rated.gib >= least_gib
+        if cards.gpu is None or not has_outputs(cards.gpu):
+            usable = usable & self.rated.graphics
+        if cards.count == MOST_CARDS:
+            usable = usable & (self.rated.links_gb_s[:, 1] > 0)
+        return self.rated.worth_trying(np.flatnonzero(usable), self._need(cards, on_cards))
+
+
+def _vram_gib(cards: Cards) -> float:
+    return cards.gpu.usable_vram_gib * cards.count if cards.gpu else 0.0
 
 
 def _only_cards(gpu: Gpu, count: int) -> Hardware:

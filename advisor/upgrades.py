@@ -47,7 +47,7 @@ def _swaps(build: Build, search: Search) -> Iterable[Build]:
         return
     highest = build.price_usd * (1 + DEAREST_SHARE)
     others = [search.assembler.complete(cards, build.platform) for cards, _ in search.cards if cards != build.cards]
-    others += [search.assembler.complete(build.cards, item.platform) for item in search.fitting(build.cards, False)]
+    others += [search.assembler.complete(build.cards, platform) for platform in search.fitting(build.cards)]
     yield from (other for other in others if other and build.price_usd < other.price_usd <= highest)
 
 
