@@ -8,6 +8,7 @@ split).
 Source: llama.cpp src/llama-model.cpp `load_tensors`, common/arg.cpp (read 2026-11-24).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,34 +128,48 @@ def place(
     if candidate.fits or asked or machine.unified or (wished_experts is not None and candidate.exceeded <= NEARLY):
         return candidate
     if wished_experts is None and moe:
-        candidate = _fewest_experts(demand, machine, candidate.n_gpu_layers, mmap)
+        candidate = _fewest_experts(demand, machine, candidate, mmap)
     if candidate.fits or wished_layers is not None:
         return candidate
     return _most_layers(demand, machine, candidate.n_cpu_moe, mmap)
 
 
-def _fewest_experts(demand: Demand, machine: Machine, n_gpu_layers: int, mmap: bool | None) -> Placement:
-    """Smallest n_cpu_moe that fits (the VRAM needed falls with it), or all when none does."""
-    low, high = 1, demand.footprint.n_layers
-    while low < high:
-        middle = (low + high) // 2
-        if _settle(demand, machine, n_gpu_layers, middle, mmap).fits:
-            high = middle
-        else:
-            low = middle + 1
-    return _settle(demand, machine, n_gpu_layers, low, mmap)
+def _fewest_experts(demand: Demand, machine: Machine, full: Placement, mmap: bool | None) -> Placement:
+    """Smallest n_cpu_moe that fits, or all when none does; `full` is the placement with all experts on the GPUs."""
+    moved = np.cumsum(np.where(full.layer_device == CPU, 0.0, demand.experts))
+    excess = sum(full.vram_bytes) - sum(_limits(machine)) + demand.compute_offload - demand.compute
+    return _smallest(
+        lambda number: _settle(demand, machine, full.n_gpu_layers, number, mmap),
+        (1, demand.footprint.n_layers),
+        int(np.searchsorted(moved, excess)) + 1,
+    )
 
 
 def _most_layers(demand: Demand, machine: Machine, n_cpu_moe: int, mmap: bool | None) -> Placement:
     """Largest n_gpu_layers that fits; 0 when none does."""
-    low, high = 0, demand.footprint.n_layers
+    n_layers = demand.footprint.n_layers
+    experts = np.where(np.arange(n_layers) < n_cpu_moe, 0.0, demand.experts)
+    from_the_last = np.cumsum((demand.resident + demand.kv + demand.state + experts)[::-1])
+    fixed = demand.output + demand.compute + BACKEND_CONTEXT_BYTES.get(machine.backend, 0)
+    fitting = int(np.searchsorted(from_the_last, sum(_limits(machine)) - fixed, side="right"))
+    return _smallest(
+        lambda left: _settle(demand, machine, n_layers - left, n_cpu_moe, mmap), (0, n_layers), n_layers - fitting - 1
+    )
+
+
+def _smallest(settle: Callable[[int], Placement], bounds: tuple[int, int], guess: int) -> Placement:
+    """Placement of the smallest number that fits (larger ones fit too), or of the upper bound; tries `guess` first."""
+    low, high = bounds
+    found: Placement | None = None
+    near = iter((guess, guess - 1, guess + 1))
     while low < high:
-        middle = (low + high + 1) // 2
-        if _settle(demand, machine, middle, n_cpu_moe, mmap).fits:
-            low = middle
+        number = next((item for item in near if low <= item < high), (low + high) // 2)
+        tried = settle(number)
+        if tried.fits:
+            high, found = number, tried
         else:
-            high = middle - 1
-    return _settle(demand, machine, low, n_cpu_moe, mmap)
+            low = number + 1
+    return found or settle(high)
 
 
 def _split(demand: Demand, on_gpu: int, n_cpu_moe: int, machine: Machine) -> NDArray[np.int64]:
