@@ -24,10 +24,22 @@ Examples:
   advisor predict --model Llama-3.3-70B --quant Q4_K_M --machine "Apple M4 Max"
   advisor predict --batch questions.jsonl --output answers.jsonl
 """
+CLOSING = """
+\b
+A line of --batch (every field but model may be left out or null; hardware names at least one part):
+  {"model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M",
+   "hardware": {"gpus": [{"name": "RTX 3060 12GB", "count": 1, "pcie_gen": 4, "pcie_lanes": 16}],
+                "cpu": "Ryzen 7 5800X", "ram": {"type": "DDR4", "mt_s": 3600, "channels": 2, "gb": 32},
+                "storage": {"read_gb_s": 3.5}, "machine": null},
+   "engine": {"name": "llama.cpp", "backend": "cuda", "n_gpu_layers": null, "n_cpu_moe": null, "n_ctx": null,
+              "kv_type": "f16", "flash_attn": true, "mmap": null, "threads": null, "ubatch": 512},
+   "workload": {"context_depth": 0, "prompt_tokens": 512, "gen_tokens": 128, "users": 1}}
+A line that cannot be answered gives {"error": {"code": ..., "message": ..., "input": ...}} in its place.
+"""
 BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
 
 
-@click.command("predict", help=EXAMPLES, context_settings={"max_content_width": 100})
+@click.command("predict", help=EXAMPLES, epilog=CLOSING, context_settings={"max_content_width": 100})
 @click.option("--model", metavar="NAME", help="The language model, in any common spelling; may carry the quant.")
 @click.option(
     "--quant",
