@@ -26,15 +26,22 @@ Examples:
 """
 CLOSING = """
 \b
-A line of --batch (every field but model may be left out or null; hardware names at least one part):
+One line of --batch, here on several. All but model and one part to run on may
+be left out or null:
   {"model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M",
-   "hardware": {"gpus": [{"name": "RTX 3060 12GB", "count": 1, "pcie_gen": 4, "pcie_lanes": 16}],
-                "cpu": "Ryzen 7 5800X", "ram": {"type": "DDR4", "mt_s": 3600, "channels": 2, "gb": 32},
-                "storage": {"read_gb_s": 3.5}, "machine": null},
-   "engine": {"name": "llama.cpp", "backend": "cuda", "n_gpu_layers": null, "n_cpu_moe": null, "n_ctx": null,
-              "kv_type": "f16", "flash_attn": true, "mmap": null, "threads": null, "ubatch": 512},
-   "workload": {"context_depth": 0, "prompt_tokens": 512, "gen_tokens": 128, "users": 1}}
-A line that cannot be answered gives {"error": {"code": ..., "message": ..., "input": ...}} in its place.
+   "hardware": {"gpus": [{"name": "RTX 3060 12GB", "count": 1,
+                          "pcie_gen": 4, "pcie_lanes": 16}],
+                "cpu": "Ryzen 7 5800X", "machine": null,
+                "ram": {"type": "DDR4", "mt_s": 3600, "channels": 2, "gb": 32},
+                "storage": {"read_gb_s": 3.5}},
+   "engine": {"name": "llama.cpp", "backend": "cuda", "n_gpu_layers": null,
+              "n_cpu_moe": null, "n_ctx": null, "kv_type": "f16",
+              "flash_attn": true, "mmap": null, "threads": 8, "ubatch": 512},
+   "workload": {"context_depth": 0, "prompt_tokens": 512, "gen_tokens": 128,
+                "users": 1}}
+A line that cannot be answered gives
+  {"error": {"code": "...", "message": "...", "input": ...}}
+in its place, and the batch goes on.
 """
 BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
 
