@@ -93,8 +93,10 @@ def explanation(found: Recommendation) -> list[str]:
 
 def _cautions(builds: Sequence[RankedBuild]) -> list[str]:
     """What to mind of builds further down, which the list of parts does not show."""
-    said = dict.fromkeys(note.message for build in builds for note in build.notes if note.code == "no_fan")
-    return [f"Mind: {message}." for message in said]
+    fanless = (build for build in builds if any(note.code == "no_fan" for note in build.notes))
+    names = dict.fromkeys(part.name for build in fanless for part in build.parts if part.kind == "gpu")
+    advice = "without a fan of its own (add one) and in need of Above 4G Decoding on the board"
+    return [f"Mind: {advice}: {', '.join(names)}."] if names else []
 
 
 def _titles_explained(load: dict[str, int]) -> str:

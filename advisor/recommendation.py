@@ -31,9 +31,10 @@ from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 
 KIND_WORDS = {
-    "gpu": "graphics cards", "cpu": "processors", "board": "boards", "ram": "memory kits", "ssd": "disks",
-    "psu": "power supplies", "case": "cases", "cooler": "coolers", "unified": "unified-memory machines",
-    "laptop": "laptops",
+    "gpu": ("graphics card", "graphics cards"), "cpu": ("processor", "processors"), "board": ("board", "boards"),
+    "ram": ("memory kit", "memory kits"), "ssd": ("disk", "disks"), "psu": ("power supply", "power supplies"),
+    "case": ("case", "cases"), "cooler": ("cooler", "coolers"),
+    "unified": ("unified-memory machine", "unified-memory machines"), "laptop": ("laptop", "laptops"),
 }  # fmt: skip
 DESKTOP_KINDS = set(KIND_WORDS) - {"unified", "laptop"}
 UPGRADED = 20
@@ -265,7 +266,9 @@ def _question(wish: Wish, search: Search) -> dict[str, Any]:
 
 def _left_out(stock: Stock, wish: Wish) -> tuple[str, ...]:
     asked = {"unified", "laptop"} & set(wish.kinds) | (DESKTOP_KINDS if "desktop" in wish.kinds else set())
-    counts = [f"{len(names)} {KIND_WORDS[kind]}" for kind, names in stock.unpriced.items() if kind in asked]
+    counts = [
+        f"{len(names)} {KIND_WORDS[kind][len(names) > 1]}" for kind, names in stock.unpriced.items() if kind in asked
+    ]
     kind = {"new": "new price", "used": "used or new price", "any": "price"}[wish.condition]
     return (f"for want of a {kind} in the catalog: {', '.join(counts)}",) if counts else ()
 
