@@ -14,6 +14,8 @@ UNIFIED = ("apple", "strix", "ryzen ai", "gb10", "dgx spark", "radeon 8060s", "m
 _KV_TYPES = re.compile(r"bf16|f16|f32|q8_0|q5_1|q5_0|q4_1|q4_0|iq4_nl")
 _BACKENDS = ("cuda", "vulkan", "metal", "sycl", "cpu", "opencl")
 _ON_CPU = ("exps=cpu", "--cpu-moe", "-cmoe")
+_EXPERTS_BESIDE = ("exps=cpu", "cpu-moe", "ncmoe", "experts on cpu")
+_PAGING = re.compile(r"\b(paging|pages)\b|\bswapping\b|\bto swap\b|\bssd\b|from nvme|mmap from")
 
 Row = Mapping[str, str]
 
@@ -31,6 +33,8 @@ class MeasuredRun:
     source: str
     as_of: str
     quality: str
+    regime: str = ""
+    """Where the row itself says that the weights lay: see `regime_of`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,7 @@ def measured_run(row: Row) -> MeasuredRun:
         row["source_url"],
         row["source_date"],
         row["quality"],
+        regime_of(row),
     )
 
 
@@ -118,6 +123,26 @@ def is_unified(row: Row) -> bool:
     """Whether the row's machine has one memory for CPU and GPU."""
     words = row["gpu"].lower() if _names_gpu(row) else row["cpu"].lower()
     return "unified" in row["ram_type"].lower() or any(mark in words for mark in UNIFIED)
+
+
+def regime_of(row: Row) -> str:
+    """Where the row says that the weights lay: what errors are reported by, whatever the advisor places itself."""
+    note = row["offload_note"].lower()
+    if is_unified(row):
+        return "unified"
+    if not _names_gpu(row) or row["backend"].lower() == "cpu":
+        return "cpu_only"
+    if _PAGING.search(note):
+        return "storage"
+    if row["n_cpu_moe"] not in {"", "0"} or any(mark in note for mark in _EXPERTS_BESIDE):
+        return "expert_offload"
+    if _whole(row["n_gpu_layers"]) == 0:
+        return "cpu_only"
+    cards = _number(row["gpu_count"]) or 1
+    vram_gib, model_gib = _number(row["vram_gb_each"]), _number(row["model_gib"])
+    if vram_gib and model_gib and model_gib > vram_gib * cards:
+        return "layer_split"
+    return "multi_gpu" if cards > 1 else "full_gpu"
 
 
 def _gpus(row: Row) -> tuple[GpuRequest, ...]:
