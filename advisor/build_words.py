@@ -7,7 +7,8 @@ from advisor.recommendation import PartLine, RankedBuild, Recommendation
 from advisor.report import number
 
 LIMITS = {
-    "vram_bandwidth": "GPU memory", "ram_bandwidth": "RAM speed", "gpu_overhead": "GPU overhead",
+    "vram_bandwidth": "GPU memory", "ram_bandwidth": "RAM speed",
+    "cpu_compute": "CPU compute", "gpu_overhead": "GPU overhead",
     "cpu_overhead": "CPU waits", "pcie": "PCIe link", "storage": "disk",
 }  # fmt: skip
 QUOTES = {"pre_shortage": "before the memory shortage", "range": "middle of a range"}

@@ -23,6 +23,8 @@ _CORES = re.compile(r"(\d+)[- ]?(cores?|threads?)\b")
 NVME_GB_S = (3.5, 0.06)
 """Sequential and QD1 random read of a common PCIe 3.0 NVMe disk (WD Blue SN550 / Samsung 970 EVO class data sheets)."""
 TYPICAL_UNIFIED_GIB = 32.0
+UNIFIED_GHZ = 3.5
+"""Clock between the base and boost of Apple M1 to M5 and Ryzen AI Max chips: a yardstick, the fit takes up the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,8 @@ def _from_parts(hardware: Hardware, backend: str | None, noted: _Noted) -> Machi
         devices += [_device(found.row, request, cpu_row)] * request.count
     cpu, noted = _cpu_side(cpu_row, hardware, tuple(rows), noted)
     ram, noted = _ram(cpu_row, cpu, hardware, tuple(rows), noted)
-    label = " + ".join(
-        [f"{r.count} x {g.name}" if r.count > 1 else g.name for r, g in zip(hardware.gpus, rows, strict=True)]
-    )
+    noted = noted.and_("disk", *_disk_notes(hardware.storage))
+    label = " + ".join(_times(request.count, row.name) for request, row in zip(hardware.gpus, rows, strict=True))
     return Machine(
         name=" | ".join(filter(None, [label, cpu.name])),
         gpus=tuple(devices),
@@ -76,6 +77,10 @@ def _from_parts(hardware: Hardware, backend: str | None, noted: _Noted) -> Machi
         assumptions=noted.sentences,
         unknown=noted.codes,
     )
+
+
+def _times(count: int, name: str) -> str:
+    return f"{count} x {name}" if count > 1 else name
 
 
 def _device(row: Gpu, request: GpuRequest, cpu: Cpu | None) -> GpuDevice:
@@ -168,6 +173,11 @@ def _ram_type(asked: RamRequest, row: Cpu | None) -> str | None:
     return kind
 
 
+def _disk_notes(asked: StorageRequest) -> tuple[str, ...]:
+    said = asked.read_gb_s or (asked.name and storage_read_gb_s(asked.name))
+    return () if said else (f"disk not given: taken as an NVMe disk of {NVME_GB_S[0]:g} GB/s",)
+
+
 def _storage(asked: StorageRequest) -> Storage:
     named = storage_read_gb_s(asked.name) if asked.name else None
     sequential, random = named or NVME_GB_S
@@ -180,38 +190,47 @@ def _unified(row: UnifiedMachine, hardware: Hardware, backend: str | None, noted
     gib = hardware.ram.gb or (max(row.memory_gib) if row.memory_gib else TYPICAL_UNIFIED_GIB)
     if hardware.ram.gb is None:
         noted = noted.and_("ram_size", f"memory size not given: taken as {gib:.0f} GiB")
-    device = GpuDevice(
-        name=row.name,
-        maker=row.maker.lower(),
-        architecture=row.architecture,
-        form="integrated",
-        vram_bytes=gib * row.gpu_memory_share * GIB,
-        bandwidth_gb_s=row.bandwidth_gb_s,
-        fp16_tflops=row.fp16_tflops,
-        link_gb_s=row.bandwidth_gb_s,
-    )
-    cpu = CpuSide(
-        name=row.chip,
-        microarchitecture=row.cpu_microarchitecture,
-        cores=row.cpu_cores,
-        vector_bytes=64 if row.cpu_microarchitecture.lower().startswith(("zen 4", "zen 5", "zen4", "zen5")) else 16,
-        ghz=3.5,
-        sockets=1,
-        features=frozenset({"unified"}),
-    )
     storage = _storage(hardware.storage)
     if row.storage_read_gb_s and not hardware.storage.name and not hardware.storage.read_gb_s:
         storage = replace(storage, sequential_gb_s=row.storage_read_gb_s)
+    else:
+        noted = noted.and_("disk", *_disk_notes(hardware.storage))
     return Machine(
         name=row.name,
-        gpus=(device,),
-        cpu=cpu,
+        gpus=(_unified_gpu(row, gib),),
+        cpu=_unified_cpu(row),
         ram=Ram(row.memory_type, row.bandwidth_gb_s, gib * GIB),
         storage=storage,
         unified=True,
         backend=backend or row.backend,
         assumptions=noted.sentences,
         unknown=noted.codes,
+    )
+
+
+def _unified_gpu(row: UnifiedMachine, memory_gib: float) -> GpuDevice:
+    return GpuDevice(
+        name=row.name,
+        maker=row.maker.lower(),
+        architecture=row.architecture,
+        form="integrated",
+        vram_bytes=memory_gib * row.gpu_memory_share * GIB,
+        bandwidth_gb_s=row.bandwidth_gb_s,
+        fp16_tflops=row.fp16_tflops,
+        link_gb_s=row.bandwidth_gb_s,
+    )
+
+
+def _unified_cpu(row: UnifiedMachine) -> CpuSide:
+    wide = row.cpu_microarchitecture.startswith(("Zen 4", "Zen 5"))
+    return CpuSide(
+        name=row.chip,
+        microarchitecture=row.cpu_microarchitecture,
+        cores=row.cpu_cores,
+        vector_bytes=64 if wide else 16,
+        ghz=UNIFIED_GHZ,
+        sockets=1,
+        features=frozenset({"unified"}),
     )
 
 

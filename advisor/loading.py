@@ -43,6 +43,7 @@ def work_of(demand: Demand, placement: Placement, machine: Machine, usage: Usage
         **prefill_work(demand.footprint, placement, machine, usage),
         ram_bandwidth=machine.ram.bandwidth_gb_s * GB,
         threads=float(cores),
+        sockets=float(machine.cpu.sockets),
         vector_bandwidth=machine.cpu.vector_gb_s * GB * cores / machine.cpu.cores,
         random_bandwidth=machine.storage.random_gb_s * GB,
         users=float(usage.users),
@@ -103,9 +104,10 @@ def decode_work(footprint: Footprint, placement: Placement, machine: Machine, us
         "gpu_matrices": float(gpu @ matrices + sides.output_on_gpu),
         "gpu_moe_layers": float(np.count_nonzero(moe & experts)),
         "gpu_recurrent_layers": float(np.count_nonzero(gpu & (footprint.layer_recurrent_bytes > 0))),
+        "cpu_recurrent_layers": float(np.count_nonzero(~gpu & (footprint.layer_recurrent_bytes > 0))),
         "gpu_used": float(gpu.any() or sides.output_on_gpu),
         "spill_s": _spill_s(footprint, placement, machine, read),
-        **_cpu_decode(shares, sides, moe, read, float(~gpu @ (kv + state)), placement),
+        **_cpu_decode(shares, sides, moe, read, float(~gpu @ (kv + state)), footprint.embedding_bytes, placement),
         **_link_decode(footprint, sides, moe, placement, machine, usage),
     }
 
@@ -120,20 +122,29 @@ def _spill_s(footprint: Footprint, placement: Placement, machine: Machine, read:
 
 
 def _cpu_decode(
-    shares: Shares, sides: _Sides, moe: NDArray[np.bool_], read: float, cache_bytes: float, placement: Placement
+    shares: Shares,
+    sides: _Sides,
+    moe: NDArray[np.bool_],
+    read: float,
+    cache_bytes: float,
+    embedding_bytes: float,
+    placement: Placement,
 ) -> dict[str, Any]:
     cpu, experts = ~sides.on_gpu, moe & ~sides.expert_on_gpu
     output = 0.0 if sides.output_on_gpu else 1.0
     size = cpu @ shares.resident_bytes + experts @ shares.expert_bytes * read
     weights = cpu @ shares.resident_weights + experts @ shares.expert_weights * read
-    held = placement.ram_bytes + placement.storage_bytes
+    # Lookup tables (token and n-gram embeddings) are read a row at a time: they are the first to be left on the disk.
+    held = placement.ram_bytes + placement.storage_bytes - embedding_bytes
+    missing = max(0.0, placement.storage_bytes - embedding_bytes)
     size = size + output * shares.output_bytes
     return {
         "cpu_bytes": size,
         "cpu_weights": weights + output * shares.output_weights,
         "cpu_kv_bytes": cache_bytes,
-        "cpu_layers": float(np.count_nonzero(cpu | experts)),
-        "missing_bytes": float(size.sum()) * (placement.storage_bytes / held if held else 0.0),
+        "cpu_layers": float(np.count_nonzero(cpu)),
+        "cpu_expert_layers": float(np.count_nonzero(experts & ~cpu)),
+        "missing_bytes": float(size.sum()) * (missing / held if held > 0 else 0.0),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from advisor.speed import filled_share, missed_s, overhead_s, pipelined_s, saturated, slower_of, transfer_s
+from advisor.speed import filled_share, missed_s, overhead_s, pipelined_s, reached, saturated, slower_of, transfer_s
 from advisor.work import Numbers, Work
 from catalog.units import GB
 
@@ -21,25 +21,45 @@ def _total(by_family: Any) -> Any:
     return np.sum(by_family, axis=-1)
 
 
+def _ram_bandwidth(work: Work, values: Values) -> Any:
+    """Bytes/s that the threads read from RAM together; a second socket adds only a part of its memory's bandwidth."""
+    local = (1 + (work.sockets - 1) * values["numa_share"]) / work.sockets
+    shared = work.ram_bandwidth * reached(values["ram_stream"]) * local
+    return saturated(shared, values["core_gb_s"] * GB, work.threads)
+
+
+def cpu_limits(work: Work, values: Values) -> tuple[Any, Any]:
+    """Seconds of a decode step that the CPU needs to read its weights and, in parallel, to unpack them."""
+    unpacking = _total(work.cpu_weights / values["cpu_unpack"]) / work.vector_bandwidth
+    return _total(work.cpu_bytes) / _ram_bandwidth(work, values), unpacking
+
+
+def _cpu_waits_s(work: Work, values: Values) -> Any:
+    """Threads waiting for each other: at every layer on the CPU, less where only its experts are, more if recurrent."""
+    wait_us = values["cpu_layer_us"] + values["cpu_thread_us"] * work.threads
+    whole = overhead_s(work.cpu_layers, wait_us) + overhead_s(work.cpu_recurrent_layers, values["cpu_recurrent_us"])
+    return whole + overhead_s(work.cpu_expert_layers, wait_us * values["cpu_expert_share"])
+
+
+def _gpu_launches_s(work: Work, values: Values) -> Any:
+    """Fixed costs of a step on the GPU: starting kernels for matrices, expert routing and recurrences."""
+    counts = (work.gpu_matrices, work.gpu_moe_layers, work.gpu_recurrent_layers, work.gpu_used)
+    names = ("gpu_matrix_us", "gpu_moe_us", "gpu_recurrent_us", "gpu_token_us")
+    return sum(overhead_s(count, values[name]) for count, name in zip(counts, names, strict=True))
+
+
 def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
     """Seconds of one decode step by stage; the step gives every user one token."""
-    ram = saturated(work.ram_bandwidth * values["ram_stream"], values["core_gb_s"] * GB, work.threads)
-    reading = _total(work.cpu_bytes) / ram
-    unpacking = _total(work.cpu_weights / values["cpu_unpack"]) / work.vector_bandwidth
-    matrices = overhead_s(work.gpu_matrices, values["gpu_matrix_us"])
-    special = overhead_s(work.gpu_moe_layers, values["gpu_moe_us"]) + overhead_s(
-        work.gpu_recurrent_layers, values["gpu_recurrent_us"]
-    )
-    stream = values["gpu_stream"]
+    stream, link = reached(values["gpu_stream"]), reached(values["link_share"])
     return {
         "gpu_weights": _total(work.gpu_dense_s / stream) + work.gpu_state_s / stream[..., 0],
-        "gpu_experts": _total(work.gpu_expert_s / (stream * values["gpu_expert"])),
-        "gpu_kv": work.gpu_kv_s / values["gpu_kv"],
-        "gpu_launches": matrices + special + overhead_s(work.gpu_used, values["gpu_token_us"]),
-        "cpu_weights": slower_of(reading, unpacking),
-        "cpu_kv": transfer_s(work.cpu_kv_bytes, work.ram_bandwidth, values["cpu_kv"]),
-        "cpu_sync": overhead_s(work.cpu_layers, values["cpu_layer_us"]),
-        "link": overhead_s(work.crossings, values["crossing_us"]) + (work.link_s + work.spill_s) / values["link_share"],
+        "gpu_experts": _total(work.gpu_expert_s / reached(stream * values["gpu_expert"])),
+        "gpu_kv": work.gpu_kv_s / reached(values["gpu_kv"]),
+        "gpu_launches": _gpu_launches_s(work, values),
+        "cpu_weights": slower_of(*cpu_limits(work, values)),
+        "cpu_kv": transfer_s(work.cpu_kv_bytes, work.ram_bandwidth, reached(values["cpu_kv"])),
+        "cpu_sync": _cpu_waits_s(work, values),
+        "link": overhead_s(work.crossings, values["crossing_us"]) + (work.link_s + work.spill_s) / link,
         "disk": missed_s(work.missing_bytes, 0.0, work.random_bandwidth, values["disk_gain"]),
     }
 
@@ -50,11 +70,11 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
     filled = filled_share(work.rows_per_expert, values["prefill_half_rows"])
     expert = matmul * values["prefill_expert"] * np.asarray(filled)[..., None]
     computing = _total(work.prefill_dense_s / matmul) + _total(work.prefill_expert_s / expert)
-    matrices = slower_of(computing, _total(work.prefill_stream_s / values["gpu_stream"]))
+    matrices = slower_of(computing, _total(work.prefill_stream_s / reached(values["gpu_stream"])))
     launches = overhead_s(work.gpu_matrices * work.batches, values["prefill_matrix_us"])
     launches = launches + overhead_s(work.gpu_moe_layers * work.batches, values["prefill_moe_us"])
     scans = work.gpu_recurrent_layers * work.prompt_tokens * values["prefill_recurrent_ns"] * 1e-9
-    ram = saturated(work.ram_bandwidth * values["ram_stream"], values["core_gb_s"] * GB, work.threads)
+    ram = _ram_bandwidth(work, values)
     multiplying = _total(work.prefill_products / values["prefill_cpu"]) / work.vector_bandwidth
     scores = work.prefill_cpu_kv_products / values["prefill_cpu_scores"] / work.vector_bandwidth
     attention = work.prefill_attention_s / values["prefill_attention"]
@@ -65,7 +85,7 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
 
     return {
         "gpu_matmul": piped(matrices), "gpu_attention": piped(attention), "gpu_launches": piped(launches + scans),
-        "link": work.prefill_link_s / values["prefill_link"],
+        "link": work.prefill_link_s / reached(values["prefill_link"]),
         "cpu_matmul": slower_of(multiplying, _total(work.prefill_cpu_bytes) / ram) + scores,
     }  # fmt: skip
 

@@ -15,7 +15,7 @@ from advisor.answer import PlacementSummary, Prediction, Range, Stage
 from advisor.case import Case, case_of
 from advisor.interval import log_bounds
 from advisor.knowledge import Knowledge
-from advisor.physics import decode_stages, prefill_stages, total_s
+from advisor.physics import cpu_limits, decode_stages, prefill_stages, total_s
 from advisor.scenario import Scenario
 from advisor.work import stack
 from catalog.units import GB, GIB
@@ -56,16 +56,19 @@ def answers(cases: Sequence[Case], knowledge: Knowledge) -> list[Prediction]:
         return []
     work, values = stack([case.work for case in cases]), values_of(cases, knowledge)
     decode, prefill = decode_stages(work, values), prefill_stages(work, values)
+    reading, unpacking = cpu_limits(work, values)
+    computing = np.broadcast_to(unpacking > reading, (len(cases),)).tolist()
     rows = zip(*(np.broadcast_to(seconds, (len(cases),)).tolist() for seconds in decode.values()), strict=True)
     prompts = np.broadcast_to(total_s(prefill), (len(cases),)).tolist()
     return [
-        _answer(case, dict(zip(decode, row, strict=True)), prompt_s, knowledge)
-        for case, row, prompt_s in zip(cases, rows, prompts, strict=True)
+        _answer(case, dict(zip(decode, row, strict=True)), prompt_s, computes, knowledge)
+        for case, row, prompt_s, computes in zip(cases, rows, prompts, computing, strict=True)
     ]
 
 
-def _answer(case: Case, stages: dict[str, float], prompt_s: float, knowledge: Knowledge) -> Prediction:
+def _answer(case: Case, stages: dict[str, float], prompt_s: float, computes: bool, knowledge: Knowledge) -> Prediction:
     worst = max(stages, key=stages.__getitem__)
+    limit = "cpu_compute" if worst == "cpu_weights" and computes else BOTTLENECKS[worst]
     return Prediction(
         scenario=case.scenario,
         fits=case.placement.fits,
@@ -74,7 +77,7 @@ def _answer(case: Case, stages: dict[str, float], prompt_s: float, knowledge: Kn
         model=case.llm.name,
         quant=case.quant.name,
         placement=_summary(case),
-        bottleneck=BOTTLENECKS[worst] if case.runs else None,
+        bottleneck=limit if case.runs else None,
         breakdown=tuple(Stage(stage=name, seconds_per_token=value) for name, value in stages.items() if value > 0),
         flags=flags_of(case),
         warnings=warnings_of(case),

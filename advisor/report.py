@@ -16,6 +16,7 @@ SHOWN_SHARE = 0.005
 
 LIMITS = {
     "vram_bandwidth": "GPU memory bandwidth: each token reads the model's weights from GPU memory",
+    "cpu_compute": "CPU compute: unpacking the weights takes longer than reading them; more or wider cores help most",
     "ram_bandwidth": "RAM bandwidth: each token reads weights from RAM; more channels or faster modules help most",
     "gpu_overhead": "fixed costs on the GPU: the model is too small to keep it busy",
     "cpu_overhead": "handing work to the CPU's threads and waiting for them",

@@ -11,12 +11,24 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+CAP_SHARPNESS = 12.0
+"""How sharply a share bends below 1."""
 Number = TypeVar("Number", float, NDArray[np.float64])
 
 ROOFLINE_SHARPNESS = 4.0
 """Exponent that joins two limits: 1 would add the times, infinity would take the larger (overlap is good but not
 perfect).
 """
+
+
+def reached(share: Number) -> Number:
+    """A fitted share of a peak held below 1: nearly unchanged up to 0.8, never above the peak.
+
+    >>> round(reached(0.5), 3), round(reached(0.8), 3), round(reached(2.0), 3)
+    (0.5, 0.795, 1.0)
+    """
+    held: Number = share / (1 + share**CAP_SHARPNESS) ** (1 / CAP_SHARPNESS)
+    return held
 
 
 def transfer_s(size_bytes: Number, bandwidth: Number, share: Number) -> Number:

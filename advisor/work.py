@@ -56,12 +56,15 @@ class Work:
     cpu_weights: Vector
     cpu_kv_bytes: Numbers
     cpu_layers: Numbers
+    cpu_expert_layers: Numbers
+    cpu_recurrent_layers: Numbers
     crossings: Numbers
     link_s: Numbers
     spill_s: Numbers
     missing_bytes: Numbers
     ram_bandwidth: Numbers
     threads: Numbers
+    sockets: Numbers
     vector_bandwidth: Numbers
     random_bandwidth: Numbers
     users: Numbers
