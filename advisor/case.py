@@ -10,6 +10,7 @@ from advisor.hardware import machine_of
 from advisor.loading import Usage, work_of
 from advisor.machine import Machine
 from advisor.placement import OVERFULL, Demand, Placement, demand_of, place
+from advisor.quality import default_quant
 from advisor.scenario import GgufFile, Scenario
 from advisor.setting import flash_of, setting_of
 from advisor.work import Work
@@ -18,7 +19,6 @@ from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 from catalog.quants import Quant
 
-DEFAULT_QUANT = "Q4_K_M"
 STORAGE_SHARE = 0.02
 """A larger part of the RAM tier than this on the disk makes the disk the regime."""
 OFFLOAD_MIN_BATCH = 32
@@ -56,10 +56,16 @@ class Case:
 @lru_cache(maxsize=20_000)
 def _named(model: str, quant: str | None) -> tuple[Llm, Quant, tuple[str, ...]]:
     found = resolve_llm(model)
-    label = quant or found.row.quant_text or DEFAULT_QUANT
-    kind = resolve_quant(label)
-    said = () if quant or found.row.quant_text else (f"no quant given: taken as {DEFAULT_QUANT}",)
+    asked = _wider(quant, found.row.quant_text)
+    kind = resolve_quant(asked or default_quant(found.row.llm))
+    said = () if asked else (f"no quant given: taken as {kind.row.name}",)
     return found.row.llm, kind.row, (*found.assumptions, *kind.assumptions, *said)
+
+
+def _wider(quant: str | None, in_name: str | None) -> str | None:
+    """The quant given wins over the one in the model's name, unless the name only says more (UD-Q3_K_S for Q3_K_S)."""
+    dynamic = quant and in_name and in_name.upper() == f"UD-{quant.upper()}"
+    return in_name if dynamic or not quant else quant
 
 
 @lru_cache(maxsize=20_000)

@@ -12,6 +12,10 @@ PUBLISHED = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "IQ3_XXS", 
 """Steps that publishers upload for nearly every model; what has more bits than Q8_0 differs from it in size only.
 Source: llama.cpp tools/quantize/README.md, tools/perplexity/README.md (KL divergence of Q8_0 0.001), 2026-11-24."""
 NATIVE = "MXFP4"
+BEST = "best"
+"""Word for the best quality that is fast enough, in place of a quantisation."""
+COMMON = "Q4_K_M"
+"""What llama.cpp's -hf downloads take where no quantisation is named. Source: llama.cpp common/arg.cpp, 2026-11-24."""
 ENOUGH = 3
 """Fewer measured quantisations than this make no ranking."""
 
@@ -24,6 +28,11 @@ class QualityOrder:
     basis: str
     source: str = ""
     """Who measured, where the basis is a measurement."""
+
+
+def default_quant(llm: Llm) -> str:
+    """The quantisation meant where none is named: the maker's own 4-bit type, else the one most people run."""
+    return NATIVE if llm.native_expert_type else COMMON
 
 
 def quality_order(llm: Llm) -> QualityOrder:

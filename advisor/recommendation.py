@@ -20,7 +20,7 @@ from advisor.errors import InputError
 from advisor.knowledge import Knowledge
 from advisor.ownership import Owned, owned_parts
 from advisor.platforms import front
-from advisor.quality import NATIVE, quality_order
+from advisor.quality import BEST, NATIVE, default_quant, quality_order
 from advisor.scenario import Scenario
 from advisor.search import Offer, Search
 from advisor.stock import Stock, stock_of
@@ -128,7 +128,7 @@ def recommend_from(stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge)
     )
     return Recommendation(
         scenario=_question(wish, found.search), builds=builds, tried=len(ranked), quant_choice=found.choice,
-        quant_source='' if wish.quant or llm.row.quant_text else quality_order(llm.row.llm).source,
+        quant_source=quality_order(llm.row.llm).source if (wish.quant or "").lower() == BEST else "",
         left_out=_left_out(stock, wish), unpriced=stock.unpriced,
         assumptions=(*llm.assumptions, *owned.assumptions, *_unused(owned, builds)),
     )  # fmt: skip
@@ -151,16 +151,19 @@ def first_of_each(offers: Iterable[Offer]) -> list[Offer]:
 
 def _find(wish: Wish, named: str | None, stock: Stock, knowledge: Knowledge) -> _Found:
     """Offers that reach the wish, of the quantisation asked for, or else of the best that has any."""
-    asked = wish.quant or named
-    ranking = quality_order(resolve_llm(wish.model).row.llm)
-    order = (resolve_quant(asked).row.name,) if asked else ranking.quants
+    llm = resolve_llm(wish.model).row.llm
+    best = (wish.quant or "").lower() == BEST
+    asked = None if best else wish.quant or named
+    ranking = quality_order(llm)
+    order = ranking.quants if best else (resolve_quant(asked or default_quant(llm)).row.name,)
 
     searches = [Search(wish, quant, stock, knowledge) for quant in order]
     search = _first_that_does(wish, searches)
     offers = _reaching(wish, search.offers(wish.budget_usd))
     if not offers:
         raise InputError(_nothing(wish, search, several=len(order) > 1))
-    return _Found(search, offers, _choice(wish, str(search.question.quant), asked, ranking.basis))
+    basis = ranking.basis if best else None
+    return _Found(search, offers, _choice(wish, str(search.question.quant), asked, basis))
 
 
 def _first_that_does(wish: Wish, searches: Sequence[Search]) -> Search:
@@ -184,9 +187,11 @@ def _reaching(wish: Wish, offers: Iterable[Offer]) -> list[Offer]:
     return [offer for offer in offers if offer.decode_tok_s >= wish.min_tok_s]
 
 
-def _choice(wish: Wish, quant: str, asked: str | None, basis: str) -> str:
+def _choice(wish: Wish, quant: str, asked: str | None, basis: str | None) -> str:
     if asked:
         return f"{quant}, as asked"
+    if basis is None:
+        return f"{quant}, the usual choice; --quant names another, --quant best takes the best that is fast enough"
     if quant == NATIVE:
         return f"{quant}, {basis}; --quant chooses another"
     within = f" within ${wish.budget_usd:,.0f}" if wish.budget_usd else ""

@@ -24,7 +24,7 @@ class Wish(BaseModel):
 
     model: Text
     quant: Text | None = None
-    """None: the best quality that reaches `min_tok_s` within the budget."""
+    """None: the one most people run; "best": the best quality that reaches `min_tok_s` within the budget."""
     context: Annotated[int, Field(ge=256, le=100_000_000)] = CONTEXT_TOKENS
     """Tokens a build must have room for; speeds are those with it nearly full, prompt and answer being its last."""
     budget_usd: Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)] | None = None

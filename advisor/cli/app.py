@@ -30,6 +30,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "recommend": Entry("advisor.cli.recommend", "Rank whole builds for a model and a budget."),
     "predict": Entry("advisor.cli.predict", "Tell how fast a model runs on a machine you describe, or on many."),
     "detect": Entry("advisor.cli.detect", "Show what this computer is made of."),
+    "accuracy": Entry("advisor.cli.accuracy", "Show predicted against measured speeds, on public runs."),
 }
 
 INTRODUCTION: Final = """Which hardware to buy for a local language model, and how fast it will run.

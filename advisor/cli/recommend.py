@@ -33,8 +33,8 @@ PAGE_COLUMNS = 110
 @click.option(
     "--quant",
     metavar="NAME",
-    help="How its weights are compressed, as llama.cpp names it. Default: the best quality that reaches --min-tok-s "
-    "within --budget.",
+    help="How its weights are compressed, as llama.cpp names it; 'best' is the best quality that reaches --min-tok-s "
+    "within --budget. Default: Q4_K_M, or the maker's own 4-bit type.",
 )
 @click.option(
     "--context",

@@ -111,8 +111,15 @@ def test_a_card_is_what_a_processor_alone_wants(few: Few) -> None:
     assert alone.next_dollar.gain_share > 0.5  # a card multiplies what two memory channels give
 
 
-def test_quality_first_without_a_quant(few: Few) -> None:
-    rich, poor = few(quant=None), few(quant=None, budget_usd=750)
+def test_the_usual_quant_where_none_is_named(few: Few) -> None:
+    plain = few(quant=None)
+    assert plain.builds[0].prediction.quant == "Q4_K_M"
+    assert "usual choice" in plain.quant_choice
+    assert not plain.quant_source
+
+
+def test_quality_first_when_asked_for_the_best(few: Few) -> None:
+    rich, poor = few(quant="best"), few(quant="best", budget_usd=750)
     assert rich.builds[0].prediction.quant == "Q8_0"
     assert poor.builds[0].prediction.placement.weights_gb < rich.builds[0].prediction.placement.weights_gb
     assert "best quality" in rich.quant_choice
