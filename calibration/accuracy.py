@@ -28,7 +28,7 @@ FEWEST_FOR_RANKS = 8
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """One measured speed beside the one predicted without that machine; speeds in tok/s, `low` to `high` the interval."""
+    """One measured speed beside the one predicted without that machine, and the interval `low` to `high`; in tok/s."""
 
     run: MeasuredRun
     case: Case

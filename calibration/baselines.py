@@ -48,7 +48,7 @@ CANIRUN_SMALLEST = 0.5
 
 
 def llmfit_gpu(bandwidth_gb_s: float, active_b: float, bytes_per_parameter: float, spilled: bool = False) -> float:
-    """llmfit with a model on the GPU, in tok/s; `active_b`: active parameters in billions.
+    """By llmfit with a model on the GPU, in tok/s; `active_b`: active parameters in billions.
 
     >>> round(llmfit_gpu(936, 8, 0.5), 1)  # 936 / 4 x 0.55
     128.7
@@ -58,7 +58,7 @@ def llmfit_gpu(bandwidth_gb_s: float, active_b: float, bytes_per_parameter: floa
 
 
 def llmfit_experts(ram_gb_s: float, bandwidth_gb_s: float, active_b: float, bytes_per_parameter: float) -> float:
-    """llmfit with experts in RAM: all active bytes are charged to both memories.
+    """By llmfit with experts in RAM: all active bytes are charged to both memories.
 
     >>> round(llmfit_experts(50, 360, 3, 0.5), 2)  # 0.8 / (1.5 / 50 + 1.5 / 198)
     21.29
@@ -68,7 +68,7 @@ def llmfit_experts(ram_gb_s: float, bandwidth_gb_s: float, active_b: float, byte
 
 
 def llmfit_cpu(active_b: float, quant_factor: float, cores: int) -> float:
-    """llmfit on the CPU alone: no memory speed enters.
+    """By llmfit on the CPU alone: no memory speed enters.
 
     >>> round(llmfit_cpu(7, 1.15, 4), 1)  # 70 / 7 x 1.15
     11.5
@@ -87,7 +87,7 @@ def whichllm_read_share(active_share: float, bandwidth_gb_s: float) -> float:
 
 
 def whichllm_gpu(bandwidth_gb_s: float, read_gb: float, efficiency: float, partial: bool = False) -> float:
-    """whichllm with a GPU; `efficiency`: quant times maker.
+    """By whichllm with a GPU; `efficiency`: quant times maker.
 
     >>> round(whichllm_gpu(936, 4.9, 0.55), 1)  # 936 / 4.9 x 0.55
     105.1
@@ -97,7 +97,7 @@ def whichllm_gpu(bandwidth_gb_s: float, read_gb: float, efficiency: float, parti
 
 
 def whichllm_cpu(active_b: float, efficiency: float) -> float:
-    """whichllm on the CPU alone.
+    """By whichllm on the CPU alone.
 
     >>> round(whichllm_cpu(8, 0.55), 2)  # 18 / 8 x 0.55 / 0.45
     2.75
@@ -106,7 +106,7 @@ def whichllm_cpu(active_b: float, efficiency: float) -> float:
 
 
 def canirun(bandwidth_gb_s: float, vram_gb: float, size_gb: float, active_share: float, apple: bool = False) -> float:
-    """canirun.ai; memory beyond VRAM is read at a constant 50 GB/s.
+    """By canirun.ai; memory beyond VRAM is read at a constant 50 GB/s.
 
     >>> round(canirun(360, 12, 6, 1.0), 1)  # 360 / 6 x 0.70
     42.0
@@ -186,6 +186,6 @@ BASELINES = (
              _llmfit, _ON_GPU | {"multi_gpu", "cpu_only"}),
     Baseline("whichllm", "https://github.com/Andyyyy64/whichllm", "not for models larger than RAM",
              _whichllm, _ON_GPU | {"multi_gpu", "cpu_only"}),
-    Baseline("canirun.ai", "https://github.com/midudev/canirun.ai", "one GPU only, not for the CPU alone nor for models "
+    Baseline("canirun.ai", "https://github.com/midudev/canirun.ai", "one GPU; not for the CPU alone nor for models "
              "larger than RAM", _canirun, _ON_GPU),
 )  # fmt: skip

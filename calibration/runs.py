@@ -9,6 +9,7 @@ from pathlib import Path
 from advisor.scenario import Engine, GpuRequest, Hardware, RamRequest, Scenario, StorageRequest, Workload
 
 EVIDENCE = Path(__file__).parent / "evidence"
+TABLES = ("consumer.csv", "fullgpu.csv", "hybrid.csv")
 ENGINES = ("llama.cpp", "ik_llama.cpp", "llama-cpp-python", "ollama", "lm studio", "lmstudio", "llamafile", "koboldcpp")
 UNIFIED = ("apple", "strix", "ryzen ai", "gb10", "dgx spark", "radeon 8060s", "mac ")
 _KV_TYPES = re.compile(r"bf16|f16|f32|q8_0|q5_1|q5_0|q4_1|q4_0|iq4_nl")
@@ -47,8 +48,8 @@ class LeftOut:
 
 def rows() -> Iterator[Row]:
     """All rows of the evidence tables."""
-    for path in sorted(EVIDENCE.glob("*.csv")):
-        with path.open(newline="", encoding="utf-8") as file:
+    for table in TABLES:
+        with (EVIDENCE / table).open(newline="", encoding="utf-8") as file:
             yield from csv.DictReader(file)
 
 

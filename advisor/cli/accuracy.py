@@ -1,0 +1,110 @@
+"""`advisor accuracy`: predicted against measured on the shipped evidence."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from advisor.errors import InputError
+
+if TYPE_CHECKING:
+    from calibration.accuracy import Accuracy
+    from calibration.accuracy_page import Section
+
+TEXT = """
+Show how far predictions are from measured public runs, each predicted by a fit that never saw its machine, beside the
+formulas of other advisors on the same rows. Takes some ten seconds.
+
+\b
+Examples:
+  advisor accuracy
+  advisor accuracy --claims
+  advisor accuracy --plot accuracy.png
+  advisor accuracy --markdown --plot docs/accuracy.png > ACCURACY.md
+"""
+TITLE = "How accurate the predictions are"
+MADE_BY = "advisor accuracy --markdown --plot docs/accuracy.png > ACCURACY.md"
+
+
+@click.command("accuracy", help=TEXT, context_settings={"max_content_width": 100})
+@click.option("--claims", is_flag=True, help="Instead: what an article claims, beside predictions and measured runs.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON alone.")
+@click.option("--markdown", is_flag=True, help="Print a Markdown page: the one kept as ACCURACY.md.")
+@click.option(
+    "--plot",
+    metavar="FILE",
+    help="Also draw predicted against measured: .png, .svg or .html (needs the extra 'plots').",
+)
+def command(claims: bool, as_json: bool, markdown: bool, plot: str | None) -> None:
+    """Compare with measured runs; the help that users see is above."""
+    if as_json and markdown:
+        raise InputError("--json and --markdown cannot both be printed: leave one out")
+    if claims:
+        _show(_claims(), as_json, markdown)
+        return
+    from calibration.accuracy import accuracy
+
+    click.echo("comparing with the measured runs, some ten seconds", err=True)
+    found = accuracy()
+    if plot:
+        from calibration.scatter import draw
+
+        draw(found.comparisons, plot)
+    if as_json:
+        _json(found)
+    else:
+        _page(found, markdown, plot)
+
+
+def _page(found: "Accuracy", markdown: bool, plot: str | None) -> None:
+    from calibration.accuracy_page import INTRODUCTION, page, sections
+
+    if markdown:
+        click.echo(page(found, TITLE, plot, MADE_BY), nl=False)
+    else:
+        click.echo(INTRODUCTION)
+        _tables(sections(found))
+
+
+def _json(found: "Accuracy") -> None:
+    import json
+
+    from calibration.accuracy_page import as_data
+
+    click.echo(json.dumps(as_data(found), indent=1))
+
+
+def _tables(parts: "list[Section]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    for part in parts:
+        console.print(f"\n[bold]{part.title}[/bold]")
+        if part.remark:
+            console.print(part.remark, markup=False)
+        table = Table(*part.columns, box=None, pad_edge=False)
+        for row in part.rows:
+            table.add_row(*row)
+        console.print(table)
+
+
+def _claims() -> Any:
+    from calibration.claims import judged
+
+    return judged()
+
+
+def _show(found: Any, as_json: bool, markdown: bool) -> None:
+    import json
+
+    from calibration.claims import INTRODUCTION, as_data, section
+
+    from calibration.accuracy_page import markdown as to_markdown
+
+    if as_json:
+        click.echo(json.dumps(as_data(found), indent=1))
+    elif markdown:
+        click.echo(to_markdown([section(found)], "Claims", INTRODUCTION), nl=False)
+    else:
+        click.echo(INTRODUCTION)
+        _tables([section(found)])
