@@ -1,4 +1,4 @@
-"""`python -m calibration`: refit the shipped efficiency tables from the shipped evidence."""
+"""`python -m calibration`: refit the shipped efficiency tables from the shipped evidence, and list its runs."""
 
 import sys
 from datetime import date
@@ -8,6 +8,7 @@ from calibration.fitting import fit
 from calibration.observations import observe
 from calibration.publication import effects_of, spreads_of, write_table
 from calibration.runs import load_runs
+from calibration.shipping import public_runs, write_runs
 from catalog.tables import DATA
 
 EVIDENCE_READ = date(2026, 11, 23)
@@ -15,7 +16,7 @@ EVIDENCE_READ = date(2026, 11, 23)
 
 
 def main() -> None:
-    """Fit, assess on machines left out, and write efficiencies.csv and spreads.csv."""
+    """Fit, assess on machines left out, and write efficiencies.csv, spreads.csv and public_runs.csv."""
     runs, left_out = load_runs()
     observations, refused = observe(runs)
     print(f"{len(runs)} runs kept, {len(left_out)} left out, {len(refused)} not answered", file=sys.stderr)
@@ -29,6 +30,7 @@ def main() -> None:
             print(f"{kind:8} {regime:15} {text}", file=sys.stderr)
     write_table(DATA / "efficiencies.csv", effects_of(fitted, EVIDENCE_READ))
     write_table(DATA / "spreads.csv", spreads_of(errors, EVIDENCE_READ))
+    write_runs(DATA / "public_runs.csv", public_runs(runs, EVIDENCE_READ.isoformat()))
 
 
 if __name__ == "__main__":

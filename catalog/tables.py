@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from catalog.efficiency import Effect, Spread
 from catalog.llms import Llm
+from catalog.measured import PublicRun
 from catalog.parts import Board, Case, Cooler, Cpu, Gpu, Laptop, Psu, RamKit, Ssd, UnifiedMachine
 from catalog.prices import Price
 from catalog.quants import Quant, QuantQuality, TensorType
@@ -131,3 +132,21 @@ def quants() -> tuple[Quant, ...]:
 def quant_quality() -> tuple[QuantQuality, ...]:
     """Measured loss of quality by quantisation."""
     return _read(QuantQuality, "quant_quality.csv")
+
+
+@cache
+def public_runs() -> tuple[PublicRun, ...]:
+    """Measured public runs. Not checked row by row like the facts above: a test does that, and a start is quick."""
+    with (DATA / "public_runs.csv").open(newline="", encoding="utf-8") as file:
+        lines = csv.reader(file)
+        next(lines)
+        return tuple(_run(line) for line in lines)
+
+
+def _run(cells_: list[str]) -> PublicRun:
+    """A line of the table, in the order of the row type's fields."""
+    values = dict(zip(PublicRun._fields, cells_, strict=True))
+    counts = {name: int(values[name]) for name in ("n_cpu_moe", "depth")}
+    numbers = {name: float(values[name]) for name in ("gpu_gb_s", "ram_gb_s", "file_gb", "active_share", "gpu_share")}
+    speeds = {name: float(values[name]) if values[name] else None for name in ("decode_tok_s", "prefill_tok_s")}
+    return PublicRun(**(values | counts | numbers | speeds))  # type: ignore[arg-type]

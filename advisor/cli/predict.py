@@ -168,6 +168,7 @@ def _batch(options: dict[str, Any]) -> None:
 def _single(options: dict[str, Any]) -> None:
     from advisor.capacity import capacity_of
     from advisor.case import case_of
+    from advisor.cli.nearby import HEADING, as_data, as_text, measured_nearby
     from advisor.cli.options import named_parts, scenario_from
     from advisor.knowledge import load
     from advisor.prediction import answers
@@ -179,12 +180,14 @@ def _single(options: dict[str, Any]) -> None:
         import json
         from dataclasses import asdict
 
-        click.echo(json.dumps(prediction.model_dump(mode="json") | {"capacity": asdict(capacity)}, indent=2))
+        more = {"capacity": asdict(capacity), "measured_nearby": as_data(measured_nearby(case))}
+        click.echo(json.dumps(prediction.model_dump(mode="json") | more, indent=2))
     else:
         from advisor.report import report
 
         anew = _read_anew(scenario).time_to_first_token_s if scenario.workload.context_depth else None
         click.echo(report(prediction, case, capacity, anew, emphasis=lambda text: click.style(text, bold=True)))
+        click.echo(f"\n{click.style(HEADING, bold=True)}\n{as_text(measured_nearby(case))}")
 
 
 def _read_anew(scenario: "Scenario") -> "Prediction":
