@@ -21,9 +21,12 @@ def public_runs(runs: Iterable[MeasuredRun], collected: str) -> list[PublicRun]:
 
 def _public(run: MeasuredRun, found: list[Observation], collected: str) -> PublicRun:
     row = described(found[0].case)
-    rounded = {name: round(value, DIGITS) for name, value in row._asdict().items() if isinstance(value, float)}
     return row._replace(
-        **rounded,
+        gpu_gb_s=round(row.gpu_gb_s, DIGITS),
+        ram_gb_s=round(row.ram_gb_s, DIGITS),
+        file_gb=round(row.file_gb, DIGITS),
+        active_share=round(row.active_share, DIGITS),
+        gpu_share=round(row.gpu_share, DIGITS),
         decode_tok_s=run.decode_tok_s,
         prefill_tok_s=run.prefill_tok_s,
         source=run.source,

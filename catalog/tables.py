@@ -140,13 +140,11 @@ def public_runs() -> tuple[PublicRun, ...]:
     with (DATA / "public_runs.csv").open(newline="", encoding="utf-8") as file:
         lines = csv.reader(file)
         next(lines)
-        return tuple(_run(line) for line in lines)
+        return tuple(PublicRun._make(read(cell) for read, cell in zip(_READERS, line, strict=True)) for line in lines)
 
 
-def _run(cells_: list[str]) -> PublicRun:
-    """A line of the table, in the order of the row type's fields."""
-    values = dict(zip(PublicRun._fields, cells_, strict=True))
-    counts = {name: int(values[name]) for name in ("n_cpu_moe", "depth")}
-    numbers = {name: float(values[name]) for name in ("gpu_gb_s", "ram_gb_s", "file_gb", "active_share", "gpu_share")}
-    speeds = {name: float(values[name]) if values[name] else None for name in ("decode_tok_s", "prefill_tok_s")}
-    return PublicRun(**(values | counts | numbers | speeds))  # type: ignore[arg-type]
+def _optional(cell: str) -> float | None:
+    return float(cell) if cell else None
+
+
+_READERS = tuple({str: str, int: int, float: float}.get(kind, _optional) for kind in PublicRun.__annotations__.values())

@@ -89,17 +89,18 @@ def _tables(parts: "list[Section]") -> None:
 
 
 def _claims() -> Any:
+    from advisor.knowledge import load
     from calibration.claims import judged
+    from catalog.tables import public_runs
 
-    return judged()
+    return judged(load(), public_runs())
 
 
 def _show(found: Any, as_json: bool, markdown: bool) -> None:
     import json
 
-    from calibration.claims import INTRODUCTION, as_data, section
-
     from calibration.accuracy_page import markdown as to_markdown
+    from calibration.claims import INTRODUCTION, as_data, section
 
     if as_json:
         click.echo(json.dumps(as_data(found), indent=1))
