@@ -33,6 +33,8 @@ class Section:
     remark: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
+    brief: int | None = None
+    """Columns that a terminal has room for; None: all."""
 
 
 def of_kind(found: Accuracy, kind: str) -> list[Comparison]:
@@ -167,7 +169,7 @@ def _worst(kind: str, rows: Sequence[Comparison]) -> Section:
         for row in worst(rows, WORST)
     ]  # fmt: skip
     remark = "In tok/s, one row per machine and model."
-    return Section(f"Furthest off: {kind}", remark, columns, table)
+    return Section(f"Furthest off: {kind}", remark, columns, table, brief=6)
 
 
 def _left_out(found: Accuracy) -> Section:

@@ -12,8 +12,8 @@ from calibration.claim_checks import CHECKS, Claim, Finding
 from catalog.measured import PublicRun
 
 TABLE = Path(__file__).parent / "evidence" / "article_claims.csv"
-INTRODUCTION = """What an article of 2026 on running Qwen3.6-35B-A3B at home claims, beside what is predicted here and what
-others measured (decode/prefill in tok/s). A speed is supported where it meets the predicted interval (90 % of real
+INTRODUCTION = """What an article of 2026 on running Qwen3.6-35B-A3B at home claims, beside what is predicted here and
+what others measured (decode/prefill in tok/s). A speed is supported where it meets the predicted interval (90 % of real
 runs), a floor, a slowdown or a time within a quarter of ours, a file size within 5 %, a price within a tenth of dated
 quotes. Not testable: no prediction and no quote speaks of it."""
 Verdict = Literal["supported", "contradicted", "not testable"]
@@ -83,7 +83,7 @@ def section(found: Sequence[Judged]) -> Section:
         for item in found
     ]
     counts = ", ".join(f"{sum(item.verdict == verdict for item in found)} {verdict}" for verdict in get_args(Verdict))
-    return Section("Claims", f"{len(found)} claims: {counts}.", columns, rows)
+    return Section("Claims", f"{len(found)} claims: {counts}.", columns, rows, brief=6)
 
 
 def _where(claim: Claim) -> str:

@@ -22,6 +22,8 @@ Examples:
   advisor accuracy --markdown --plot docs/accuracy.png > ACCURACY.md
 """
 TITLE = "How accurate the predictions are"
+PAGE_COLUMNS = 120
+"""Width where standard output is no terminal and COLUMNS is not set."""
 MADE_BY = "advisor accuracy --markdown --plot docs/accuracy.png > ACCURACY.md"
 
 
@@ -74,17 +76,21 @@ def _json(found: "Accuracy") -> None:
 
 
 def _tables(parts: "list[Section]") -> None:
+    import os
+
     from rich.console import Console
     from rich.table import Table
 
     console = Console(highlight=False)
+    if not console.is_terminal and not os.environ.get("COLUMNS"):
+        console.width = PAGE_COLUMNS
     for part in parts:
         console.print(f"\n[bold]{part.title}[/bold]")
         if part.remark:
             console.print(part.remark, markup=False)
-        table = Table(*part.columns, box=None, pad_edge=False)
+        table = Table(*part.columns[: part.brief], box=None, pad_edge=False)
         for row in part.rows:
-            table.add_row(*row)
+            table.add_row(*row[: part.brief])
         console.print(table)
 
 
