@@ -1,0 +1,61 @@
+"""A slice of the shipped evidence that fits in a second, and predictions by the very path that the advisor takes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from advisor.coefficients import Efficiencies
+from advisor.physics import decode_stages, prefill_stages, total_s
+from calibration.fitting import Fit, Observation, fit
+from calibration.observations import observe
+from calibration.runs import load_runs, rows
+from catalog.efficiency import Effect
+
+Predict = Callable[[Iterable[Effect], Sequence[Observation]], NDArray[np.float64]]
+MACHINES = {("RTX 3090", "AMD EPYC 7543"): 4, ("RTX 3060", "Intel Core i7-7700"): 1, ("none", "AMD Ryzen 9 7950X"): 4}
+"""Machines of the slice as (gpu, cpu) of the evidence, and every so many of their rows: GPU, experts in RAM, CPU."""
+
+
+def _predict(effects: Iterable[Effect], observations: Sequence[Observation]) -> NDArray[np.float64]:
+    efficiencies = Efficiencies.of(effects)
+    speeds = []
+    for item in observations:
+        work, values = item.case.work, efficiencies.values(item.case.setting)
+        prefill = item.kind == "prefill"
+        stages = prefill_stages(work, values) if prefill else decode_stages(work, values)
+        speeds.append((item.case.scenario.workload.prompt_tokens if prefill else 1) / float(np.sum(total_s(stages))))
+    return np.array(speeds)
+
+
+@cache
+def _slice() -> tuple[Observation, ...]:
+    chosen = []
+    for machine, step in MACHINES.items():
+        chosen += [row for row in rows() if (row["gpu"], row["cpu"]) == machine][::step]
+    return tuple(observe(load_runs(chosen)[0])[0])
+
+
+@cache
+def _fitted() -> Fit:
+    return fit(_slice())
+
+
+@pytest.fixture
+def predict() -> Predict:
+    """Speeds in tok/s of observations with the effects of a table."""
+    return _predict
+
+
+@pytest.fixture
+def observations() -> tuple[Observation, ...]:
+    """About a hundred measured speeds of three machines."""
+    return _slice()
+
+
+@pytest.fixture
+def fitted() -> Fit:
+    """The fit of the slice, made once."""
+    return _fitted()

@@ -1,0 +1,60 @@
+"""Errors on machines left out: closed form against a refit, and figures by hand."""
+
+import math
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from calibration.assessment import LeftOutError, balanced, left_out_errors
+from calibration.fitting import fit
+from calibration.publication import effects_of
+
+TODAY = date(2026, 11, 24)
+MACHINES = ("RTX 3090 | EPYC 7543", "RTX 3060 12GB | Core i7-7700", "none | Ryzen 9 7950X")
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_closed_form_is_a_refit_without_the_machine(observations, fitted, predict, machine: str) -> None:
+    out = [item for item in observations if item.machine == machine]
+    refit = fit([item for item in observations if item.machine != machine], start=fitted)
+    truth = np.log(predict(effects_of(refit, TODAY), out) / [item.tok_s for item in out])
+    closed = {id(item.observation): item.log_ratio for item in left_out_errors(fitted, observations)}
+    difference = np.abs(truth - [closed[id(item)] for item in out])
+    # One Gauss-Newton step against several, with the robust weights of the fit of all: a fifth of the errors
+    # themselves (0.2 to 0.5 at the median with only three machines), and mostly far less.
+    assert np.median(difference) < 0.05
+    assert np.quantile(difference, 0.9) < 0.15
+    assert np.median(difference) < 0.2 * np.median(np.abs(truth))
+
+
+def test_a_machine_left_out_is_predicted_worse_than_one_fitted(observations, fitted, predict) -> None:
+    errors = left_out_errors(fitted, observations)
+    seen = np.log(predict(effects_of(fitted, TODAY), observations) / [item.tok_s for item in observations])
+    assert len(errors) == len(observations)
+    assert np.median(np.abs([item.log_ratio for item in errors])) > 1.5 * np.median(np.abs(seen))
+
+
+def test_balanced_by_hand(observations) -> None:
+    # Machine a: 10, 20 and 60 % too fast, median 20 %; b: 40 % too fast; c: 10 % too slow, 30 % too fast, median 20 %.
+    predicted = {"a": (1.1, 1.2, 1.6), "b": (1.4,), "c": (0.9, 1.3)}
+    errors = [
+        LeftOutError(replace(observations[0], machine=machine), math.log(ratio))
+        for machine, ratios in predicted.items()
+        for ratio in ratios
+    ]
+    figures = balanced(errors)
+    assert (figures["rows"], figures["machines"]) == (6, 3)
+    assert figures["balanced"] == pytest.approx(0.2)  # of 0.2, 0.4, 0.2
+    assert figures["median"] == pytest.approx(0.25)  # of 0.1, 0.1, 0.2, 0.3, 0.4, 0.6
+    assert figures["p90"] == pytest.approx(0.5)  # half-way between the two largest
+    assert figures["bias"] == pytest.approx((math.log(1.2) + math.log(1.3)) / 2)  # of the sorted ratios
+
+
+def test_one_bad_machine_with_many_rows_counts_as_one(observations) -> None:
+    many = [LeftOutError(replace(observations[0], machine="many"), math.log(2.0))] * 100
+    few = [LeftOutError(replace(observations[0], machine=name), math.log(1.1)) for name in ("a", "b")]
+    figures = balanced([*many, *few])
+    assert figures["balanced"] == pytest.approx(0.1)
+    assert figures["median"] == pytest.approx(1.0)
