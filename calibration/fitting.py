@@ -26,8 +26,10 @@ NOISE = {"decode": 0.12, "prefill": 0.25}
 """Standard deviation of log(predicted / measured) that a good fit leaves, by kind of speed: the unit of the
 residuals.
 """
-ROBUST_FROM = 1.5
-"""Residuals beyond so many noise deviations pull like a Huber loss: linearly."""
+ROBUST_FROM = 0.35
+"""Residuals beyond so many noise deviations pull like a Huber loss, linearly: nearly a fit of medians."""
+CROWDING = 0.15
+"""Weights fall with this power of the rows that a machine has."""
 MOST_ROUNDS = 12
 EVALUATIONS = 4
 """Rounds of robust weights, and evaluations of the physics within each."""
@@ -142,16 +144,14 @@ def columns_of(observations: Sequence[Observation]) -> list[Column]:
 
 
 def weights_of(observations: Sequence[Observation]) -> Array:
-    """Weight of each residual: machines count alike up to the square root of their rows, unknown hardware counts
-    less.
-    """
+    """Weight of each residual: rows of a machine with many count a little less each, unknown hardware much less."""
     keys = [(item.kind, item.machine) for item in observations]
     counts = {key: keys.count(key) for key in set(keys)}
     doubt = np.array([1.0 + 0.5 * len({"cpu", "ram_speed"} & item.case.machine.unknown) for item in observations])
     beside = np.array(
         [item.case.regime in {"expert_offload", "layer_split", "cpu_only", "storage"} for item in observations]
     )
-    return np.array([counts[key] ** -0.25 for key in keys]) / np.where(beside, doubt, 1.0)
+    return np.array([counts[key] ** -CROWDING for key in keys]) / np.where(beside, doubt, 1.0)
 
 
 class Problem:
