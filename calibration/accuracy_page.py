@@ -163,13 +163,18 @@ def _worst(kind: str, rows: Sequence[Comparison]) -> Section:
     )
     table = [
         (
-            machine_words(row.machine), f"{row.case.llm.name} {row.case.quant.name}", REGIMES[row.run.regime],
+            machine_words(row.machine), f"{row.case.llm.name} {row.case.quant.name}", _setting(row),
             speed(row.measured), speed(row.predicted), explanation(row, rows), row.run.note, row.run.source,
         )
         for row in worst(rows, WORST)
     ]  # fmt: skip
     remark = "In tok/s, one row per machine and model."
     return Section(f"Furthest off: {kind}", remark, columns, table, brief=6)
+
+
+def _setting(row: Comparison) -> str:
+    depth = row.case.scenario.workload.context_depth
+    return f"{REGIMES[row.run.regime]}, {row.case.setting.backend}" + (f", at {depth:,} tokens" if depth else "")
 
 
 def _left_out(found: Accuracy) -> Section:

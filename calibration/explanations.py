@@ -1,5 +1,6 @@
 """Why a prediction is far off, as far as its case tells: what was not said, and what lies outside the physics."""
 
+import math
 from collections.abc import Sequence
 
 from calibration.accuracy import Comparison
@@ -8,11 +9,31 @@ from catalog.units import GIB
 BESIDE_RAM = frozenset({"expert_offload", "layer_split", "cpu_only", "storage"})
 OLD = {"2024": "a build of 2024 or before", "2025a": "a build of early 2025"}
 LEAST_SPILL_GIB = 0.1
+APART = 1.5
+"""Factor between two measurements of one thing from which on they are told apart."""
 
 
 def explanation(row: Comparison, others: Sequence[Comparison]) -> str:
     """Reasons found in the case, "" where nothing in it tells; `others` are all comparisons."""
-    return "; ".join([*_unsaid(row), *_outside(row), *_rare(row, others)])
+    return "; ".join([*_measured_otherwise(row, others), *_unsaid(row), *_outside(row), *_rare(row, others)])
+
+
+def _measured_otherwise(row: Comparison, others: Sequence[Comparison]) -> list[str]:
+    """Runs of the same question on the same machine that came out quite differently: no prediction can meet both."""
+    asked = _question(row)
+    alike = [item.measured for item in others if item.machine == row.machine and _question(item) == asked]
+    apart = [speed for speed in alike if abs(math.log(speed / row.measured)) > math.log(APART)]
+    if not apart:
+        return []
+    low, high = (f"{pick(apart):.3g}" for pick in (min, max))
+    return [f"other builds or settings gave {low if low == high else f'{low} to {high}'} tok/s for the same"]
+
+
+def _question(row: Comparison) -> tuple[object, ...]:
+    load = row.case.scenario.workload
+    prompt = load.prompt_tokens if row.kind == "prefill" else 0
+    where = row.case.regime, row.case.placement.n_cpu_moe
+    return row.case.llm.name, row.case.quant.name, *where, load.context_depth, prompt
 
 
 def _unsaid(row: Comparison) -> list[str]:

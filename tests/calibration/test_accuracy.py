@@ -144,6 +144,12 @@ def test_an_explanation_names_what_overflows_and_what_is_old() -> None:
     assert "a build of 2024 or before" in told
 
 
+def test_an_explanation_names_measurements_that_contradict_each_other() -> None:
+    row, other = comparison("a", 10, 30), comparison("a", 32, 30)
+    assert "other builds or settings gave 32 tok/s for the same" in explanation(row, [row, other])
+    assert "other builds" not in explanation(row, [row, comparison("a", 12, 30), comparison("b", 32, 30)])
+
+
 def test_a_sweep_is_listed_once_among_the_worst() -> None:
     sample = [comparison("a", 10, 30), comparison("a", 10, 40), comparison("b", 10, 5)]
     assert [(row.machine, row.predicted) for row in worst(sample, 5)] == [("a", 40), ("b", 5)]
