@@ -25,7 +25,7 @@ def reached(share: Number) -> Number:
     """A fitted share of a peak held below 1: nearly unchanged up to 0.8, never above the peak.
 
     >>> round(reached(0.5), 3), round(reached(0.8), 3), round(reached(2.0), 3)
-    (0.5, 0.795, 1.0)
+    (0.5, 0.796, 1.0)
     """
     held: Number = share / (1 + share**CAP_SHARPNESS) ** (1 / CAP_SHARPNESS)
     return held
