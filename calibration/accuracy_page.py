@@ -13,7 +13,7 @@ from calibration.explanations import explanation, worst
 KINDS = ("decode", "prefill")
 FEWEST_ROWS = 10
 """Groups of fewer rows are not listed."""
-FEWEST_FOR_RANKS = 100
+RANKED_ROWS = 100
 """Rank correlations of fewer rows turn on near ties within one sweep and are not shown."""
 WORST = 15
 REGIMES = {
@@ -102,7 +102,7 @@ def _cells(of: Figures) -> tuple[str, ...]:
     return (
         str(of.rows), str(of.machines), percent(of.machine_balanced_ape), percent(of.median_ape), percent(of.p90_ape),
         percent(of.within_20pct), percent(of.within_2x), percent(of.interval_coverage),
-        f"{of.median_interval_ratio:.2f}", f"{of.spearman:.3f}" if of.spearman and of.rows >= FEWEST_FOR_RANKS else "",
+        f"{of.median_interval_ratio:.2f}", f"{of.spearman:.3f}" if of.spearman and of.rows >= RANKED_ROWS else "",
     )  # fmt: skip
 
 
