@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from advisor.detection.commands import output_of, text_of
 from catalog.units import GIB, MIB
@@ -54,11 +55,11 @@ def _by_nvml() -> tuple[Card, ...]:
         pynvml.nvmlShutdown()
 
 
-def _nvml_card(pynvml: object, handle: object) -> Card:
+def _nvml_card(pynvml: ModuleType, handle: object) -> Card:
     def asked(name: str) -> object:
         try:
             return getattr(pynvml, name)(handle)
-        except pynvml.NVMLError:  # type: ignore[attr-defined]
+        except pynvml.NVMLError:
             return None
 
     name, memory = asked("nvmlDeviceGetName"), asked("nvmlDeviceGetMemoryInfo")

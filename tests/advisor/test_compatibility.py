@@ -1,6 +1,6 @@
 """What goes together. Expected values: makers' specification pages, named beside each, or rows of the catalog."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import given
@@ -23,22 +23,25 @@ from advisor.compatibility import (
 )  # fmt: skip
 from catalog import tables
 from catalog.parts import Board, Cpu, Gpu, RamKit
+from catalog.rows import Row
+
+Part = TypeVar("Part", bound=Row)
 
 
-def row(rows: tuple[Any, ...], name: str) -> Any:
+def row(rows: tuple[Part, ...], name: str) -> Part:
     return next(item for item in rows if item.name == name)
 
 
 def cpu(name: str) -> Cpu:
-    return row(tables.cpus(), name)  # type: ignore[no-any-return]
+    return row(tables.cpus(), name)
 
 
 def board(name: str) -> Board:
-    return row(tables.boards(), name)  # type: ignore[no-any-return]
+    return row(tables.boards(), name)
 
 
 def gpu(name: str) -> Gpu:
-    return row(tables.gpus(), name)  # type: ignore[no-any-return]
+    return row(tables.gpus(), name)
 
 
 def kit(ram_type: str, mt_s: int, modules: int, gib: float, **more: Any) -> RamKit:
