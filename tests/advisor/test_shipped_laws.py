@@ -1,5 +1,6 @@
 """The laws of placement and speed, on the shipped efficiencies: fitted numbers must not turn a law round."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def prefill(answer: Prediction) -> float:
 
 
 def rises(speeds: list[float]) -> bool:
-    return all(later > earlier for earlier, later in zip(speeds, speeds[1:], strict=False))
+    return all(later > earlier for earlier, later in pairwise(speeds))
 
 
 def test_speed_falls_with_context() -> None:
