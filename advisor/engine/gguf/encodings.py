@@ -36,7 +36,7 @@ def constants() -> ModuleType:
         return import_module("gguf.constants")
     except ImportError:
         raise InputError(
-            'reading a GGUF file needs the gguf package: pip install "llm-hardware-advisor[engine]"'
+            'the gguf package, which reads model files, is not installed: pip install "llm-hardware-advisor[engine]"'
         ) from None
 
 

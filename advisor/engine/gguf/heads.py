@@ -72,7 +72,8 @@ def _check(heads: _Heads, layer: Mapping[str, TensorEntry], keys: Hyperparameter
     """The matrices have the widths that heads of these sizes need; queries may carry a gate of their own width."""
     query, key, value = heads.queries * heads.key_dim, heads.keys * heads.key_dim, heads.keys * heads.value_dim
     widths = {
-        "attn_q": (query, 2 * query), "attn_k": (key,), "attn_v": (value,), "attn_qkv": (query + key + value,),
+        "attn_q": (query, 2 * query), "attn_k": (key,), "attn_v": (value,),
+        "attn_qkv": (query + key + value, 2 * query + key + value),
     }  # fmt: skip
     for name, wanted in widths.items():
         entry = layer.get(name)

@@ -8,17 +8,14 @@ from advisor.engine.gguf.encodings import constants
 from advisor.engine.gguf.header import Header
 from advisor.engine.gguf.parts import SPLIT_NAME
 from advisor.tensors import Tensor
+from advisor.tensors.attention import heads
 from catalog.llms import Llm
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 from catalog.names.resolution import UnknownName
 from catalog.quants import Quant
 
-_SAME = (
-    "architecture", "n_layers", "hidden_size", "vocab_size", "n_heads", "n_kv_heads", "n_experts", "expert_ffn",
-    "dense_ffn",
-)  # fmt: skip
-"""What a file and a catalog row must agree on to be one model."""
+_SAME = ("architecture", "n_layers", "hidden_size", "vocab_size", "n_experts", "expert_ffn")
 _NAME_CHARACTERS = 80
 
 
@@ -36,7 +33,7 @@ def known_row(header: Header, llm: Llm) -> tuple[Llm | None, tuple[str, ...]]:
             row = resolve_llm(text[:300]).row.llm if text else None
         except UnknownName:
             continue
-        if row and all(getattr(row, field) == getattr(llm, field) for field in _SAME if _is_told(row, field)):
+        if row and _alike(row, llm):
             return row, ()
         differing = differing or (row.name if row else "")
     return None, (
@@ -44,9 +41,11 @@ def known_row(header: Header, llm: Llm) -> tuple[Llm | None, tuple[str, ...]]:
     ) if differing else ()
 
 
-def _is_told(row: Llm, field: str) -> bool:
-    """Latent attention has one cache head in files and as many as queries in configurations."""
-    return not (field == "n_kv_heads" and "M" in row.attention_kinds())
+def _alike(row: Llm, llm: Llm) -> bool:
+    """Whether two rows are of one model: some columns are written in several ways, so widths and heads in use count."""
+    kinds, dense = llm.attention_kinds(), "D" in llm.ffn_kinds() and row.dense_ffn != llm.dense_ffn
+    same = all(getattr(row, field) == getattr(llm, field) for field in _SAME)
+    return same and not dense and all(heads(row, kind) == heads(llm, kind) for kind in "FS" if kind in kinds)
 
 
 def own_name(header: Header) -> str:

@@ -11,6 +11,8 @@ from advisor.engine.gguf.heads import Fields
 from advisor.engine.gguf.hyperparameters import Hyperparameters
 from advisor.engine.gguf.layers import Layers, is_recurrent
 
+_DELTA_NET = frozenset({"ssm_ba", "ssm_beta"})
+
 
 def recurrent_fields(keys: Hyperparameters, layers: Layers) -> Fields:
     """Columns about recurrent layers; none for a model without."""
@@ -36,7 +38,7 @@ def _state_space(keys: Hyperparameters, layer: Mapping[str, TensorEntry]) -> Fie
         return _sizes("mamba1", 1, inner, state, 1) | {"ssm_dt_rank": rank}
     if rank == 0 or inner % rank:
         raise keys.refusal(f"its recurrent width {inner:,} is not made of {rank:,} heads")
-    kind = "mamba2" if "ssm_in" in layer else "gated_delta_net"
+    kind = "gated_delta_net" if _DELTA_NET & layer.keys() else "mamba2"
     return _sizes(kind, groups, rank, state, inner // rank)
 
 
