@@ -87,11 +87,25 @@ class Engine:
 
     def device_names(self) -> tuple[str, ...]:
         """Names of the devices, in llama.cpp's order."""
-        return tuple(self.ggml.ggml_backend_dev_name(device).decode() for device in self.device_handles())
+        return tuple(map(self.name, self.device_handles()))
 
     def device_handles(self) -> tuple[int, ...]:
         """Handles of the devices, in llama.cpp's order."""
         return tuple(self.ggml.ggml_backend_dev_get(index) for index in range(self.ggml.ggml_backend_dev_count()))
+
+    def name(self, device: int) -> str:
+        """Name of a device, such as "CUDA0"."""
+        return _text(self.ggml.ggml_backend_dev_name(device))
+
+    def description(self, device: int) -> str:
+        """What a device calls itself: its product name; for an RPC device its endpoint."""
+        return _text(self.ggml.ggml_backend_dev_description(device))
+
+    def memory_bytes(self, device: int) -> tuple[int, int]:
+        """Free and total memory of a device. An RPC device is asked over its link."""
+        free, total = ctypes.c_size_t(), ctypes.c_size_t()
+        self.ggml.ggml_backend_dev_memory(device, free, total)
+        return free.value, total.value
 
 
 @cache
@@ -139,6 +153,10 @@ def _function(libraries: list[ctypes.CDLL], name: str) -> Any:
             function.restype, function.argtypes = _PROTOTYPES[name]
             return function
     raise EngineMissing(f"this build of llama-cpp-python is too old (it has no {name}); {how_to_install()}")
+
+
+def _text(found: bytes | None) -> str:
+    return (found or b"").decode(errors="replace")
 
 
 def _version() -> str:
