@@ -13,6 +13,8 @@ from advisor.engine.gguf.hyperparameters import Hyperparameters
 from advisor.engine.gguf.layers import Layers, is_recurrent
 
 _QUERIES = frozenset({"attn_q", "attn_qkv", "attn_q_a"})
+_LATENT = ("attn_kv_a_mqa", "attn_k_b", "attn_v_b")
+"""Files of DeepSeek models without the last two are older: llama.cpp then keeps keys and values of all heads."""
 
 
 class _Pattern(NamedTuple):
@@ -59,7 +61,7 @@ def attention_fields(architecture: str, hidden: int, keys: Hyperparameters, laye
 def _kind(layer: Mapping[str, TensorEntry], slides: bool) -> str:
     if is_recurrent(layer):
         return "R"
-    if "attn_k_b" in layer and "attn_kv_a_mqa" in layer:
+    if all(name in layer for name in _LATENT):
         return "M"
     if _QUERIES & layer.keys():
         return "S" if slides else "F"
@@ -83,7 +85,7 @@ def _sliding(architecture: str, keys: Hyperparameters, n: int) -> tuple[int, tup
 def _latent_fields(keys: Hyperparameters, layer: Mapping[str, TensorEntry]) -> Fields:
     """Multi-head latent attention: one row per token for all heads."""
     rank = keys.count("attention.kv_lora_rank")
-    wide, per_head, values = (layer[name].shape for name in ("attn_kv_a_mqa", "attn_k_b", "attn_v_b"))
+    wide, per_head, values = (layer[name].shape for name in _LATENT)
     rope = wide[-1] - rank
     if len(wide) != 2 or rope < 0 or len(per_head) < 2 or len(values) < 2 or per_head[1] != rank:
         raise keys.refusal(f"its latent rank is {rank:,} where its tensors have {wide} and {per_head}")

@@ -9,15 +9,14 @@ from typing import TypeAlias
 from advisor.engine.gguf.encodings import constants
 from advisor.engine.gguf.stream import Stream
 
-KEYS_LIMIT = 65_536
 KEY_BYTES_LIMIT = 65_535
 """Source: the GGUF specification (ggml docs/gguf.md): keys are at most 2^16 - 1 bytes long."""
 KEPT_STRING_BYTES = 4096
 """Longer texts (chat templates, licences) are passed over."""
 KEPT_ELEMENTS = 4096
 """Longer arrays (scores and types of tokens) are passed over; those per layer have at most 512 elements."""
-KEPT_LIMIT_BYTES = 8 << 20
-"""All kept values together."""
+_ELEMENT_BYTES = 32
+"""About what Python takes for an element of an array."""
 LEAST_PAIR_BYTES = 8 + 1 + 4 + 1
 """Length and one byte of a key, type, one byte of a value."""
 
@@ -53,19 +52,26 @@ def _composites() -> tuple[int, int]:
 
 def read_metadata(stream: Stream, count: int) -> dict[str, Value]:
     """So many key-value pairs."""
-    if count > KEYS_LIMIT or count * LEAST_PAIR_BYTES > stream.left_bytes:
+    allowance = stream.allowance
+    if count > allowance.keys or count * LEAST_PAIR_BYTES > stream.left_bytes:
         raise stream.damaged(f"it cannot hold the {count:,} keys that it says it has")
     pairs: dict[str, Value] = {}
-    budget = KEPT_LIMIT_BYTES
+    allowance.keys -= count
     for _ in range(count):
         key = read_text(stream, KEY_BYTES_LIMIT, "a key")
         if not key or key in pairs:
             raise stream.damaged(f"its key {key[:80]!r} is there twice" if key else "one of its keys is empty")
         pairs[key] = value = _value(stream, key)
-        budget -= len(key) + (32 * len(value) if isinstance(value, str | tuple) else 32)
-        if budget < 0:
+        allowance.kept_bytes -= len(key) + _weight(value)
+        if allowance.kept_bytes < 0:
             raise stream.damaged("it has more metadata than any model")
     return pairs
+
+
+def _weight(value: Value) -> int:
+    if isinstance(value, tuple):
+        return _ELEMENT_BYTES * len(value)
+    return len(value) if isinstance(value, str) else 0
 
 
 def read_text(stream: Stream, limit_bytes: int, what: str) -> str:

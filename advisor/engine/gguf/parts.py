@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from advisor.engine.gguf.header import Header, Part, TensorEntry
 from advisor.engine.gguf.metadata import Value, read_metadata
-from advisor.engine.gguf.stream import Stream
-from advisor.engine.gguf.tensors import TENSORS_LIMIT, check_count, read_tensors
+from advisor.engine.gguf.stream import Allowance, Stream
+from advisor.engine.gguf.tensors import check_count, read_tensors
 from advisor.errors import InputError
 
 MAGIC = b"GGUF"
@@ -20,8 +19,8 @@ VERSIONS = (2, 3)
 DEFAULT_ALIGNMENT = 32
 ALIGNMENT_LIMIT = 1 << 20
 """Largest alignment taken: llama.cpp's files have 32, some have pages of 4096."""
-PARTS_LIMIT = 1000
-"""Published models have up to about 50."""
+PARTS_LIMIT = 4096
+"""Published models have up to about 50, those in one file per tensor 1,100 to 1,800."""
 SHOWN_MISSING = 3
 SPLIT_NAME = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf", re.IGNORECASE)
 """Source: llama.cpp llama_split_path."""
@@ -42,19 +41,20 @@ def read_header(path: str | Path) -> Header:
 
     Raises `InputError` with one sentence for a file that is missing, no GGUF, damaged, truncated or incomplete.
     """
-    named = _read(Path(path))
+    allowance = Allowance()
+    named = _read(Path(path), allowance)
     count = named.metadata.get("split.count", 0)
     if not isinstance(count, int) or not 0 <= count <= PARTS_LIMIT:
         raise _damaged(named, f"it says that it is one of {str(count)[:20]} parts")
     if count <= 1:
         return Header((named.part,), named.metadata, named.tensors, named.modified)
-    return _joined([_numbered(path, named, i, count) for i, path in enumerate(_paths(named, count))], named)
+    return _joined([_numbered(path, named, i, count, allowance) for i, path in enumerate(_paths(named, count))], named)
 
 
 def _joined(files: Sequence[_File], named: _File) -> Header:
     tensors = tuple(replace(entry, part=i) for i, file in enumerate(files) for entry in file.tensors)
     said = files[0].metadata.get("split.tensors.count", len(tensors))
-    if said != len(tensors) or len(tensors) > TENSORS_LIMIT or len({entry.name for entry in tensors}) < len(tensors):
+    if said != len(tensors) or len({entry.name for entry in tensors}) < len(tensors):
         raise _damaged(named, f"its {len(files)} parts do not belong together: download them anew from one place")
     return Header(tuple(file.part for file in files), files[0].metadata, tensors, files[0].modified)
 
@@ -74,8 +74,8 @@ def _paths(named: _File, count: int) -> list[Path]:
     return paths
 
 
-def _numbered(path: Path, named: _File, index: int, count: int) -> _File:
-    file = named if path == named.part.path else _read(path)
+def _numbered(path: Path, named: _File, index: int, count: int, allowance: Allowance) -> _File:
+    file = named if path == named.part.path else _read(path, allowance)
     if file.metadata.get("split.no", index) != index or file.metadata.get("split.count") != count:
         raise _damaged(file, f"it is not part {index + 1} of {count} as its name says")
     return file
@@ -85,7 +85,7 @@ def _damaged(file: _File, what: str) -> InputError:
     return InputError(f"{str(file.part.path)!r} is a damaged GGUF file: {what}")
 
 
-def _read(path: Path) -> _File:
+def _read(path: Path, allowance: Allowance) -> _File:
     name = str(path)
     about = _about(path, name)
     try:
@@ -93,7 +93,8 @@ def _read(path: Path) -> _File:
     except OSError as error:
         raise _unreadable(name, error) from None
     with file:
-        return _parsed(file, path, about.st_size, _day(about.st_mtime))
+        stream = Stream(file, about.st_size, name, allowance)
+        return _parsed(stream, path, _day(about.st_mtime))
 
 
 def _about(path: Path, name: str) -> os.stat_result:
@@ -124,8 +125,7 @@ def _day(seconds: float) -> date:
         return datetime.fromtimestamp(0, UTC).date()
 
 
-def _parsed(file: BinaryIO, path: Path, file_bytes: int, modified: date) -> _File:
-    stream = Stream(file, file_bytes, str(path))
+def _parsed(stream: Stream, path: Path, modified: date) -> _File:
     _check_start(stream, str(path))
     n_tensors, n_keys = stream.u64(), stream.u64()
     check_count(stream, n_tensors)
@@ -134,7 +134,8 @@ def _parsed(file: BinaryIO, path: Path, file_bytes: int, modified: date) -> _Fil
     if type(alignment) is not int or not 0 < alignment <= ALIGNMENT_LIMIT or alignment & (alignment - 1):
         raise stream.damaged(f"its alignment is {str(alignment)[:20]}, no power of two up to {ALIGNMENT_LIMIT:,}")
     start, tensors = read_tensors(stream, n_tensors, alignment)
-    return _File(Part(path, file_bytes, min(start, file_bytes)), metadata, tensors, modified)
+    stream.allowance.header_bytes -= stream.position
+    return _File(Part(path, stream.file_bytes, min(start, stream.file_bytes)), metadata, tensors, modified)
 
 
 def _check_start(stream: Stream, name: str) -> None:

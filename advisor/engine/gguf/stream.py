@@ -1,27 +1,39 @@
 """The first bytes of a file, read in order and within bounds."""
 
 import struct
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from advisor.errors import InputError
 
-CHUNK_BYTES = 1 << 20
-"""Bytes read at a time."""
-HEADER_LIMIT_BYTES = 1 << 27
-"""A longer header is refused: those of vocabularies of 260,000 tokens take 6 to 20 MB."""
-STRINGS_LIMIT = 2_000_000
-"""More strings in arrays are refused: Gemma 4 has 262,144 tokens and 514,906 merges."""
+FIRST_CHUNK_BYTES, CHUNK_BYTES = 1 << 16, 1 << 20
+"""Bytes read at a time: most parts of a split model have headers of a few hundred bytes."""
 _U32, _U64 = struct.Struct("<I"), struct.Struct("<Q")
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What all headers of one model together may still have; more than any real model, little enough to be quick."""
+
+    header_bytes: int = 1 << 27
+    """Those of vocabularies of 260,000 tokens take 6 to 20 MB."""
+    strings: int = 2_000_000
+    """In arrays. Gemma 4 has 262,144 tokens and 514,906 merges."""
+    keys: int = 65_536
+    """A few dozen are usual, and three for each part."""
+    kept_bytes: int = 8 << 20
+    """Of values that are kept."""
+    tensors: int = 65_536
+    """The largest models have about 2,000."""
 
 
 class Stream:
     """A file from its start: nothing is read beyond its end, and nothing is believed of lengths written in it."""
 
-    def __init__(self, file: BinaryIO, file_bytes: int, name: str) -> None:
+    def __init__(self, file: BinaryIO, file_bytes: int, name: str, allowance: Allowance) -> None:
         self._file, self._name = file, name
-        self.file_bytes = file_bytes
+        self.file_bytes, self.allowance = file_bytes, allowance
         self._data, self._start, self._at = b"", 0, 0
-        self._strings_left = STRINGS_LIMIT
 
     @property
     def position(self) -> int:
@@ -64,9 +76,9 @@ class Stream:
 
     def skip_strings(self, n: int) -> None:
         """Pass over `n` strings, each with its length before it."""
-        self._strings_left -= n
-        if self._strings_left < 0:
-            raise self.damaged(f"its arrays hold more than {STRINGS_LIMIT:,} strings, more than any vocabulary")
+        self.allowance.strings -= n
+        if self.allowance.strings < 0:
+            raise self.damaged(f"an array of {n:,} strings is more than any vocabulary has")
         if n * _U64.size > self.left_bytes:
             raise self.damaged(f"an array of {n:,} strings does not fit into it")
         unpack = _U64.unpack_from
@@ -86,8 +98,8 @@ class Stream:
     def _check(self, n: int) -> None:
         if n > self.left_bytes:
             raise self.damaged(f"it ends within its header, after {self.file_bytes:,} bytes")
-        if self.position + n > HEADER_LIMIT_BYTES:
-            raise self.damaged(f"its header is longer than {HEADER_LIMIT_BYTES >> 20} MiB")
+        if self.position + n > self.allowance.header_bytes:
+            raise self.damaged("its header is longer than that of any model")
 
     def _fill(self, n: int) -> None:
         """Have at least the next `n` bytes at hand."""
@@ -95,7 +107,7 @@ class Stream:
         start = self.position
         try:
             self._file.seek(start)
-            data = self._file.read(max(n, CHUNK_BYTES))
+            data = self._file.read(max(n, CHUNK_BYTES if start else FIRST_CHUNK_BYTES))
         except OSError as error:
             raise InputError(f"{self._name!r} cannot be read: {(error.strerror or str(error)).lower()}") from None
         if len(data) < n:

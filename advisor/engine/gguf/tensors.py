@@ -8,8 +8,6 @@ from advisor.engine.gguf.header import TensorEntry
 from advisor.engine.gguf.metadata import read_text
 from advisor.engine.gguf.stream import Stream
 
-TENSORS_LIMIT = 65_536
-"""The largest models have about 2,000."""
 NAME_BYTES_LIMIT = 63
 DIMENSIONS_LIMIT = 4
 """Source: ggml.h GGML_MAX_NAME (with its final zero), GGML_MAX_DIMS."""
@@ -19,13 +17,13 @@ LEAST_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8
 
 def check_count(stream: Stream, count: int) -> None:
     """Refuse a number of tensors that the file cannot hold."""
-    if count > TENSORS_LIMIT or count * LEAST_TENSOR_BYTES > stream.left_bytes:
+    if count > stream.allowance.tensors or count * LEAST_TENSOR_BYTES > stream.left_bytes:
         raise stream.damaged(f"it cannot hold the {count:,} tensors that it says it has")
 
 
 def read_tensors(stream: Stream, count: int, alignment: int) -> tuple[int, tuple[TensorEntry, ...]]:
     """Start of the tensors' data, and so many tensors with their place in the file."""
-    check_count(stream, count)
+    stream.allowance.tensors -= count
     rows = [_row(stream) for _ in range(count)]
     start = aligned(stream.position, alignment)
     _check_names(stream, [name for name, *_ in rows])
