@@ -56,6 +56,8 @@ class EngineSettings(BaseModel):
     """Large batches copy RAM-resident weights to a device that can take them."""
     offload_kv: bool = True
     """The KV cache of a layer lies on the layer's device."""
+    full_window_cache: bool = False
+    """Sliding layers keep the whole context; llama-server and llama-bench keep a window and a micro-batch."""
     n_outputs: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """Tokens of a micro-batch whose logits are kept; 0: all of them."""
     rpc: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from advisor.engine.endpoint import Endpoint, protocol_at
 from advisor.engine.session.child import Child, Ended
 from advisor.engine.session.messages import (
     REPLIES,
@@ -45,6 +46,8 @@ class Session:
         wrapper: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.path, self.settings, self._silence_s = path, settings, silence_s
+        for endpoint in settings.rpc:
+            protocol_at(Endpoint.parse(endpoint))  # llama.cpp ends its process where no server answers
         self._child = Child(WORKER, wrapper)
         try:
             self._ask(Load(path=str(path), settings=settings, dry=dry))

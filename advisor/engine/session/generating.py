@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from advisor.engine.session.loaded import LoadedModel
 from advisor.engine.session.measuring import memory_of_process, page_faults
 from advisor.engine.session.messages import Generate, Generation, Piece
-from advisor.engine.session.refusals import Refused
 from advisor.engine.session.template import wrapped
+from advisor.errors import InputError
 
 TOP_K, TOP_P, MIN_P = 40, 0.95, 0.05
 """llama.cpp's default samplers. Source: common/common.h common_params_sampling (read 2026-11-25)."""
@@ -24,11 +24,11 @@ def generate(model: LoadedModel, asked: Generate, say: Callable[[BaseModel], Non
     text = wrapped(model, asked.prompt) if asked.chat else None
     prompt = tokens_of(model, asked.prompt if text is None else text, special=text is not None)
     if len(prompt) >= model.n_ctx:
-        raise Refused(
+        raise InputError(
             f"the prompt is {len(prompt)} tokens long and the context holds {model.n_ctx}: give a larger --context"
         )
     if not prompt:
-        raise Refused("the prompt is empty: give some text to continue")
+        raise InputError("the prompt is empty: give some text to continue")
     before = page_faults()
     model.clear()
     prompt_s = sum(model.feed(prompt))
@@ -94,7 +94,7 @@ def tokens_of(model: LoadedModel, text: str, special: bool) -> list[int]:
     found = (ctypes.c_int32 * room)()
     number = model.llama.llama_tokenize(model.vocabulary, data, len(data), found, room, True, special)
     if number < 0:
-        raise Refused("this model file has no vocabulary: it cannot read text")
+        raise InputError("this model file has no vocabulary: it cannot read text")
     return found[:number]
 
 

@@ -4,34 +4,34 @@ import ctypes
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.engine.library import Engine
 from advisor.engine.session.log import Log
 from advisor.engine.session.messages import DeviceMemory, Load
 from advisor.engine.session.parameters import Parameters
-from advisor.engine.session.refusals import Refused, reason_of
+from advisor.engine.session.refusals import reason_of
 from advisor.engine.settings import EngineSettings
+from advisor.errors import InputError
 
 
 class LoadedModel:
     """One model, one context. Steps are timed to the moment that the results are there."""
 
-    def __init__(self, libraries: Any, log: Log, request: Load) -> None:
-        self.llama = libraries.llama
-        self.libraries = libraries
+    def __init__(self, engine: Engine, log: Log, request: Load) -> None:
+        self.engine, self.llama = engine, engine.llama
         self.settings: EngineSettings = request.settings
         began = time.perf_counter()
-        self._parameters = Parameters(libraries, request.settings, request.dry)
+        self._parameters = Parameters(engine, request.settings, request.dry)
         self.model = self.llama.llama_model_load_from_file(request.path.encode(), self._parameters.model)
         if not self.model:
-            raise Refused(f"{Path(request.path).name} cannot be loaded: {reason_of(log.lines)}")
+            raise InputError(f"{Path(request.path).name} cannot be loaded: {reason_of(log.lines)}")
         self.context = self.llama.llama_init_from_model(self.model, self._parameters.context)
         if not self.context:
             n_ctx = request.settings.n_ctx
-            raise Refused(
+            raise InputError(
                 f"no context of {n_ctx} tokens can be made for {Path(request.path).name}: {reason_of(log.lines)}"
             )
         self.load_s = time.perf_counter() - began
@@ -53,7 +53,7 @@ class LoadedModel:
         self.llama.llama_synchronize(self.context)
         seconds = time.perf_counter() - began
         if code:
-            raise Refused(_decode_complaint(code, self.n_ctx))
+            raise InputError(_decode_complaint(code, self.n_ctx))
         return seconds
 
     def feed(self, tokens: Sequence[int]) -> list[float]:
@@ -68,10 +68,11 @@ class LoadedModel:
 
     def device_memory(self) -> tuple[DeviceMemory, ...]:
         """Free and total memory of every ggml device now."""
-        return tuple(
-            DeviceMemory(name=item.name, free_bytes=item.free_bytes, total_bytes=item.total_bytes)
-            for item in self.libraries.devices()
-        )
+        return tuple(self._memory_of(device) for device in self.engine.device_handles())
+
+    def _memory_of(self, device: int) -> DeviceMemory:
+        free_bytes, total_bytes = self.engine.memory_bytes(device)
+        return DeviceMemory(name=self.engine.name(device), free_bytes=free_bytes, total_bytes=total_bytes)
 
 
 def _decode_complaint(code: int, n_ctx: int) -> str:

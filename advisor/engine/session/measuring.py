@@ -5,11 +5,9 @@ import sys
 from collections.abc import Callable
 from typing import Literal
 
-import psutil
-
 from advisor.engine.session.loaded import LoadedModel
 from advisor.engine.session.messages import Measure, Measurement, Phase
-from advisor.engine.session.refusals import Refused
+from advisor.errors import InputError
 
 Faults = tuple[int | None, int | None]
 
@@ -18,7 +16,7 @@ def measure(model: LoadedModel, asked: Measure) -> Measurement:
     """Warm up, then alternate prefill and decode `repeats` times, each after `depth` tokens."""
     need = asked.depth + max(asked.prompt, asked.gen, asked.warm_up)
     if need > model.n_ctx:
-        raise Refused(f"{need} tokens are more than the context of {model.n_ctx} holds")
+        raise InputError(f"{need} tokens are more than the context of {model.n_ctx} holds")
     tokens = _Tokens(model.n_vocab, asked.seed)
     warm_up = [_decode(model, asked.warm_up, 0, tokens)] if asked.warm_up else []
     if asked.warm_up and asked.prompt:
@@ -93,5 +91,7 @@ def page_faults() -> Faults:
 
 def memory_of_process() -> tuple[int, int]:
     """Resident bytes of this process, and those of them that are no pages of a file."""
+    import psutil
+
     memory = psutil.Process().memory_info()
     return memory.rss, memory.rss - getattr(memory, "shared", 0)

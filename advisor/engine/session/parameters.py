@@ -3,7 +3,8 @@
 import ctypes
 from typing import Any
 
-from advisor.engine.session.library import Libraries
+from advisor.engine.library import Engine
+from advisor.engine.session.buffers import CPU
 from advisor.engine.settings import EngineSettings, Override
 
 GGML_TYPES = {
@@ -25,34 +26,34 @@ class _BufferOverride(ctypes.Structure):
 class Parameters:
     """Both structures, with the memory that they point to kept alive."""
 
-    def __init__(self, libraries: Libraries, settings: EngineSettings, dry: bool) -> None:
-        self.model = libraries.llama.llama_model_default_params()
-        self.context = libraries.llama.llama_context_default_params()
+    def __init__(self, engine: Engine, settings: EngineSettings, dry: bool) -> None:
+        self.model = engine.llama.llama_model_default_params()
+        self.context = engine.llama.llama_context_default_params()
         self.kept: list[Any] = []
-        self._of_model(libraries, settings, dry)
+        self._of_model(engine, settings, dry)
         self._of_context(settings)
 
-    def _of_model(self, libraries: Libraries, settings: EngineSettings, dry: bool) -> None:
+    def _of_model(self, engine: Engine, settings: EngineSettings, dry: bool) -> None:
         model = self.model
         model.n_gpu_layers = settings.n_gpu_layers
         model.load_mode = LOAD_MODES["none" if dry else settings.load_mode]
         model.use_extra_bufts = settings.extra_buffers
         model.no_alloc = dry
-        self._place(libraries, settings)
+        self._place(engine, settings)
         if settings.tensor_split:
-            shares = (ctypes.c_float * libraries.llama.llama_max_devices())(*settings.tensor_split)
+            shares = (ctypes.c_float * engine.llama.llama_max_devices())(*settings.tensor_split)
             model.tensor_split = ctypes.cast(shares, ctypes.POINTER(ctypes.c_float))
             self.kept.append(shares)
 
-    def _place(self, libraries: Libraries, settings: EngineSettings) -> None:
+    def _place(self, engine: Engine, settings: EngineSettings) -> None:
         overrides = settings.all_overrides()
         if overrides:
-            entries = [_entry(libraries, override) for override in overrides]
+            entries = [_entry(engine, override) for override in overrides]
             table = (_BufferOverride * (len(entries) + 1))(*entries, _BufferOverride(None, None))
             self.model.tensor_buft_overrides = ctypes.cast(table, ctypes.c_void_p)
             self.kept.append(table)
         if settings.devices:
-            pointers = [libraries.device(name) for name in settings.devices]
+            pointers = [engine.device(name) for name in settings.devices]
             chosen = (ctypes.c_void_p * (len(pointers) + 1))(*pointers, None)
             self.model.devices = ctypes.cast(chosen, ctypes.c_void_p)
             self.kept.append(chosen)
@@ -66,8 +67,16 @@ class Parameters:
         context.flash_attn_type = FLASH_ATTENTION[settings.flash_attn]
         context.n_outputs_max = settings.n_outputs
         context.offload_kqv, context.op_offload = settings.offload_kv, settings.op_offload
+        context.swa_full = settings.full_window_cache
         context.no_perf = True
 
 
-def _entry(libraries: Libraries, override: Override) -> _BufferOverride:
-    return _BufferOverride(override.pattern.encode(), libraries.buffer_type(override.device))
+def _entry(engine: Engine, override: Override) -> _BufferOverride:
+    return _BufferOverride(override.pattern.encode(), _buffer_type(engine, override.device))
+
+
+def _buffer_type(engine: Engine, device: str) -> int:
+    """A device's own memory; that of the CPU may be repacked by llama.cpp."""
+    if device == CPU:
+        return int(engine.ggml.ggml_backend_cpu_buffer_type())
+    return int(engine.ggml.ggml_backend_dev_buffer_type(engine.device(device)))

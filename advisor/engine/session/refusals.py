@@ -3,11 +3,6 @@
 import re
 from collections.abc import Iterable
 
-
-class Refused(Exception):
-    """What was asked cannot be done; the message is for the user."""
-
-
 _ERROR = re.compile(r"error loading model: (?P<reason>.+)|failed to initialize the context: (?P<context>.+)")
 _UNKNOWN = re.compile(r"unknown model architecture: '(?P<name>[^']*)'")
 _NO_ROOM = re.compile(r"failed to allocate|unable to allocate|out of memory|cudaMalloc failed|bad_alloc", re.IGNORECASE)

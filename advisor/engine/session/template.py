@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from advisor.engine.session.loaded import LoadedModel
-from advisor.engine.session.refusals import Refused
+from advisor.errors import InputError
 
 
 def wrapped(model: LoadedModel, prompt: str) -> str | None:
@@ -33,5 +33,5 @@ def _by_jinja(template: bytes, prompt: str) -> str:
         made = formatter(template=template.decode(), eos_token="", bos_token="", add_generation_prompt=True)
         text: str = made(messages=[{"role": "user", "content": prompt}]).prompt
     except failures as error:
-        raise Refused(f"the chat template of the file fails ({error}): give --no-chat") from None
+        raise InputError(f"the chat template of the file fails ({error}): give --no-chat") from None
     return text

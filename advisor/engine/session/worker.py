@@ -14,14 +14,16 @@ from typing import Any, TextIO
 
 from pydantic import BaseModel
 
+from advisor.engine.endpoint import Endpoint
+from advisor.engine.library import Engine, require_engine
+from advisor.engine.remote import register
 from advisor.engine.session import generating, measuring, scoring
 from advisor.engine.session.buffers import buffer_report
-from advisor.engine.session.library import libraries_for
 from advisor.engine.session.loaded import LoadedModel
 from advisor.engine.session.log import Log
 from advisor.engine.session.measuring import memory_of_process
 from advisor.engine.session.messages import REQUESTS, Generate, Load, Loaded, Measure, Refusal, Score
-from advisor.engine.session.refusals import Refused
+from advisor.errors import InputError
 
 Say = Callable[[BaseModel], None]
 
@@ -41,7 +43,7 @@ def main() -> None:
     while True:
         try:
             worker.answer(REQUESTS.validate_python(json.loads(requests.get())))
-        except Refused as refused:
+        except InputError as refused:
             say(Refusal(message=str(refused)))
 
 
@@ -70,7 +72,7 @@ class _Worker:
         if isinstance(request, Load):
             self.say(self._load(request))
         elif self.model is None:
-            raise Refused("no model is loaded")
+            raise InputError("no model is loaded")
         elif isinstance(request, Measure):
             self.say(measuring.measure(self.model, request))
         elif isinstance(request, Score):
@@ -79,8 +81,7 @@ class _Worker:
             generating.generate(self.model, request, self.say)
 
     def _load(self, request: Load) -> Loaded:
-        libraries = libraries_for(request.settings, self.log)
-        self.model = LoadedModel(libraries, self.log, request)
+        self.model = LoadedModel(_engine(request, self.log), self.log, request)
         return Loaded(
             report=buffer_report(self.log.lines),
             load_s=self.model.load_s,
@@ -90,6 +91,16 @@ class _Worker:
             rss_bytes=memory_of_process()[0],
             devices=self.model.device_memory(),
         )
+
+
+def _engine(request: Load, log: Log) -> Engine:
+    """llama.cpp with the remote devices of the settings."""
+    engine = require_engine()
+    log.listen(engine.llama)
+    for endpoint in request.settings.rpc:
+        register(engine, Endpoint.parse(endpoint))
+    engine.llama.llama_backend_init()
+    return engine
 
 
 if __name__ == "__main__":
