@@ -87,14 +87,15 @@ def _asked(scenario: Scenario, file: "ModelFile | None") -> tuple[Llm, Quant, Fo
     return llm, quant, footprint(llm, quant), notes
 
 
-def case_of(scenario: Scenario, file: "ModelFile | None" = None) -> Case:
-    """Work a scenario out up to the physics; `file` is its model file, where it names one, as the caller has read it.
+def case_of(scenario: Scenario, file: "ModelFile | None" = None, machine: Machine | None = None) -> Case:
+    """Work a scenario out up to the physics; `file` is its model file, where it names one, as the caller has read it,
+    `machine` the machine where more is known of it than its parts, such as what memory is free now.
 
     Raises `UnknownName` and `InputError` for what cannot be answered.
     """
     llm, quant, print_, notes = _asked(scenario, file)
     engine, load = scenario.engine, scenario.workload
-    machine = machine_of(scenario.hardware, engine.backend)
+    machine = machine or machine_of(scenario.hardware, engine.backend)
     types = engine.kv_types
     demand = _demand(print_, scenario.context_tokens, types, engine.ubatch, flash_of(scenario), load.users)
     placement = place(demand, machine, engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap)
