@@ -127,7 +127,7 @@ def recommend_from(
     upgrades = [*next_dollars(shown[:UPGRADED], found.search), *([None] * max(0, len(shown) - UPGRADED))]
     contexts = _contexts(found.search.question)
     builds = tuple(
-        _ranked(rank, offer, swap, efficient=id(offer) in efficient, context=contexts.of(offer.prediction.scenario))
+        ranked_build(rank, offer, swap, efficient=id(offer) in efficient, context=contexts.of(offer.prediction.scenario))
         for rank, (offer, swap) in enumerate(zip(shown, upgrades, strict=True), 1)
     )
     return Recommendation(
@@ -259,7 +259,8 @@ def _contexts(_question: Scenario) -> _Contexts:
     return _Contexts()
 
 
-def _ranked(rank: int, offer: Offer, swap: Upgrade | None, *, efficient: bool, context: int | None) -> RankedBuild:
+def ranked_build(rank: int, offer: Offer, swap: Upgrade | None, *, efficient: bool, context: int | None) -> RankedBuild:
+    """An offer as it is shown."""
     build, answer = offer.build, offer.prediction
     parts = tuple(
         PartLine(

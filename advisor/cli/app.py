@@ -24,6 +24,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "detect": Entry("advisor.cli.detect", "Show what this computer is made of."),
     "engine": Entry("advisor.cli.engine", "Show and offer the devices that models run on."),
     "accuracy": Entry("advisor.cli.accuracy", "Show predicted against measured speeds, on public runs."),
+    "app": Entry("advisor.cli.pages", "Serve the pages to a browser on this machine."),
 }
 
 INTRODUCTION: Final = """Which hardware to buy for a local language model, and how fast it will run.
