@@ -15,6 +15,7 @@ import pytest
 
 from advisor.cli.app import run
 from advisor.engine.described import described, read_model_file
+from advisor.engine.gguf.llm import PLAIN_ARCHITECTURES
 from advisor.errors import InputError
 from advisor.footprint import Footprint, footprint
 from advisor.quantisation import typed
@@ -191,6 +192,19 @@ def test_the_mix_is_as_asked_else_as_named_else_by_number_else_by_most_bytes(tmp
     header = read_model_file(nameless).header
     # The number 18 is that of Q6_K (llama.h, enum llama_ftype).
     assert described(replace(header, metadata={**header.metadata, "general.file_type": 18})).quant.name == "Q6_K"
+
+
+@pytest.mark.parametrize("architecture", sorted(PLAIN_ARCHITECTURES))
+def test_architectures_without_a_catalog_model_are_read_too(tmp_path: Path, architecture: str) -> None:
+    """The shapes of Qwen3-8B under another name have its sizes; only where files name a window do layers slide."""
+    row, tensors = small("Qwen3-8B")
+    keys = keys_of(row) | {"attention.sliding_window": 4096}
+    renamed = row.model_copy(update={"architecture": architecture})
+    found = read_model_file(write(tmp_path / "x.gguf", renamed, tensors, keys)).footprint
+    slides = architecture in {"cohere2", "olmo2"}
+    assert found.layer_kind == (("sliding",) * 3 + ("full",) if slides else ("full",) * 4) * 9
+    expected = footprint(resolve_llm("Qwen3-8B").row.llm, resolve_quant("Q4_K_M").row)
+    assert (found.file_bytes, found.parameters_active) == (expected.file_bytes, expected.parameters_active)
 
 
 def test_older_deepseek_files_keep_keys_and_values_of_all_heads(tmp_path: Path) -> None:

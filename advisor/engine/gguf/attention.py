@@ -31,6 +31,7 @@ _SLIDING = {
     "gemma3": _Pattern(6), "gemma3n": _Pattern(5), "gemma4": _Pattern(None), "gpt-oss": _Pattern(2),
     "laguna": _Pattern(4, first_is_full=True), "lfm2": _Pattern(0), "lfm2moe": _Pattern(0),
     "llama4": _Pattern(4, window=8192), "mimo2": _Pattern(None), "step35": _Pattern(None),
+    "cohere2": _Pattern(4), "olmo2": _Pattern(4),
 }  # fmt: skip
 """Architectures that llama.cpp runs with sliding windows; period 0: all layers, None: the file must have a pattern."""
 _FIXED_WINDOW = {"llama4": 8192}

@@ -13,6 +13,15 @@ from advisor.errors import InputError
 from advisor.tensors.architectures import ARCHITECTURES
 from catalog.llms import Llm
 
+PLAIN_ARCHITECTURES = frozenset({
+    "arcee", "baichuan", "bailingmoe", "bailingmoe2", "cohere2", "command-r", "deepseek", "ernie4_5", "ernie4_5-moe",
+    "exaone", "glm4", "hunyuan-dense", "internlm2", "minicpm", "nemotron", "olmo", "olmo2", "phi2", "phimoe",
+    "qwen2moe", "qwen2vl", "seed_oss", "stablelm", "starcoder2", "xverse",
+})  # fmt: skip
+"""No catalog model has these, but their files say all: llama.cpp sizes their caches by the keys that all files have.
+
+Source: llama.cpp src/models/*.cpp load_arch_hparams, as vendored in llama-cpp-python 0.3.36, read 2026-11-24.
+"""
 SHOWN_ARCHITECTURES = ("llama", "qwen3", "qwen3moe", "qwen35moe", "gpt-oss", "gemma3", "deepseek2", "glm4moe")
 
 
@@ -21,9 +30,10 @@ def check_architecture(header: Header) -> None:
     path, found = str(header.path), header.architecture
     if not found:
         raise InputError(f"{path!r} does not say what model it is: general.architecture is missing")
-    if found not in ARCHITECTURES:
+    known_ones = PLAIN_ARCHITECTURES | ARCHITECTURES.keys()
+    if found not in known_ones:
         known = ", ".join(SHOWN_ARCHITECTURES)
-        more = len(ARCHITECTURES) - len(SHOWN_ARCHITECTURES)
+        more = len(known_ones) - len(SHOWN_ARCHITECTURES)
         raise InputError(
             f"{path!r} has the architecture {found[:40]!r}, which is not supported: {known} and {more} others are"
         )
