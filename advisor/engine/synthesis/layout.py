@@ -67,7 +67,7 @@ def _shape(llm: Llm, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     if llm.recurrent == "kimi_delta":
         if name.startswith("ssm_conv1d_"):
             return (shape[0], 1, shape[1])
-        return (1, *shape) if name == "ssm_a" else shape
+        return (1, *shape) if name == "ssm_a" and llm.architecture != "glm5-next" else shape
     if llm.recurrent == "mamba2":
         if name == "ssm_norm.weight":
             groups = llm.recurrent_key_heads or 1
