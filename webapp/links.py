@@ -83,7 +83,10 @@ class ExploreState(State):
     gpu: Name = "RTX 3060 12GB"
     cpu: Name = "Ryzen 7 5800X"
     ram: Name = "DDR4-3600 2x32"
+    whole: Name = ""
     context: Tokens = CONTEXT_TOKENS
+    speed: Literal["decode", "prefill"] = "decode"
+    """Which speed the sweeps show."""
 
 
 class CompareState(State):
