@@ -26,6 +26,28 @@ ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "advisor", "engine")
 ENDED_S = 30.0
 LAST = b"enough"
+LOAD = """
+import sys
+from advisor.engine.endpoint import Endpoint
+from advisor.engine.library import require_engine
+from advisor.engine.remote import connect
+connect(Endpoint.parse(sys.argv[1]))
+llama = require_engine().llama
+lines = []
+hear = llama.llama_log_callback(lambda level, text, data: lines.append(text.decode()))
+llama.llama_log_set(hear, None)
+parameters = llama.llama_model_default_params()
+parameters.n_gpu_layers = 99
+model = llama.llama_model_load_from_file(sys.argv[2].encode(), parameters)
+options = llama.llama_context_default_params()
+options.n_ctx = 64
+context = llama.llama_init_from_model(model, options)
+tokens = (llama.llama_token * 2)(2, 1000)
+print("decoded", llama.llama_decode(context, llama.llama_batch_get_one(tokens, 2)))
+print("".join(lines))
+llama.llama_free(context)
+llama.llama_model_free(model)
+"""
 
 
 def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -76,29 +98,7 @@ def test_connecting_twice_is_connecting_once(remote_device: str) -> None:
 
 
 def test_a_model_lies_and_computes_on_the_device_of_a_server(remote_device: str, gemma_path: Path) -> None:
-    code = """
-import sys
-from advisor.engine.endpoint import Endpoint
-from advisor.engine.library import require_engine
-from advisor.engine.remote import connect
-connect(Endpoint.parse(sys.argv[1]))
-llama = require_engine().llama
-lines = []
-hear = llama.llama_log_callback(lambda level, text, data: lines.append(text.decode()))
-llama.llama_log_set(hear, None)
-parameters = llama.llama_model_default_params()
-parameters.n_gpu_layers = 99
-model = llama.llama_model_load_from_file(sys.argv[2].encode(), parameters)
-options = llama.llama_context_default_params()
-options.n_ctx = 64
-context = llama.llama_init_from_model(model, options)
-tokens = (llama.llama_token * 2)(2, 1000)
-print("decoded", llama.llama_decode(context, llama.llama_batch_get_one(tokens, 2)))
-print("".join(lines))
-llama.llama_free(context)
-llama.llama_model_free(model)
-"""
-    command = [sys.executable, "-c", code, remote_device, str(gemma_path)]
+    command = [sys.executable, "-c", LOAD, remote_device, str(gemma_path)]
     told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "decoded 0" in told
     weights = re.search(r"RPC0\S*\s+model buffer size\s*=\s*([\d.]+) MiB", told)
