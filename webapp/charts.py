@@ -93,7 +93,7 @@ def waterfall(rows: Sequence[Row], colours: Mapping[str, str], unit: str) -> Spe
     colour = {"field": "part", "legend": None,
               "scale": {"domain": parts, "range": [colours.get(part, palette.GREY) for part in parts]}}  # fmt: skip
     bars = {
-        "mark": {"type": "bar", "stroke": palette.GREY, "strokeWidth": 0.5},
+        "mark": {"type": "bar", "height": {"band": 0.7}},
         "encoding": {
             "x": {"field": "start", "type": "quantitative", "title": unit}, "x2": {"field": "end"}, "y": y,
             "color": colour, "tooltip": [_tip("part", "What", None), _tip("said", "Takes", None)],
@@ -105,10 +105,8 @@ def waterfall(rows: Sequence[Row], colours: Mapping[str, str], unit: str) -> Spe
 def stacked(rows: Sequence[Row], colours: Mapping[str, str], unit: str) -> Spec:
     """One bar per `bar`, made of `part`s in the order of the rows. Rows: bar, part, size, order, said."""
     parts = list(dict.fromkeys(row["part"] for row in rows))
-    return {
-        "data": {"values": list(rows)},
-        "height": 44 * len({row["bar"] for row in rows}) + 110,
-        "mark": {"type": "bar", "stroke": palette.GREY, "strokeWidth": 0.5},
+    bars = {
+        "mark": {"type": "bar", "height": {"band": 0.6}},
         "encoding": {
             "x": {"field": "size", "type": "quantitative", "title": unit, "stack": "zero"},
             "y": {"field": "bar", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 150}},
@@ -121,6 +119,8 @@ def stacked(rows: Sequence[Row], colours: Mapping[str, str], unit: str) -> Spec:
             "tooltip": [_tip("bar", "Build", None), _tip("part", "What", None), _tip("said", "Takes", None)],
         },
     }  # fmt: skip
+    bar_count = len({row["bar"] for row in rows})
+    return {"data": {"values": list(rows)}, "height": 44 * bar_count + 150, "layer": [bars]}
 
 
 def speeds(rows: Sequence[Row], title: str) -> Spec:

@@ -109,6 +109,8 @@ class EvidenceState(State):
     backend: Names = ()
     model: Names = ()
     verdict: Names = ()
+    runs: bool = False
+    """Whether every measured run is shown: takes a while once."""
 
 
 S = TypeVar("S", bound=State)
@@ -143,6 +145,6 @@ def write(state: State) -> dict[str, list[str]]:
 
 
 def _text(value: object) -> str:
-    if value is None:
+    if value is None or value is False:
         return ""
     return f"{value:.12g}" if isinstance(value, float) else str(value)

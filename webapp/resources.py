@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 from functools import cache, lru_cache
+from threading import Lock
 from typing import Any
 
 from advisor.answer import Prediction
@@ -26,6 +27,7 @@ from catalog.names.resolution import UnknownName
 from webapp import explorer, ladder
 from webapp.calibrated import knowledge_with, profile_from
 from webapp.described import DescribedBuild, described
+from webapp.evidence_rows import Measured
 from webapp.links import FindState
 from webapp.own_prices import read_prices, with_prices
 from webapp.readiness import readiness
@@ -35,6 +37,8 @@ Texts = tuple[str, ...]
 Row = dict[str, Any]
 SEARCHES = 6
 """Searches kept; each holds some thousand builds with their predictions, about 30 MB."""
+
+_COMPARING = Lock()
 
 
 def today() -> date:
@@ -172,6 +176,27 @@ def cpu_named(text: str) -> str:
 def this_machine() -> Detected:
     """The computer that the server runs on: that of the visitor, as only it can reach the pages."""
     return detect()
+
+
+@cache
+def _measured() -> tuple[Measured, ...]:
+    from webapp.comparisons import measured as compared
+
+    return compared()
+
+
+def measured() -> tuple[Measured, ...]:
+    """Every measured run beside its prediction: half a minute once; a second visitor waits for the first."""
+    with _COMPARING:
+        return _measured()
+
+
+@cache
+def claims() -> tuple[Row, ...]:
+    """The article's claims with verdicts."""
+    from webapp.comparisons import claims as judged
+
+    return judged(knowledge())
 
 
 def warm() -> None:

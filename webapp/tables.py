@@ -10,6 +10,7 @@ from webapp.readiness import AGENT_HINT, READING_HINT
 
 Row = dict[str, Any]
 ROW_HEIGHT = 36
+PERCENTS = ("Slowest of 9 in 10", "Fastest of 9 in 10", "Typical error", "Within 20 %", "Inside the range", "Error")
 
 
 def _columns() -> dict[str, Any]:
@@ -27,6 +28,11 @@ def _columns() -> dict[str, Any]:
         "For reading": st.column_config.TextColumn("For reading", help=READING_HINT),
         "For agents": st.column_config.TextColumn("For agents", help=AGENT_HINT),
         "Gain": number("Gain", format="+%.0f %%", help="Writing speed over the machine as it is."),
+        **{name: number(name, format="%.0f %%") for name in PERCENTS},
+        "Measured": number("Measured tok/s", format="%.3g"),
+        "Predicted": number("Predicted tok/s", format="%.3g"),
+        "Low": number("at least", format="%.3g"),
+        "High": number("at most", format="%.3g"),
         "Bits per weight": number("Bits per weight", format="%.2f"),
         "Size GiB": number("Size GiB", format="%.1f", help=TERMS["GiB"]),
         "VRAM floor GiB": number("VRAM floor", format="%.1f GiB", help="Least VRAM, with all experts in RAM."),
