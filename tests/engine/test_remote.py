@@ -13,14 +13,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from advisor.engine.endpoint import Endpoint, Protocol, RemoteError, protocol_at
-from advisor.engine.library import DeviceMissing
-from advisor.engine.remote import RpcServer, connect, exposure
+from advisor.engine.library import DeviceMissing, require_engine
+from advisor.engine.remote import RpcMissing, RpcServer, connect, exposure, rpc_function
 
 ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-m", "advisor", "engine")
@@ -258,6 +260,12 @@ def test_a_server_that_serves_another_client_is_not_waited_for_for_ever(remote_d
     with silent, pytest.raises(RemoteError, match=told):
         protocol_at(endpoint, timeout_s=0.2)
     assert protocol_at(endpoint).major >= 1
+
+
+def test_a_build_without_rpc_is_told_with_the_command_that_builds_it() -> None:
+    without = replace(require_engine(), ggml=SimpleNamespace(ggml_backend_reg_by_name=lambda name: None))
+    with pytest.raises(RpcMissing, match=r"built without RPC here.*CMAKE_ARGS=.-DGGML_RPC=ON. .*--force-reinstall"):
+        rpc_function(without, "add_server")
 
 
 def test_a_device_that_is_not_there_cannot_be_offered() -> None:
