@@ -1,4 +1,5 @@
-"""scripts/install-engine: what it asks of pip. A stand-in for Python has a pip that only writes down what it is asked."""
+"""scripts/install-engine: what it asks of pip, by a stand-in for Python whose pip only writes down what it is asked."""
+
 import os
 import subprocess
 import sys
