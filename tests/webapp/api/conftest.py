@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.webapp.api.clusters import postgres
 from tests.webapp.api.running import Server, serving
 

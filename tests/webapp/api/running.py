@@ -35,7 +35,7 @@ class Server:
 
     def log_lines(self) -> list[dict[str, Any]]:
         """What the server logged so far."""
-        return [json.loads(line) for line in self._log.read_text().splitlines()]
+        return [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
 
     def connect(self) -> socket.socket:
         """A bare connection."""
