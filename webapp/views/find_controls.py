@@ -112,7 +112,7 @@ def card(build: RankedBuild) -> None:
         note(f"9 of 10 between {number(speed.p05)} and {number(speed.p95)}")
     st.markdown(plain(f"${build.price_usd:,.0f}, ${build.usd_per_tok_s:,.1f} per tok/s"))
     note(f"Prices of {price_dates(build.parts, resources.today())}")
-    st.button("Open", key=f"open:{build.name}", on_click=_open, args=(build.name,), help=f"Open {plain(build.name)}")
+    st.button(f"Open {plain(build.name)}", key=f"open:{build.name}", on_click=_open, args=(build.name,))
 
 
 def _open(name: str) -> None:
