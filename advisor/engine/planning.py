@@ -97,6 +97,8 @@ def plan_here(
     offload, free = offload_devices(here.devices), free_memory(here.devices)
     for _ in range(TRIES):
         settings, why = settings_for(best.case, [item.name for item in offload], here.cores, free["CPU"], rpc)
+        # before the dry run, which takes long for contexts of many millions of tokens
+        check_room(layout_of(sizes, settings, offload, {}), free, settings)
         layout = layout_of(sizes, settings, offload, dry_run(path, settings).compute)
         easier = _easier(best, layout, free)
         if easier is None:

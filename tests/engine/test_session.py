@@ -13,6 +13,7 @@ import gguf
 import psutil
 import pytest
 
+from advisor.cli.app import run
 from advisor.engine.session import Generation, Session
 from advisor.engine.session.messages import Generate, Measure, Piece
 from advisor.engine.settings import EngineSettings
@@ -144,6 +145,15 @@ def test_the_engine_does_not_outlive_its_parent(gemma_path):
         assert psutil.pid_exists(engine)
         parent.kill()
     assert soon(lambda: gone(engine))
+
+
+def test_run_writes_text_alone_to_standard_output(gemma_path, capsys):
+    words = ["run", str(gemma_path), "--prompt", "The capital of France is", "--max-tokens", "5", "--threads", "1"]
+    assert run([*words, "--context", "256"]) == 0
+    told = capsys.readouterr()
+    assert told.out.strip()
+    assert "\n" not in told.out.strip()
+    assert "wrote 5 at" in told.err
 
 
 def test_ctrl_c_stops_a_text_at_once(gemma_path):
