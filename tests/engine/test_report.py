@@ -4,7 +4,7 @@ import pytest
 
 from advisor.engine.layout import Layout, Share
 from advisor.engine.session.buffers import buffer_report, is_worth_keeping
-from advisor.engine.session.refusals import reason_of
+from advisor.engine.session.refusals import last_warnings, reason_of
 from advisor.engine.session.verification import check_placement
 from advisor.errors import EngineFailed
 from catalog.units import MIB
@@ -111,3 +111,15 @@ def test_what_lies_elsewhere_is_told(changes, said):
 )
 def test_the_reason_of_a_failure_is_found_in_the_log(line, said):
     assert said in reason_of([*LINES, line, "llama_model_load_from_file_impl: failed to load model"])
+
+
+def test_last_words_are_warnings_errors_and_what_has_no_level():
+    log = [
+        "2|load_tensors: CPU model buffer size = 1.00 MiB",
+        "3|low on memory",
+        "2|sched_reserve: done",
+        "GGML_ASSERT(x)",
+    ]
+    assert last_warnings(log) == ["low on memory", "GGML_ASSERT(x)"]
+    assert last_warnings([log[0], log[2]]) == ["load_tensors: CPU model buffer size = 1.00 MiB"]
+    assert last_warnings([]) == []
