@@ -47,7 +47,7 @@ def look_around(path: Path, found: Detected, scenario: Scenario, rpc: tuple[str,
     machine = machine_of(scenario.hardware, scenario.engine.backend)
     offload = offload_devices(devices)
     remote = any(item.backend == RPC for item in devices)
-    gpus, known, notes = _gpus(machine, offload, remote)
+    gpus, known, notes = cards_of(machine, offload, remote)
     free = free_memory(devices)["CPU"]
     ram = machine.ram if machine.unified else replace(machine.ram, capacity_bytes=free + SYSTEM_RAM_BYTES)
     backend = machine.backend if gpus and known else "rpc" if gpus else "cpu"
@@ -55,7 +55,7 @@ def look_around(path: Path, found: Detected, scenario: Scenario, rpc: tuple[str,
     return Here(replace(machine, gpus=gpus, ram=ram, backend=backend), devices, cores, known, notes)
 
 
-def _gpus(
+def cards_of(
     machine: Machine, offload: Sequence[OffloadDevice], remote: bool
 ) -> tuple[tuple[GpuDevice, ...], bool, tuple[str, ...]]:
     """A card for each device of llama.cpp with the memory that is free on it; whether its speed is known."""
@@ -100,7 +100,7 @@ def plan_here(
         # before the dry run, which takes long for contexts of many millions of tokens
         check_room(layout_of(sizes, settings, offload, {}), free, settings)
         layout = layout_of(sizes, settings, offload, dry_run(path, settings).compute)
-        easier = _easier(best, layout, free)
+        easier = easier_than(best, layout, free)
         if easier is None:
             break
         best, _ = choose(with_engine(asked, n_gpu_layers=easier[0], n_cpu_moe=easier[1]), ground)
@@ -110,7 +110,7 @@ def plan_here(
     return Plan(best, settings, layout, free, here.speeds_known, (*here.notes, *told, *why))
 
 
-def _easier(best: Candidate, layout: Layout, free: dict[str, float]) -> tuple[int, int] | None:
+def easier_than(best: Candidate, layout: Layout, free: dict[str, float]) -> tuple[int, int] | None:
     """Fewer layers or experts on the devices where they are over full, None where all fits or nothing can be moved."""
     over = [
         name for name, share in layout.shares.items() if name != "CPU" and share.total > free.get(name, share.total)

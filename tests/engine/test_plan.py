@@ -17,6 +17,7 @@ from advisor.engine.admission import check_room, check_threads
 from advisor.engine.layout import CPU, Layout, OffloadDevice, Share, Sizes, layer_devices, layout_of
 from advisor.engine.plan import Ground, Plan, choose, settings_for, with_engine
 from advisor.engine.plan_report import commands
+from advisor.engine.planning import cards_of, easier_than
 from advisor.engine.settings import EngineSettings
 from advisor.errors import InputError
 from advisor.hardware import machine_of
@@ -152,6 +153,28 @@ def test_the_commands_say_the_same_to_three_programs():
     call = said["llama-cpp-python"]
     assert "n_gpu_layers=81" in call  # 80 layers and the output
     assert "type_k=8" in call  # GGML_TYPE_Q8_0
+
+
+def test_a_card_that_llama_cpp_cannot_use_is_named_with_the_build_that_can():
+    cards, known, [note] = cards_of(ground(scenario()).machine, [], False)
+    assert (cards, known) == ((), True)
+    assert "RTX 3060" in note
+    assert "-DGGML_CUDA=ON" in note
+
+
+def test_a_card_counts_with_the_memory_that_is_free_on_it():
+    [card], known, notes = cards_of(ground(scenario()).machine, [OffloadDevice("CUDA0", 7 * GIB)], False)
+    assert (card.vram_bytes, known, notes) == (7 * GIB, True, ())
+
+
+def test_an_over_full_device_gives_up_experts_first_and_then_layers():
+    best, _ = choose(scenario(), ground(scenario()))
+    place = best.case.placement
+    full = layout(Share(weights=2 * GIB, kv=0, state=0, compute=0, output=0))
+    assert easier_than(best, full, {"CUDA0": 3 * GIB}) is None
+    assert easier_than(best, full, {"CUDA0": 1 * GIB}) == (place.n_gpu_layers, place.n_cpu_moe + 1)
+    dense, _ = choose(scenario("Llama-3.3-70B"), ground(scenario("Llama-3.3-70B")))
+    assert easier_than(dense, full, {"CUDA0": 1 * GIB}) == (dense.case.placement.n_gpu_layers - 1, 0)
 
 
 def layout(share: Share, device: str = "CUDA0") -> Layout:

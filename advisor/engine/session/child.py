@@ -56,7 +56,8 @@ class Child:
             self._said.append(line.rstrip("\n"))
 
     def ask(self, line: str) -> None:
-        """Send a request. Raises `Ended` when there is no child any more."""
+        """Send a request; what was said before it is forgotten. Raises `Ended` when there is no child any more."""
+        self._said.clear()
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(line + "\n")
