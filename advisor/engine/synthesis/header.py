@@ -13,6 +13,8 @@ from advisor.tensors import Tensor
 
 ALIGNMENT_BYTES = 32
 _VERSION = 3
+_NEW_TYPES = {"Q2_0": 42}
+"""Types that the gguf package does not know yet. Source: llama.cpp ggml/include/ggml.h enum ggml_type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ def header_bytes(metadata: Mapping[str, Value], tensors: Sequence[Tensor]) -> by
     for tensor in tensors:
         dims = tensor.shape
         layout = f"<I{len(dims)}QIQ"
-        out += _text(tensor.name) + struct.pack(layout, len(dims), *dims, int(types[tensor.type]), offset)
+        number = _NEW_TYPES.get(tensor.type) or int(types[tensor.type])
+        out += _text(tensor.name) + struct.pack(layout, len(dims), *dims, number, offset)
         offset += padded(int(tensor.bytes))
     return bytes(out) + bytes(padded(len(out)) - len(out))
 

@@ -36,21 +36,30 @@ def inclusion(n_experts: int, n_used: int, skew: float) -> Floats:
 
 
 def chosen_sets(n_experts: int, n_used: int, skew: float, n_sets: int, rng: np.random.Generator) -> Integers:
-    """So many sets of `n_used` experts [sets, used]: over all sets each expert has its popularity to within one set.
+    """So many sets of `n_used` experts [sets, used]: over all sets each expert has its popularity to within one use.
 
-    Systematic sampling: the probabilities of the experts, in random order, are laid end to end on a line of length
-    `n_used`; a set is what the points u, u + 1, ... hit, and the u of the sets are spread evenly. Which expert has
+    First every expert gets its number of uses, then the uses are dealt out: a set takes different experts by chance, in
+    proportion to the uses that they have left, and surely those that are needed in all sets to come. Which expert has
     which rank is drawn too.
     """
-    probabilities = inclusion(n_experts, n_used, skew)
-    order = rng.permutation(n_experts)
-    ends = np.cumsum(probabilities[order])
-    ends *= n_used / ends[-1]
-    ranks_to_experts = rng.permutation(n_experts)
-    starts = (rng.permutation(n_sets) + rng.random(n_sets)) / n_sets
-    points = np.minimum(starts[:, None] + np.arange(n_used), np.nextafter(n_used, 0))
-    found: Integers = ranks_to_experts[order[np.searchsorted(ends, points, side="right").clip(max=n_experts - 1)]]
+    left = _uses(inclusion(n_experts, n_used, skew)[rng.permutation(n_experts)], n_used, n_sets, rng)
+    found = np.empty((n_sets, n_used), np.int64)
+    for i in range(n_sets):
+        with np.errstate(divide="ignore"):
+            clocks = rng.exponential(size=n_experts) / left
+        clocks[left == n_sets - i] = 0.0
+        found[i] = np.argpartition(clocks, n_used - 1)[:n_used]
+        left[found[i]] -= 1
     return found
+
+
+def _uses(probabilities: Floats, n_used: int, n_sets: int, rng: np.random.Generator) -> Integers:
+    """Whole numbers of uses that sum to that of all sets, each its expectation rounded up or down (systematically)."""
+    ends = np.minimum(np.cumsum(probabilities), n_used) * n_sets
+    ends[-1] = n_used * n_sets
+    marks = np.floor(ends + rng.random()).astype(np.int64)
+    uses: Integers = np.diff(marks, prepend=0)
+    return np.minimum(uses, n_sets)
 
 
 def busiest_share(n_experts: int, n_used: int, skew: float, tenths: int = 1) -> float:
