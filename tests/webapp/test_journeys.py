@@ -139,6 +139,7 @@ def test_builds_are_compared_side_by_side(open_page: Opener, settle: Settle) -> 
     settle(page)
     page.get_by_text("Add a build", exact=True).click()
     expect(page.get_by_role("button", name="The article's four builds")).to_be_visible()
+    page.wait_for_timeout(700)  # the fold opens over half a second and takes the focus
     choose(page, "Or a whole machine", "Strix Halo (Ryzen AI Max+ 395)")
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page).to_have_url(re.compile(r"build=.*build="))
