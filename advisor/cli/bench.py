@@ -90,5 +90,7 @@ def _speed(label: str, speed: "Speed") -> str:
     depth = f" after {speed.depth:,}" if speed.depth else ""
     faults = f", {speed.major_faults} pages read from disk" if speed.major_faults else ""
     wide = "; the spread is wide: measure again when nothing else runs" if speed.spread > 0.2 else ""
-    between = f"{speed.lowest:,.1f}-{speed.highest:,.1f} in {len(speed.runs)} runs of {speed.tokens} tokens{depth}"
-    return f"  {label:<9} {speed.median:,.1f} tok/s ({between}){faults}{wide}"
+    runs = len(speed.runs)
+    between = f"{speed.lowest:,.1f}-{speed.highest:,.1f} in {runs} runs of" if runs > 1 else "one run of"
+    work = f"{between} {speed.tokens} tokens{depth}"
+    return f"  {label:<9} {speed.median:,.1f} tok/s ({work}){faults}{wide}"

@@ -70,7 +70,7 @@ class EngineSettings(BaseModel):
     @model_validator(mode="after")
     def _v_cache_needs_flash_attention(self) -> Self:
         if self.flash_attn is False and self.kv_type_v not in {"f32", "f16", "bf16"}:
-            raise ValueError(f"a {self.kv_type_v} V cache needs flash attention: leave flash_attn unset or set it")
+            raise ValueError(f"a {self.kv_type_v} V cache needs flash attention: do not turn it off")
         return self
 
     @property
