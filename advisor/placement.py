@@ -8,15 +8,16 @@ split).
 Source: llama.cpp src/llama-model.cpp `load_tensors`, common/arg.cpp (read 2026-11-24).
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.footprint import Footprint
+from advisor.demand import Demand, demand_of
 from advisor.machine import Machine
-from advisor.memory import compute_buffer_bytes, kv_bytes
 from catalog.units import GB, GIB, MIB
 
 CPU = -1
@@ -37,28 +38,7 @@ OVERFULL = 1.5
 a warning.
 """
 
-Layers = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What is to be held: a footprint with its caches and buffers for one context. Per-layer arrays in bytes."""
-
-    footprint: Footprint
-    resident: Layers
-    experts: Layers
-    kv: Layers
-    state: Layers
-    output: float
-    compute: float
-    compute_offload: float
-    """Compute buffer of a GPU that also receives copies of RAM-resident experts in prefill."""
-    compute_cpu: float
-
-    @property
-    def weights_bytes(self) -> float:
-        """All weights read or looked up during inference."""
-        return float(self.resident.sum() + self.experts.sum()) + self.output + self.footprint.embedding_bytes
+__all__ = ["BACKEND_CONTEXT_BYTES", "CPU", "OVERFULL", "Demand", "Placement", "demand_of", "place"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,27 +65,6 @@ class Placement:
     """GPU memory needed beyond what there is: a driver that allows it keeps this part in RAM and reads it over the
     link.
     """
-
-
-def demand_of(
-    footprint: Footprint, n_ctx: int, kv_types: tuple[str, str], ubatch: int, flash_attn: bool, users: int
-) -> Demand:
-    """Sizes of everything that a placement must find room for. `n_ctx` is per sequence."""
-    on_gpu, offload, beside = (
-        float(compute_buffer_bytes(footprint, ubatch, n_ctx, flash_attn, gpu, copies))
-        for gpu, copies in ((True, False), (True, True), (False, False))
-    )
-    return Demand(
-        footprint=footprint,
-        resident=footprint.layer_resident_bytes.sum(axis=1),
-        experts=footprint.layer_expert_bytes.sum(axis=1),
-        kv=np.asarray(kv_bytes(footprint, n_ctx, *kv_types, ubatch, users)),
-        state=footprint.layer_recurrent_bytes * users,
-        output=float(footprint.output_bytes.sum()),
-        compute=on_gpu,
-        compute_offload=offload,
-        compute_cpu=beside,
-    )
 
 
 def place(
@@ -136,61 +95,66 @@ def place(
 
 def _fewest_experts(demand: Demand, machine: Machine, full: Placement, mmap: bool | None) -> Placement:
     """Smallest n_cpu_moe that fits, or all when none does; `full` is the placement with all experts on the GPUs."""
-    moved = np.cumsum(np.where(full.layer_device == CPU, 0.0, demand.experts))
     excess = sum(full.vram_bytes) - sum(_limits(machine)) + demand.compute_offload - demand.compute
-    return _smallest(
-        lambda number: _settle(demand, machine, full.n_gpu_layers, number, mmap),
+    below = demand.experts_below[min(demand.footprint.n_layers + 1 - full.n_gpu_layers, demand.footprint.n_layers)]
+    number = _smallest(
+        lambda number: _room(demand, machine, full.n_gpu_layers, number, mmap).fits,
         (1, demand.footprint.n_layers),
-        int(np.searchsorted(moved, excess)) + 1,
+        max(1, bisect_left(demand.experts_below, below + excess)),
     )
+    return _settle(demand, machine, full.n_gpu_layers, number, mmap)
 
 
 def _most_layers(demand: Demand, machine: Machine, n_cpu_moe: int, mmap: bool | None) -> Placement:
     """Largest n_gpu_layers that fits; 0 when none does."""
     n_layers = demand.footprint.n_layers
-    experts = np.where(np.arange(n_layers) < n_cpu_moe, 0.0, demand.experts)
-    from_the_last = np.cumsum((demand.resident + demand.kv + demand.state + experts)[::-1])
+    held, experts = demand.held_below, demand.experts_below
     fixed = demand.output + demand.compute + BACKEND_CONTEXT_BYTES.get(machine.backend, 0)
-    fitting = int(np.searchsorted(from_the_last, sum(_limits(machine)) - fixed, side="right"))
-    return _smallest(
-        lambda left: _settle(demand, machine, n_layers - left, n_cpu_moe, mmap), (0, n_layers), n_layers - fitting - 1
+
+    def last(count: int) -> float:
+        """Bytes of so many layers from the last on, of their experts those that go to a GPU."""
+        first = n_layers - count
+        return held[-1] - held[first] + experts[-1] - experts[min(max(first, n_cpu_moe), n_layers)]
+
+    fitting = bisect_right(range(1, n_layers + 1), sum(_limits(machine)) - fixed, key=last)
+    left = _smallest(
+        lambda left: _room(demand, machine, n_layers - left, n_cpu_moe, mmap).fits,
+        (0, n_layers),
+        n_layers - fitting - 1,
     )
+    return _settle(demand, machine, n_layers - left, n_cpu_moe, mmap)
 
 
-def _smallest(settle: Callable[[int], Placement], bounds: tuple[int, int], guess: int) -> Placement:
-    """Placement of the smallest number that fits (larger ones fit too), or of the upper bound; tries `guess` first."""
+def _smallest(fits: Callable[[int], bool], bounds: tuple[int, int], guess: int) -> int:
+    """The smallest number that fits (larger ones fit too), or the upper bound; tries `guess` first."""
     low, high = bounds
-    found: Placement | None = None
     near = iter((guess, guess - 1, guess + 1))
     while low < high:
         number = next((item for item in near if low <= item < high), (low + high) // 2)
-        tried = settle(number)
-        if tried.fits:
-            high, found = number, tried
+        if fits(number):
+            high = number
         else:
             low = number + 1
-    return found or settle(high)
+    return high
 
 
-def _split(demand: Demand, on_gpu: int, n_cpu_moe: int, machine: Machine) -> NDArray[np.int64]:
-    """Device of each layer and of the output (last entry): the last `on_gpu` of n_layers + 1, in proportion to GPU
-    memory.
+def _split(demand: Demand, on_gpu: int, n_cpu_moe: int, machine: Machine) -> tuple[int, ...]:
+    """Where the run of each GPU begins, and the end of the last: the last `on_gpu` of all layers and the output, in
+    proportion to GPU memory.
 
     Layers count by their bytes on the GPU, as --fit balances them; without experts in RAM that is nearly the split by
     layers.
     """
     n_layers = demand.footprint.n_layers
-    devices = np.full(n_layers + 1, CPU, dtype=np.int64)
-    first = n_layers + 1 - on_gpu
-    if len(machine.gpus) == 1 or not on_gpu:
-        devices[first:] = 0
-        return devices
+    first, end = n_layers + 1 - on_gpu, n_layers + 1
+    if len(machine.gpus) <= 1 or not on_gpu:
+        return (first, *(end for _ in machine.gpus)) if on_gpu else (end,) * (len(machine.gpus) + 1)
     experts = np.where(np.arange(n_layers) < n_cpu_moe, 0.0, demand.experts)
-    sizes = np.append(demand.resident + demand.kv + demand.state + experts, demand.output)[first:]
+    sizes = np.append(demand.held + experts, demand.output)[first:]
     shares = np.cumsum([gpu.vram_bytes for gpu in machine.gpus])
     middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
-    devices[first:] = np.searchsorted(shares / shares[-1], middle, side="right")
-    return devices
+    devices = np.searchsorted(shares / shares[-1], middle, side="right")
+    return tuple((first + np.searchsorted(devices, np.arange(len(machine.gpus) + 1))).tolist())
 
 
 def _limits(machine: Machine) -> list[float]:
@@ -198,57 +162,77 @@ def _limits(machine: Machine) -> list[float]:
     return [gpu.vram_bytes * (1 - PLANNING_MARGIN) for gpu in machine.gpus]
 
 
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What given numbers need; `starts` as `_split` gives them."""
+
+    starts: tuple[int, ...]
+    experts_from: int
+    """The first layer whose experts lie on a GPU."""
+    vram: tuple[float, ...]
+    in_ram: float
+    overflow: float
+    exceeded: float
+    fits: bool
+
+
+def _room(demand: Demand, machine: Machine, on_gpu: int, n_cpu_moe: int, mmap: bool | None) -> _Room:
+    n_layers = demand.footprint.n_layers
+    starts = _split(demand, on_gpu, n_cpu_moe, machine)
+    experts_from = min(max(n_layers + 1 - on_gpu, n_cpu_moe), n_layers)
+    vram = _vram(demand, machine, starts, experts_from)
+    in_ram = _ram(demand, on_gpu, experts_from)
+    overflow = max(0.0, in_ram - _ram_available(machine, sum(vram) if machine.unified else 0.0))
+    exceeded = max([need / limit for need, limit in zip(vram, _limits(machine), strict=True)], default=0.0)
+    fits = exceeded <= 1.0 and (overflow == 0 or mmap is not False)
+    return _Room(starts, experts_from, vram, in_ram, overflow, exceeded, fits)
+
+
 def _settle(demand: Demand, machine: Machine, on_gpu: int, n_cpu_moe: int, mmap: bool | None) -> Placement:
     """The placement for given numbers, with the room that it takes."""
     n_layers = demand.footprint.n_layers
-    devices = _split(demand, on_gpu, n_cpu_moe, machine)
-    layer_device = devices[:-1]
-    experts_on_cpu = (demand.experts > 0) & ((np.arange(n_layers) < n_cpu_moe) | (layer_device == CPU))
-    vram = _vram(demand, machine, devices, experts_on_cpu)
-    in_ram = _ram(demand, layer_device, experts_on_cpu, int(devices[-1]), on_gpu)
-    available = _ram_available(machine, sum(vram) if machine.unified else 0.0)
-    overflow = max(0.0, in_ram - available)
-    exceeded = max([need / limit for need, limit in zip(vram, _limits(machine), strict=True)], default=0.0)
-    runs_from_disk = mmap is not False
+    room = _room(demand, machine, on_gpu, n_cpu_moe, mmap)
+    layer_device = np.full(n_layers, CPU, dtype=np.int64)
+    for index, (start, end) in enumerate(pairwise(room.starts)):
+        layer_device[start:end] = index
+    experts_on_cpu = demand.experts > 0
+    experts_on_cpu[room.experts_from :] = False
+    needs = zip(room.vram, machine.gpus, strict=True)
     return Placement(
-        strategy=_strategy(demand, machine, on_gpu, bool(experts_on_cpu.any() and on_gpu), layer_device),
+        strategy=_strategy(demand, machine, on_gpu, room),
         n_gpu_layers=on_gpu,
         n_cpu_moe=n_cpu_moe,
         layer_device=layer_device,
         experts_on_cpu=experts_on_cpu,
-        output_device=int(devices[-1]),
-        vram_bytes=vram,
-        ram_bytes=in_ram - overflow,
-        storage_bytes=overflow,
+        output_device=next((i for i, (start, end) in enumerate(pairwise(room.starts)) if start <= n_layers < end), CPU),
+        vram_bytes=room.vram,
+        ram_bytes=room.in_ram - room.overflow,
+        storage_bytes=room.overflow,
         kv_bytes=float(demand.kv.sum()),
-        spilled_bytes=sum(max(0.0, need - gpu.vram_bytes) for need, gpu in zip(vram, machine.gpus, strict=True)),
-        fits=exceeded <= 1.0 and (overflow == 0 or runs_from_disk),
-        exceeded=exceeded,
+        spilled_bytes=sum(max(0.0, need - gpu.vram_bytes) for need, gpu in needs),
+        fits=room.fits,
+        exceeded=room.exceeded,
     )
 
 
-def _vram(
-    demand: Demand, machine: Machine, devices: NDArray[np.int64], experts_on_cpu: NDArray[np.bool_]
-) -> tuple[float, ...]:
-    per_layer = demand.resident + np.where(experts_on_cpu, 0.0, demand.experts) + demand.kv + demand.state
+def _vram(demand: Demand, machine: Machine, starts: tuple[int, ...], experts_from: int) -> tuple[float, ...]:
+    """Bytes on each GPU: its run of layers, of these the experts that are not in RAM, and what it computes with."""
+    n_layers, held, experts = demand.footprint.n_layers, demand.held_below, demand.experts_below
     context = BACKEND_CONTEXT_BYTES.get(machine.backend, 0)
-    compute = demand.compute_offload if experts_on_cpu.any() else demand.compute
+    fixed = (demand.compute_offload if experts[experts_from] > 0 else demand.compute) + context
     need = []
-    for index in range(len(machine.gpus)):
-        mine = devices[:-1] == index
-        used = bool(mine.any()) or devices[-1] == index
-        output = demand.output if devices[-1] == index else 0.0
-        need.append(float(per_layer[mine].sum()) + output + compute + context if used else 0.0)
+    for start, end in pairwise(starts):
+        last = min(end, n_layers)
+        own = held[last] - held[min(start, last)] + experts[last] - experts[min(max(start, experts_from), last)]
+        output = demand.output if start <= n_layers < end else 0.0
+        need.append(own + output + fixed if start < end else 0.0)
     return tuple(need)
 
 
-def _ram(
-    demand: Demand, layer_device: NDArray[np.int64], experts_on_cpu: NDArray[np.bool_], output: int, on_gpu: int
-) -> float:
-    on_cpu = layer_device == CPU
-    own = demand.resident + demand.kv + demand.state
-    total = float(own[on_cpu].sum() + demand.experts[experts_on_cpu].sum()) + demand.footprint.embedding_bytes
-    return total + (demand.output if output == CPU else 0.0) + (demand.compute_cpu if on_gpu else demand.compute)
+def _ram(demand: Demand, on_gpu: int, experts_from: int) -> float:
+    layers = min(demand.footprint.n_layers + 1 - on_gpu, demand.footprint.n_layers)
+    total = demand.held_below[layers] + demand.experts_below[experts_from] + demand.footprint.embedding_bytes
+    return total + (demand.compute_cpu if on_gpu else demand.output + demand.compute)
 
 
 def _ram_available(machine: Machine, shared_bytes: float) -> float:
@@ -257,15 +241,15 @@ def _ram_available(machine: Machine, shared_bytes: float) -> float:
     return max(0.25 * GB, machine.ram.capacity_bytes - SYSTEM_RAM_BYTES - shared_bytes)
 
 
-def _strategy(
-    demand: Demand, machine: Machine, on_gpu: int, experts_in_ram: bool, layer_device: NDArray[np.int64]
-) -> str:
+def _strategy(demand: Demand, machine: Machine, on_gpu: int, room: _Room) -> str:
     if machine.unified and on_gpu:
         return "unified"
     if on_gpu == 0:
         return "cpu_only"
-    if experts_in_ram:
+    if demand.experts_below[room.experts_from] > 0:
         return "expert_offload"
-    if on_gpu <= demand.footprint.n_layers:
+    n_layers = demand.footprint.n_layers
+    if on_gpu <= n_layers:
         return "layer_split"
-    return "multi_gpu" if len(set(layer_device.tolist())) > 1 else "full_gpu"
+    used = sum(start < min(end, n_layers) for start, end in pairwise(room.starts))
+    return "multi_gpu" if used > 1 else "full_gpu"
