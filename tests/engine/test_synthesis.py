@@ -94,7 +94,11 @@ def test_experts_are_as_popular_as_asked(tmp_path: Path, model: str, used: int, 
 
 @pytest.mark.parametrize(
     ("model", "experts", "quant", "number"),
-    [("SmolLM2-135M", None, "Q4_K_M", 15), ("SmolLM2-135M", None, "Q6_K", 18), ("Qwen3-30B-A3B", 2, "Q4_K_M", 15)],
+    [
+        ("SmolLM2-135M", None, "Q4_K_M", 15),
+        ("SmolLM2-135M", None, "Q6_K", 18),
+        ("Granite-3.1-3B-A800M", 2, "Q4_K_M", 15),
+    ],
 )
 def test_types_are_those_that_llama_cpp_chooses(
     tmp_path: Path, model: str, experts: int | None, quant: str, number: int
@@ -204,8 +208,8 @@ def test_memory_stays_small_whatever_the_size(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     program = (
         "import resource, sys; from advisor.cli.app import run;"
-        f"code = run(['engine', 'synth', '--model', 'Qwen3.6-35B-A3B', '--layers', '4', '--experts', '144', '--vocab', '4096',"
-        f" '--output', {str(path)!r}]);"
+        "model = ['--model', 'Qwen3.6-35B-A3B', '--layers', '4', '--experts', '144', '--vocab', '4096'];"
+        f"code = run(['engine', 'synth', *model, '--output', {str(path)!r}]);"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr); sys.exit(code)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
