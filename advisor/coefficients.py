@@ -44,6 +44,14 @@ class Setting(NamedTuple):
     """one, several GPUs, or unified memory."""
 
 
+_OF_CPU = frozenset({"{microarchitecture}", "{cpu}", "{simd}", "{simd}/{family}", "{engine}/{simd}"})
+"""Labels that are a guess where the CPU is not named."""
+RAM_SPEED_DEVIATION = 0.15
+"""Standard deviation of the log RAM speed that home machines have: 0.17 over the six DDR4 and 0.12 over the six DDR5
+machines of calibration/evidence that name it (2133 to 3200 and 4800 to 6400 MT/s).
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Coefficient:
     """One row of the table below. `pools` maps label templates to the prior's standard deviation in log space."""
@@ -137,15 +145,25 @@ class Efficiencies:
 
     effects: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """log effect by (coefficient, label)."""
+    informed: frozenset[tuple[str, str]] = frozenset()
+    """Those that a run informed; all others stand at their prior."""
 
     @classmethod
     def of(cls, rows: Iterable[Effect]) -> "Efficiencies":
         """From catalog rows."""
-        return cls({(row.coefficient, row.label): row.log_value for row in rows})
+        kept = tuple(rows)
+        effects = {(row.coefficient, row.label): row.log_value for row in kept}
+        return cls(effects, frozenset((row.coefficient, row.label) for row in kept if row.informed))
 
     def values(self, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
         """Every coefficient in a setting: a float, or one value per quant family (shape: families)."""
         return _values(self, setting)
+
+    def deviations(self, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
+        """Deviation of the logarithm of each coefficient over its labels that no run informed or that are not known of
+        the machine; coefficients without such a label are left out. Shapes as in `values`.
+        """
+        return _deviations(self, setting)
 
 
 @lru_cache(maxsize=50_000)
@@ -161,3 +179,23 @@ def _value(efficiencies: Efficiencies, item: Coefficient, setting: Setting, fami
     effects = efficiencies.effects
     base = effects.get((item.name, ""), math.log(item.start))
     return math.exp(base + sum(effects.get((item.name, label), 0.0) for label in labels_of(item, setting, family)[1:]))
+
+
+@lru_cache(maxsize=50_000)
+def _deviations(efficiencies: Efficiencies, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
+    found = {
+        item.name: np.array([_deviation(efficiencies, item, setting, family) for family in FAMILIES])
+        if item.per_family else _deviation(efficiencies, item, setting, "")
+        for item in COEFFICIENTS
+    }  # fmt: skip
+    return {name: value for name, value in found.items() if np.any(value)}
+
+
+def _deviation(efficiencies: Efficiencies, item: Coefficient, setting: Setting, family: str) -> float:
+    pools = (("", item.deviation), *item.pools)
+    variance = RAM_SPEED_DEVIATION**2 if item.name == "ram_stream" and "ram_speed" in setting.known else 0.0
+    for (template, deviation), label in zip(pools, labels_of(item, setting, family), strict=True):
+        guessed = template in _OF_CPU and "cpu" in setting.known
+        if guessed or (item.name, label) not in efficiencies.informed:
+            variance += deviation**2
+    return math.sqrt(variance)
