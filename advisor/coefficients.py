@@ -21,6 +21,7 @@ class Setting(NamedTuple):
     """What the labels of one scenario are made of."""
 
     backend: str
+    maker: str
     architecture: str
     chip: str
     form: str
@@ -66,6 +67,7 @@ class Coefficient:
 
 _GPU = (
     ("{backend}", 0.3),
+    ("{backend}/{maker}", 0.15),
     ("{backend}/{architecture}", 0.2),
     ("{chip}", 0.1),
     ("{engine}", 0.1),
@@ -82,6 +84,7 @@ _FAMILY = (
 )
 _MICROS = (
     ("{backend}", 0.5),
+    ("{backend}/{maker}", 0.3),
     ("{backend}/{architecture}", 0.3),
     ("{backend}/{era}", 0.4),
     ("{stated}", 0.6),
@@ -114,11 +117,13 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("numa_share",         "of a 2nd socket",    0.30, 0.5, False, (("{engine}", 0.2),)),
     Coefficient("cpu_layer_us",       "us per layer",       60.,  0.5, False, (("{microarchitecture}", 0.15), ("{engine}", 0.2), ("{known}", 0.15))),
     Coefficient("cpu_thread_us",      "us per layer, thread", 1.5, 0.8, False, (("{sockets}", 0.5), ("{engine}", 0.3))),
+    Coefficient("crowding_cost",      "of the CPU's time",  0.40, 0.5, False, (("{engine}", 0.3),)),
     Coefficient("cpu_expert_share",   "of a layer's waits", 0.40, 0.5, False, (("{engine}", 0.3),)),
     Coefficient("cpu_recurrent_us",   "us per layer",       100., 0.8, False, (("{engine}", 0.3), ("{simd}", 0.3))),
     Coefficient("crossing_us",        "us per crossing",    40.,  0.5, False, (("{backend}", 0.2), ("{backend}/{architecture}", 0.15), ("{engine}", 0.15))),
     Coefficient("link_share",         "share of peak",      0.40, 0.4, False, (("{backend}", 0.3),)),
-    Coefficient("disk_gain",          "x random reads",     8.,   1.0, False, ()),
+    Coefficient("disk_gain",          "x random reads",     8.,   0.7, False, ()),
+    Coefficient("page_locality",      "exponent",           3.,   0.3, False, ()),
     Coefficient("prefill_matmul",     "share of peak",      0.40, 0.4, True,  (*_GPU, ("{backend}/{architecture}/{flash}", 0.1), *_FAMILY)),
     Coefficient("prefill_expert",     "share of matmul",    0.70, 0.4, True,  (("{backend}", 0.3), ("{backend}/{architecture}", 0.3), ("{family}", 0.2), ("{backend}/{era}", 0.3))),
     Coefficient("prefill_half_rows",  "rows per expert",    16.,  0.7, False, (("{backend}", 0.4), ("{backend}/{architecture}", 0.3))),

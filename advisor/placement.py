@@ -206,7 +206,7 @@ def _settle(demand: Demand, machine: Machine, on_gpu: int, n_cpu_moe: int, mmap:
     experts_on_cpu = (demand.experts > 0) & ((np.arange(n_layers) < n_cpu_moe) | (layer_device == CPU))
     vram = _vram(demand, machine, devices, experts_on_cpu)
     in_ram = _ram(demand, layer_device, experts_on_cpu, int(devices[-1]), on_gpu)
-    available = _ram_available(machine, sum(vram) if machine.unified else 0.0)
+    available = ram_available(machine, sum(vram) if machine.unified else 0.0)
     overflow = max(0.0, in_ram - available)
     exceeded = max([need / limit for need, limit in zip(vram, _limits(machine), strict=True)], default=0.0)
     runs_from_disk = mmap is not False
@@ -251,7 +251,8 @@ def _ram(
     return total + (demand.output if output == CPU else 0.0) + (demand.compute_cpu if on_gpu else demand.compute)
 
 
-def _ram_available(machine: Machine, shared_bytes: float) -> float:
+def ram_available(machine: Machine, shared_bytes: float) -> float:
+    """Bytes of RAM that a model can have, beside the system and what GPUs share of it."""
     if machine.ram.capacity_bytes is None:
         return float("inf")
     return max(0.25 * GB, machine.ram.capacity_bytes - SYSTEM_RAM_BYTES - shared_bytes)
