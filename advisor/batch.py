@@ -1,9 +1,9 @@
 """Many questions: a JSON line in, a JSON line out, in the same order. A bad line costs its answer, never the batch."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from pydantic import ValidationError
 
@@ -15,6 +15,11 @@ from advisor.prediction import answers
 from advisor.scenario import Scenario
 from catalog.names.resolution import UnknownName
 
+if TYPE_CHECKING:
+    from advisor.engine.described import ModelFile
+
+FileReader: TypeAlias = Callable[[str, str | None], "ModelFile"]
+"""What reads the model file at a path, with the quantisation asked beside it."""
 TOGETHER: Final = 2048
 """Lines evaluated as arrays at a time: enough for speed, little enough for a stream of any length."""
 ECHOED_CHARACTERS: Final = 2000
@@ -39,11 +44,14 @@ class BadLine(ValueError):
             return json.dumps({"error": said | {"input": self.text[:ECHOED_CHARACTERS]}})
 
 
-def answer_lines(lines: Iterable[bytes], knowledge: Knowledge) -> Iterator[str]:
-    """One line of JSON for each line: a prediction or an error, never fewer and never more, without line ends."""
+def answer_lines(lines: Iterable[bytes], knowledge: Knowledge, read_file: FileReader | None = None) -> Iterator[str]:
+    """One line of JSON for each line: a prediction or an error, never fewer and never more, without line ends.
+
+    `read_file` reads the model files that lines name; without it such lines are refused.
+    """
     source = iter(lines)
     while some := list(islice(source, TOGETHER)):
-        yield from _answered(some, knowledge)
+        yield from _answered(some, knowledge, read_file)
 
 
 def is_error(line: str) -> bool:
@@ -51,8 +59,8 @@ def is_error(line: str) -> bool:
     return line.startswith('{"error":')
 
 
-def _answered(lines: list[bytes], knowledge: Knowledge) -> Iterator[str]:
-    worked = [_case(line) for line in lines]
+def _answered(lines: list[bytes], knowledge: Knowledge, read_file: FileReader | None) -> Iterator[str]:
+    worked = [_case(line, read_file) for line in lines]
     found = iter(answers([item for item in worked if isinstance(item, Case)], knowledge))
     for item in worked:
         yield _one_line(next(found).model_dump_json()) if isinstance(item, Case) else item.line()
@@ -63,14 +71,15 @@ def _one_line(text: str) -> str:
     return text if text.isascii() else json.dumps(json.loads(text))
 
 
-def _case(line: bytes) -> Case | BadLine:
+def _case(line: bytes, read_file: FileReader | None) -> Case | BadLine:
     try:
         text = _text(line)
         value = _object(text)
     except BadLine as bad:
         return bad
     try:
-        return case_of(Scenario.model_validate(value))
+        scenario = Scenario.model_validate(value)
+        return case_of(scenario, _file(scenario, read_file))
     except ValidationError as error:
         return BadLine("invalid_scenario", complaint(error, Scenario), text, value)
     except UnknownName as error:
@@ -79,6 +88,16 @@ def _case(line: bytes) -> Case | BadLine:
         return BadLine("invalid_input", str(error), text, value)
     except Exception as error:  # noqa: BLE001 - one line's defect must not take the others' answers along
         return BadLine("internal_error", f"this could not be worked out ({type(error).__name__}: {error})", text, value)
+
+
+def _file(scenario: Scenario, read_file: FileReader | None) -> "ModelFile | None":
+    """The model file of a line that names one."""
+    if isinstance(scenario.model, str) or read_file is None:
+        return None
+    try:
+        return read_file(scenario.model.gguf, scenario.quant)
+    except InputError as error:
+        raise InputError(f"model.gguf: {error}") from None
 
 
 def _text(line: bytes) -> str:

@@ -68,7 +68,7 @@ class Assembler:
     """Completes cards and a platform to a build; remembers the parts it chose."""
 
     def __init__(self, stock: Stock, model_gb: float) -> None:
-        self.stock = stock
+        self.stock, self.model_gb = stock, model_gb
         self._disks = sorted(
             (ssd for ssd in stock.ssds if ssd.capacity_gb >= model_gb + SYSTEM_GB),
             key=lambda ssd: stock.usd("ssd", ssd.name),

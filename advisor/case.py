@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from advisor.coefficients import Setting
 from advisor.errors import InputError
@@ -18,6 +19,9 @@ from catalog.llms import Llm
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 from catalog.quants import Quant
+
+if TYPE_CHECKING:
+    from advisor.engine.described import ModelFile
 
 STORAGE_SHARE = 0.02
 """A larger part of the RAM tier than this on the disk makes the disk the regime."""
@@ -73,14 +77,26 @@ def _demand(print_: Footprint, n_ctx: int, kv_types: tuple[str, str], ubatch: in
     return demand_of(print_, n_ctx, kv_types, ubatch, flash, users)
 
 
-def case_of(scenario: Scenario) -> Case:
-    """Work a scenario out up to the physics. Raises `UnknownName` and `InputError` for what cannot be answered."""
+def _asked(scenario: Scenario, file: "ModelFile | None") -> tuple[Llm, Quant, Footprint, tuple[str, ...]]:
+    """The model, its mix of types, its sizes and what to say of them."""
     if isinstance(scenario.model, GgufFile):
-        raise InputError("a GGUF file is not read here: name the model and the quant instead")
+        if file is None:
+            raise InputError("a GGUF file is not read here: name the model and the quant instead")
+        return file.llm, file.quant, file.footprint, file.notes
     llm, quant, notes = _named(scenario.model, scenario.quant)
+    return llm, quant, footprint(llm, quant), notes
+
+
+def case_of(scenario: Scenario, file: "ModelFile | None" = None, machine: Machine | None = None) -> Case:
+    """Work a scenario out up to the physics; `file` is its model file, where it names one, as the caller has read it,
+    `machine` the machine where more is known of it than its parts, such as what memory is free now.
+
+    Raises `UnknownName` and `InputError` for what cannot be answered.
+    """
+    llm, quant, print_, notes = _asked(scenario, file)
     engine, load = scenario.engine, scenario.workload
-    machine = machine_of(scenario.hardware, engine.backend)
-    print_, types = footprint(llm, quant), engine.kv_types
+    machine = machine or machine_of(scenario.hardware, engine.backend)
+    types = engine.kv_types
     demand = _demand(print_, scenario.context_tokens, types, engine.ubatch, flash_of(scenario), load.users)
     placement = place(demand, machine, engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap)
     usage = Usage(

@@ -61,6 +61,8 @@ class Footprint:
     """State per sequence, read and written once per step. [L]"""
     layer_attention_flops: Array
     """FLOPs per query token and token of context (scores and values). [L]"""
+    attention_width: int
+    """Elements per token that the widest attention part keeps at one time beside the scores: queries, keys, values."""
     feed_forward_width: int
     """Elements per token that the widest feed-forward part keeps at one time."""
     largest_expert_bytes: float
@@ -102,7 +104,8 @@ def footprint_of_tensors(llm: Llm, tensors: Sequence[Tensor]) -> Footprint:
         n_heads=llm.n_heads, layer_kv_elements=kv,
         layer_window=np.array([float(llm.sliding_window or 0) if k == "S" else 0.0 for k in kinds]),
         layer_recurrent_bytes=np.array([state_bytes(llm) if k == "R" else 0.0 for k in kinds]),
-        layer_attention_flops=flops, feed_forward_width=_feed_forward_width(llm),
+        layer_attention_flops=flops, attention_width=_attention_width(llm, kinds),
+        feed_forward_width=_feed_forward_width(llm),
         largest_expert_bytes=weights.largest_expert,
         parameters=weights.parameters, parameters_active=weights.active, file_bytes=weights.file_bytes,
     )  # fmt: skip
@@ -149,10 +152,25 @@ class _Weights:
             self.largest_expert = max(self.largest_expert, size)
 
 
+def _attention_width(llm: Llm, kinds: str) -> int:
+    """Queries twice (before and after their rotation), keys and values; latent attention: its queries as they are, in
+    the latent space, their rotated part, and both joined.
+    """
+    widths = [0]
+    if "M" in kinds:
+        rank, rope = llm.kv_lora_rank or 0, llm.qk_rope_head_dim or 0
+        widths.append(llm.n_heads * (2 * rank + 3 * rope + (llm.qk_nope_head_dim or 0)))
+    for kind in set(kinds) & set("FS"):
+        of = heads(llm, kind)
+        widths.append(2 * of.queries * of.key_dim + of.keys * (of.key_dim + of.value_dim))
+    return max(widths)
+
+
 def _feed_forward_width(llm: Llm) -> int:
-    dense = 2 * max(llm.dense_ffn or 0, llm.kv_shared_ffn or 0)
-    experts = llm.n_experts_used * (2 * (llm.expert_ffn or 0) + llm.hidden_size) if llm.n_experts else 0
-    return max(dense, experts) + 2 * (llm.shared_expert_ffn or 0)
+    """Gate, up and their product; for experts that of all used, or their outputs before and after weighing."""
+    dense = 3 * max(llm.dense_ffn or 0, llm.kv_shared_ffn or 0)
+    experts = llm.n_experts_used * max(3 * (llm.expert_ffn or 0), 2 * llm.hidden_size) if llm.n_experts else 0
+    return max(dense, experts)
 
 
 def _kv_elements(llm: Llm, kinds: str) -> Array:

@@ -17,6 +17,10 @@ CONTEXT_PAD: Final = 256
 
 FLOAT_BYTES: Final = 4
 """Activations, scores and logits are f32."""
+MASK_BYTES: Final = 2
+"""The mask of flash attention is f16."""
+INDEX_BYTES: Final = 8
+"""Where a value goes in a transposed cache (i64)."""
 OFFLOADED_BATCH: Final = 32
 """ggml-cuda copies weights that lie in RAM for batches of this size and more. Source: GGML_OP_OFFLOAD_MIN_BATCH."""
 
@@ -85,19 +89,42 @@ def compute_buffer_bytes(
 ) -> float:
     """Scratch memory of one device for its part of the graph: the largest set of tensors alive at one time.
 
-    `on_gpu`: the device that computes attention and logits; otherwise the host side beside a GPU (mask and hand-over).
+    `on_gpu`: the device that computes attention and logits; otherwise the host side beside a GPU (embeddings, masks,
+    and the experts if they are in RAM).
     `experts_in_ram`: a micro-batch of 32 tokens or more copies one expert tensor at a time to the GPU.
     Source: llama.cpp ggml/src/ggml-alloc.c (tensors reuse each other's room), src/llama-graph.cpp build_attn_mha (the
-    mask in f32, for flash attention also in f16); sizes printed by runs: tests/advisor/test_memory.py.
+    mask in f32, for flash attention in f16), build_inp_embd (tokens and embeddings are both inputs); sizes reported by
+    runs: tests/advisor/test_memory.py.
     """
     hidden = FLOAT_BYTES * ubatch * footprint.hidden_size
-    mask = FLOAT_BYTES * ubatch * n_ctx
+    masks = (MASK_BYTES if flash_attn else FLOAT_BYTES) * ubatch * _mask_cells(footprint, ubatch, n_ctx)
+    feed_forward = FLOAT_BYTES * ubatch * footprint.feed_forward_width + masks
     if not on_gpu:
-        return mask + hidden
-    scores = footprint.n_heads * mask
-    attention = 1.5 * mask + 5 * hidden if flash_attn else scores + mask + 4 * hidden
-    feed_forward = FLOAT_BYTES * ubatch * footprint.feed_forward_width + 2 * hidden
+        places = 0.0 if flash_attn else INDEX_BYTES * ubatch * _placed_values(footprint)
+        return places + 2 * hidden + (feed_forward if experts_in_ram else masks)
+    scores = 0.0 if flash_attn else footprint.n_heads * FLOAT_BYTES * ubatch * n_ctx
+    attention = scores + masks + FLOAT_BYTES * ubatch * footprint.attention_width + 2 * hidden
+    feed_forward += 3 * hidden
     if experts_in_ram and ubatch >= OFFLOADED_BATCH:
         feed_forward += footprint.largest_expert_bytes
     logits = FLOAT_BYTES * ubatch * footprint.vocab_size + hidden
     return max(logits, attention, feed_forward)
+
+
+def _mask_cells(footprint: Footprint, ubatch: float, n_ctx: float) -> float:
+    """Cells of the caches that have a mask of their own: that of full layers and that of sliding ones."""
+    full, sliding = _caches(footprint)
+    window = float(np.minimum(padded(footprint.layer_window.max(initial=0.0) + ubatch), n_ctx))
+    return n_ctx * full + window * sliding
+
+
+def _placed_values(footprint: Footprint) -> float:
+    """Values per token that each cache stores one by one (without flash attention they are stored transposed)."""
+    return float(footprint.layer_kv_elements[:, 1].max(initial=0.0)) * sum(_caches(footprint))
+
+
+def _caches(footprint: Footprint) -> tuple[bool, bool]:
+    """Whether there is a cache of full and one of sliding layers."""
+    sliding = footprint.layer_window > 0
+    caching = footprint.layer_kv_elements.sum(axis=1) > 0
+    return bool((caching & ~sliding).any()), bool((caching & sliding).any())

@@ -4,9 +4,10 @@ wish -> `stock_of` (parts with a price) -> `Search.offers` (compatible builds, p
 wish -> sorted, Pareto front marked, the best of each card or machine -> `Recommendation`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ KIND_WORDS = {
     "unified": ("unified-memory machine", "unified-memory machines"), "laptop": ("laptop", "laptops"),
 }  # fmt: skip
 DESKTOP_KINDS = set(KIND_WORDS) - {"unified", "laptop"}
+SearchOf = Callable[[Wish, str, Stock, Knowledge], Search]
 UPGRADED = 20
 """Builds that are told what the next dollar buys: as many as a reader looks at."""
 
@@ -112,23 +114,25 @@ def recommend(wish: Wish, knowledge: Knowledge) -> Recommendation:
     return recommend_from(stock_of(wish.condition, owned), owned, wish, knowledge)
 
 
-def recommend_from(stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge) -> Recommendation:
-    """The same from a stock of parts that may be smaller than the catalog. Raises as `recommend`."""
+def recommend_from(
+    stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge, search_of: SearchOf = Search
+) -> Recommendation:
+    """The same from a stock that may differ from the catalog, by searches that may remember. Raises as `recommend`."""
     llm = resolve_llm(wish.model)
-    found = _find(wish, llm.row.quant_text, stock, knowledge)
+    found = _find(wish, [search_of(wish, quant, stock, knowledge) for quant in _quants(wish)])
     ranked = sorted(found.offers, key=lambda offer: (offer.usd_per_tok_s, offer.build.price_usd))
     efficient = pareto(ranked)
     chosen = ranked if wish.every else first_of_each(ranked)
     shown = chosen[: wish.limit]
     upgrades = [*next_dollars(shown[:UPGRADED], found.search), *([None] * max(0, len(shown) - UPGRADED))]
-    contexts = _Contexts()
+    contexts = _contexts(found.search.question)
     builds = tuple(
-        _ranked(rank, offer, swap, efficient=id(offer) in efficient, context=contexts.of(offer.prediction.scenario))
+        ranked_build(rank, offer, swap, efficient=id(offer) in efficient, context=contexts.of(offer.prediction.scenario))
         for rank, (offer, swap) in enumerate(zip(shown, upgrades, strict=True), 1)
     )
     return Recommendation(
         scenario=_question(wish, found.search), builds=builds, tried=len(ranked), quant_choice=found.choice,
-        quant_source=quality_order(llm.row.llm).source if (wish.quant or "").lower() == BEST else "",
+        quant_source=quality_order(llm.row.llm).source if _asks_best(wish) else "",
         left_out=_left_out(stock, wish), unpriced=stock.unpriced,
         assumptions=(*llm.assumptions, *owned.assumptions, *_unused(owned, builds)),
     )  # fmt: skip
@@ -149,20 +153,25 @@ def first_of_each(offers: Iterable[Offer]) -> list[Offer]:
     return list(found.values())
 
 
-def _find(wish: Wish, named: str | None, stock: Stock, knowledge: Knowledge) -> _Found:
-    """Offers that reach the wish, of the quantisation asked for, or else of the best that has any."""
-    llm = resolve_llm(wish.model).row.llm
-    best = (wish.quant or "").lower() == BEST
-    asked = None if best else wish.quant or named
-    ranking = quality_order(llm)
-    order = ranking.quants if best else (resolve_quant(asked or default_quant(llm)).row.name,)
+def _quants(wish: Wish) -> tuple[str, ...]:
+    """Names of the quantisations that are tried, the best first."""
+    found = resolve_llm(wish.model).row
+    named = wish.quant or found.quant_text or default_quant(found.llm)
+    return quality_order(found.llm).quants if _asks_best(wish) else (resolve_quant(named).row.name,)
 
-    searches = [Search(wish, quant, stock, knowledge) for quant in order]
+
+def _asks_best(wish: Wish) -> bool:
+    return (wish.quant or "").lower() == BEST
+
+
+def _find(wish: Wish, searches: Sequence[Search]) -> _Found:
+    """Offers that reach the wish, of the first quantisation that has any."""
     search = _first_that_does(wish, searches)
     offers = _reaching(wish, search.offers(wish.budget_usd))
     if not offers:
-        raise InputError(_nothing(wish, search, several=len(order) > 1))
-    basis = ranking.basis if best else None
+        raise InputError(_nothing(wish, search, several=len(searches) > 1))
+    named, best = resolve_llm(wish.model).row, _asks_best(wish)
+    basis, asked = (quality_order(named.llm).basis, None) if best else (None, wish.quant or named.quant_text)
     return _Found(search, offers, _choice(wish, str(search.question.quant), asked, basis))
 
 
@@ -244,7 +253,14 @@ class _Contexts:
         return self._known[key]
 
 
-def _ranked(rank: int, offer: Offer, swap: Upgrade | None, *, efficient: bool, context: int | None) -> RankedBuild:
+@lru_cache(maxsize=64)
+def _contexts(_question: Scenario) -> _Contexts:
+    """Those of one question, kept for the next ranking that asks it."""
+    return _Contexts()
+
+
+def ranked_build(rank: int, offer: Offer, swap: Upgrade | None, *, efficient: bool, context: int | None) -> RankedBuild:
+    """An offer as it is shown."""
     build, answer = offer.build, offer.prediction
     parts = tuple(
         PartLine(

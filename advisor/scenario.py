@@ -116,7 +116,7 @@ class Workload(_Question):
 class GgufFile(_Question):
     """A model given as a file."""
 
-    gguf: Text
+    gguf: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 
 
 class Scenario(_Question):

@@ -7,30 +7,24 @@ import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Final, NamedTuple
+from typing import Final
 
 import click
 
+from advisor.cli.tree import Entry, Tree
 from advisor.errors import InputError
 from catalog.names.resolution import UnknownName
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
-class Entry(NamedTuple):
-    """Where a command lives and what it is for: the help stands here so that listing the commands imports none."""
-
-    module: str
-    help: str
-
-
 COMMANDS: Final[Mapping[str, Entry]] = {
     "recommend": Entry("advisor.cli.recommend", "Rank whole builds for a model and a budget."),
     "predict": Entry("advisor.cli.predict", "Tell how fast a model runs on a machine you describe, or on many."),
     "detect": Entry("advisor.cli.detect", "Show what this computer is made of."),
+    "engine": Entry("advisor.cli.engine", "Show and offer the devices that models run on."),
     "accuracy": Entry("advisor.cli.accuracy", "Show predicted against measured speeds, on public runs."),
+    "app": Entry("advisor.cli.pages", "Serve the pages to a browser on this machine."),
 }
 
 INTRODUCTION: Final = """Which hardware to buy for a local language model, and how fast it will run.
@@ -51,34 +45,15 @@ standard error. Exit codes: 0 done, 2 the input needs a change (one sentence say
 ADVISOR_DEBUG=1 an unexpected failure shows its traceback."""
 
 
-class Tree(click.Group):
-    """A group whose commands are imported when they run."""
-
-    def __init__(self, entries: Mapping[str, Entry]) -> None:
-        super().__init__("advisor", help=INTRODUCTION, epilog=CLOSING, invoke_without_command=True)
-        self.context_settings = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
-        self.callback = _help_without_command
-        self.params = [_version_option()]
-        self.entries = entries
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Names of the commands that are there, in the order of the table."""
-        return [name for name, entry in self.entries.items() if find_spec(entry.module)]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        """The command of that name, imported now."""
-        known = self.list_commands(ctx)
-        if cmd_name not in known:
-            raise click.UsageError(f"No such command {cmd_name!r}: the commands are {', '.join(known)}.", ctx)
-        command: click.Command = import_module(self.entries[cmd_name].module).command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands from the table alone."""
-        rows = [(name, self.entries[name].help) for name in self.list_commands(ctx)]
-        if rows:
-            with formatter.section("Commands"):
-                formatter.write_dl(rows)
+def _program(entries: Mapping[str, Entry]) -> Tree:
+    return Tree(
+        "advisor",
+        entries,
+        help=INTRODUCTION,
+        epilog=CLOSING,
+        params=[_version_option()],
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    )
 
 
 def _version_option() -> click.Parameter:
@@ -86,16 +61,10 @@ def _version_option() -> click.Parameter:
     return holder.params[0]
 
 
-def _help_without_command() -> None:
-    context = click.get_current_context()
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
-
-
 def run(arguments: Sequence[str], entries: Mapping[str, Entry] = COMMANDS) -> int:
     """Run one command line and give its exit code; an error is told in one line on standard error."""
     try:
-        code = Tree(entries).main(list(arguments), prog_name="advisor", standalone_mode=False)
+        code = _program(entries).main(list(arguments), prog_name="advisor", standalone_mode=False)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
         if os.environ.get("ADVISOR_DEBUG") == "1" and _exit_code(error) == FAILED:

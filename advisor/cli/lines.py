@@ -5,15 +5,21 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from advisor.errors import InputError
 
+if TYPE_CHECKING:
+    from advisor.engine.described import ModelFile
+
 STREAM = "-"
+FILES_KEPT = 64
+"""Model files that a batch reads once, however often its lines name them."""
 
 
 def answer_file(source: str, target: str) -> None:
@@ -23,11 +29,17 @@ def answer_file(source: str, target: str) -> None:
 
     with _lines_of(source) as lines, _written(target) as file:
         count = errors = 0
-        for answer in answer_lines(lines, load()):
+        for answer in answer_lines(lines, load(), lru_cache(FILES_KEPT)(_model_file)):
             file.write(answer.encode() + b"\n")
             count, errors = count + 1, errors + is_error(answer)
     if errors:
         click.echo(f"{errors} of {count} lines could not be answered; each has its reason in its place", err=True)
+
+
+def _model_file(path: str, quant: str | None) -> "ModelFile":
+    from advisor.engine.described import read_model_file
+
+    return read_model_file(path, quant)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -15,7 +14,6 @@ from catalog.names.ram import RamSpec, parse_ram
 from catalog.names.resolution import UnknownName
 
 CONTEXT_PAD = 256
-GGUF_MAGIC = b"GGUF"
 PARTS = ("gpu", "cpu", "ram", "machine")
 OPTION_OF_FIELD: Mapping[str, str] = {
     "hardware.gpus[].count": "the number of cards in --gpu", "hardware.gpus[].vram_gb": "--vram",
@@ -25,12 +23,11 @@ OPTION_OF_FIELD: Mapping[str, str] = {
     "engine.n_gpu_layers": "--n-gpu-layers", "engine.n_cpu_moe": "--n-cpu-moe", "engine.n_ctx": "--context",
     "engine.kv_type": "--kv-type", "engine.threads": "--threads", "engine.ubatch": "--ubatch",
     "workload.context_depth": "--depth", "workload.prompt_tokens": "--prompt", "workload.gen_tokens": "--gen",
-    "workload.users": "--users", "model": "--model", "quant": "--quant",
+    "workload.users": "--users", "model.gguf": "--gguf", "model": "--model", "quant": "--quant",
 }  # fmt: skip
 _COUNTED = re.compile(r"(\d+)\s*[xX×]\s*(?=\D)(.+)")
 _LINK = re.compile(r"(?:pcie\s*)?(?:gen\s*)?([1-7])(?:\.0)?\s*[xX×]\s*(\d{1,2})", re.IGNORECASE)
 _RATE = re.compile(r"(-?\d+(?:\.\d+)?)\s*(?:GB/?s)?", re.IGNORECASE)
-_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
 
 
 def named_parts(options: Mapping[str, Any]) -> bool:
@@ -63,24 +60,14 @@ def _in_options(sentence: str) -> str:
     return sentence
 
 
-def _model(options: Mapping[str, Any]) -> str:
+def _model(options: Mapping[str, Any]) -> str | dict[str, str]:
+    if options["model"] and options["gguf"]:
+        raise InputError("--model and --gguf name a model each: give one of them")
+    if options["gguf"]:
+        return {"gguf": options["gguf"]}
     if options["model"]:
         return str(options["model"])
-    if options["gguf"]:
-        return _name_of_file(Path(options["gguf"]))
     raise InputError('name the model: --model NAME, for example --model "Qwen3.6-35B-A3B", or --gguf FILE')
-
-
-def _name_of_file(path: Path) -> str:
-    """A model file's name without its ending and part number, once its first bytes have shown that it is one."""
-    try:
-        with path.open("rb") as file:
-            magic = file.read(4)
-    except OSError as error:
-        raise InputError(f"--gguf {str(path)!r} cannot be read: {(error.strerror or 'no such file').lower()}") from None
-    if magic != GGUF_MAGIC:
-        raise InputError(f"--gguf {str(path)!r} is no GGUF file: it does not begin with GGUF")
-    return _SHARD.sub("", path.stem)
 
 
 def _hardware(options: Mapping[str, Any], here: Hardware | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from advisor.errors import InputError
 
 if TYPE_CHECKING:
     from advisor.answer import Prediction
+    from advisor.engine.described import ModelFile
     from advisor.scenario import Scenario
 
 EXAMPLES = """
@@ -22,6 +23,7 @@ Examples:
       --gpu "RTX 3060 12GB" --cpu "Ryzen 7 5800X" --ram "DDR4-3600 2x16"
   advisor predict --model gpt-oss-120b --gpu "2x RTX 3090" --context 32768
   advisor predict --model Llama-3.3-70B --quant Q4_K_M --machine "M4 Max"
+  advisor predict --gguf ~/models/Qwen3-8B-Q4_K_M.gguf --gpu "RTX 4070"
   advisor predict --batch questions.jsonl --output answers.jsonl
 """
 CLOSING = """
@@ -54,7 +56,9 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
     help="How its weights are compressed, as llama.cpp names it. Default: as the model's name says, else Q4_K_M.",
 )
 @click.option(
-    "--gguf", metavar="FILE", help="A model file instead of --model: its name says which model and quant it is."
+    "--gguf",
+    metavar="FILE",
+    help="A model file instead of --model: its header says what it is and how large; any part.",
 )
 @click.option(
     "--gpu",
@@ -174,7 +178,8 @@ def _single(options: dict[str, Any]) -> None:
     from advisor.prediction import answers
 
     scenario = scenario_from(options) if named_parts(options) else _here(options)
-    case = case_of(scenario)
+    file = _file(scenario)
+    case = case_of(scenario, file)
     prediction, capacity = answers([case], load())[0], capacity_of(case)
     if options["as_json"]:
         import json
@@ -185,20 +190,34 @@ def _single(options: dict[str, Any]) -> None:
     else:
         from advisor.report import report
 
-        anew = _read_anew(scenario).time_to_first_token_s if scenario.workload.context_depth else None
+        anew = _read_anew(scenario, file).time_to_first_token_s if scenario.workload.context_depth else None
         click.echo(report(prediction, case, capacity, anew, emphasis=lambda text: click.style(text, bold=True)))
         click.echo(f"\n{click.style(HEADING, bold=True)}\n{as_text(measured_nearby(case))}")
 
 
-def _read_anew(scenario: "Scenario") -> "Prediction":
+def _file(scenario: "Scenario") -> "ModelFile | None":
+    """The model file of a question that names one."""
+    if isinstance(scenario.model, str):
+        return None
+    from advisor.engine.described import read_model_file
+
+    try:
+        return read_model_file(scenario.model.gguf, scenario.quant)
+    except InputError as error:
+        raise InputError(f"--gguf: {error}") from None
+
+
+def _read_anew(scenario: "Scenario", file: "ModelFile | None") -> "Prediction":
     """The same with an empty context and all of it in the prompt."""
+    from advisor.case import case_of
     from advisor.knowledge import load
-    from advisor.prediction import predict
+    from advisor.prediction import answers
 
     work = scenario.workload
     whole = {"context_depth": 0, "prompt_tokens": work.context_depth + work.prompt_tokens}
     engine = scenario.engine.model_copy(update={"n_ctx": scenario.context_tokens})
-    return predict(scenario.model_copy(update={"workload": work.model_copy(update=whole), "engine": engine}), load())
+    asked = scenario.model_copy(update={"workload": work.model_copy(update=whole), "engine": engine})
+    return answers([case_of(asked, file)], load())[0]
 
 
 def _here(options: dict[str, Any]) -> "Scenario":

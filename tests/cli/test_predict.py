@@ -109,13 +109,6 @@ def test_detect_tells_in_words(capsys: Captured) -> None:
     assert "ram " in capsys.readouterr().out
 
 
-def test_a_model_file_is_known_by_its_name(tmp_path: Path, capsys: Captured) -> None:
-    file = tmp_path / "Qwen3-8B-Q6_K-00001-of-00002.gguf"
-    file.write_bytes(b"GGUF" + bytes(20))
-    found = predicted(capsys, "--gguf", str(file), *HARDWARE)
-    assert (found["model"], found["quant"]) == ("Qwen3-8B", "Q6_K")
-
-
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -144,8 +137,9 @@ def test_a_model_file_is_known_by_its_name(tmp_path: Path, capsys: Captured) -> 
         ((*MODEL, *HARDWARE, "--backend", "abacus"), "--backend 'abacus' is not known; give cuda"),
         ((*MODEL, *HARDWARE, "--engine", "vllm"), "--engine 'vllm' is not known; give llama.cpp"),
         ((*MODEL, *HARDWARE, "--storage", "-1"), "--storage must be more than 0, not -1"),
-        (("--gguf", "nowhere.gguf", *HARDWARE), "--gguf 'nowhere.gguf' cannot be read: no such file"),
+        (("--gguf", "nowhere.gguf", *HARDWARE), "--gguf: 'nowhere.gguf' cannot be read: no such file"),
         (("--gguf", __file__, *HARDWARE), "is no GGUF file"),
+        ((*MODEL, *HARDWARE, "--gguf", "x.gguf"), "--model and --gguf name a model each: give one of them"),
         ((*MODEL, *HARDWARE, "--output", "x.json"), "--output goes with --batch"),
         (("--batch", "nowhere.jsonl"), "--batch 'nowhere.jsonl' cannot be read: no such file"),
         (("--batch", "nowhere.jsonl", *MODEL), "leave out --model"),

@@ -1,0 +1,1 @@
+"""The engine that runs models for real: model files, devices, plans and sessions."""

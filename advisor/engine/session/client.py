@@ -1,0 +1,118 @@
+"""A session: a model in a child process that measures and writes, so that its crash is an error message."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from advisor.engine.endpoint import Endpoint, protocol_at
+from advisor.engine.session.child import Child, Ended
+from advisor.engine.session.messages import (
+    REPLIES,
+    Generate,
+    Generation,
+    Load,
+    Loaded,
+    Measure,
+    Measurement,
+    Piece,
+    Refusal,
+    Score,
+    StepLogits,
+)
+from advisor.engine.settings import EngineSettings
+from advisor.errors import EngineFailed, InputError
+
+WORKER = "advisor.engine.session.worker"
+SILENCE_S = 3600.0
+"""A disk of 100 MB/s reads a model of 300 GB in this time."""
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class Session:
+    """One model loaded with given settings; a context manager whose end is the child's.
+
+    Raises `InputError` for what the user can mend (no such architecture, too little memory, too long a prompt) and
+    `EngineFailed` when the child dies or is silent for `silence_s`.
+    """
+
+    def __init__(
+        self, path: Path, settings: EngineSettings, *, dry: bool = False, silence_s: float = SILENCE_S,
+        wrapper: Sequence[str] = (),
+    ) -> None:  # fmt: skip
+        self.path, self.settings, self._silence_s = path, settings, silence_s
+        for endpoint in settings.rpc:
+            protocol_at(Endpoint.parse(endpoint))  # llama.cpp ends its process where no server answers
+        self._child = Child(WORKER, wrapper)
+        try:
+            self._ask(Load(path=str(path), settings=settings, dry=dry))
+            self.loaded: Loaded = self._answer(Loaded, "loading")
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """Number of the child process."""
+        return self._child.pid
+
+    def close(self) -> None:
+        """End the child at once."""
+        self._child.close()
+
+    def measure(self, asked: Measure) -> Measurement:
+        """Time prefill and decode."""
+        self._ask(asked)
+        return self._answer(Measurement, "measuring")
+
+    def logits(self, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """Logits after each of these tokens, fed one by one. [tokens, vocabulary]"""
+        self._ask(Score(tokens=tuple(tokens)))
+        return self._answer(StepLogits, "scoring").values()
+
+    def generate(self, asked: Generate) -> Iterator[Piece | Generation]:
+        """Pieces of text as they come, last what they took."""
+        self._ask(asked)
+        while True:
+            message = self._hear("writing")
+            if isinstance(message, Piece | Generation):
+                yield message
+            if isinstance(message, Generation):
+                return
+
+    def _ask(self, request: BaseModel) -> None:
+        try:
+            self._child.ask(request.model_dump_json())
+        except Ended as ended:
+            raise self._failed("being asked", ended) from None
+
+    def _answer(self, kind: type[Answer], doing: str) -> Answer:
+        message = self._hear(doing)
+        if not isinstance(message, kind):
+            raise EngineFailed(f"the engine answered with {type(message).__name__} while {doing} {self.path.name}")
+        return message
+
+    def _hear(self, doing: str) -> BaseModel:
+        try:
+            message: BaseModel = REPLIES.validate_python(json.loads(self._child.reply(self._silence_s)))
+        except Ended as ended:
+            raise self._failed(doing, ended) from None
+        if isinstance(message, Refusal):
+            raise InputError(message.message)
+        return message
+
+    def _failed(self, doing: str, ended: Ended) -> EngineFailed:
+        return EngineFailed(f"the engine {doing} {self.path.name} {ended}")

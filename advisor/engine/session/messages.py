@@ -1,0 +1,155 @@
+"""What a session and its child process say to each other: one JSON object a line, the kind of it in `kind`."""
+
+import base64
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from advisor.engine.session.buffers import BufferReport
+from advisor.engine.settings import EngineSettings
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Load(_Message):
+    """Load a model and make its context. `dry`: lay it out without allocating or reading weights."""
+
+    kind: Literal["load"] = "load"
+    path: str
+    settings: EngineSettings
+    dry: bool = False
+
+
+class Measure(_Message):
+    """Time prefill and decode at a depth; the first run after a load is the warm-up curve."""
+
+    kind: Literal["measure"] = "measure"
+    depth: int = 0
+    prompt: int = 512
+    gen: int = 128
+    repeats: int = 3
+    warm_up: int = 16
+    seed: int = 1
+
+
+class Score(_Message):
+    """Feed these tokens one by one into an empty context and give the logits after each."""
+
+    kind: Literal["score"] = "score"
+    tokens: tuple[int, ...]
+
+
+class Generate(_Message):
+    """Continue a prompt. `chat`: wrap it as the model's chat template says, where it has one."""
+
+    kind: Literal["generate"] = "generate"
+    prompt: str
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+    chat: bool = True
+
+
+class DeviceMemory(_Message):
+    """Memory of one ggml device, bytes."""
+
+    name: str
+    free_bytes: int
+    total_bytes: int
+
+
+class Loaded(_Message):
+    """A model stands: what llama.cpp reported of its buffers, and what the process takes."""
+
+    kind: Literal["loaded"] = "loaded"
+    report: BufferReport
+    load_s: float
+    n_vocab: int
+    n_ctx: int
+    threads: int
+    rss_bytes: int
+    devices: tuple[DeviceMemory, ...]
+
+
+class Phase(_Message):
+    """A stretch of work: seconds of each step (a batch of a prompt, or one token), page faults, memory."""
+
+    work: Literal["prefill", "decode"]
+    tokens: int
+    depth: int
+    step_s: tuple[float, ...]
+    minor_faults: int | None
+    major_faults: int | None
+
+    @property
+    def seconds(self) -> float:
+        """All steps together."""
+        return sum(self.step_s)
+
+    @property
+    def tok_s(self) -> float:
+        """Tokens per second."""
+        return self.tokens / self.seconds
+
+
+class Measurement(_Message):
+    """Repeated phases after a warm-up."""
+
+    kind: Literal["measurement"] = "measurement"
+    warm_up: tuple[Phase, ...]
+    prefill: tuple[Phase, ...]
+    decode: tuple[Phase, ...]
+    rss_bytes: int
+    anonymous_bytes: int
+    """The part of it that is no page of a file: what cannot be dropped and read again."""
+    devices: tuple[DeviceMemory, ...]
+
+
+class StepLogits(_Message):
+    """Logits after each token as base64 of little-endian f32."""
+
+    kind: Literal["logits"] = "logits"
+    steps: tuple[str, ...]
+
+    def values(self) -> NDArray[np.float32]:
+        """One row per token."""
+        return np.stack([np.frombuffer(base64.b64decode(step), dtype="<f4") for step in self.steps])
+
+
+class Piece(_Message):
+    """Some more text."""
+
+    kind: Literal["piece"] = "piece"
+    text: str
+
+
+class Generation(_Message):
+    """The end of a text and what it took."""
+
+    kind: Literal["generation"] = "generation"
+    stopped: Literal["end", "length", "context"]
+    template: bool
+    prompt_tokens: int
+    prompt_s: float
+    gen_tokens: int
+    gen_s: float
+    minor_faults: int | None
+    major_faults: int | None
+    rss_bytes: int
+
+
+class Refusal(_Message):
+    """What was asked cannot be done, for a reason that the user can mend."""
+
+    kind: Literal["refusal"] = "refusal"
+    message: str
+
+
+Request = Annotated[Load | Measure | Score | Generate, Field(discriminator="kind")]
+Reply = Annotated[Loaded | Measurement | StepLogits | Piece | Generation | Refusal, Field(discriminator="kind")]
+REQUESTS: TypeAdapter[Request] = TypeAdapter(Request)
+REPLIES: TypeAdapter[Reply] = TypeAdapter(Reply)

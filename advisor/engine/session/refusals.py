@@ -1,0 +1,30 @@
+"""Why llama.cpp did not load a model, in words for the user."""
+
+import re
+from collections.abc import Iterable
+
+_ERROR = re.compile(r"error loading model: (?P<reason>.+)|failed to initialize the context: (?P<context>.+)")
+_UNKNOWN = re.compile(r"unknown model architecture: '(?P<name>[^']*)'")
+_NO_ROOM = re.compile(r"failed to allocate|unable to allocate|out of memory|cudaMalloc failed|bad_alloc", re.IGNORECASE)
+_MEANINGFUL = re.compile(r"[A-Za-z]{3}")
+
+
+def reason_of(lines: Iterable[str]) -> str:
+    """The reason in the last lines of the log that give one."""
+    text = list(lines)
+    if any(_NO_ROOM.search(line) for line in text):
+        return "there is not enough memory; take a smaller quant, a shorter context or other layers on the GPU"
+    for line in reversed(text):
+        unknown = _UNKNOWN.search(line)
+        if unknown:
+            return f"this build of llama.cpp does not know the architecture {unknown['name']!r}; a newer one may"
+        found = _ERROR.search(line)
+        if found:
+            return (found["reason"] or found["context"]).strip()
+    return "; ".join(last_words(text)) or "llama.cpp gave no reason"
+
+
+def last_words(lines: Iterable[str], number: int = 2) -> list[str]:
+    """The last lines that say something."""
+    said = [line.strip() for line in lines if _MEANINGFUL.search(line)]
+    return said[-number:]

@@ -1,0 +1,107 @@
+"""The child process of a session: loads one model and answers requests, one JSON object a line.
+
+`python -m advisor.engine.session.worker`; it ends when its standard input does, in the midst of work if need be.
+"""
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from pydantic import BaseModel
+
+from advisor.engine.endpoint import Endpoint
+from advisor.engine.library import Engine, require_engine
+from advisor.engine.remote import register
+from advisor.engine.session import generating, measuring, scoring
+from advisor.engine.session.buffers import buffer_report
+from advisor.engine.session.loaded import LoadedModel
+from advisor.engine.session.log import Log
+from advisor.engine.session.measuring import memory_of_process
+from advisor.engine.session.messages import REQUESTS, Generate, Load, Loaded, Measure, Refusal, Score
+from advisor.errors import InputError
+
+Say = Callable[[BaseModel], None]
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent decides
+    replies = _own_output()
+    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+
+    def say(message: BaseModel) -> None:
+        replies.write(message.model_dump_json() + "\n")
+        replies.flush()
+
+    worker = _Worker(say)
+    while True:
+        try:
+            worker.answer(REQUESTS.validate_python(json.loads(requests.get())))
+        except InputError as refused:
+            say(Refusal(message=str(refused)))
+
+
+def _own_output() -> TextIO:
+    """A stream to the parent that nothing else writes to: what libraries print goes to standard error."""
+    channel = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return os.fdopen(channel, "w", encoding="utf-8")
+
+
+def _listen(requests: "queue.SimpleQueue[str]") -> None:
+    """Pass requests on; when the parent has gone, end at once, whatever runs."""
+    for line in sys.stdin:
+        requests.put(line)
+    os._exit(0)
+
+
+class _Worker:
+    def __init__(self, say: Say) -> None:
+        self.say = say
+        self.log = Log()
+        self.model: LoadedModel | None = None
+
+    def answer(self, request: Any) -> None:
+        """Do what is asked and say the result."""
+        if isinstance(request, Load):
+            self.say(self._load(request))
+        elif self.model is None:
+            raise InputError("no model is loaded")
+        elif isinstance(request, Measure):
+            self.say(measuring.measure(self.model, request))
+        elif isinstance(request, Score):
+            self.say(scoring.score(self.model, request))
+        elif isinstance(request, Generate):
+            generating.generate(self.model, request, self.say)
+
+    def _load(self, request: Load) -> Loaded:
+        self.model = LoadedModel(_engine(request, self.log), self.log, request)
+        return Loaded(
+            report=buffer_report(self.log.lines),
+            load_s=self.model.load_s,
+            n_vocab=self.model.n_vocab,
+            n_ctx=self.model.n_ctx,
+            threads=request.settings.threads,
+            rss_bytes=memory_of_process()[0],
+            devices=self.model.device_memory(),
+        )
+
+
+def _engine(request: Load, log: Log) -> Engine:
+    """llama.cpp with the remote devices of the settings."""
+    engine = require_engine()
+    log.listen(engine.llama)
+    for endpoint in request.settings.rpc:
+        register(engine, Endpoint.parse(endpoint))
+    engine.llama.llama_backend_init()
+    return engine
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""A catalog model cut down: fewer layers, experts or tokens, every other size as it is."""
+
+from dataclasses import dataclass
+
+from advisor.errors import InputError
+from catalog.llms import Llm
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What is left of a model; None: all of it."""
+
+    layers: int | None = None
+    experts: int | None = None
+    """Of each layer; not fewer are used per token unless fewer are left."""
+    vocabulary: int | None = None
+    """Tokens."""
+
+    def words(self) -> str:
+        """What is left, for people; empty where nothing is cut.
+
+        >>> Cut(layers=4, experts=16).words()
+        '4 layers, 16 experts'
+        """
+        parts = ((self.layers, "layer"), (self.experts, "expert"), (self.vocabulary, "token"))
+        return ", ".join(f"{n} {noun}{'s' * (n != 1)}" for n, noun in parts if n is not None)
+
+
+def cut(llm: Llm, to: Cut) -> Llm:
+    """The first layers, experts and tokens of a model. Raises `InputError` for more than it has, or none."""
+    if to.experts is not None and not llm.n_experts:
+        raise InputError(f"{llm.name} is dense: leave out --experts")
+    _check("--layers", to.layers, llm.n_layers, llm)
+    _check("--experts", to.experts, llm.n_experts, llm)
+    _check("--vocab", to.vocabulary, llm.vocab_size, llm)
+    layers, experts = to.layers or llm.n_layers, to.experts or llm.n_experts
+    own_kv = llm.n_layers - llm.kv_shared_layers
+    kept = {
+        "n_layers": layers,
+        "leading_dense_layers": min(llm.leading_dense_layers, layers),
+        "kv_shared_layers": max(0, layers - own_kv),
+        "n_experts": experts,
+        "n_experts_used": min(llm.n_experts_used, experts),
+        "vocab_size": to.vocabulary or llm.vocab_size,
+        "per_layer_input_vocab": llm.per_layer_input_vocab and (to.vocabulary or llm.per_layer_input_vocab),
+    }
+    return llm.model_copy(update=kept)
+
+
+def _check(option: str, wanted: int | None, has: int, llm: Llm) -> None:
+    if wanted is not None and not 1 <= wanted <= has:
+        raise InputError(f"{option} {wanted} is not possible: {llm.name} has {has:,}, so give 1 to {has}")

@@ -1,0 +1,60 @@
+"""The bytes of a GGUF file before its weights.
+
+Source: the GGUF specification, version 3 (ggml docs/gguf.md), read 2026-11-25.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from advisor.engine.gguf.encodings import constants
+from advisor.tensors import Tensor
+
+ALIGNMENT_BYTES = 32
+_VERSION = 3
+
+Value: TypeAlias = str | bool | int | float | tuple[int, ...] | tuple[bool, ...]
+
+
+def header_bytes(metadata: Mapping[str, Value], tensors: Sequence[Tensor]) -> bytes:
+    """Everything up to the first tensor, padding included."""
+    out = bytearray(b"GGUF" + struct.pack("<IQQ", _VERSION, len(tensors), len(metadata)))
+    for key, value in metadata.items():
+        out += _text(key) + _typed(value)
+    types, offset = constants().GGMLQuantizationType, 0
+    for tensor in tensors:
+        dims = tensor.shape
+        layout = f"<I{len(dims)}QIQ"
+        out += _text(tensor.name) + struct.pack(layout, len(dims), *dims, int(types[tensor.type]), offset)
+        offset += padded(int(tensor.bytes))
+    return bytes(out) + bytes(padded(len(out)) - len(out))
+
+
+def padded(size_bytes: int) -> int:
+    """The next multiple of the alignment.
+
+    >>> padded(33)
+    64
+    """
+    return -(-size_bytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+
+
+def _text(text: str) -> bytes:
+    raw = text.encode()
+    return struct.pack("<Q", len(raw)) + raw
+
+
+def _typed(value: Value) -> bytes:
+    """A value with its type before it."""
+    kinds = constants().GGUFValueType
+    if isinstance(value, tuple):
+        kind, code = (kinds.BOOL, "?") if isinstance(value[0], bool) else (kinds.INT32, "i")
+        return struct.pack(f"<IIQ{len(value)}{code}", int(kinds.ARRAY), int(kind), len(value), *value)
+    if isinstance(value, str):
+        return struct.pack("<I", int(kinds.STRING)) + _text(value)
+    kind, code = (
+        (kinds.BOOL, "?") if isinstance(value, bool)
+        else (kinds.UINT32, "I") if isinstance(value, int)
+        else (kinds.FLOAT32, "f")
+    )  # fmt: skip
+    return struct.pack(f"<I{code}", int(kind), value)

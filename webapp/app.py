@@ -1,0 +1,18 @@
+"""The app: its pages and the frame around them. Started by `advisor app`."""
+
+import streamlit as st
+
+from webapp.pages import compare, evidence, explore, find, machine
+
+PAGES = (
+    ("Find a build", "", find.page),
+    ("My machine", "machine", machine.page),
+    ("Explore a model", "explore", explore.page),
+    ("Compare", "compare", compare.page),
+    ("Evidence", "evidence", evidence.page),
+)
+
+st.set_page_config(page_title="Advisor", page_icon=":material/memory:", layout="wide")
+pages = [st.Page(show, title=title, url_path=path or None, default=not path) for title, path, show in PAGES]
+chosen = st.navigation(pages, position="top")
+chosen.run()

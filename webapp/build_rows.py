@@ -1,0 +1,171 @@
+"""Rows of what is shown of builds: ranking, parts, the time of a token, memories, measured runs nearby. All pure."""
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+from advisor.answer import Prediction, Range
+from advisor.build_words import LIMITS, contents, counted, tokens
+from advisor.capacity import Capacity
+from advisor.case import Case
+from advisor.recommendation import RankedBuild
+from advisor.report import STAGES, number, seconds
+from catalog.measured import PublicRun
+from catalog.units import GIB
+from webapp.words import age, price_dates
+
+Row = dict[str, Any]
+REGIMES = {
+    "full_gpu": "all on the graphics card", "multi_gpu": "all on several cards", "unified": "all in shared memory",
+    "cpu_only": "on the processor", "layer_split": "some layers in RAM", "expert_offload": "experts in RAM",
+    "storage": "larger than RAM",
+}  # fmt: skip
+_URL = re.compile(r"https?://[^\s,;()]+")
+
+
+def address(source: str) -> str | None:
+    """The web address that a source names, if any.
+
+    >>> address("https://example.com/a (read 2026-11-24)"), address("data sheet")
+    ('https://example.com/a', None)
+    """
+    found = _URL.search(source)
+    return found.group() if found else None
+
+
+def said(speed: Range | None) -> str:
+    """A speed with its range in words."""
+    return f"{number(speed.p50)} ({number(speed.p05)}-{number(speed.p95)})" if speed else "does not run"
+
+
+def ranking(builds: Sequence[RankedBuild], day: date) -> list[Row]:
+    """One row per build for the table; numbers stay numbers so that they can be sorted."""
+    return [_ranked(build, day) for build in builds]
+
+
+def _ranked(build: RankedBuild, day: date) -> Row:
+    answer = build.prediction
+    decode, prefill = answer.decode_tok_s, answer.prefill_tok_s
+    return {
+        "Build": build.name, "With": contents(build), "Price": build.price_usd,
+        "tok/s": decode.p50 if decode else None,
+        "90 % range": f"{number(decode.p05)} to {number(decode.p95)}" if decode else "",
+        "$/(tok/s)": build.usd_per_tok_s, "Prompt": prefill.p50 if prefill else None,
+        "First token": answer.time_to_first_token_s, "Longest context": tokens(build.longest_context_tokens),
+        "Power": build.power_w, "Limited by": LIMITS.get(build.bottleneck or "", ""),
+        "Best for its price": "yes" if build.pareto else "", "Prices of": price_dates(build.parts, day),
+    }  # fmt: skip
+
+
+def points(builds: Sequence[RankedBuild], opened: str) -> list[Row]:
+    """Points of the price and speed chart."""
+    return [
+        {
+            "name": build.name, "price": build.price_usd, "speed": speed.p50, "low": speed.p05, "high": speed.p95,
+            "kind": build.kind, "front": build.pareto, "open": build.name == opened,
+        }
+        for build in builds if (speed := build.prediction.decode_tok_s)
+    ]  # fmt: skip
+
+
+def front_words(builds: Sequence[RankedBuild]) -> list[str]:
+    """The Pareto front in words, cheapest first: what the chart shows."""
+    front = sorted((build for build in builds if build.pareto), key=lambda build: build.price_usd)
+    return [f"${build.price_usd:,.0f}: {build.name}, {said(build.prediction.decode_tok_s)} tok/s" for build in front]
+
+
+def parts(build: RankedBuild, day: date) -> list[Row]:
+    """The parts with their prices, the date, age and source of each."""
+    return [
+        {
+            "Part": part.kind, "Name": name, "Price": part.price_usd * count, "Condition": part.condition,
+            "Kind of price": part.price_judgement.replace("_", " "),
+            "Date": part.price_as_of, "Age": age(part.price_as_of, day) if part.price_as_of else "",
+            "Link": address(part.price_source), "Source": part.price_source,
+        }
+        for name, part, count in counted(build)
+    ]  # fmt: skip
+
+
+def stages(prediction: Prediction, name: str = "one token") -> list[Row]:
+    """The time of a token by what takes it, as parts of one bar in milliseconds."""
+    return [
+        {
+            "bar": name, "part": STAGES.get(stage.stage, stage.stage), "size": stage.seconds_per_token * 1000,
+            "said": seconds(stage.seconds_per_token), "order": order, "stage": stage.stage,
+        }
+        for order, stage in enumerate(prediction.breakdown)
+    ]  # fmt: skip
+
+
+def stage_words(prediction: Prediction) -> list[str]:
+    """The same in words, the longest first."""
+    total = sum(stage.seconds_per_token for stage in prediction.breakdown) or 1.0
+    ordered = sorted(prediction.breakdown, key=lambda stage: -stage.seconds_per_token)
+    return [
+        f"{STAGES.get(stage.stage, stage.stage)}: {seconds(stage.seconds_per_token)} "
+        f"({stage.seconds_per_token / total:.0%})"
+        for stage in ordered if stage.seconds_per_token / total >= 0.005
+    ]  # fmt: skip
+
+
+def memories(case: Case) -> list[Row]:
+    """How full each memory is, in GiB; `there` is 0 where the size is not known."""
+    machine, place = case.machine, case.placement
+    if machine.unified:
+        rows = [_memory("shared memory", sum(place.vram_bytes) + place.ram_bytes, machine.ram.capacity_bytes)]
+    else:
+        several = len(machine.gpus) > 1
+        pairs = enumerate(zip(machine.gpus, place.vram_bytes, strict=True), 1)
+        rows = [_memory(f"VRAM {n}" if several else "VRAM", need, gpu.vram_bytes) for n, (gpu, need) in pairs]
+        rows.append(_memory("RAM", place.ram_bytes, machine.ram.capacity_bytes))
+    if place.storage_bytes > 0:
+        rows.append(_memory("disk", place.storage_bytes, None))
+    return rows
+
+
+def _memory(name: str, need: float, there: float | None) -> Row:
+    words = f"{need / GIB:.1f} GiB" + (f" of {there / GIB:.1f} GiB" if there else "")
+    return {"bar": name, "need": need / GIB, "there": (there or 0.0) / GIB, "said": words}
+
+
+def room(capacity: Capacity, case: Case) -> list[str]:
+    """What would fit beside and beyond, in sentences."""
+    lines = []
+    if capacity.longest_context:
+        lines.append(f"Up to {capacity.longest_context:,} tokens of context fit as it lies.")
+    replanned = capacity.longest_context_replanned
+    if replanned and replanned != capacity.longest_context:
+        lines.append(f"{replanned:,} tokens fit with more of the model in RAM, which is slower.")
+    memory = "memory" if case.machine.unified else "VRAM"
+    if capacity.vram_for_everything_gib:
+        lines.append(f"{capacity.vram_for_everything_gib:.1f} GiB of {memory} would hold all of it.")
+    floor = capacity.vram_floor_gib
+    if floor and floor != capacity.vram_for_everything_gib:
+        lines.append(f"{floor:.1f} GiB of VRAM are the least, with all experts in RAM.")
+    if capacity.ram_floor_gib:
+        lines.append(f"{capacity.ram_floor_gib:.1f} GiB of RAM are the least that keep the disk out of it.")
+    return lines
+
+
+def nearby(runs: Sequence[PublicRun]) -> list[Row]:
+    """Measured runs as rows."""
+    return [
+        {
+            "Machine": run.machine, "Model": f"{run.model} {run.quant}", "tok/s": run.decode_tok_s,
+            "Prompt": run.prefill_tok_s, "Where": REGIMES.get(run.regime, run.regime), "Engine": run.backend,
+            "At context": run.depth, "Date": run.as_of, "Link": address(run.source), "Source": run.source,
+        }
+        for run in runs
+    ]  # fmt: skip
+
+
+def next_dollars(build: RankedBuild) -> str:
+    """What the next dollars buy, with the gain per $100; empty where no swap gains enough."""
+    swap = build.next_dollar
+    if swap is None:
+        return ""
+    each = swap.gain_share / swap.extra_usd * 100 if swap.extra_usd >= 100 else None
+    rate = f" (about {each:+.0%} per $100)" if each else ""
+    return f"{swap.text}, to {number(swap.decode_tok_s)} tok/s{rate}"

@@ -1,0 +1,172 @@
+"""Builds that a visitor names by their parts, as one line of text: "RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x16".
+
+A whole machine is "machine: Apple M4 Max | 64GB". Such a build is completed and priced from its parts alone.
+"""
+
+from dataclasses import dataclass, replace
+
+from advisor.answer import Prediction
+from advisor.builds import Cards, whole_machines
+from advisor.capacity import capacity_of
+from advisor.case import case_of
+from advisor.errors import InputError
+from advisor.knowledge import Knowledge
+from advisor.platforms import platforms_of
+from advisor.prediction import predict
+from advisor.quality import default_quant
+from advisor.recommendation import RankedBuild, ranked_build
+from advisor.scenario import GpuRequest, Hardware, RamRequest, StorageRequest
+from advisor.search import Offer, Search
+from advisor.stock import Stock
+from advisor.upgrades import next_dollars
+from advisor.wish import Wish
+from catalog.names.cpus import resolve_cpu
+from catalog.names.gpus import resolve_gpu
+from catalog.names.llms import resolve_llm
+from catalog.names.machines import resolve_machine
+from catalog.names.ram import RamSpec, parse_ram
+from catalog.parts import RamKit
+
+MACHINE = "machine:"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a visitor says of a build; empty texts are left to what is common."""
+
+    gpu: str = ""
+    cpu: str = ""
+    ram: str = ""
+    machine: str = ""
+    cards: int = 1
+    disk: str = ""
+
+    @property
+    def text(self) -> str:
+        """The parts in one line."""
+        if self.machine:
+            return f"{MACHINE} {self.machine} | {self.ram}".rstrip(" |")
+        gpu = f"{self.cards}x {self.gpu}" if self.gpu and self.cards > 1 else self.gpu
+        return f"{gpu} | {self.cpu} | {self.ram}"
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedBuild:
+    """A build by name with its prediction, and, where its parts have prices and go together, the whole build."""
+
+    text: str
+    prediction: Prediction
+    build: RankedBuild | None
+    why_not: str
+    """Why there is no price."""
+
+
+def parts_of(text: str) -> Parts:
+    """The parts that a line of text names. Raises `InputError` for a line without a name.
+
+    >>> parts_of("2x RTX 3090 | Ryzen 7 5800X | DDR4-3600 2x16").cards
+    2
+    """
+    words = [word.strip() for word in text.split("|")]
+    first, second, third = (*words, "", "", "")[:3]
+    if first.lower().startswith(MACHINE):
+        return Parts(machine=first[len(MACHINE) :].strip(), ram=second)
+    count, times, name = first.partition("x ")
+    several = times and count.strip().isdigit() and 1 <= int(count) <= 16
+    if not any(words):
+        raise InputError("name a graphics card, a processor or a whole machine")
+    cards = int(count) if several else 1
+    return Parts(gpu=name.strip() if several else first, cpu=second, ram=third, cards=cards)
+
+
+def hardware_of(parts: Parts) -> Hardware:
+    """The parts as a scenario says them. Raises `InputError` for memory that cannot be read."""
+    spec = _ram(parts.ram)
+    storage = StorageRequest(name=parts.disk or None)
+    if parts.machine:
+        return Hardware(machine=parts.machine, ram=RamRequest(gb=spec.total_gib if spec else None), storage=storage)
+    gpus = (GpuRequest(name=parts.gpu, count=parts.cards),) if parts.gpu else ()
+    return Hardware(gpus=gpus, cpu=parts.cpu or None, ram=_request(spec, parts.cpu), storage=storage)
+
+
+def _ram(text: str) -> RamSpec | None:
+    if not text:
+        return None
+    try:
+        return parse_ram(text)
+    except ValueError as error:
+        raise InputError(f'memory {text!r}: {error}; write it like "DDR4-3600 2x16"') from error
+
+
+def _request(spec: RamSpec | None, cpu: str) -> RamRequest:
+    if spec is None:
+        return RamRequest()
+    channels = min(spec.modules, 2) if spec.modules and spec.modules <= 2 else None
+    return RamRequest(type=spec.ram_type, mt_s=spec.mt_s, gb=spec.total_gib, channels=channels if cpu else None)
+
+
+def described(text: str, wish: Wish, stock: Stock, knowledge: Knowledge) -> DescribedBuild:
+    """A named build, priced from the stock. Raises `UnknownName` and `InputError` for parts that cannot be read."""
+    parts = parts_of(text)
+    hardware = hardware_of(parts)
+    quant = wish.quant or default_quant(resolve_llm(wish.model).row.llm)
+    search = Search(wish, quant, _only(stock, parts, hardware), knowledge)
+    offers = _offers(search, parts, hardware)
+    if not offers:
+        return DescribedBuild(text, predict(search.scenario(hardware), knowledge), None, _why_not(stock, parts))
+    best = min(offers, key=lambda offer: offer.build.price_usd if parts.cpu else offer.usd_per_tok_s)
+    context = capacity_of(case_of(best.prediction.scenario)).longest_context_replanned
+    swap = next_dollars([best], Search(wish, quant, stock, knowledge))[0] if best.build.platform else None
+    build = ranked_build(1, best, swap, efficient=False, context=context)
+    return DescribedBuild(text, best.prediction, build, "")
+
+
+def _offers(search: Search, parts: Parts, hardware: Hardware) -> list[Offer]:
+    """Builds of the named parts; where the processor is left open, those worth trying."""
+    gib = hardware.ram.gb
+    if parts.machine:
+        builds = [build for build in whole_machines(search.stock) if gib in (None, build.hardware.ram.gb)]
+        return search.predicted(builds)
+    cards = Cards(search.stock.gpus[0], parts.cards) if search.stock.gpus else Cards(None, 0)
+    if not parts.cpu:
+        fits = [offer for offer in search.offers(None) if offer.build.label == cards.label]
+        return [offer for offer in fits if gib in (None, offer.build.hardware.ram.gb)]
+    platforms = [platform for platform in platforms_of(search.stock) if gib in (None, platform.memory.gib)]
+    if parts.gpu and cards.gpu is None:
+        return []
+    completed = (search.assembler.complete(cards, platform) for platform in platforms)
+    return search.predicted([build for build in completed if build])
+
+
+def _only(stock: Stock, parts: Parts, hardware: Hardware) -> Stock:
+    """The stock of the named parts alone, with all that completes them. Raises `UnknownName`."""
+    if parts.machine:
+        row = resolve_machine(parts.machine, hardware.ram.gb).row
+        machines = tuple(item for item in stock.machines if item[0].name == row.name)
+        return replace(stock, gpus=(), cpus=(), machines=machines)
+    gpu = resolve_gpu(parts.gpu).row if parts.gpu else None
+    cpu = resolve_cpu(parts.cpu).row if parts.cpu else None
+    return replace(
+        stock,
+        gpus=tuple(item for item in stock.gpus if gpu and item.name == gpu.name),
+        cpus=tuple(item for item in stock.cpus if cpu is None or item.name == cpu.name),
+        ram_kits=tuple(kit for kit in stock.ram_kits if _alike(kit, hardware.ram)),
+        machines=(),
+    )
+
+
+def _alike(kit: RamKit, asked: RamRequest) -> bool:
+    return asked.type in (None, kit.ram_type) and asked.mt_s in (None, kit.mt_s)
+
+
+def _why_not(stock: Stock, parts: Parts) -> str:
+    """Why there is no whole build: what has no price, or that the parts do not make one."""
+    named: list[tuple[str, str]] = []
+    if parts.machine:
+        named = [("", resolve_machine(parts.machine, None).row.name)]
+    named += [("gpu", resolve_gpu(parts.gpu).row.name)] if parts.gpu else []
+    named += [("cpu", resolve_cpu(parts.cpu).row.name)] if parts.cpu else []
+    missing = [name for _, name in named if any(name in names for names in stock.unpriced.values())]
+    if missing:
+        return f"no price in the catalog for {', '.join(missing)}"
+    return "no board, memory or disk with a price completes these parts, or the model finds no room in their memory"

@@ -1,0 +1,164 @@
+"""One build opened: why it is as fast as it is, what it is made of, and how to check it. Drawn on several pages."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from advisor.answer import Prediction
+from advisor.build_words import LIMITS as SHORT_LIMITS
+from advisor.recommendation import RankedBuild
+from advisor.report import LIMITS, STAGES, STRATEGIES, number, seconds
+from webapp import build_rows, charts, palette, resources, tables
+from webapp.described import DescribedBuild
+from webapp.glossary import TERMS
+from webapp.words import plain, price_dates, sentence, thousands
+
+COLOURS = {STAGES[stage]: colour for stage, colour in palette.STAGES.items()}
+
+
+def build(found: RankedBuild) -> None:
+    """Draw a whole build."""
+    headline(found)
+    figures(found.prediction, found)
+    warnings([note.message for note in (*found.notes, *found.prediction.warnings)])
+    left, right = st.columns(2, gap="large")
+    with left:
+        token_time(found.prediction)
+    with right:
+        memory(found.prediction)
+    parts(found)
+    swap = build_rows.next_dollars(found)
+    st.markdown(f"**What the next dollars buy:** {plain(swap or 'no single swap gains a tenth of the speed')}")
+    commands(found.prediction, found.predict_command)
+    nearby(found.prediction)
+    assumed(found.prediction.assumptions)
+
+
+def unpriced(found: DescribedBuild) -> None:
+    """Draw a build that has no price."""
+    st.subheader(plain(found.prediction.machine.replace(" | ", ", ")), anchor=False)
+    st.caption(plain(sentence(f"No price for the whole: {found.why_not}")))
+    prediction(found.prediction)
+
+
+def prediction(answer: Prediction) -> None:
+    """Draw what is known of a machine without prices."""
+    figures(answer)
+    warnings([note.message for note in answer.warnings])
+    left, right = st.columns(2, gap="large")
+    with left:
+        token_time(answer)
+    with right:
+        memory(answer)
+    commands(answer, "")
+    nearby(answer)
+    assumed(answer.assumptions)
+
+
+def headline(found: RankedBuild) -> None:
+    """Name, price and how old it is."""
+    st.subheader(plain(found.name), anchor=False)
+    dates = price_dates(found.parts, resources.today())
+    st.caption(plain(f"{_kind(found)}. ${found.price_usd:,.0f}, prices of {dates}."))
+
+
+def _kind(found: RankedBuild) -> str:
+    words = {"desktop": "Desktop built from parts", "laptop": "Laptop", "unified": "Whole machine with shared memory"}
+    return words[found.kind]
+
+
+def figures(answer: Prediction, found: RankedBuild | None = None) -> None:
+    """The numbers that a buyer asks for first."""
+    decode, prefill, first = answer.decode_tok_s, answer.prefill_tok_s, answer.time_to_first_token_s
+    if decode is None:
+        st.warning(plain("It does not fit: no speed can be given. Below stands what would make it fit."))
+        return
+    cells: list[tuple[str, str, str]] = [
+        ("Writes", f"{number(decode.p50)} tok/s", f"9 of 10: {number(decode.p05)} to {number(decode.p95)}"),
+        ("Reads", f"{number(prefill.p50)} tok/s" if prefill else "-",
+         f"9 of 10: {number(prefill.p05)} to {number(prefill.p95)}" if prefill else ""),
+        ("First token", seconds(first) if first is not None else "-",
+         f"{answer.scenario.workload.prompt_tokens} tokens asked"),
+    ]  # fmt: skip
+    if found:
+        longest = found.longest_context_tokens
+        cells += [
+            ("Longest context", f"{thousands(longest)}" if longest else "-", "tokens"),
+            ("Power", f"{found.power_w:.0f} W", "under load, estimated"),
+            ("$/(tok/s)", f"${found.usd_per_tok_s:,.1f}", "price per speed"),
+        ]
+    with st.container(horizontal=True, gap="small"):
+        for label, value, below in cells:
+            hint = TERMS.get({"Writes": "tok/s", "Reads": "Prompt"}.get(label, label))
+            st.metric(label, value, delta=below or None, delta_color="off", delta_arrow="off", help=hint, width=165)
+    st.caption(plain(f"Limited by {LIMITS[answer.bottleneck or 'vram_bandwidth']}."))
+
+
+def warnings(messages: Sequence[str]) -> None:
+    """What to mind."""
+    for message in messages:
+        st.warning(plain(sentence(message)), icon=":material/warning:")
+
+
+def token_time(answer: Prediction) -> None:
+    """The time of one token as a bar."""
+    words = build_rows.stage_words(answer)
+    st.markdown("**Where the time of a token goes**")
+    spec = charts.stacked(build_rows.stages(answer, " "), COLOURS, "milliseconds per token", 110)
+    st.vega_lite_chart(spec, alt=f"Time of one token by stage: {'; '.join(words)}")
+    limit = SHORT_LIMITS.get(answer.bottleneck or "", "")
+    st.caption(plain(f"Longest stage: {limit}. {'; '.join(words)}."))
+
+
+def memory(answer: Prediction) -> None:
+    """Where the bytes lie."""
+    case = resources.case(answer.scenario)
+    rows = build_rows.memories(case)
+    words = "; ".join(f"{row['bar']} {row['said']}" for row in rows)
+    place, layers = answer.placement, case.demand.footprint.n_layers
+    how = STRATEGIES[place.strategy].format(
+        gpu_layers=place.n_gpu_layers, layers=layers, moe=min(place.n_cpu_moe, layers)
+    )
+    st.markdown("**Where the bytes lie**", help=f"{TERMS['VRAM']} {TERMS['RAM']} {TERMS['GiB']}")
+    st.vega_lite_chart(charts.memory(rows), alt=f"Memory filled: {words}")
+    moe = f" (n_cpu_moe {place.n_cpu_moe})" if place.n_cpu_moe else ""
+    sizes = f"model {place.weights_gb:.1f} GiB, context {place.kv_gb:.2f} GiB"
+    st.caption(plain(f"{how[0].upper()}{how[1:]}{moe}: {sizes}. {words}."))
+    with st.expander("What would fit"):
+        for line in build_rows.room(resources.capacity(answer.scenario), case):
+            st.markdown(f"- {plain(line)}")
+
+
+def parts(found: RankedBuild) -> None:
+    """The parts with their prices."""
+    st.markdown("**Parts and prices**")
+    tables.parts(build_rows.parts(found, resources.today()))
+    st.caption(plain(f"Together ${found.price_usd:,.2f}. Check prices before you buy: quotes age."))
+
+
+def commands(answer: Prediction, predict_command: str) -> None:
+    """Flags to copy, and how to check the number."""
+    if answer.decode_tok_s is None:
+        return
+    st.markdown("**Run it, and check the number**")
+    st.caption("Put the model's file in place of MODEL.gguf. The second command measures what is predicted here.")
+    for name in ("llama-server", "llama-bench"):
+        st.code(answer.flags[name], language="bash", wrap_lines=True)
+    if predict_command:
+        st.caption("The same prediction in a terminal:")
+        st.code(predict_command, language="bash", wrap_lines=True)
+
+
+def nearby(answer: Prediction) -> None:
+    """The measured runs nearest to it."""
+    st.markdown("**Nearest measured runs**")
+    st.caption("Real runs that others published, on hardware and models most like these.")
+    tables.runs(build_rows.nearby(resources.nearby(answer.scenario)))
+
+
+def assumed(lines: Sequence[str]) -> None:
+    """What the prediction had to assume."""
+    if lines:
+        with st.expander("What was assumed"):
+            for line in lines:
+                st.markdown(f"- {plain(sentence(line))}")

@@ -1,0 +1,8 @@
+"""evidence."""
+
+import streamlit as st
+
+
+def page() -> None:
+    """Draw the page."""
+    st.title("evidence")

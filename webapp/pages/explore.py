@@ -1,0 +1,8 @@
+"""explore."""
+
+import streamlit as st
+
+
+def page() -> None:
+    """Draw the page."""
+    st.title("explore")

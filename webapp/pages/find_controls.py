@@ -1,0 +1,152 @@
+"""The controls of Find a build: presets, the wish, filters, cards, and what opens a build."""
+
+import streamlit as st
+
+from advisor.build_words import contents
+from advisor.errors import InputError
+from advisor.recommendation import RankedBuild
+from advisor.report import number
+from catalog.names.resolution import UnknownName
+from webapp import build_rows, charts, controls, own_prices, presets, resources
+from webapp.described import DescribedBuild
+from webapp.filters import MAKERS
+from webapp.glossary import HINTS
+from webapp.links import FindState
+from webapp.quant_names import quant_choices, quant_label
+from webapp.words import plain, price_dates, sentence
+
+KINDS = {"desktop": "Desktop", "laptop": "Laptop", "unified": "Unified box"}
+OPEN = controls.key(FindState, "open")
+
+
+def presets_row() -> None:
+    """Wishes and the article's builds in one click."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        for wish in presets.wishes():
+            st.button(wish.label, help=wish.hint, on_click=controls.go, args=(wish.state,), key=f"wish:{wish.label}")
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.caption("An article's builds:", width="content")
+        for build in presets.article_builds():
+            hint = plain(f"{build.text.replace(' | ', ', ')}: {build.claimed}, {build.claimed_tok_s:g} tok/s claimed")
+            state = presets.article_state(build)
+            st.button(build.label, help=hint, on_click=controls.go, args=(state,), key=f"article:{build.id}")
+
+
+def wish() -> None:
+    """Model, quantisation, context, budget, speed, prices, kinds and owned parts."""
+    with st.container(border=True):
+        first, second, third = st.columns(3)
+        with first:
+            controls.model(FindState)
+            st.number_input(
+                "Budget (USD)", 1.0, 1e7, step=50.0, format="%.0f", key=controls.key(FindState, "budget"),
+                placeholder="no limit", help=HINTS["budget"],
+            )  # fmt: skip
+        with second:
+            name = str(st.session_state[controls.key(FindState, "model")])
+            controls.quant(FindState, quant_choices(name), lambda quant: quant_label(name, quant))
+            st.number_input(
+                "Least speed (tok/s)", 0.0, 1e5, step=5.0, format="%g", key=controls.key(FindState, "speed"),
+                help=HINTS["speed"],
+            )  # fmt: skip
+        with third:
+            controls.context(FindState)
+            controls.condition(FindState)
+        _more()
+
+
+def _more() -> None:
+    """What most visitors leave as it is."""
+    with st.expander("Kinds of computers, parts you have, your own prices"):
+        left, right = st.columns(2)
+        left.pills(
+            "Kinds of computers", list(KINDS), selection_mode="multi", key=controls.key(FindState, "kinds"),
+            format_func=KINDS.__getitem__, help=HINTS["kinds"],
+        )  # fmt: skip
+        own = st.session_state[controls.key(FindState, "own")]
+        names = (*own, *resources.part_names("gpu"), *resources.part_names("cpu"))
+        right.multiselect(
+            "Parts you have", list(dict.fromkeys(names)), key=controls.key(FindState, "own"), help=HINTS["own"],
+            accept_new_options=True, placeholder="none",
+        )  # fmt: skip
+        _prices()
+
+
+def _prices() -> None:
+    """Prices of the visitor's own, for this visit and its links."""
+    kind, name, usd, button = st.columns([2, 4, 2, 2], vertical_alignment="bottom")
+    kinds = {"gpu": "graphics card", "cpu": "processor", "ram": "memory", "board": "board", "ssd": "disk",
+             "psu": "power supply", "case": "case", "cooler": "cooler"}  # fmt: skip
+    chosen = kind.selectbox("Your price for a", list(kinds), format_func=kinds.__getitem__, key="price kind")
+    part = name.selectbox("Part", [row.name for row in own_prices.rows_of(chosen)], key="price part")
+    amount = usd.number_input("USD", 1.0, 1e6, 100.0, step=10.0, format="%.0f", key="price usd")
+    button.button("Set price", on_click=_set_price, args=(chosen, part, amount), width="stretch")
+    mine = st.session_state[controls.key(FindState, "price")]
+    if mine:
+        st.multiselect("Your prices", list(mine), key=controls.key(FindState, "price"), help="Remove one to undo it.")
+
+
+def _set_price(kind: str, part: str, usd: float) -> None:
+    where = controls.key(FindState, "price")
+    others = [text for text in st.session_state[where] if not text.startswith(f"{kind}:{part}=")]
+    st.session_state[where] = (*others, *own_prices.written({(kind, part): usd}))
+
+
+def filters() -> None:
+    """Filters on what was found."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.pills(
+            "Graphics by", list(MAKERS), selection_mode="multi", key=controls.key(FindState, "makers"),
+            format_func=MAKERS.__getitem__, help=HINTS["makers"],
+        )  # fmt: skip
+        st.toggle("Only the best for their price", key=controls.key(FindState, "best_only"), help=HINTS["best_only"])
+
+
+def card(build: RankedBuild) -> None:
+    """A build in a few lines with a button that opens it."""
+    speed = build.prediction.decode_tok_s
+    st.markdown(f"**{plain(build.name)}**  \n{plain(contents(build))}")
+    if speed:
+        st.markdown(f"### {plain(number(speed.p50))} tok/s", help="Median; 9 of 10 real runs should fall in the range.")
+        st.caption(plain(f"9 of 10 between {number(speed.p05)} and {number(speed.p95)}"))
+    st.markdown(plain(f"${build.price_usd:,.0f}, ${build.usd_per_tok_s:,.1f} per tok/s"))
+    st.caption(plain(f"Prices of {price_dates(build.parts, resources.today())}"))
+    st.button("Open", key=f"open:{build.name}", on_click=_open, args=(build.name,), help=f"Open {plain(build.name)}")
+
+
+def _open(name: str) -> None:
+    st.session_state[OPEN] = name
+
+
+def open_picked() -> None:
+    """Open the build whose point was chosen in the chart."""
+    picked = st.session_state["picked"].selection.get(charts.PICK) or []
+    if picked:
+        _open(str(picked[0]["name"]))
+
+
+def open_row() -> None:
+    """Open the build whose row was selected in the table."""
+    rows = st.session_state["rows"].selection.rows
+    if rows:
+        _open(st.session_state["shown"][rows[0]])
+
+
+def article(state: FindState) -> DescribedBuild | None:
+    """The article's build that the view shows, priced from the catalog; None without one."""
+    build = next((item for item in presets.article_builds() if item.id == state.article), None)
+    if build is None:
+        return None
+    try:
+        return resources.described_build(build.text, state.wish(), state.price)
+    except (InputError, UnknownName) as error:
+        st.warning(plain(sentence(str(error))))
+        return None
+
+
+def article_words(found: DescribedBuild, state: FindState) -> None:
+    """What the article says of its build, beside what is predicted here."""
+    build = next(item for item in presets.article_builds() if item.id == state.article)
+    here = build_rows.said(found.prediction.decode_tok_s)
+    st.info(plain(f"The article's build ({build.claimed}) is claimed to write {build.claimed_tok_s:g} tok/s; "
+                  f"predicted here: {here} tok/s."))  # fmt: skip

@@ -1,0 +1,8 @@
+"""machine."""
+
+import streamlit as st
+
+
+def page() -> None:
+    """Draw the page."""
+    st.title("machine")

@@ -1,0 +1,45 @@
+"""The link that restores a view, and its content as files."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from advisor.build_files import to_csv, to_markdown
+from advisor.recommendation import RankedBuild, Recommendation
+from webapp import downloads, links
+
+
+def ranking(found: Recommendation, shown: Sequence[RankedBuild], state: links.State) -> None:
+    """Link and files of ranked builds: those that the filters leave."""
+    part = found.model_copy(update={"builds": tuple(shown)})
+    _offer(state, "advisor-builds", to_csv(part), part.model_dump_json(indent=1), to_markdown(part))
+
+
+def rows(title: str, found: Sequence[dict[str, Any]], state: links.State, name: str) -> None:
+    """Link and files of a table."""
+    question = state.model_dump(mode="json")
+    _offer(
+        state, name, downloads.to_csv(found), downloads.to_json(question, found), downloads.to_markdown(title, found)
+    )
+
+
+def _offer(state: links.State, name: str, as_csv: str, as_json: str, as_markdown: str) -> None:
+    with st.container(horizontal=True, gap="small"):
+        files = (("CSV", as_csv, "csv", "text/csv"), ("JSON", as_json, "json", "application/json"),
+                 ("Markdown", as_markdown, "md", "text/markdown"))  # fmt: skip
+        for label, data, ending, mime in files:
+            st.download_button(
+                label, data, f"{name}.{ending}", mime, key=f"{name}.{ending}", on_click="ignore",
+                icon=":material/download:", help=f"Download this view as {label}",
+            )  # fmt: skip
+        with st.popover("Link", icon=":material/link:", help="A link that restores this view"):
+            st.code(address(state), language=None, wrap_lines=True)
+
+
+def address(state: links.State) -> str:
+    """The address that restores a view."""
+    base = (st.context.url or "").split("?")[0]
+    query = urlencode(links.write(state), doseq=True)
+    return f"{base}?{query}" if query else base

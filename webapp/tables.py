@@ -1,0 +1,49 @@
+"""Tables as Streamlit draws them: which columns, and how their numbers are written."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from webapp.glossary import TERMS
+
+Row = dict[str, Any]
+ROW_HEIGHT = 36
+
+
+def _columns() -> dict[str, Any]:
+    number, link = st.column_config.NumberColumn, st.column_config.LinkColumn
+    return {
+        "Price": number("Price", format="dollar"),
+        "tok/s": number("tok/s", format="%.1f", help=TERMS["tok/s"]),
+        "90 % range": st.column_config.TextColumn("90 % range", help=TERMS["90 % range"]),
+        "$/(tok/s)": number("$/(tok/s)", format="$%.1f", help=TERMS["$/(tok/s)"]),
+        "Prompt": number("Prompt tok/s", format="%.0f", help=TERMS["Prompt"]),
+        "First token": number("First token", format="%.2f s", help=TERMS["First token"]),
+        "Longest context": st.column_config.TextColumn("Longest context", help=TERMS["Longest context"]),
+        "Power": number("Power", format="%.0f W", help=TERMS["Power"]),
+        "Best for its price": st.column_config.TextColumn("Best for its price", help=TERMS["Pareto front"]),
+        "Link": link("Link", display_text="open", help="The page that states it."),
+        "At context": number("At context", format="localized", help="Tokens already in view when it was measured."),
+    }
+
+
+def show(rows: Sequence[Row], alt: str, **more: Any) -> Any:
+    """A table of rows."""
+    named = {name for row in rows for name in row}
+    config = {name: column for name, column in _columns().items() if name in named}
+    tall = min(len(rows), 12) * ROW_HEIGHT + ROW_HEIGHT + 4
+    return st.dataframe(
+        list(rows), hide_index=True, column_config=config | more.pop("column_config", {}), alt=alt,
+        row_height=ROW_HEIGHT, height=more.pop("height", tall), **more,
+    )  # fmt: skip
+
+
+def parts(rows: Sequence[Row]) -> None:
+    """Parts of a build with prices."""
+    show(rows, "Parts with price, condition, kind of price, date, age and source")
+
+
+def runs(rows: Sequence[Row]) -> None:
+    """Measured runs."""
+    show(rows, "Measured runs: machine, model, speed, placement, date and source")
