@@ -12,7 +12,7 @@ from typing import Final
 import click
 
 from advisor.cli.tree import Entry, Tree
-from advisor.errors import InputError
+from advisor.errors import EngineFailed, InputError
 from catalog.names.resolution import UnknownName
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -22,6 +22,8 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "recommend": Entry("advisor.cli.recommend", "Rank whole builds for a model and a budget."),
     "predict": Entry("advisor.cli.predict", "Tell how fast a model runs on a machine you describe, or on many."),
     "detect": Entry("advisor.cli.detect", "Show what this computer is made of."),
+    "plan": Entry("advisor.cli.plan", "Show the best placement and settings of a model on this machine."),
+    "run": Entry("advisor.cli.run", "Write text with a model file, placed by its plan."),
     "engine": Entry("advisor.cli.engine", "Show and offer the devices that models run on."),
     "accuracy": Entry("advisor.cli.accuracy", "Show predicted against measured speeds, on public runs."),
     "app": Entry("advisor.cli.pages", "Serve the pages to a browser on this machine."),
@@ -99,7 +101,7 @@ def _sentence(error: BaseException) -> str:
         return f"{error.format_message()} ('{error.ctx.command_path} --help' tells more.)"
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if _exit_code(error) == WRONG_INPUT:
+    if isinstance(error, EngineFailed) or _exit_code(error) == WRONG_INPUT:
         return str(error)
     return f"this failed unexpectedly ({type(error).__name__}: {error}); ADVISOR_DEBUG=1 shows where"
 

@@ -6,7 +6,7 @@ import click
 
 if TYPE_CHECKING:
     from advisor.engine.devices import Device
-    from advisor.engine.nvml import NvidiaCard
+    from advisor.engine.nvml import NvidiaCard, Nvml
 
 
 @click.command("devices")
@@ -28,23 +28,23 @@ def command(*, endpoints: tuple[str, ...], as_json: bool) -> None:
     nvml = read_nvml()
     devices = list_devices(nvml.cards)
     if as_json:
-        click.echo(_json(devices, nvml.driver, nvml.absent))
+        click.echo(_json(devices, nvml))
         return
     for device in devices:
         click.echo("\n".join(_described(device)))
     linked = {device.nvml.index for device in devices if device.nvml}
     for card in nvml.cards:
         if card.index not in linked:
-            click.echo(
-                f"{card.name or 'a card'} is known to NVIDIA's driver, but this build of llama.cpp cannot use it"
-            )
+            name = card.name or f"NVIDIA card {card.index}"
+            click.echo(f"{name}: known to NVIDIA's driver, but not usable by this build of llama.cpp")
+            click.echo("\n".join(_card_described(card)))
 
 
-def _json(devices: "tuple[Device, ...]", driver: str | None, absent: str | None) -> str:
+def _json(devices: "tuple[Device, ...]", nvml: "Nvml") -> str:
     import json
 
     found = [device.model_dump(mode="json") for device in devices]
-    return json.dumps({"devices": found, "nvml": {"driver": driver, "absent": absent}}, indent=2)
+    return json.dumps({"devices": found, "nvml": nvml.model_dump(mode="json")}, indent=2)
 
 
 def _described(device: "Device") -> list[str]:
@@ -67,7 +67,8 @@ def _card_described(card: "NvidiaCard") -> list[str]:
         ("received", _of(card.pcie_received_kb_s, None, unit=" KB/s")),
         ("PCIe replays", _of(card.pcie_replays, None)),
     ]
-    lines = ["  " + ", ".join(f"{label} {value}" for label, value in known if value)]
+    told = ", ".join(f"{label} {value}" for label, value in known if value)
+    lines = [f"  {told}"] if told else []
     reasons = sorted(set(card.unread.values()))
     fields = {reason: [field for field, why in card.unread.items() if why == reason] for reason in reasons}
     return lines + [f"  not told ({reason}): {', '.join(names)}" for reason, names in fields.items()]

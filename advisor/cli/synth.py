@@ -23,8 +23,8 @@ For example, the whole model (20 GB), and a cut of it that loads in a second:
       --router-skew 1 --output small.gguf
 """
 CLOSING = """Experts: which ones a token uses depends on the token, each layer for itself. With --router-skew X the
-expert of rank r is drawn with a chance in proportion to 1 / r^X; 0 makes all equally popular. Tokens some hundreds apart
-route alike: measure with random tokens, not with the text that the file writes."""
+expert of rank r is drawn with a chance in proportion to 1 / r^X; 0 makes all equally popular. Tokens some hundreds
+apart route alike: measure with random tokens, not with the text that the file writes."""
 
 
 @click.command("synth", help=EXAMPLES, epilog=CLOSING)
@@ -110,5 +110,6 @@ def _report(recipe: "Recipe", output: Path, seconds: float, *, as_json: bool) ->
     if llm.n_experts:
         from advisor.engine.synthesis import busiest_share
 
-        share = busiest_share(llm.n_experts, llm.n_experts_used, recipe.router_skew)
-        click.echo(f"  router skew {recipe.router_skew:g}: the busiest tenth of the experts has {share:.0%} of the uses")
+        skew = recipe.router_skew
+        share = busiest_share(llm.n_experts, llm.n_experts_used, skew)
+        click.echo(f"  router skew {skew:g}: the busiest tenth of the experts has {share:.0%} of the uses")

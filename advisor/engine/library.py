@@ -121,7 +121,7 @@ def require_engine() -> Engine:
         missing = "llama-cpp-python" if own else f"the Python package {error.name}"
         raise EngineMissing(f"{missing} is not installed here; {how_to_install()}") from error
     except (ImportError, OSError, RuntimeError) as error:
-        raise EngineMissing(f"llama-cpp-python does not load ({error}); {how_to_install()}") from error
+        raise EngineMissing(f"llama-cpp-python does not load ({error}); {how_to_install(anew=True)}") from error
     logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)
     libllama = Path(llama._lib._name)
     return Engine(llama=llama, ggml=_functions(libllama), version=_version(), folder=libllama.parent)

@@ -9,6 +9,10 @@ EXPERTS_PATTERN = r"blk\.{layer}\.ffn_(up|down|gate|gate_up)_(ch|)exps"
 CONTEXT_PAD = 256
 """llama.cpp rounds the context up to a multiple of this. Source: src/llama-context.cpp GGML_PAD(n_ctx, 256)."""
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
+GGML_TYPES = {
+    "f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30,
+}  # fmt: skip
+"""Source: llama.cpp ggml/include/ggml.h enum ggml_type (read 2026-11-25)."""
 LoadMode = Literal["mmap", "mlock", "mmap+mlock", "none", "direct-io"]
 """mmap: the file is mapped and read as it is needed; none: it is copied into memory; mlock: no page may leave memory;
 direct-io: copied past the page cache.

@@ -6,7 +6,8 @@ src/llama-context.cpp, src/llama-kv-cache.cpp, src/llama-memory-recurrent.cpp, a
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -18,11 +19,12 @@ CPU = "CPU"
 _SIZE = re.compile(r"^\w+:\s+(?P<name>\S+)\s+(?P<kind>model|KV|RS|compute|output) buffer size =\s+(?P<mib>[\d.]+) MiB")
 _LAYER = re.compile(r"^load_tensors: layer\s+(\d+) assigned to device (\S+?),")
 _OVERRIDE = re.compile(r"^tensor (\S+) \(\d+ MiB \S+\) buffer type overridden to (\S+)")
-_MOVED = re.compile(r"^\w+: tensor '\S+' \(\S+\) \(and (\d+) others\) cannot be used with preferred buffer type (\S+),")
 _OFFLOADED = re.compile(r"^load_tensors: offloaded (\d+)/(\d+) layers to GPU")
 _LOAD_MODE = re.compile(r"\(load_mode = ([\w+-]+)\)")
-_HOST = re.compile(r"^(CPU(_\w+)?|\w+_Host|AMX|HBM|.*CPU_Mapped)$")
+_HOST = re.compile(r"^(CPU(_\w+)?|\w+_Host|AMX|HBM)$")
 """Buffer types whose memory is the system's RAM: the CPU's own, its repacked copies, pinned host memory of a GPU."""
+_PART = re.compile(r"_(Mapped|Private|Split)$")
+"""What a device adds to its name for a kind of its memory."""
 
 
 class Buffer(BaseModel):
@@ -32,12 +34,9 @@ class Buffer(BaseModel):
 
     kind: BufferKind
     name: str
+    device: str
+    """Whose memory it is: "CPU" for all kinds of system RAM."""
     size_bytes: float
-
-    @property
-    def device(self) -> str:
-        """Whose memory it is: "CPU" for all kinds of system RAM, else the device's name."""
-        return device_of(self.name)
 
 
 class BufferReport(BaseModel):
@@ -49,7 +48,7 @@ class BufferReport(BaseModel):
     layer_devices: tuple[str, ...]
     """Device of each layer, the output counted as the last one."""
     overridden: dict[str, str]
-    """Tensors that an override moved, and the buffer type they went to."""
+    """Tensors that an override moved, and the device whose memory they went to."""
     layers_offloaded: int
     load_mode: str
 
@@ -63,13 +62,13 @@ class BufferReport(BaseModel):
         return tuple(sorted(names, key=lambda name: (name != CPU, name)))
 
 
-def device_of(buffer_type: str) -> str:
-    """The device whose memory a buffer type takes.
+def device_of(buffer_type: str, aliases: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The device whose memory a buffer type takes; `aliases` are devices that name their buffers otherwise.
 
-    >>> device_of("CUDA0"), device_of("CPU_REPACK"), device_of("CUDA_Host"), device_of("RPC0[127.0.0.1:50052]")
-    ('CUDA0', 'CPU', 'CPU', 'RPC0[127.0.0.1:50052]')
+    >>> device_of("CUDA0"), device_of("CPU_REPACK"), device_of("CUDA_Host"), device_of("MTL0_Mapped")
+    ('CUDA0', 'CPU', 'CPU', 'MTL0')
     """
-    return CPU if _HOST.match(buffer_type) else buffer_type
+    return CPU if _HOST.match(buffer_type) else aliases.get(buffer_type) or _PART.sub("", buffer_type)
 
 
 def is_worth_keeping(line: str) -> bool:
@@ -77,20 +76,19 @@ def is_worth_keeping(line: str) -> bool:
     return bool(_LAYER.match(line) or _OVERRIDE.match(line))
 
 
-def buffer_report(lines: Iterable[str]) -> BufferReport:
-    """The report in the lines of one load, without their levels."""
+def buffer_report(lines: Iterable[str], aliases: Mapping[str, str] = MappingProxyType({})) -> BufferReport:
+    """The report in the lines of one load, without their levels; `aliases` as in `device_of`."""
     buffers: list[Buffer] = []
     layers: dict[int, str] = {}
     moved: dict[str, str] = {}
     offloaded, mode = 0, ""
     for line in lines:
         if found := _SIZE.match(line):
-            size = float(found["mib"]) * MIB
-            buffers.append(Buffer.model_validate({"kind": found["kind"], "name": found["name"], "size_bytes": size}))
+            buffers.append(_buffer(found, aliases))
         elif found := _LAYER.match(line):
             layers[int(found[1])] = found[2]
         elif found := _OVERRIDE.match(line):
-            moved[found[1]] = found[2]
+            moved[found[1]] = device_of(found[2], aliases)
         elif found := _OFFLOADED.match(line):
             offloaded = int(found[1])
         elif found := _LOAD_MODE.search(line):
@@ -99,3 +97,14 @@ def buffer_report(lines: Iterable[str]) -> BufferReport:
         buffers=tuple(buffers), layer_devices=tuple(device for _, device in sorted(layers.items())), overridden=moved,
         layers_offloaded=offloaded, load_mode=mode,
     )  # fmt: skip
+
+
+def _buffer(found: re.Match[str], aliases: Mapping[str, str]) -> Buffer:
+    return Buffer.model_validate(
+        {
+            "kind": found["kind"],
+            "name": found["name"],
+            "device": device_of(found["name"], aliases),
+            "size_bytes": float(found["mib"]) * MIB,
+        }
+    )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from advisor.engine.endpoint import Endpoint, protocol_at
+from advisor.engine.layout import Layout
 from advisor.engine.session.child import Child, Ended
 from advisor.engine.session.messages import (
     REPLIES,
@@ -25,6 +26,7 @@ from advisor.engine.session.messages import (
     Score,
     StepLogits,
 )
+from advisor.engine.session.verification import check_placement
 from advisor.engine.settings import EngineSettings
 from advisor.errors import EngineFailed, InputError
 
@@ -37,13 +39,15 @@ Answer = TypeVar("Answer", bound=BaseModel)
 class Session:
     """One model loaded with given settings; a context manager whose end is the child's.
 
-    Raises `InputError` for what the user can mend (no such architecture, too little memory, too long a prompt) and
-    `EngineFailed` when the child dies or is silent for `silence_s`.
+    `layout`: where everything must lie; `dry`: nothing is allocated or read, only laid out; `wrapper`: words in front
+    of the child's command, such as a memory limit. Raises `InputError` for what the user can mend (no such
+    architecture, too little memory, too long a prompt) and `EngineFailed` when the child dies, is silent for
+    `silence_s`, or llama.cpp put something elsewhere than `layout` has it.
     """
 
     def __init__(
-        self, path: Path, settings: EngineSettings, *, dry: bool = False, silence_s: float = SILENCE_S,
-        wrapper: Sequence[str] = (),
+        self, path: Path, settings: EngineSettings, *, layout: Layout | None = None, dry: bool = False,
+        silence_s: float = SILENCE_S, wrapper: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.path, self.settings, self._silence_s = path, settings, silence_s
         for endpoint in settings.rpc:
@@ -52,6 +56,8 @@ class Session:
         try:
             self._ask(Load(path=str(path), settings=settings, dry=dry))
             self.loaded: Loaded = self._answer(Loaded, "loading")
+            if layout is not None:
+                check_placement(layout, self.loaded.report, settings.mapped)
         except BaseException:
             self.close()
             raise

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.engine.library import Engine
+from advisor.engine.session.hardware import device_memory
 from advisor.engine.session.log import Log
 from advisor.engine.session.messages import DeviceMemory, Load
 from advisor.engine.session.parameters import Parameters
@@ -67,12 +68,8 @@ class LoadedModel:
         return np.ctypeslib.as_array(pointer, shape=(self.n_vocab,)).copy()
 
     def device_memory(self) -> tuple[DeviceMemory, ...]:
-        """Free and total memory of every ggml device now."""
-        return tuple(self._memory_of(device) for device in self.engine.device_handles())
-
-    def _memory_of(self, device: int) -> DeviceMemory:
-        free_bytes, total_bytes = self.engine.memory_bytes(device)
-        return DeviceMemory(name=self.engine.name(device), free_bytes=free_bytes, total_bytes=total_bytes)
+        """Every ggml device with its memory now."""
+        return tuple(device_memory(self.engine, device) for device in self.engine.device_handles())
 
 
 def _decode_complaint(code: int, n_ctx: int) -> str:

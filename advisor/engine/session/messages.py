@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from advisor.engine.devices import Kind
 from advisor.engine.session.buffers import BufferReport
 from advisor.engine.settings import EngineSettings
 
@@ -55,9 +56,12 @@ class Generate(_Message):
 
 
 class DeviceMemory(_Message):
-    """Memory of one ggml device, bytes."""
+    """One ggml device and its memory. ggml calls all memory of a CPU free."""
 
     name: str
+    description: str
+    backend: str
+    kind: Kind
     free_bytes: int
     total_bytes: int
 

@@ -5,12 +5,8 @@ from typing import Any
 
 from advisor.engine.library import Engine
 from advisor.engine.session.buffers import CPU
-from advisor.engine.settings import EngineSettings, Override
+from advisor.engine.settings import GGML_TYPES, EngineSettings, Override
 
-GGML_TYPES = {
-    "f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30,
-}  # fmt: skip
-"""Source: llama.cpp ggml/include/ggml.h enum ggml_type (read 2026-11-25)."""
 LOAD_MODES = {"none": 0, "mmap": 1, "mlock": 2, "mmap+mlock": 3, "direct-io": 4}
 """Source: llama.cpp include/llama.h enum llama_load_mode (read 2026-11-25)."""
 FLASH_ATTENTION = {None: -1, False: 0, True: 1}

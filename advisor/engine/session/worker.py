@@ -19,6 +19,7 @@ from advisor.engine.library import Engine, require_engine
 from advisor.engine.remote import register
 from advisor.engine.session import generating, measuring, scoring
 from advisor.engine.session.buffers import buffer_report
+from advisor.engine.session.hardware import buffer_aliases
 from advisor.engine.session.loaded import LoadedModel
 from advisor.engine.session.log import Log
 from advisor.engine.session.measuring import memory_of_process
@@ -83,7 +84,7 @@ class _Worker:
     def _load(self, request: Load) -> Loaded:
         self.model = LoadedModel(_engine(request, self.log), self.log, request)
         return Loaded(
-            report=buffer_report(self.log.lines),
+            report=buffer_report(self.log.lines, buffer_aliases(self.model.engine)),
             load_s=self.model.load_s,
             n_vocab=self.model.n_vocab,
             n_ctx=self.model.n_ctx,

@@ -13,6 +13,9 @@ _INDEXER_TOP_K = 2048
 _ONE_KV_COUNT = frozenset({"qwen35", "qwen35moe", "qwen3next", "qwen4exp"})
 """Architectures whose recurrent layers follow from the interval of full ones; others mark them by no KV heads."""
 _ROPE_SECTIONS = frozenset({"qwen35", "qwen35moe", "qwen3vl", "qwen3vlmoe", "qwen4exp"})
+"""Architectures that rotate by several positions (time, height, width)."""
+_QUARTER_ROTATED = frozenset({"qwen35", "qwen35moe", "qwen3next", "qwen4exp"})
+"""Architectures that rotate a quarter of each head."""
 
 
 def attention_keys(llm: Llm) -> dict[str, Value]:
@@ -69,16 +72,16 @@ def _widths(llm: Llm) -> dict[str, Value]:
     keys: dict[str, Value] = {
         "attention.key_length": full.key_dim,
         "attention.value_length": full.value_dim,
-        "rope.dimension_count": full.key_dim,
     }
     if "S" in llm.attention_pattern and (sliding != full or llm.full_head_dim):
         keys["attention.key_length_swa"] = sliding.key_dim
         keys["attention.value_length_swa"] = sliding.value_dim
         keys["rope.dimension_count_swa"] = sliding.key_dim
+    rotated = full.key_dim // (4 if llm.architecture in _QUARTER_ROTATED else 1)
+    keys["rope.dimension_count"] = rotated
     if llm.architecture in _ROPE_SECTIONS:
-        quarter = full.key_dim // 4  # a quarter of each head is rotated, in three sections
-        keys["rope.dimension_count"] = quarter
-        keys["rope.dimension_sections"] = (quarter // 2 - 2 * (quarter // 6), quarter // 6, quarter // 6, 0)
+        third = rotated // 6
+        keys["rope.dimension_sections"] = (rotated // 2 - 2 * third, third, third, 0)
     return keys
 
 

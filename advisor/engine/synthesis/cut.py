@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from advisor.errors import InputError
 from catalog.llms import Llm
 
+_LEAST_NGRAM_ROWS = 1024
+"""Of a table of word groups, which is cut as the vocabulary is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -34,17 +37,27 @@ def cut(llm: Llm, to: Cut) -> Llm:
     _check("--experts", to.experts, llm.n_experts, llm)
     _check("--vocab", to.vocabulary, llm.vocab_size, llm)
     layers, experts = to.layers or llm.n_layers, to.experts or llm.n_experts
-    own_kv = llm.n_layers - llm.kv_shared_layers
+    vocabulary, own_kv = to.vocabulary or llm.vocab_size, llm.n_layers - llm.kv_shared_layers
+    _check_attention(llm, layers)
     kept = {
         "n_layers": layers,
         "leading_dense_layers": min(llm.leading_dense_layers, layers),
         "kv_shared_layers": max(0, layers - own_kv),
         "n_experts": experts,
         "n_experts_used": min(llm.n_experts_used, experts),
-        "vocab_size": to.vocabulary or llm.vocab_size,
-        "per_layer_input_vocab": llm.per_layer_input_vocab and (to.vocabulary or llm.per_layer_input_vocab),
+        "vocab_size": vocabulary,
+        "per_layer_input_vocab": llm.per_layer_input_vocab and vocabulary,
+        "ngram_rows": llm.ngram_rows and max(llm.ngram_rows * vocabulary // llm.vocab_size, _LEAST_NGRAM_ROWS),
     }
     return llm.model_copy(update=kept)
+
+
+def _check_attention(llm: Llm, layers: int) -> None:
+    """llama.cpp ends on models of several kinds of layers of which none has attention."""
+    kinds = llm.attention_kinds()
+    first = next((i for i, kind in enumerate(kinds, 1) if kind not in "RN"), layers)
+    if layers < first:
+        raise InputError(f"--layers {layers} leaves {llm.name} no layer with attention: give at least {first}")
 
 
 def _check(option: str, wanted: int | None, has: int, llm: Llm) -> None:

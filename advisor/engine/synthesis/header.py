@@ -5,6 +5,7 @@ Source: the GGUF specification, version 3 (ggml docs/gguf.md), read 2026-11-25.
 
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from advisor.engine.gguf.encodings import constants
@@ -13,7 +14,15 @@ from advisor.tensors import Tensor
 ALIGNMENT_BYTES = 32
 _VERSION = 3
 
-Value: TypeAlias = str | bool | int | float | tuple[int, ...] | tuple[bool, ...]
+
+@dataclass(frozen=True, slots=True)
+class Wide:
+    """Whole numbers that the loader wants with 64 bits."""
+
+    values: tuple[int, ...]
+
+
+Value: TypeAlias = str | bool | int | float | tuple[int, ...] | tuple[bool, ...] | Wide
 
 
 def header_bytes(metadata: Mapping[str, Value], tensors: Sequence[Tensor]) -> bytes:
@@ -47,9 +56,11 @@ def _text(text: str) -> bytes:
 def _typed(value: Value) -> bytes:
     """A value with its type before it."""
     kinds = constants().GGUFValueType
+    if isinstance(value, Wide):
+        return _array(int(kinds.UINT64), "Q", value.values)
     if isinstance(value, tuple):
-        kind, code = (kinds.BOOL, "?") if isinstance(value[0], bool) else (kinds.INT32, "i")
-        return struct.pack(f"<IIQ{len(value)}{code}", int(kinds.ARRAY), int(kind), len(value), *value)
+        whole = not isinstance(value[0], bool)
+        return _array(int(kinds.INT32 if whole else kinds.BOOL), "i" if whole else "?", value)
     if isinstance(value, str):
         return struct.pack("<I", int(kinds.STRING)) + _text(value)
     kind, code = (
@@ -58,3 +69,7 @@ def _typed(value: Value) -> bytes:
         else (kinds.FLOAT32, "f")
     )  # fmt: skip
     return struct.pack(f"<I{code}", int(kind), value)
+
+
+def _array(kind: int, code: str, values: Sequence[int]) -> bytes:
+    return struct.pack(f"<IIQ{len(values)}{code}", int(constants().GGUFValueType.ARRAY), kind, len(values), *values)

@@ -34,6 +34,8 @@ _RENAMED = {
     "hc_head_down.weight": "output_hc_down.weight",
     "hc_head_up.weight": "output_hc_up.weight",
 }
+_ADDED = frozenset({"indexer_compressor_ape.weight"})
+"""Added to activations, which llama.cpp does with plain numbers alone: never quantised (llama-quant.cpp)."""
 _OUTPUT_NORM = {"lfm2": "token_embd_norm.weight", "lfm2moe": "token_embd_norm.weight"}
 _IN_LAYER = re.compile(r"(blk\.\d+\.)(.+)")
 _NUMBERED_NORM = re.compile(r"post_norm_(\d)\.weight")
@@ -48,7 +50,9 @@ def file_tensors(llm: Llm, quant: Quant) -> tuple[Tensor, ...]:
 def _as_filed(llm: Llm, tensor: Tensor) -> Tensor:
     found = _IN_LAYER.fullmatch(tensor.name)
     prefix, name = (found[1], found[2]) if found else ("", tensor.name)
-    return replace(tensor, name=prefix + _name(llm, name), shape=_shape(llm, name, tensor.shape))
+    own, added = _name(llm, name), llm.architecture == "glm5-next" and name in _ADDED
+    type_ = "F32" if added else tensor.type
+    return replace(tensor, name=prefix + own, shape=_shape(llm, name, tensor.shape), type=type_)
 
 
 def _name(llm: Llm, name: str) -> str:
@@ -67,7 +71,7 @@ def _shape(llm: Llm, name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
     if llm.recurrent == "kimi_delta":
         if name.startswith("ssm_conv1d_"):
             return (shape[0], 1, shape[1])
-        return (1, *shape) if name == "ssm_a" else shape
+        return (1, *shape) if name == "ssm_a" and llm.architecture != "glm5-next" else shape
     if llm.recurrent == "mamba2":
         if name == "ssm_norm.weight":
             groups = llm.recurrent_key_heads or 1

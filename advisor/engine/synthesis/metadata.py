@@ -7,6 +7,7 @@ in llama-cpp-python 0.3.36, read 2026-11-25.
 from advisor.engine.synthesis.attention_keys import attention_keys
 from advisor.engine.synthesis.feed_forward_keys import feed_forward_keys
 from advisor.engine.synthesis.header import Value
+from advisor.engine.synthesis.ngram_keys import ngram_keys
 from advisor.engine.synthesis.recurrent_keys import recurrent_keys
 from catalog.llms import Llm
 from catalog.quants import Quant
@@ -26,9 +27,7 @@ _SPECIAL: dict[str, dict[str, Value]] = {
     "granite": {"logit_scale": 1.0}, "granitemoe": {"logit_scale": 1.0}, "cohere2moe": {"logit_scale": 1.0},
     "gemma4": {"embedding_length_per_layer_input": 0},
     "gemma2": {"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0},
-    "glm5-next": {
-        "hyper_connection.count": 4, "hyper_connection.sinkhorn_iterations": 20, "hyper_connection.epsilon": 1e-6,
-    },
+    "glm5-next": {"hyper_connection.sinkhorn_iterations": 20, "hyper_connection.epsilon": 1e-6},
 }  # fmt: skip
 """Keys of single architectures; the numbers are those of the models' own configurations."""
 
@@ -47,6 +46,7 @@ def metadata(llm: Llm, quant: Quant, name: str, description: str) -> dict[str, V
         own["nextn_predict_layers"] = llm.mtp_in_gguf
     if llm.per_layer_input_size:
         own["embedding_length_per_layer_input"] = llm.per_layer_input_size
+    own |= _hyper_connection_keys(llm) | ngram_keys(llm)
     own |= attention_keys(llm) | feed_forward_keys(llm) | recurrent_keys(llm)
     own = _SPECIAL.get(llm.architecture, {}) | own
     return {
@@ -59,3 +59,12 @@ def metadata(llm: Llm, quant: Quant, name: str, description: str) -> dict[str, V
         **{f"{llm.architecture}.{key}": value for key, value in own.items()},
         "tokenizer.ggml.model": "none",
     }
+
+
+def _hyper_connection_keys(llm: Llm) -> dict[str, Value]:
+    if not llm.hyper_connections:
+        return {}
+    keys: dict[str, Value] = {"hyper_connection.count": llm.hyper_connections}
+    if llm.hyper_connection_rank:
+        keys["hyper_connection.low_rank"] = llm.hyper_connection_rank
+    return keys

@@ -15,9 +15,6 @@ from catalog.quants import Quant
 
 SKEW_LIMIT = 8.0
 """Beyond it always the same experts are used."""
-_REFUSED = {
-    "qwen4exp": "its table of word groups is as large as the model itself",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,181 @@
+"""Where llama.cpp will put each byte of a model for given settings: per device weights, caches, states and buffers.
+
+Source: llama.cpp src/llama-model.cpp load_tensors (layers to devices), src/llama-model-loader.cpp create_tensor
+(overrides), src/llama-kv-cache.cpp, src/llama-memory-recurrent.cpp, src/llama-context.cpp, as vendored in
+llama-cpp-python 0.3.36 (read 2026-11-25).
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple, Self
+
+from advisor.engine.described import ModelFile
+from advisor.engine.settings import EngineSettings
+from advisor.footprint import Footprint, footprint
+from advisor.memory import FLOAT_BYTES, compute_buffer_bytes, kv_bytes
+from advisor.quantisation import typed
+from advisor.tensors import Tensor, shapes
+from catalog.llms import Llm
+from catalog.quants import Quant
+
+CPU = "CPU"
+NO_WEIGHTS = "mtp"
+"""Layers that predict further tokens are stored, but not loaded unless asked for."""
+
+
+class OffloadDevice(NamedTuple):
+    """A device that layers can go to, in llama.cpp's order."""
+
+    name: str
+    free_bytes: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sizes:
+    """What of a model decides its layout."""
+
+    llm: Llm
+    tensors: tuple[Tensor, ...]
+    footprint: Footprint
+
+    @classmethod
+    def of_file(cls, file: ModelFile) -> Self:
+        """Those of a model file."""
+        return cls(file.llm, file.tensors, file.footprint)
+
+    @classmethod
+    def of(cls, llm: Llm, quant: Quant) -> Self:
+        """Those that a catalog model has in a quantisation."""
+        return cls(llm, tuple(typed(llm, quant, shapes(llm))), footprint(llm, quant))
+
+    @property
+    def counted_layers(self) -> int:
+        """Layers as `n_gpu_layers` counts them, the output excepted: those that predict further tokens included."""
+        stored = {t.layer for t in self.tensors if t.group == NO_WEIGHTS and t.layer is not None}
+        return self.llm.n_layers + len(stored)
+
+
+class Share(NamedTuple):
+    """What one device holds, bytes."""
+
+    weights: float
+    kv: float
+    state: float
+    compute: float
+    output: float
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return sum(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """Where everything lies."""
+
+    layer_devices: tuple[str, ...]
+    """Device of each layer, the output as the last one."""
+    moved: Mapping[str, str]
+    """Tensors that an override moves, and where to."""
+    shares: Mapping[str, Share]
+    """By device, the CPU first."""
+    compute_measured: bool
+    """Whether the compute buffers are llama.cpp's own figures for these settings, not computed here."""
+    twice_on_cpu: float
+    """Bytes that lie in RAM a second time where llama.cpp repacks them: a token embedding that is the output too."""
+
+
+def layout_of(
+    sizes: Sizes, settings: EngineSettings, devices: Sequence[OffloadDevice], compute: Mapping[str, float] | None = None
+) -> Layout:
+    """The layout for these settings; `compute` are compute buffers by device, as a dry run reports them."""
+    names = layer_devices(sizes.counted_layers, settings, devices)
+    moved = _moved(sizes, settings)
+    weights = _weights(sizes, names, moved)
+    scratch = compute if compute is not None else _compute(sizes, settings, names, moved)
+    caches = _by_layer(kv_bytes(sizes.footprint, settings.n_ctx, settings.kv_type_k, settings.kv_type_v,
+                                settings.n_ubatch).tolist(), names, settings.offload_kv)  # fmt: skip
+    states = _by_layer(sizes.footprint.layer_recurrent_bytes.tolist(), names, settings.offload_kv)
+    used = [CPU, *(item.name for item in devices if item.name in {*names, *moved.values()})]
+    logits = float(FLOAT_BYTES * sizes.llm.vocab_size)
+    shares = {
+        name: Share(weights.get(name, 0.0), caches.get(name, 0.0), states.get(name, 0.0), scratch.get(name, 0.0),
+                    logits if name == CPU else 0.0)
+        for name in used
+    }  # fmt: skip
+    tied = sizes.llm.tied_embeddings and names[-1] == CPU
+    twice = sizes.footprint.embedding_bytes if tied else 0.0
+    return Layout(names, moved, shares, compute is not None, twice)
+
+
+def layer_devices(n_layers: int, settings: EngineSettings, devices: Sequence[OffloadDevice]) -> tuple[str, ...]:
+    """Device of each of `n_layers` layers and of the output.
+
+    >>> layer_devices(3, EngineSettings(n_gpu_layers=2), [OffloadDevice("CUDA0", 1.0)])
+    ('CPU', 'CPU', 'CUDA0', 'CUDA0')
+    """
+    on_devices = min(settings.n_gpu_layers, n_layers + 1) if devices else 0
+    first = n_layers + 1 - on_devices
+    shares = settings.tensor_split or tuple(item.free_bytes for item in devices)
+    ends = list(accumulate(shares))
+    bounds = [end / ends[-1] for end in ends]
+    places = (bisect_right(bounds, index / on_devices) for index in range(on_devices))
+    return (CPU,) * first + tuple(devices[min(place, len(devices) - 1)].name for place in places)
+
+
+def _moved(sizes: Sizes, settings: EngineSettings) -> dict[str, str]:
+    rules = [(re.compile(override.pattern), override.device) for override in settings.all_overrides()]
+    moved: dict[str, str] = {}
+    for tensor in sizes.tensors:
+        found = next((device for pattern, device in rules if pattern.search(tensor.name)), None)
+        if found is not None and tensor.group != NO_WEIGHTS:
+            moved[tensor.name] = found
+    return moved
+
+
+def _weights(sizes: Sizes, names: Sequence[str], moved: Mapping[str, str]) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for tensor in sizes.tensors:
+        if tensor.group != NO_WEIGHTS:
+            device = moved.get(tensor.name) or _usual_device(tensor, names)
+            weights[device] = weights.get(device, 0.0) + tensor.bytes
+            if tensor.name == "token_embd.weight" and sizes.llm.tied_embeddings and names[-1] != CPU:
+                weights[names[-1]] = weights.get(names[-1], 0.0) + tensor.bytes
+    return weights
+
+
+def _usual_device(tensor: Tensor, names: Sequence[str]) -> str:
+    if tensor.layer is not None:
+        return names[tensor.layer]
+    return CPU if tensor.group == "token_embedding" else names[-1]
+
+
+def _by_layer(sizes: Sequence[float], names: Sequence[str], offload: bool) -> dict[str, float]:
+    result: dict[str, float] = {}
+    for size, name in zip(sizes, names, strict=False):
+        device = name if offload else CPU
+        result[device] = result.get(device, 0.0) + size
+    return result
+
+
+def _compute(
+    sizes: Sizes, settings: EngineSettings, names: Sequence[str], moved: Mapping[str, str]
+) -> dict[str, float]:
+    """Compute buffers by the formula: within 3 % for most architectures, see advisor/memory.py."""
+    flash = settings.flash_attn is not False
+    n_ctx = settings.n_ctx_padded
+    ubatch = min(settings.n_ubatch, n_ctx)
+    beside = any(device == CPU for device in moved.values()) or CPU in names[:-1]
+    copies = beside and settings.op_offload
+    result = {
+        name: compute_buffer_bytes(sizes.footprint, ubatch, n_ctx, flash, True, copies and not name.startswith("RPC"))
+        for name in set(names) - {CPU}
+    }
+    if result:
+        return {**result, CPU: compute_buffer_bytes(sizes.footprint, ubatch, n_ctx, flash, False, beside)}
+    inputs = FLOAT_BYTES * ubatch * sizes.footprint.hidden_size
+    return {CPU: compute_buffer_bytes(sizes.footprint, ubatch, n_ctx, flash, True) + inputs}

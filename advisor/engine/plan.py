@@ -1,0 +1,194 @@
+"""The plan for a model on a machine: of the settings that fit, those that the prediction says write fastest.
+
+Pure: what the machine is, what is free on it and what llama.cpp says of its buffers come as arguments.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from advisor.answer import Prediction
+from advisor.case import Case, case_of
+from advisor.engine.described import ModelFile
+from advisor.engine.layout import CPU, Layout
+from advisor.engine.settings import EngineSettings, LoadMode
+from advisor.knowledge import Knowledge
+from advisor.machine import Machine
+from advisor.placement import Placement
+from advisor.prediction import answers
+from advisor.scenario import Scenario
+
+UBATCHES = (512, 1024, 2048)
+"""Micro-batches considered: llama.cpp's default and larger ones, which read prompts faster where experts are in RAM."""
+LARGEST_BATCH = 2048
+"""llama.cpp's default `n_batch`. Source: common/common.h common_params (read 2026-11-25)."""
+KV_TYPES = ("f16", "q8_0")
+KV_GAIN = 1.10
+"""A narrower cache loses a little quality: it is taken where it writes this much faster, or alone fits."""
+NEARLY_ALL = 0.99
+"""Threads beyond the fewest that reach this share of the best speed only draw power: the memory is the limit."""
+SAME_SPEED = 0.999
+"""Of candidates that write this alike, the one that reads prompts fastest is taken."""
+FASTER_READING = 1.02
+"""A larger micro-batch must read this much faster to be worth its memory."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """One way to run it, with what it is predicted to do."""
+
+    case: Case
+    prediction: Prediction
+
+    @property
+    def decode(self) -> float:
+        """Predicted tok/s when writing; 0 where it cannot run."""
+        return self.prediction.decode_tok_s.p50 if self.prediction.decode_tok_s else 0.0
+
+    @property
+    def prefill(self) -> float:
+        """Predicted tok/s when reading."""
+        return self.prediction.prefill_tok_s.p50 if self.prediction.prefill_tok_s else 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """Settings, where they put everything, and what they are predicted to do."""
+
+    candidate: Candidate
+    settings: EngineSettings
+    layout: Layout
+    free_bytes: Mapping[str, float]
+    speeds_known: bool
+    """False where a device is used whose speed the catalog does not know, such as a remote one."""
+    reasons: tuple[str, ...]
+    """Why these settings, as sentences."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """What is given: the machine, what is known of speeds, the model's file where there is one, the cores to use."""
+
+    machine: Machine
+    knowledge: Knowledge
+    file: ModelFile | None
+    cores: int
+
+    def candidates(self, scenarios: Sequence[Scenario]) -> list[Candidate]:
+        """What these scenarios would do here."""
+        cases = [case_of(scenario, self.file, self.machine) for scenario in scenarios]
+        return [Candidate(*pair) for pair in zip(cases, answers(cases, self.knowledge), strict=True)]
+
+
+def choose(asked: Scenario, ground: Ground) -> tuple[Candidate, tuple[str, ...]]:
+    """The best candidate and why, `asked` leaving open what may be chosen. One that does not fit only if none does."""
+    found = ground.candidates(list(_variants(asked)))
+    best = _best(found)
+    reasons = [*_about_cache(asked, best), *_about_batches(found, best)]
+    if asked.engine.threads is None:
+        best = _fewest_threads(best, ground)
+        reasons += _about_threads(best, ground.cores)
+    return best, tuple(reasons)
+
+
+def _variants(asked: Scenario) -> Iterator[Scenario]:
+    """The same question with each cache type and micro-batch that may be chosen; what is asked for is left alone."""
+    engine = asked.engine
+    kv_types = KV_TYPES if engine.kv_type == KV_TYPES[0] else (engine.kv_type,)
+    ubatches = UBATCHES if engine.ubatch == UBATCHES[0] else (engine.ubatch,)
+    for kv_type in kv_types:
+        for ubatch in ubatches:
+            yield with_engine(asked, kv_type=kv_type, ubatch=ubatch)
+
+
+def with_engine(asked: Scenario, **fields: object) -> Scenario:
+    """The same question with other engine settings."""
+    return asked.model_copy(update={"engine": asked.engine.model_copy(update=fields)})
+
+
+def _best(candidates: Sequence[Candidate]) -> Candidate:
+    """Fastest writing; the first cache type unless another gains enough; then fastest reading, the smallest batch."""
+    fitting = [item for item in candidates if item.case.runs] or list(candidates)
+    usual_type = candidates[0].case.scenario.engine.kv_type
+    usual = [item for item in fitting if item.case.scenario.engine.kv_type == usual_type]
+    if usual and max(item.decode for item in fitting) < max(item.decode for item in usual) * KV_GAIN:
+        fitting = usual
+    top = max(item.decode for item in fitting)
+    alike = [item for item in fitting if item.decode >= top * SAME_SPEED]
+    chosen = alike[0]
+    for item in alike[1:]:
+        if item.prefill > chosen.prefill * FASTER_READING:
+            chosen = item
+    return chosen
+
+
+def _fewest_threads(best: Candidate, ground: Ground) -> Candidate:
+    """The same with as few threads as write nearly as fast as any number of them."""
+    tried = ground.candidates([with_engine(best.case.scenario, threads=n) for n in range(1, ground.cores + 1)])
+    top = max(item.decode for item in tried)
+    return next(item for item in tried if item.decode >= top * NEARLY_ALL)
+
+
+def _about_cache(asked: Scenario, best: Candidate) -> Iterator[str]:
+    kv_type = best.case.scenario.engine.kv_type
+    if kv_type != asked.engine.kv_type:
+        yield f"a {kv_type} context instead of {asked.engine.kv_type}: it leaves room for more of the model"
+
+
+def _about_batches(candidates: Sequence[Candidate], best: Candidate) -> Iterator[str]:
+    chosen = best.case.scenario.engine
+    for item in candidates:
+        engine = item.case.scenario.engine
+        other = engine.kv_type == chosen.kv_type and engine.ubatch != chosen.ubatch
+        if other and item.case.runs and item.prefill > best.prefill * FASTER_READING:
+            reading = f"read prompts at {item.prefill:,.0f} instead of {best.prefill:,.0f} tok/s"
+            yield f"-ub {engine.ubatch} would {reading} and write at {item.decode:,.1f} instead of {best.decode:,.1f}"
+
+
+def _about_threads(best: Candidate, cores: int) -> Iterator[str]:
+    threads = best.case.scenario.engine.threads or cores
+    if threads < cores:
+        yield f"{threads} of {cores} cores write as fast as all: memory is the limit; prompts are read with all {cores}"
+
+
+def settings_for(
+    case: Case, devices: Sequence[str], cores: int, free_ram_bytes: float, rpc: tuple[str, ...] = ()
+) -> tuple[EngineSettings, tuple[str, ...]]:
+    """The engine's settings for a case on these devices, and why its file is loaded in this way."""
+    engine, place = case.scenario.engine, case.placement
+    k_type, v_type = engine.kv_types
+    mode, reason = _load_mode(case, free_ram_bytes)
+    values = {
+        "n_ctx": case.scenario.context_tokens, "n_batch": max(LARGEST_BATCH, engine.ubatch),
+        "n_ubatch": engine.ubatch, "threads": engine.threads or cores, "threads_batch": max(cores, engine.threads or 1),
+        "n_gpu_layers": place.n_gpu_layers, "n_cpu_moe": place.n_cpu_moe, "kv_type_k": k_type, "kv_type_v": v_type,
+        "flash_attn": engine.flash_attn, "load_mode": mode,
+        "tensor_split": _split(place, len(devices)), "rpc": rpc,
+    }  # fmt: skip
+    return EngineSettings.model_validate(values), (reason,) if reason else ()
+
+
+def _split(place: Placement, n_devices: int) -> tuple[float, ...]:
+    """Layers of each device, so that llama.cpp splits as the placement does; empty for a single device."""
+    if n_devices < 2:
+        return ()
+    layers = [*place.layer_device.tolist(), place.output_device]
+    return tuple(float(layers.count(index)) for index in range(n_devices))
+
+
+def _load_mode(case: Case, free_ram_bytes: float) -> tuple[LoadMode, str]:
+    """How weights get into RAM. Source: llama.cpp's own advice in llama-model-loader.cpp for experts kept in RAM."""
+    if case.scenario.engine.mmap is not None:
+        return ("mmap" if case.scenario.engine.mmap else "none"), ""
+    place = case.placement
+    if place.storage_bytes > 0:
+        return "mmap", "the file is mapped: RAM does not hold all of it, and what is read often stays in it"
+    if place.n_gpu_layers and place.experts_on_cpu.any() and place.ram_bytes < free_ram_bytes:
+        return "none", "the file is not mapped: experts in RAM are read faster from memory of their own"
+    return "mmap", ""
+
+
+def used_devices(plan: Plan) -> Iterator[tuple[str, float, float | None]]:
+    """Devices that hold something, what they hold and what is free, bytes; the CPU last."""
+    names = sorted(plan.layout.shares, key=lambda name: name == CPU)
+    for name in names:
+        yield name, plan.layout.shares[name].total, plan.free_bytes.get(name)

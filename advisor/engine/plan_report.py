@@ -1,0 +1,143 @@
+"""A plan as text and as JSON: where bytes lie, predicted speeds, and the settings for three programs."""
+
+import shlex
+from collections.abc import Callable, Iterator
+from textwrap import wrap
+from typing import Any
+
+from advisor.answer import Range
+from advisor.engine.layout import CPU
+from advisor.engine.plan import Plan, used_devices
+from advisor.engine.settings import GGML_TYPES, EngineSettings
+from advisor.report import STRATEGIES, bar, number, seconds
+from catalog.units import GIB
+
+WIDTH = 80
+LOAD_MODES = {"direct-io": "dio"}
+"""Where llama.cpp's command line has another name. Source: common/arg.cpp --load-mode (read 2026-11-25)."""
+PARTS = ("weights", "kv", "state", "compute", "output")
+
+
+def report(plan: Plan, file: str, emphasis: Callable[[str], str] = str) -> str:
+    """The whole plan in lines of 80 columns; `file` is what commands call the model's file."""
+    case, guess = plan.candidate.case, plan.candidate.prediction
+    title = f"{case.llm.name} {case.quant.name} on {case.machine.name}, {plan.settings.n_ctx:,} tokens of context"
+    blocks = [[emphasis(line) for line in wrap(title, WIDTH)]]
+    if plan.speeds_known:
+        blocks[0] += [*_speeds(plan)]
+    blocks.append([emphasis("Where it lies (GiB)"), *_table(plan)])
+    points = [*plan.reasons, *(item.message for item in guess.warnings), *guess.assumptions]
+    blocks.append([emphasis("Mind"), *(line for point in points for line in _point(point))])
+    for name, text in commands(plan, file).items():
+        blocks.append([emphasis(name), *_command(text)])
+    return "\n\n".join("\n".join(lines) for lines in blocks if len(lines) > 1)
+
+
+def _speeds(plan: Plan) -> Iterator[str]:
+    guess = plan.candidate.prediction
+    if guess.decode_tok_s:
+        yield f"  Writing       {_range(guess.decode_tok_s)}"
+    if guess.prefill_tok_s:
+        prompt = f"a prompt of {guess.scenario.workload.prompt_tokens:,} tokens"
+        yield f"  Reading       {_range(guess.prefill_tok_s)}, {prompt}"
+    if guess.load_time_s is not None:
+        yield f"  Start         {seconds(guess.load_time_s)} to read the model from a cold disk"
+    yield "                In brackets: where 9 of 10 real runs should fall."
+
+
+def _range(speed: Range) -> str:
+    return f"{number(speed.p50)} tok/s ({number(speed.p05)}-{number(speed.p95)})"
+
+
+def _table(plan: Plan) -> Iterator[str]:
+    layers = plan.candidate.case.demand.footprint.n_layers
+    how = STRATEGIES[plan.candidate.case.placement.strategy].format(
+        gpu_layers=plan.settings.n_gpu_layers, layers=layers, moe=min(plan.settings.n_cpu_moe, layers)
+    )
+    yield from (f"  {line}" for line in wrap(how, WIDTH - 2))
+    yield f"  {'':<10}{'weights':>9}{'context':>9}{'states':>8}{'buffers':>9}{'all':>9}{'free':>9}"
+    for name, total, free in used_devices(plan):
+        share = plan.layout.shares[name]
+        sizes = (share.weights, share.kv, share.state, share.compute + share.output)
+        widths = (9, 9, 8, 9)
+        row = "".join(f"{size / GIB:>{width}.2f}" for size, width in zip(sizes, widths, strict=True))
+        spare = f"{free / GIB:>9.2f}  {bar(total / free)[::2]}" if free else ""
+        yield f"  {'RAM' if name == CPU else name:<10}{row}{total / GIB:>9.2f}{spare}".rstrip()
+
+
+def _point(text: str) -> list[str]:
+    return wrap(text, WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False)
+
+
+def _command(text: str) -> Iterator[str]:
+    if "\n" in text:
+        yield from (f"  {line}" for line in text.splitlines())
+        return
+    lines = wrap(text, WIDTH - 4, break_long_words=False, break_on_hyphens=False)
+    for index, line in enumerate(lines):
+        yield f"  {'  ' * (index > 0)}{line}{' ' + chr(92) if index < len(lines) - 1 else ''}"
+
+
+def commands(plan: Plan, file: str) -> dict[str, str]:
+    """The settings as llama-server, llama-bench and llama-cpp-python take them."""
+    settings, load = plan.settings, plan.candidate.case.scenario.workload
+    shared = shlex.join(["-m", file, *_shared(settings)])
+    both = settings.threads_batch not in (None, settings.threads)
+    server = f"llama-server {shared} -c {settings.n_ctx}{f' -tb {settings.threads_batch}' if both else ''}"
+    bench = f"llama-bench {shared} -p {load.prompt_tokens} -n {load.gen_tokens} -d {load.context_depth}"
+    return {"llama-server": server, "llama-bench": bench, "llama-cpp-python": python_call(settings, file)}
+
+
+def _shared(settings: EngineSettings) -> Iterator[str]:
+    """Options that llama-server and llama-bench have in common."""
+    yield from ("-ngl", str(settings.n_gpu_layers))
+    if settings.n_cpu_moe:
+        yield from ("-ncmoe", str(settings.n_cpu_moe))
+    if (settings.kv_type_k, settings.kv_type_v) != ("f16", "f16"):
+        yield from ("-ctk", settings.kv_type_k, "-ctv", settings.kv_type_v)
+    if settings.tensor_split:
+        yield from ("-ts", "/".join(f"{share:g}" for share in settings.tensor_split))
+    if settings.rpc:
+        yield from ("--rpc", ",".join(settings.rpc))
+    yield from ("-b", str(settings.n_batch), "-ub", str(settings.n_ubatch), "-t", str(settings.threads))
+    yield from ("-fa", {None: "auto", True: "on", False: "off"}[settings.flash_attn])
+    yield from ("-lm", LOAD_MODES.get(settings.load_mode, settings.load_mode))
+
+
+def python_call(settings: EngineSettings, file: str) -> str:
+    """The settings as the class `Llama` of llama-cpp-python takes them; it has none for experts kept in RAM."""
+    values = {
+        "model_path": file, "n_ctx": settings.n_ctx, "n_batch": settings.n_batch, "n_ubatch": settings.n_ubatch,
+        "n_threads": settings.threads, "n_threads_batch": settings.threads_batch or settings.threads,
+        "n_gpu_layers": settings.n_gpu_layers, "use_mmap": settings.mapped,
+        "flash_attn": settings.flash_attn is not False,
+    }  # fmt: skip
+    if (settings.kv_type_k, settings.kv_type_v) != ("f16", "f16"):
+        values |= {"type_k": GGML_TYPES[settings.kv_type_k], "type_v": GGML_TYPES[settings.kv_type_v]}
+    if settings.tensor_split:
+        values["tensor_split"] = list(settings.tensor_split)
+    lines = ["llama_cpp.Llama(", *(f"    {name}={value!r}," for name, value in values.items()), ")"]
+    if settings.n_cpu_moe:
+        lines.append("# Llama() cannot keep experts in RAM: `advisor run` can, as can the low-level API")
+    return "\n".join(lines)
+
+
+def as_data(plan: Plan, file: str) -> dict[str, Any]:
+    """The plan for other programs; sizes in bytes."""
+    guess = plan.candidate.prediction.model_dump(mode="json")
+    if not plan.speeds_known:
+        guess |= dict.fromkeys(("decode_tok_s", "prefill_tok_s", "time_to_first_token_s", "bottleneck"))
+    devices = {
+        name: {
+            **dict(zip(PARTS, plan.layout.shares[name], strict=True)), "total": total, "free": free,
+        }
+        for name, total, free in used_devices(plan)
+    }  # fmt: skip
+    return {
+        "settings": plan.settings.model_dump(mode="json"),
+        "devices": devices,
+        "layers": list(plan.layout.layer_devices),
+        "prediction": guess,
+        "reasons": list(plan.reasons),
+        "flags": commands(plan, file),
+    }

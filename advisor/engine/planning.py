@@ -1,0 +1,129 @@
+"""A plan for this machine: its parts detected, its devices and buffers told by llama.cpp, the choice made by `plan`."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from advisor.detection import Detected
+from advisor.engine.admission import check_room
+from advisor.engine.described import ModelFile, read_model_file
+from advisor.engine.layout import Layout, OffloadDevice, Sizes, layout_of
+from advisor.engine.library import how_to_install
+from advisor.engine.plan import Candidate, Ground, Plan, choose, settings_for, with_engine
+from advisor.engine.preparation import RPC, dry_run, free_memory, offload_devices
+from advisor.engine.session.messages import DeviceMemory
+from advisor.engine.settings import EngineSettings
+from advisor.engine.synthesis import Recipe
+from advisor.hardware import machine_of
+from advisor.knowledge import Knowledge
+from advisor.machine import GpuDevice, Machine
+from advisor.placement import SYSTEM_RAM_BYTES
+from advisor.scenario import Scenario
+from catalog.llms import Llm
+from catalog.quants import Quant
+
+TRIES = 8
+"""Steps of layers or experts taken off a device whose measured buffers turn out larger than the formula's."""
+SMALL_CONTEXT = 512
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Here:
+    """This machine now: its parts with the memory that is free, and what llama.cpp can offload to."""
+
+    machine: Machine
+    devices: tuple[DeviceMemory, ...]
+    cores: int
+    speeds_known: bool
+    notes: tuple[str, ...]
+
+
+def look_around(path: Path, found: Detected, scenario: Scenario, rpc: tuple[str, ...]) -> Here:
+    """What there is to plan with; `path` is any model file, which llama.cpp needs to start. Raises as `Session`."""
+    devices = dry_run(path, EngineSettings(n_ctx=SMALL_CONTEXT, rpc=rpc)).devices
+    machine = machine_of(scenario.hardware, scenario.engine.backend)
+    offload = offload_devices(devices)
+    remote = any(item.backend == RPC for item in devices)
+    gpus, known, notes = _gpus(machine, offload, remote)
+    free = free_memory(devices)["CPU"]
+    ram = machine.ram if machine.unified else replace(machine.ram, capacity_bytes=free + SYSTEM_RAM_BYTES)
+    backend = machine.backend if gpus and known else "rpc" if gpus else "cpu"
+    cores = found.cores or machine.cpu.cores
+    return Here(replace(machine, gpus=gpus, ram=ram, backend=backend), devices, cores, known, notes)
+
+
+def _gpus(
+    machine: Machine, offload: Sequence[OffloadDevice], remote: bool
+) -> tuple[tuple[GpuDevice, ...], bool, tuple[str, ...]]:
+    """A card for each device of llama.cpp with the memory that is free on it; whether its speed is known."""
+    cards = machine.gpus
+    if not offload:
+        if not cards:
+            return (), True, ()
+        names = ", ".join(dict.fromkeys(card.name for card in cards))
+        return (), True, (f"llama.cpp here cannot use {names}: it was built without; {how_to_install(anew=True)}",)
+    if not remote and len(cards) == len(offload):
+        pairs = zip(cards, offload, strict=True)
+        return tuple(replace(card, vram_bytes=device.free_bytes) for card, device in pairs), True, ()
+    note = "no speed is predicted: what the remote device is made of is not known" if remote else (
+        f"no speed is predicted: llama.cpp has {len(offload)} devices and the catalog knows {len(cards)} of them"
+    )  # fmt: skip
+    return tuple(_unknown(device, machine) for device in offload), False, (note,)
+
+
+def _unknown(device: OffloadDevice, machine: Machine) -> GpuDevice:
+    """A device of which only the memory is known: what is placed on it depends on nothing else."""
+    return GpuDevice(
+        name=device.name, maker="unknown", architecture="unknown", form="desktop", vram_bytes=device.free_bytes,
+        bandwidth_gb_s=machine.ram.bandwidth_gb_s, fp16_tflops=1.0, link_gb_s=1.0,
+    )  # fmt: skip
+
+
+def plan_here(
+    path: Path, here: Here, asked: Scenario, file: ModelFile | None, knowledge: Knowledge, rpc: tuple[str, ...] = ()
+) -> Plan:
+    """The plan for the model whose file, or a stand-in of it, lies at `path`; `file` where its own sizes are to count.
+
+    Raises `InputError` where nothing fits.
+    """
+    ground = Ground(here.machine, knowledge, file, here.cores)
+    sizes = Sizes.of_file(file or read_model_file(path))
+    best, reasons = choose(asked, ground)
+    offload, free = offload_devices(here.devices), free_memory(here.devices)
+    for _ in range(TRIES):
+        settings, why = settings_for(best.case, [item.name for item in offload], here.cores, free["CPU"], rpc)
+        layout = layout_of(sizes, settings, offload, dry_run(path, settings).compute)
+        easier = _easier(best, layout, free)
+        if easier is None:
+            break
+        best, _ = choose(with_engine(asked, n_gpu_layers=easier[0], n_cpu_moe=easier[1]), ground)
+    check_room(layout, free, settings)
+    return Plan(best, settings, layout, free, here.speeds_known, (*here.notes, *reasons, *why))
+
+
+def _easier(best: Candidate, layout: Layout, free: dict[str, float]) -> tuple[int, int] | None:
+    """Fewer layers or experts on the devices where they are over full, None where all fits or nothing can be moved."""
+    over = [
+        name for name, share in layout.shares.items() if name != "CPU" and share.total > free.get(name, share.total)
+    ]
+    place = best.case.placement
+    if not over or not place.n_gpu_layers:
+        return None
+    n_layers = best.case.demand.footprint.n_layers
+    if best.case.demand.footprint.n_experts and place.n_cpu_moe < n_layers:
+        return place.n_gpu_layers, place.n_cpu_moe + 1
+    return place.n_gpu_layers - 1, place.n_cpu_moe
+
+
+@contextmanager
+def stand_in(llm: Llm, quant: Quant) -> Iterator[Path]:
+    """A file with the header of a catalog model and no weights (a hole in the disk): enough for a dry run."""
+    recipe = Recipe(llm, quant)
+    with tempfile.TemporaryDirectory(prefix="advisor-") as folder:
+        path = Path(folder) / f"{llm.id}-{quant.name}.gguf"
+        path.write_bytes(recipe.header)
+        os.truncate(path, recipe.size_bytes)
+        yield path
