@@ -30,10 +30,10 @@ ROBUST_FROM = 0.35
 """Residuals beyond so many noise deviations pull like a Huber loss, linearly: nearly a fit of medians."""
 CROWDING = 0.15
 """Weights fall with this power of the rows that a machine has."""
-MOST_ROUNDS = 12
+MOST_ROUNDS = 40
 EVALUATIONS = 4
 """Rounds of robust weights, and evaluations of the physics within each."""
-CONVERGED = 1e-4
+CONVERGED = 1e-5
 """Relative gain of a round below which the fit ends."""
 INFORMED = 0.97
 """Standard error, as a part of the prior's deviation, below which a run has informed a parameter."""
