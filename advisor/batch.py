@@ -1,12 +1,16 @@
-"""Many questions: a JSON line in, a JSON line out, in the same order. A bad line costs its answer, never the batch."""
+"""Many questions: a JSON line in, a JSON line out, in the same order. A bad line costs its answer, never the batch.
+
+`worked_out` and `answered` serve the command line and the JSON API alike.
+"""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from pydantic import ValidationError
 
+from advisor.answer import Prediction
 from advisor.case import Case, case_of
 from advisor.complaints import complaint
 from advisor.errors import InputError
@@ -29,9 +33,11 @@ ECHOED_CHARACTERS: Final = 2000
 class BadLine(ValueError):
     """A line that cannot be answered, with what can be given back of it: the parsed value, or else the text."""
 
-    def __init__(self, code: str, message: str, text: str, value: Any = None) -> None:
+    def __init__(
+        self, code: str, message: str, text: str = "", value: Any = None, nearest: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(message)
-        self.code, self.message, self.text, self.value = code, message, text, value
+        self.code, self.message, self.text, self.value, self.nearest = code, message, text, value, nearest
 
     def line(self) -> str:
         """The error as a line of JSON."""
@@ -60,10 +66,33 @@ def is_error(line: str) -> bool:
 
 
 def _answered(lines: list[bytes], knowledge: Knowledge, read_file: FileReader | None) -> Iterator[str]:
-    worked = [_case(line, read_file) for line in lines]
-    found = iter(answers([item for item in worked if isinstance(item, Case)], knowledge))
-    for item in worked:
-        yield _one_line(next(found).model_dump_json()) if isinstance(item, Case) else item.line()
+    return answered([_case(line, read_file) for line in lines], knowledge)
+
+
+def answered(
+    items: Sequence[Case | BadLine], knowledge: Knowledge, told: Callable[[BadLine], BadLine] = lambda bad: bad
+) -> Iterator[str]:
+    """The JSON of each prediction or error, evaluated as arrays; `told` may put errors into other words."""
+    found = iter(_together([item for item in items if isinstance(item, Case)], knowledge))
+    for item in items:
+        answer = next(found) if isinstance(item, Case) else item
+        yield told(answer).line() if isinstance(answer, BadLine) else _one_line(answer.model_dump_json())
+
+
+def _together(cases: list[Case], knowledge: Knowledge) -> Sequence[Prediction | BadLine]:
+    """Predictions of cases evaluated as arrays; where that fails, of each by itself."""
+    try:
+        return answers(cases, knowledge)
+    except Exception as error:  # noqa: BLE001 - one line's defect must not take the others' answers along
+        if len(cases) > 1:
+            return [item for case in cases for item in _together([case], knowledge)]
+        return [_defect(error, cases[0].scenario.model_dump(mode="json"), "")]
+
+
+def _defect(error: Exception, value: Any, text: str) -> BadLine:
+    bad = BadLine("internal_error", f"this could not be worked out ({type(error).__name__}: {error})", text, value)
+    bad.__cause__ = error
+    return bad
 
 
 def _one_line(text: str) -> str:
@@ -74,20 +103,24 @@ def _one_line(text: str) -> str:
 def _case(line: bytes, read_file: FileReader | None) -> Case | BadLine:
     try:
         text = _text(line)
-        value = _object(text)
+        return worked_out(_object(text), read_file, text)
     except BadLine as bad:
         return bad
+
+
+def worked_out(value: Any, read_file: FileReader | None = None, text: str = "") -> Case | BadLine:
+    """A parsed question worked out up to the physics, or why it cannot be; `text` is what it was parsed from."""
     try:
         scenario = Scenario.model_validate(value)
         return case_of(scenario, _file(scenario, read_file))
     except ValidationError as error:
         return BadLine("invalid_scenario", complaint(error, Scenario), text, value)
     except UnknownName as error:
-        return BadLine("ambiguous_name" if error.ambiguous else "unknown_name", str(error), text, value)
+        return BadLine("ambiguous_name" if error.ambiguous else "unknown_name", str(error), text, value, error.nearest)
     except InputError as error:
         return BadLine("invalid_input", str(error), text, value)
     except Exception as error:  # noqa: BLE001 - one line's defect must not take the others' answers along
-        return BadLine("internal_error", f"this could not be worked out ({type(error).__name__}: {error})", text, value)
+        return _defect(error, value, text)
 
 
 def _file(scenario: Scenario, read_file: FileReader | None) -> "ModelFile | None":

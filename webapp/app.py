@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from webapp.pages import compare, evidence, explore, find, machine
+from webapp.views import compare, evidence, explore, find, machine
 
 PAGES = (
     ("Find a build", "", find.page),

@@ -13,6 +13,7 @@ from advisor.recommendation import RankedBuild
 from advisor.report import STAGES, number, seconds
 from catalog.measured import PublicRun
 from catalog.units import GIB
+from webapp.described import Parts
 from webapp.words import age, price_dates
 
 Row = dict[str, Any]
@@ -58,6 +59,18 @@ def _ranked(build: RankedBuild, day: date) -> Row:
     }  # fmt: skip
 
 
+def parts_text(build: RankedBuild) -> str:
+    """The build in one line, as `described` reads it."""
+    hardware = build.prediction.scenario.hardware
+    ram = hardware.ram
+    if hardware.machine:
+        return Parts(machine=hardware.machine, ram=f"{ram.gb:g}GB" if ram.gb else "").text
+    memory = f"{ram.type}-{ram.mt_s} {ram.gb:g}GB"
+    cards = sum(gpu.count for gpu in hardware.gpus)
+    gpu = hardware.gpus[0].name if hardware.gpus else ""
+    return Parts(gpu=gpu, cpu=hardware.cpu or "", ram=memory, cards=cards or 1).text
+
+
 def points(builds: Sequence[RankedBuild], opened: str) -> list[Row]:
     """Points of the price and speed chart."""
     return [
@@ -97,6 +110,15 @@ def stages(prediction: Prediction, name: str = "one token") -> list[Row]:
         }
         for order, stage in enumerate(prediction.breakdown)
     ]  # fmt: skip
+
+
+def waterfall(prediction: Prediction) -> list[Row]:
+    """The time of a token as one stage after the other, in milliseconds."""
+    rows, start = [], 0.0
+    for row in stages(prediction):
+        rows.append({"part": row["part"], "start": start, "end": start + row["size"], "said": row["said"]})
+        start += row["size"]
+    return rows
 
 
 def stage_words(prediction: Prediction) -> list[str]:

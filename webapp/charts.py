@@ -4,11 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from webapp import palette
+from webapp.explorer import OVERFULL
 
 Spec = dict[str, Any]
 Row = Mapping[str, Any]
 PRICES = (200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000, 7000, 10000, 15000)
 SPEEDS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000)
+WIDE_SPAN = 3.0
+"""Prices that differ by more are shown on a logarithmic axis."""
 PICK = "pick"
 """Name of the selection of a point."""
 
@@ -18,9 +21,7 @@ def price_speed(rows: Sequence[Row]) -> Spec:
 
     Rows: name, price, speed, low, high, kind, front, open.
     """
-    x = {"field": "price", "type": "quantitative", "title": "Price of the whole computer (USD)",
-         "scale": {"type": "log", "nice": False, "padding": 24},
-         "axis": {"values": list(PRICES), "format": "$,.0f"}}  # fmt: skip
+    x = {"field": "price", "type": "quantitative", "title": "Price of the whole computer (USD)"} | _price_axis(rows)
     y = {"field": "speed", "type": "quantitative", "title": "Writing speed (tok/s) and 90 % range",
          "scale": {"type": "log", "nice": False, "padding": 12}, "axis": {"values": list(SPEEDS)}}  # fmt: skip
     return {
@@ -28,6 +29,15 @@ def price_speed(rows: Sequence[Row]) -> Spec:
         "height": 400,
         "layer": [_ranges(x, y), _front(x, y), _open(x, y), _points(x, y)],
     }
+
+
+def _price_axis(rows: Sequence[Row]) -> Spec:
+    """Logarithmic where prices differ much, else linear: ticks of a short logarithmic axis are too few."""
+    prices = [row["price"] for row in rows]
+    if prices and max(prices) > WIDE_SPAN * min(prices):
+        return {"scale": {"type": "log", "nice": False, "padding": 24},
+                "axis": {"values": list(PRICES), "format": "$,.0f"}}  # fmt: skip
+    return {"scale": {"zero": False, "nice": False, "padding": 24}, "axis": {"format": "$,.0f", "tickCount": 6}}
 
 
 def _ranges(x: Spec, y: Spec) -> Spec:
@@ -76,28 +86,54 @@ def _tip(field: str, title: str, form: str | None) -> Spec:
     return plain | {"type": "quantitative", "format": form} if form else plain | {"type": "nominal"}
 
 
-def stacked(rows: Sequence[Row], colours: Mapping[str, str], unit: str, height: int = 90) -> Spec:
-    """One bar per `bar`, made of `part`s of some `size`; the parts in the order of the rows.
+def waterfall(rows: Sequence[Row], colours: Mapping[str, str], unit: str) -> Spec:
+    """Parts of a whole one after the other, each on a line of its own. Rows: part, start, end, said."""
+    parts = [row["part"] for row in rows]
+    y = {"field": "part", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 160}}
+    colour = {"field": "part", "legend": None,
+              "scale": {"domain": parts, "range": [colours.get(part, palette.GREY) for part in parts]}}  # fmt: skip
+    bars = {
+        "mark": {"type": "bar", "height": {"band": 0.7}},
+        "encoding": {
+            "x": {"field": "start", "type": "quantitative", "title": unit}, "x2": {"field": "end"}, "y": y,
+            "color": colour, "tooltip": [_tip("part", "What", None), _tip("said", "Takes", None)],
+        },
+    }  # fmt: skip
+    return {"data": {"values": list(rows)}, "height": 26 * len(rows) + 50, "layer": [bars]}
 
-    Rows: bar, part, size, order, said (the size in words).
-    """
+
+def stacked(rows: Sequence[Row], colours: Mapping[str, str], unit: str) -> Spec:
+    """One bar per `bar`, made of `part`s in the order of the rows. Rows: bar, part, size, order, said."""
     parts = list(dict.fromkeys(row["part"] for row in rows))
-    return {
-        "data": {"values": list(rows)},
-        "height": height,
-        "mark": {"type": "bar", "stroke": "#808080", "strokeWidth": 0.5},
+    bars = {
+        "mark": {"type": "bar", "height": {"band": 0.6}},
         "encoding": {
             "x": {"field": "size", "type": "quantitative", "title": unit, "stack": "zero"},
-            "y": {"field": "bar", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 120}},
+            "y": {"field": "bar", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 150}},
             "order": {"field": "order", "type": "quantitative"},
             "color": {
                 "field": "part", "sort": None,
                 "scale": {"domain": parts, "range": [colours.get(part, palette.GREY) for part in parts]},
-                "legend": {"title": None, "orient": "bottom", "columns": 3, "labelLimit": 220},
+                "legend": {"title": None, "orient": "top", "columns": 2, "labelLimit": 140},
             },
-            "tooltip": [_tip("part", "What", None), _tip("said", "Size", None)],
+            "tooltip": [_tip("bar", "Build", None), _tip("part", "What", None), _tip("said", "Takes", None)],
         },
     }  # fmt: skip
+    bar_count = len({row["bar"] for row in rows})
+    return {"data": {"values": list(rows)}, "height": 44 * bar_count + 150, "layer": [bars]}
+
+
+def speeds(rows: Sequence[Row], title: str) -> Spec:
+    """Speeds side by side as bars with their 90 % ranges. Rows: name, speed, low, high."""
+    y = {"field": "name", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 150}}
+    x = {"type": "quantitative", "title": title}
+    tip = [_tip("name", "Build", None), _tip("speed", "tok/s", ".1f"), _tip("low", "at least", ".1f"),
+           _tip("high", "at most", ".1f")]  # fmt: skip
+    bars = {"mark": {"type": "bar", "color": palette.BLUE, "height": {"band": 0.5}},
+            "encoding": {"y": y, "x": x | {"field": "speed"}, "tooltip": tip}}  # fmt: skip
+    ranges = {"mark": {"type": "rule", "color": palette.VERMILLION, "strokeWidth": 3},
+              "encoding": {"y": y, "x": x | {"field": "low"}, "x2": {"field": "high"}, "tooltip": tip}}  # fmt: skip
+    return {"data": {"values": list(rows)}, "height": 44 * len(rows) + 50, "layer": [bars, ranges]}
 
 
 def memory(rows: Sequence[Row]) -> Spec:
@@ -115,7 +151,7 @@ def memory(rows: Sequence[Row]) -> Spec:
 
 def sweep(rows: Sequence[Row], x_title: str, *, log_x: bool = False, ticks: Sequence[float] = ()) -> Spec:
     """Speed along one quantity as lines with their 90 % ranges as bands. Rows: x, speed, low, high, line."""
-    lines = list(dict.fromkeys(row["line"] for row in rows))
+    lines = sorted({row["line"] for row in rows}, key=lambda line: (line == OVERFULL, line))
     x: Spec = {"field": "x", "type": "quantitative", "title": x_title,
                "scale": {"type": "log", "base": 2, "nice": False} if log_x else {"zero": False, "nice": False},
                "axis": {"values": list(ticks), "labelOverlap": True} if ticks else {}}  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
+from advisor.answer import Prediction
 from webapp import links, resources
 from webapp.glossary import HINTS
 from webapp.words import thousands
@@ -62,6 +63,23 @@ def go(state: links.State) -> None:
     """Show another state of the same view: for callbacks of buttons."""
     st.query_params.from_dict(links.write(state))
     put(state)
+
+
+def compare(text: str, answer: Prediction) -> None:
+    """Put a build on the page that compares, for the question that it was predicted for."""
+    where = f"{links.CompareState.__name__}:link"
+    before, _ = links.read(links.CompareState, st.session_state.get(where, {}))
+    builds = tuple(dict.fromkeys((*before.build, text)))[-links.MOST_COMPARED :]
+    after = before.model_copy(
+        update={
+            "build": builds,
+            "model": answer.model,
+            "quant": answer.quant,
+            "context": answer.scenario.context_tokens,
+        }
+    )
+    st.session_state[where] = links.write(after)
+    st.toast(f"{len(builds)} to compare: see the page Compare", icon=":material/compare_arrows:")
 
 
 def choose(kind: type[links.State], field: str, label: str, options: Sequence[Any], **more: Any) -> None:

@@ -83,7 +83,10 @@ class ExploreState(State):
     gpu: Name = "RTX 3060 12GB"
     cpu: Name = "Ryzen 7 5800X"
     ram: Name = "DDR4-3600 2x32"
+    whole: Name = ""
     context: Tokens = CONTEXT_TOKENS
+    speed: Literal["decode", "prefill"] = "decode"
+    """Which speed the sweeps show."""
 
 
 class CompareState(State):
@@ -106,6 +109,8 @@ class EvidenceState(State):
     backend: Names = ()
     model: Names = ()
     verdict: Names = ()
+    runs: bool = False
+    """Whether every measured run is shown: takes a while once."""
 
 
 S = TypeVar("S", bound=State)
@@ -140,6 +145,6 @@ def write(state: State) -> dict[str, list[str]]:
 
 
 def _text(value: object) -> str:
-    if value is None:
+    if value is None or value is False:
         return ""
     return f"{value:.12g}" if isinstance(value, float) else str(value)

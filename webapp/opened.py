@@ -8,7 +8,7 @@ from advisor.answer import Prediction
 from advisor.build_words import LIMITS as SHORT_LIMITS
 from advisor.recommendation import RankedBuild
 from advisor.report import LIMITS, STAGES, STRATEGIES, number, seconds
-from webapp import build_rows, charts, palette, resources, tables
+from webapp import build_rows, charts, controls, palette, resources, tables
 from webapp.described import DescribedBuild
 from webapp.glossary import TERMS
 from webapp.words import plain, price_dates, sentence, thousands
@@ -27,6 +27,7 @@ def build(found: RankedBuild) -> None:
     with right:
         memory(found.prediction)
     parts(found)
+    compared(found)
     swap = build_rows.next_dollars(found)
     st.markdown(f"**What the next dollars buy:** {plain(swap or 'no single swap gains a tenth of the speed')}")
     commands(found.prediction, found.predict_command)
@@ -104,7 +105,7 @@ def token_time(answer: Prediction) -> None:
     """The time of one token as a bar."""
     words = build_rows.stage_words(answer)
     st.markdown("**Where the time of a token goes**")
-    spec = charts.stacked(build_rows.stages(answer, " "), COLOURS, "milliseconds per token", 110)
+    spec = charts.waterfall(build_rows.waterfall(answer), COLOURS, "milliseconds per token")
     st.vega_lite_chart(spec, alt=f"Time of one token by stage: {'; '.join(words)}")
     limit = SHORT_LIMITS.get(answer.bottleneck or "", "")
     st.caption(plain(f"Longest stage: {limit}. {'; '.join(words)}."))
@@ -134,6 +135,15 @@ def parts(found: RankedBuild) -> None:
     st.markdown("**Parts and prices**")
     tables.parts(build_rows.parts(found, resources.today()))
     st.caption(plain(f"Together ${found.price_usd:,.2f}. Check prices before you buy: quotes age."))
+
+
+def compared(found: RankedBuild) -> None:
+    """Put the build beside others on the page that compares."""
+    text = build_rows.parts_text(found)
+    st.button(
+        "Add to comparison", icon=":material/compare_arrows:", on_click=controls.compare, args=(text, found.prediction),
+        help="Up to four builds stand side by side on the page Compare.",
+    )  # fmt: skip
 
 
 def commands(answer: Prediction, predict_command: str) -> None:

@@ -3,28 +3,42 @@
 from collections.abc import Mapping
 from datetime import date
 from functools import cache, lru_cache
+from threading import Lock
+from typing import Any
 
+from advisor.answer import Prediction
 from advisor.capacity import Capacity, capacity_of
 from advisor.case import Case, case_of
+from advisor.detection import Detected, detect
 from advisor.knowledge import Knowledge, load
 from advisor.nearest import described as run_like
 from advisor.nearest import nearest
 from advisor.ownership import Owned, owned_parts
+from advisor.prediction import predict
 from advisor.pricing import Choice
 from advisor.recommendation import Recommendation, recommend_from
-from advisor.scenario import Scenario
+from advisor.scenario import Hardware, Scenario
 from advisor.stock import Stock, stock_of
 from advisor.wish import Wish
 from catalog import tables
 from catalog.measured import PublicRun
+from catalog.names.cpus import resolve_cpu
+from catalog.names.resolution import UnknownName
+from webapp import explorer, ladder
+from webapp.calibrated import knowledge_with, profile_from
 from webapp.described import DescribedBuild, described
+from webapp.evidence_rows import Measured
 from webapp.links import FindState
 from webapp.own_prices import read_prices, with_prices
+from webapp.readiness import readiness
 from webapp.remembering import RememberingSearch
 
 Texts = tuple[str, ...]
+Row = dict[str, Any]
 SEARCHES = 6
 """Searches kept; each holds some thousand builds with their predictions, about 30 MB."""
+
+_COMPARING = Lock()
 
 
 def today() -> date:
@@ -107,11 +121,89 @@ def nearby(scenario: Scenario) -> tuple[PublicRun, ...]:
     return tuple(nearest(run_like(case(scenario)), tables.public_runs()))
 
 
+@lru_cache(maxsize=32)
+def quant_matrix(scenario: Scenario) -> tuple[Row, ...]:
+    """One row per quantisation of a scenario."""
+    return tuple(explorer.matrix(scenario, knowledge()))
+
+
+@lru_cache(maxsize=128)
+def swept(scenario: Scenario, along: str, speed: explorer.Speed) -> tuple[str, tuple[Row, ...]]:
+    """The rows of a sweep, with the setting's name where it is one of offloads."""
+    if along == "offloads":
+        name, pairs = explorer.offloads(scenario)
+        return name, tuple(explorer.sweep(pairs, speed, knowledge()))
+    pairs = {"contexts": explorer.contexts, "ram": explorer.ram_speeds, "links": explorer.links}[along](scenario)
+    return along, tuple(explorer.sweep(pairs, speed, knowledge()))
+
+
+@lru_cache(maxsize=32)
+def models_on(hardware: Hardware, context: int, known: Knowledge) -> tuple[Row, ...]:
+    """What a machine does with every model."""
+    return tuple(readiness(hardware, context, known))
+
+
+@lru_cache(maxsize=32)
+def upgrades(
+    model: str, hardware: Hardware, context: int, condition: Choice, known: Knowledge
+) -> tuple[ladder.Rung, ...]:
+    """The upgrade ladder of a machine. Raises `InputError` for whole machines."""
+    return tuple(ladder.ladder(model, hardware, context, stock(condition, (), (), today()), known))
+
+
+@lru_cache(maxsize=8)
+def calibrated(profile: bytes, hardware: Hardware) -> Knowledge:
+    """The shipped knowledge with an uploaded profile over it. Raises `InputError` for a damaged or foreign one."""
+    return knowledge_with(profile_from(profile), hardware, knowledge())
+
+
+@lru_cache(maxsize=256)
+def prediction(scenario: Scenario, known: Knowledge) -> Prediction:
+    """What a scenario will do. Raises `InputError` and `UnknownName`."""
+    return predict(scenario, known)
+
+
+@cache
+def cpu_named(text: str) -> str:
+    """The catalog's name of a processor as a system tells it; "" where the catalog lacks it."""
+    try:
+        return resolve_cpu(text).row.name
+    except UnknownName:
+        return ""
+
+
+@cache
+def this_machine() -> Detected:
+    """The computer that the server runs on: that of the visitor, as only it can reach the pages."""
+    return detect()
+
+
+@cache
+def _measured() -> tuple[Measured, ...]:
+    from webapp.comparisons import measured as compared
+
+    return compared()
+
+
+def measured() -> tuple[Measured, ...]:
+    """Every measured run beside its prediction: half a minute once; a second visitor waits for the first."""
+    with _COMPARING:
+        return _measured()
+
+
+@cache
+def claims() -> tuple[Row, ...]:
+    """The article's claims with verdicts."""
+    from webapp.comparisons import claims as judged
+
+    return judged(knowledge())
+
+
 def warm() -> None:
     """Read the tables, rank the first visitor's question and import what draws it, before the first visitor comes."""
     from importlib import import_module
 
     ranking(FindState().wish(), ())
-    for name in ("pandas", "pyarrow", "webapp.pages.find", "webapp.pages.explore", "webapp.pages.compare"):
+    for name in ("pandas", "pyarrow", "webapp.views.find", "webapp.views.explore", "webapp.views.compare"):
         import_module(name)
     tables.public_runs()

@@ -6,9 +6,11 @@ from typing import Any
 import streamlit as st
 
 from webapp.glossary import TERMS
+from webapp.readiness import AGENT_HINT, READING_HINT
 
 Row = dict[str, Any]
 ROW_HEIGHT = 36
+PERCENTS = ("Slowest of 9 in 10", "Fastest of 9 in 10", "Typical error", "Within 20 %", "Inside the range", "Error")
 
 
 def _columns() -> dict[str, Any]:
@@ -23,6 +25,22 @@ def _columns() -> dict[str, Any]:
         "Longest context": st.column_config.TextColumn("Longest context", help=TERMS["Longest context"]),
         "Power": number("Power", format="%.0f W", help=TERMS["Power"]),
         "Best for its price": st.column_config.TextColumn("Best for its price", help=TERMS["Pareto front"]),
+        "For reading": st.column_config.TextColumn("For reading", help=READING_HINT),
+        "For agents": st.column_config.TextColumn("For agents", help=AGENT_HINT),
+        "Gain": number("Gain", format="+%.0f %%", help="Writing speed over the machine as it is."),
+        **{name: number(name, format="%.0f %%") for name in PERCENTS},
+        "Measured": number("Measured tok/s", format="%.3g"),
+        "Predicted": number("Predicted tok/s", format="%.3g"),
+        "Low": number("at least", format="%.3g"),
+        "High": number("at most", format="%.3g"),
+        "Bits per weight": number("Bits per weight", format="%.2f"),
+        "Size GiB": number("Size GiB", format="%.1f", help=TERMS["GiB"]),
+        "VRAM floor GiB": number("VRAM floor", format="%.1f GiB", help="Least VRAM, with all experts in RAM."),
+        "VRAM for all GiB": number("VRAM for all", format="%.1f GiB", help="VRAM that holds model and context."),
+        "RAM floor GiB": number("RAM floor", format="%.1f GiB", help="Least RAM that keeps the disk out of it."),
+        "n_cpu_moe": number("n_cpu_moe", help=TERMS["n_cpu_moe"]),
+        "KL divergence": number("KL divergence", format="%.4f", help=TERMS["KL divergence"]),
+        "Perplexity": number("Perplexity", format="%.1f %%", help="Rise over the original's: 0 is no loss."),
         "Link": link("Link", display_text="open", help="The page that states it."),
         "At context": number("At context", format="localized", help="Tokens already in view when it was measured."),
     }
@@ -35,7 +53,7 @@ def show(rows: Sequence[Row], alt: str, **more: Any) -> Any:
     tall = min(len(rows), 12) * ROW_HEIGHT + ROW_HEIGHT + 4
     return st.dataframe(
         list(rows), hide_index=True, column_config=config | more.pop("column_config", {}), alt=alt,
-        row_height=ROW_HEIGHT, height=more.pop("height", tall), **more,
+        row_height=ROW_HEIGHT, placeholder="", height=more.pop("height", tall), **more,
     )  # fmt: skip
 
 

@@ -81,9 +81,7 @@ def address_of(host: str) -> str:
     try:
         found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
     except (OSError, UnicodeError):
-        raise RemoteError(
-            f"no IPv4 address is known for the host {host!r}: give an address such as 192.168.1.20"
-        ) from None
+        raise RemoteError(f"no IPv4 address is known of the host {host!r}: give one, such as 192.168.1.20") from None
     return str(found[0][4][0])
 
 

@@ -26,6 +26,7 @@ START_S: Final = 60.0
 _STOP_S: Final = 5.0
 _POLL_S: Final = 0.02
 _FREE: Final = Endpoint(LOOPBACK, 0)
+_MODULE: Final = (sys.executable, "-m", "advisor.engine.serving")
 
 
 class RpcMissing(RemoteError):
@@ -99,8 +100,7 @@ def connect(endpoint: Endpoint) -> tuple[str, ...]:
     engine = require_engine()
     rpc_function(engine, "add_server")
     protocol = protocol_at(endpoint)
-    trial = subprocess.run([*_MODULE, "try", str(endpoint)], capture_output=True, check=False, timeout=START_S)
-    if trial.returncode:
+    if not _usable(endpoint):
         raise RemoteError(
             f"the RPC server at {endpoint} speaks version {protocol} of the protocol and llama.cpp here cannot use it: "
             f"run the same version of llama-cpp-python ({engine.version} here) on both hosts"
@@ -149,6 +149,15 @@ def exposure(endpoint: Endpoint) -> str | None:
     )
 
 
+def _usable(endpoint: Endpoint) -> bool:
+    """Whether a process that registers the server's devices lives on."""
+    trial = [*_MODULE, "try", str(endpoint)]
+    try:
+        return subprocess.run(trial, capture_output=True, check=False, timeout=START_S).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
 def _checked(threads: int | None) -> int:
     """The number of threads, the physical cores if not given."""
     most = psutil.cpu_count() or 1
@@ -177,9 +186,6 @@ def _refusal(at: Endpoint, error: OSError) -> str:
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{at.host} is no address of this computer: take one of its own, {LOOPBACK}, or 0.0.0.0 for all of them"
     return f"nothing may listen at {at} ({error.strerror}): take another port, above 1023"
-
-
-_MODULE: Final = (sys.executable, "-m", "advisor.engine.serving")
 
 
 def _child(arguments: Sequence[str], log: IO[str] | IO[bytes]) -> "subprocess.Popen[bytes]":

@@ -1,5 +1,6 @@
 """What the tests of the engine share: a device behind an RPC server, and a small real model."""
 
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -7,6 +8,15 @@ from pathlib import Path
 import pytest
 
 from advisor.engine.remote import RpcServer
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _closed_files() -> Iterator[None]:
+    """llama_cpp leaves two files on /dev/null open, which Python would tell of as it ends."""
+    yield
+    if utilities := sys.modules.get("llama_cpp._utils"):
+        utilities.outnull_file.close()
+        utilities.errnull_file.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The devices of llama.cpp: what is listed, with what memory, and which card is which device."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,8 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from advisor.engine.devices import Device, Kind, card_of, list_devices
-from advisor.engine.library import require_engine
+from advisor.engine.devices import Device, Kind, card_of
 from advisor.engine.nvml import NvidiaCard
 
 ROOT = Path(__file__).parents[2]
@@ -32,27 +32,21 @@ def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_processor_is_a_device_with_the_memory_of_this_computer() -> None:
-    device = next(device for device in list_devices() if device.name == "CPU")
+    result = ran("--json")
+    assert (result.returncode, result.stderr) == (0, "")
+    told = json.loads(result.stdout)
+    assert set(told) == {"devices", "nvml"}
+    device = next(found for found in map(Device.model_validate, told["devices"]) if found.name == "CPU")
     assert (device.kind, device.backend, device.pci_id, device.nvml) == (Kind.CPU, "CPU", None, None)
     assert device.total_bytes <= psutil.virtual_memory().total
     # llama.cpp itself would say that all is free: something runs on every computer, this test at least.
     assert 0 < device.free_bytes < psutil.virtual_memory().total
 
 
-def test_json_is_alone_on_standard_output_and_complete() -> None:
-    result = ran("--json")
-    assert result.returncode == 0
-    assert result.stderr == ""
-    told = json.loads(result.stdout)
-    assert [Device.model_validate(device).name for device in told["devices"]] == list(require_engine().device_names())
-    assert set(told["nvml"]) == {"driver", "cards", "absent"}
-
-
 def test_text_names_each_device_with_its_memory() -> None:
     result = ran()
-    assert result.returncode == 0
-    assert "CPU: " in result.stdout
-    assert "GiB free" in result.stdout
+    assert (result.returncode, result.stderr) == (0, "")
+    assert re.search(r"^CPU: .+, cpu by CPU, \d+\.\d of \d+\.\d GiB free$", result.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("backend", ["CUDA", "Vulkan"])

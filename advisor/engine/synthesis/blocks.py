@@ -80,12 +80,21 @@ def _unit_spread(type_name: str) -> float:
 
 
 def _random_bytes(type_name: str, count: int, rng: np.random.Generator) -> Bytes:
+    """Integers as they come, but each part of a block has its scale as its minimum too, so that all parts centre on 0.
+
+    Parts of other means would be like the parts of the embedding, whose products would add up.
+    """
     size = int(tensor_types()[type_name].block_bytes)
     blocks: Bytes = rng.integers(0, 256, (count, size), dtype=np.uint8)
     if type_name in _TERNARY:
         start, end = _TERNARY[type_name]
         codes = blocks[:, start:end]
         codes &= ~((codes & (codes << 1)) & np.uint8(0xAA))  # 3 is no ternary digit: make it 1, the zero
+    elif type_name == "Q2_K":
+        blocks[:, :16] = (blocks[:, :16] & 0xF) * 0x11
+    elif type_name in ("Q4_K", "Q5_K"):
+        blocks[:, 8:12] = blocks[:, 4:8]
+        blocks[:, 12:16] = (blocks[:, 12:16] & 0xF) * 0x11
     return blocks
 
 

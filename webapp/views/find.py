@@ -8,7 +8,7 @@ from advisor.recommendation import RankedBuild, Recommendation
 from catalog.names.resolution import UnknownName
 from webapp import build_rows, charts, controls, filters, opened, resources, sharing, tables
 from webapp.links import FindState
-from webapp.pages import find_controls
+from webapp.views import find_controls
 from webapp.words import plain, sentence
 
 CARDS = 3

@@ -1,0 +1,48 @@
+"""`advisor serve`: the JSON API."""
+
+from importlib.util import find_spec
+
+import click
+
+from advisor.errors import InputError
+
+TEXT = """
+Serve predictions and recommendations as JSON over HTTP, for other programs. Ctrl-C stops it, once what has begun is
+answered.
+
+\b
+  advisor serve --port 8000 --workers 2
+  curl -s http://127.0.0.1:8000/v1/predictions -H 'Content-Type: application/json' \\
+      -d '{"model": "gpt-oss-20b", "hardware": {"gpus": [{"name": "RTX 3060 12GB"}]}}'
+
+GET /openapi.json describes all calls. Only this computer can ask unless --host says otherwise.
+
+\b
+Settings are taken from the environment:
+  ADVISOR_API_TOKEN         token that storing a calibration needs; without one
+                            only this computer may
+  ADVISOR_DATABASE_URL      where calibrations are stored:
+                            postgresql://USER@HOST/NAME (default: a file)
+  ADVISOR_GGUF_FOLDER       the one folder that {"gguf": "FILE"} may name files in
+  ADVISOR_CORS_ORIGINS      origins whose pages may ask, separated by commas
+  ADVISOR_RATE_PER_S        requests of one client in a second (default: 50)
+  ADVISOR_MAX_BODY_BYTES, ADVISOR_MAX_REQUESTS, ADVISOR_MAX_COMPUTATIONS,
+  ADVISOR_ANSWER_TIMEOUT_S, ADVISOR_LOG_LEVEL ...: see webapp/api/settings.py
+"""
+NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client", "pydantic_settings")
+
+
+@click.command("serve", help=TEXT, context_settings={"max_content_width": 100})
+@click.option("--host", metavar="H", help="Address to listen on. Default: 127.0.0.1, this computer only.")
+@click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, metavar="N", help="TCP port.")
+@click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Processes that answer. Default: 1.")
+def command(host: str | None, port: int, workers: int | None) -> None:
+    """Serve the JSON API; the help that users see is above."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise InputError(f"the API needs {', '.join(missing)}: pip install 'llm-hardware-advisor[api]'")
+    from webapp.api.server import serve
+    from webapp.api.settings import load_settings
+
+    given = {"host": host, "workers": workers}
+    serve(load_settings(**{name: value for name, value in given.items() if value is not None}), port)

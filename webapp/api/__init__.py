@@ -1,0 +1,1 @@
+"""The JSON API: predictions, recommendations, the catalog, stored calibrations and accuracy over HTTP."""

@@ -1,0 +1,123 @@
+"""What every request passes first and last: its id, limits, counts, the log line, and the answer to a defect."""
+
+import logging
+import re
+import time
+from typing import Any
+from uuid import uuid4
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from webapp.api.logs import tell
+from webapp.api.metrics import Metrics
+from webapp.api.problems import Refused, answer
+from webapp.api.rates import Rates
+from webapp.api.settings import Settings, is_loopback
+
+UNLIMITED = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Answered however much is under way, so that a busy server is not taken for a dead one."""
+DEFECT = "this failed unexpectedly; the server's log has it under the request id"
+ID_HEADER = b"x-request-id"
+_GOOD_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+_GONE = 499
+"""Logged where the client left before its answer. Source: nginx, ngx_http_request.h NGX_HTTP_CLIENT_CLOSED_REQUEST."""
+
+
+class ClientLeft(Exception):
+    """The client closed the connection before its request was complete."""
+
+
+class Gate:
+    """The outermost layer of the server, plain ASGI."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+        self._app, self._settings, self._metrics = app, settings, metrics
+        self._rates = Rates(settings.rate_per_s / settings.workers, settings.rate_burst / settings.workers)
+        self._under_way = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        passage = _Passage(scope, send)
+        self._under_way += 1
+        self._metrics.under_way.inc()
+        try:
+            refused = self._refusal(scope)
+            if refused:
+                await answer(refused, passage.request_id)(scope, receive, passage.send)
+            else:
+                await self._app(scope, receive, passage.send)
+        except ClientLeft:
+            passage.status = passage.status or _GONE
+        except Exception as error:  # noqa: BLE001 - the last resort: a defect costs one answer, never the server
+            tell(logging.ERROR, "failed", error, request_id=passage.request_id)
+            await self._failed(passage, receive)
+        finally:
+            self._under_way -= 1
+            self._metrics.under_way.dec()
+            passage.count(self._metrics)
+
+    def _refusal(self, scope: Scope) -> Refused | None:
+        if scope["path"] in UNLIMITED:
+            return None
+        if self._under_way > self._settings.max_requests:
+            said = f"{self._settings.max_requests} requests are under way; try again in a second"
+            return Refused("busy", said, headers={"retry-after": "1"})
+        client = scope["client"][0] if scope.get("client") else ""
+        wait_s = 0.0 if is_loopback(client) else self._rates.wait_s(client)
+        if wait_s > 0:
+            said = f"this client may ask {self._settings.rate_per_s:g} times a second; try again in {wait_s:.3g} s"
+            return Refused("rate_limited", said, headers={"retry-after": str(int(wait_s) + 1)})
+        return None
+
+    async def _failed(self, passage: "_Passage", receive: Receive) -> None:
+        if passage.status is None:
+            await answer(Refused("internal_error", DEFECT), passage.request_id)(passage.scope, receive, passage.send)
+
+
+class _Passage:
+    """One request on its way through."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.scope, self._send = scope, send
+        self.status: int | None = None
+        self._start_s, self._bytes = time.perf_counter(), 0
+        given = next((value for name, value in scope["headers"] if name == ID_HEADER), b"")
+        self.request_id = given.decode() if _GOOD_ID.fullmatch(given) else uuid4().hex
+        scope.setdefault("state", {})["request_id"] = self.request_id
+
+    async def send(self, message: Message) -> None:
+        """Pass a part of the answer on, with the headers that every answer has."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [(ID_HEADER, self.request_id.encode()), (b"x-content-type-options", b"nosniff")]
+            message["headers"] = [*message.get("headers", ()), *headers]
+        elif message["type"] == "http.response.body":
+            self._bytes += len(message.get("body", b""))
+        await self._send(message)
+
+    def count(self, metrics: Metrics) -> None:
+        """Count and log the request, now that it is over."""
+        seconds = time.perf_counter() - self._start_s
+        status = self.status or _GONE
+        route = getattr(self.scope.get("route"), "path", "unmatched")
+        metrics.requests.labels(_method(self.scope), route, str(status)).inc()
+        metrics.seconds.labels(route).observe(seconds)
+        tell(
+            logging.INFO, "request", request_id=self.request_id, method=_method(self.scope), route=route,
+            path=self.scope["path"][:200], status=status, seconds=round(seconds, 6), bytes=self._bytes,
+            client=_client(self.scope),
+        )  # fmt: skip
+
+
+def _method(scope: Scope) -> str:
+    """The method, if it is one of the usual: clients must not make labels."""
+    method: str = scope["method"]
+    return method if method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} else "other"
+
+
+def _client(scope: Scope) -> Any:
+    client = scope.get("client")
+    return client[0] if client else None

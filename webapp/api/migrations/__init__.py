@@ -1,0 +1,39 @@
+"""How the database of stored calibrations came to its present form, step by step (alembic)."""
+
+from importlib.resources import as_file, files
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+
+from webapp.api.storage import engine_of
+
+LOCK = 7_263_541_902
+"""Number of the PostgreSQL advisory lock that servers which start together take in turn."""
+
+
+def upgrade(url: str) -> None:
+    """Bring the database at an address to the present form. Safe when several servers start together."""
+    engine = engine_of(url)
+    try:
+        with engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": LOCK})
+                connection.commit()
+            else:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            _run(connection)
+            connection.commit()
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": LOCK})
+                connection.commit()
+    finally:
+        engine.dispose()
+
+
+def _run(connection: Connection) -> None:
+    with as_file(files(__name__)) as folder:
+        config = Config()
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")

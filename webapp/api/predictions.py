@@ -1,0 +1,119 @@
+"""POST /v1/predictions: one scenario, or many evaluated as arrays with an error for each that has no answer."""
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from advisor.batch import BadLine, answered, worked_out
+from advisor.case import Case
+from advisor.knowledge import Knowledge
+from advisor.prediction import answers
+from webapp.api.bodies import deadline, read_json
+from webapp.api.documents import PREDICTIONS
+from webapp.api.logs import tell
+from webapp.api.problems import Refused
+from webapp.api.service import Service, service_of
+
+MOST_SCENARIOS: Final = 10_000
+TOGETHER: Final = 256
+"""Scenarios of a batch worked on between two looks at the clock: about a twentieth of a second."""
+DEFECT: Final = "this could not be worked out; the server's log has it"
+router = APIRouter()
+
+
+@router.post("/v1/predictions", **PREDICTIONS)
+async def predictions(request: Request) -> Response:
+    """How fast models run: a scenario gives a prediction, {"scenarios": [...]} gives {"predictions": [...]}."""
+    service = service_of(request)
+    value = await read_json(request, service.settings.max_body_bytes, service.settings.body_timeout_s)
+    knowledge = await service.knowledge(request.query_params.get("calibration"))
+    if isinstance(value, dict) and "scenarios" in value:
+        content = await _many(service, _scenarios(value), knowledge)
+    else:
+        content = await _one(service, value, knowledge)
+    return Response(content, media_type="application/json")
+
+
+async def _one(service: Service, value: Any, knowledge: Knowledge) -> bytes:
+    case = worked_out(value, service.read_file)
+    if isinstance(case, BadLine):
+        service.metrics.predictions.labels("refused").inc()
+        bad = _told(case)
+        raise Refused(bad.code, bad.message, bad.nearest)
+    service.metrics.predictions.labels("answered").inc()
+    return await service.together.answer(case, knowledge)
+
+
+def _scenarios(value: dict[str, Any]) -> list[Any]:
+    others = [name for name in value if name != "scenarios"]
+    if others:
+        raise Refused("invalid_scenario", f"beside scenarios there is no field {others[0][:60]!r}")
+    found = value["scenarios"]
+    if not isinstance(found, list) or not 1 <= len(found) <= MOST_SCENARIOS:
+        raise Refused("invalid_scenario", f"scenarios must be a list of 1 to {MOST_SCENARIOS:,} scenarios")
+    return found
+
+
+async def _many(service: Service, values: Sequence[Any], knowledge: Knowledge) -> bytes:
+    until = deadline(service.settings.answer_timeout_s)
+    parts = await service.computed(lambda: list(_parts(service, values, knowledge, until)))
+    return b'{"predictions":[' + b",".join(parts) + b"]}"
+
+
+def _parts(service: Service, values: Sequence[Any], knowledge: Knowledge, until: float) -> Iterator[bytes]:
+    for start in range(0, len(values), TOGETHER):
+        service.check_time(until)
+        items = [worked_out(value, service.read_file) for value in values[start : start + TOGETHER]]
+        refused = sum(isinstance(item, BadLine) for item in items)
+        service.metrics.predictions.labels("refused").inc(refused)
+        service.metrics.predictions.labels("answered").inc(len(items) - refused)
+        yield ",".join(answered(items, knowledge, _told)).encode()
+
+
+def _told(bad: BadLine) -> BadLine:
+    """A defect's own words stay in the log: they may tell of the server."""
+    if bad.code != "internal_error":
+        return bad
+    tell(logging.ERROR, "scenario failed", bad.__cause__, input=repr(bad.value)[:2000])
+    return BadLine(bad.code, DEFECT, bad.text, bad.value)
+
+
+class Together:
+    """Single questions that arrive in one turn of the event loop are evaluated as one array."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Knowledge, list[tuple[Case, asyncio.Future[bytes]]]] = {}
+
+    async def answer(self, case: Case, knowledge: Knowledge) -> bytes:
+        """The prediction as JSON."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._evaluate)
+        future: asyncio.Future[bytes] = loop.create_future()
+        self._waiting.setdefault(knowledge, []).append((case, future))
+        return await future
+
+    def _evaluate(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for knowledge, pairs in waiting.items():
+            for future, outcome in zip((f for _, f in pairs), _outcomes([c for c, _ in pairs], knowledge), strict=True):
+                if future.done():
+                    continue
+                if isinstance(outcome, bytes):
+                    future.set_result(outcome)
+                else:
+                    future.set_exception(outcome)
+
+
+def _outcomes(cases: list[Case], knowledge: Knowledge) -> list[bytes | Exception]:
+    """JSON for each; where all together fail, each fails or not by itself."""
+    try:
+        return [item.model_dump_json().encode() for item in answers(cases, knowledge)]
+    except Exception as error:  # noqa: BLE001 - told to the one that asked
+        if len(cases) > 1:
+            return [outcome for case in cases for outcome in _outcomes([case], knowledge)]
+        return [error]

@@ -1,0 +1,179 @@
+"""Stored calibrations, in SQLite or PostgreSQL. Each is kept under the digest of its content and never changes."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from sqlalchemy import Column, DateTime, Engine, MetaData, String, Table, Text, create_engine, event, func, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from advisor.errors import InputError
+from catalog.profiles import Profile
+from webapp.api.logs import tell
+from webapp.api.problems import Refused
+
+P = ParamSpec("P")
+T = TypeVar("T")
+ID_CHARACTERS = 32
+BUSY_TIMEOUT_MS = 5_000
+TABLES = MetaData()
+CALIBRATIONS = Table(
+    "calibrations", TABLES,
+    Column("id", String(ID_CHARACTERS), primary_key=True),
+    Column("name", String(100), nullable=False, index=True),
+    Column("fingerprint", String(128), nullable=False, index=True),
+    Column("engine", String(300), nullable=False),
+    Column("backend", String(300), nullable=False),
+    Column("measured_on", String(10), nullable=False),
+    Column("stored_at", DateTime(timezone=True), nullable=False, index=True),
+    Column("content", Text, nullable=False),
+)  # fmt: skip
+_LISTED = [column for column in CALIBRATIONS.columns if column.name != "content"]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a list shows of a stored calibration."""
+
+    id: str
+    name: str
+    fingerprint: str
+    engine: str
+    backend: str
+    measured_on: str
+    stored_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored calibration with its content, the profile as JSON."""
+
+    id: str
+    content: str
+
+
+class Store:
+    """The calibrations in one database; safe for many threads, workers and hosts."""
+
+    def __init__(self, url: str, most: int) -> None:
+        self._engine, self._most = engine_of(url), most
+
+    def put(self, profile: Profile) -> tuple[str, bool]:
+        """Store a profile: its id and whether it is new. Raises `Refused` where the store is full."""
+        content = profile.model_dump_json()
+        row = _row(profile, content)
+        with self._engine.begin() as connection:
+            if connection.scalar(select(CALIBRATIONS.c.id).where(CALIBRATIONS.c.id == row["id"])):
+                return row["id"], False
+            if (connection.scalar(select(func.count()).select_from(CALIBRATIONS)) or 0) >= self._most:
+                raise Refused("store_full", f"{self._most:,} calibrations are stored and no more are taken")
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(CALIBRATIONS.insert().values(row))
+        except IntegrityError:  # another worker has just stored the same
+            return row["id"], False
+        return row["id"], True
+
+    def read(self, calibration_id: str) -> Stored | None:
+        """The calibration of that id."""
+        asked = select(CALIBRATIONS.c.id, CALIBRATIONS.c.content).where(CALIBRATIONS.c.id == calibration_id)
+        with self._engine.connect() as connection:
+            row = connection.execute(asked).first()
+        return Stored(row.id, row.content) if row else None
+
+    def id_of(self, text: str) -> str | None:
+        """The id of a calibration given by its id or by its name; of several of one name the one stored last."""
+        if "\0" in text:
+            return None
+        table = CALIBRATIONS.c
+        asked = select(table.id).where((table.id == text) | (table.name == text))
+        with self._engine.connect() as connection:
+            found: str | None = connection.scalar(asked.order_by(table.stored_at.desc(), table.id).limit(1))
+        return found
+
+    def listed(self, offset: int, limit: int) -> tuple[list[Listed], int]:
+        """One page of the list, the one stored last first, and how many there are in all."""
+        asked = select(*_LISTED).order_by(CALIBRATIONS.c.stored_at.desc(), CALIBRATIONS.c.id)
+        with self._engine.connect() as connection:
+            total = connection.scalar(select(func.count()).select_from(CALIBRATIONS)) or 0
+            rows = connection.execute(asked.offset(offset).limit(limit)).all()
+        return [_listed(row._mapping) for row in rows], total
+
+    def check(self) -> None:
+        """Raises SQLAlchemyError where the database does not answer or lacks the table."""
+        with self._engine.connect() as connection:
+            connection.execute(select(CALIBRATIONS.c.id).limit(1))
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._engine.dispose()
+
+    async def asked(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Ask the store on a thread. Raises `Refused` where the database does not answer."""
+        try:
+            return await asyncio.to_thread(work, *args, **kwargs)
+        except SQLAlchemyError as error:
+            tell(logging.ERROR, "store failed", error)
+            said = "stored calibrations cannot be reached just now; try again later"
+            raise Refused("store_unavailable", said, headers={"retry-after": "5"}) from None
+
+
+def calibration_id(profile: Profile) -> str:
+    """The digest that a profile is kept under: the same content has the same id on every host."""
+    canonical = json.dumps(profile.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return sha256(canonical.encode()).hexdigest()[:ID_CHARACTERS]
+
+
+def _row(profile: Profile, content: str) -> dict[str, Any]:
+    return {
+        "id": calibration_id(profile), "name": profile.name,
+        "fingerprint": profile.fingerprint, "engine": profile.engine.name, "backend": profile.engine.backend,
+        "measured_on": profile.measured_on.isoformat(), "stored_at": datetime.now(UTC), "content": content,
+    }  # fmt: skip
+
+
+def _listed(row: Any) -> Listed:
+    then: datetime = row["stored_at"]
+    known = then if then.tzinfo else then.replace(tzinfo=UTC)  # SQLite forgets the zone
+    values = {column.name: row[column.name] for column in _LISTED}
+    return Listed(**values | {"stored_at": known.astimezone(UTC).isoformat(timespec="seconds")})
+
+
+def engine_of(url: str) -> Engine:
+    """The database at an address. Raises `InputError` for one that cannot be used."""
+    try:
+        parts = make_url(url)
+        backend = parts.get_backend_name()
+        if backend == "sqlite":
+            return _sqlite(url, parts.database)
+        if backend == "postgresql":
+            return create_engine(
+                url, pool_pre_ping=True, pool_size=4, max_overflow=4, pool_timeout=5,
+                connect_args={"connect_timeout": 5, "options": "-c statement_timeout=10000"},
+            )  # fmt: skip
+    except (SQLAlchemyError, ImportError, ValueError):
+        raise InputError("ADVISOR_DATABASE_URL is not understood: give postgresql://USER@HOST/NAME") from None
+    raise InputError(f"ADVISOR_DATABASE_URL names {backend}: give postgresql://... or sqlite:///FILE")
+
+
+def _sqlite(url: str, path: str | None) -> Engine:
+    if path and path != ":memory:":
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"the folder of {path!r} cannot be made: {(error.strerror or '').lower()}") from None
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    return engine

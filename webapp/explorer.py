@@ -1,0 +1,190 @@
+"""What one model does on one machine: by quantisation, context, RAM speed, PCIe link and experts in RAM. All pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from advisor.answer import Prediction, Range
+from advisor.capacity import capacity_of
+from advisor.case import Case, case_of
+from advisor.knowledge import Knowledge
+from advisor.machine import pcie_gb_s
+from advisor.prediction import answers
+from advisor.quality import PUBLISHED, quality_order
+from advisor.scenario import Engine, GpuRequest, Hardware, Scenario, Workload
+from advisor.wish import ANSWER_TOKENS, PROMPT_TOKENS
+from catalog import tables
+from catalog.llms import Llm
+from catalog.quants import Quant, QuantQuality
+from catalog.units import GB, GIB
+
+Row = dict[str, Any]
+Speed = Literal["decode", "prefill"]
+CONTEXTS = (1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144)
+RAM_MT_S = {
+    "DDR3": (1066, 1333, 1600, 1866), "DDR4": (2133, 2400, 2666, 3000, 3200, 3600, 4000),
+    "DDR5": (4800, 5200, 5600, 6000, 6400, 7200, 8000),
+}  # fmt: skip
+"""Data rates that kits of each type are sold with; they lie within those of `catalog.names.ram.RATES_MT_S`."""
+LINKS = tuple((generation, lanes) for generation in (3, 4, 5) for lanes in (1, 4, 8, 16))
+STANDARD = ("float", "standard", "native")
+RARE = ("F32", "TQ")
+"""Nobody publishes whole models in 32 bits, and the ternary types are for models trained that way."""
+OVERFULL = "VRAM overfull"
+"""Line of the settings that need somewhat more VRAM than there is."""
+PROXY = "llama-3-8b"
+"""Model of which most quantisations are measured, named where the model itself was not measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Quality lost by a quantisation as someone measured it; `of` is the model that was measured."""
+
+    kld: float | None
+    perplexity_share: float | None
+    """Rise of the perplexity over the original's."""
+    of: str
+    source: str
+
+
+def question(model: str, quant: str | None, hardware: Hardware, context: int) -> Scenario:
+    """One nearly full context on one machine."""
+    room = max(context, PROMPT_TOKENS + ANSWER_TOKENS)
+    load = Workload(
+        context_depth=room - PROMPT_TOKENS - ANSWER_TOKENS, prompt_tokens=PROMPT_TOKENS, gen_tokens=ANSWER_TOKENS
+    )
+    return Scenario(model=model, quant=quant or None, hardware=hardware, engine=Engine(n_ctx=room), workload=load)
+
+
+def loss_of(llm: Llm, quant: str) -> Loss | None:
+    """The quality lost, measured on this model, else on the one with most measurements, else None."""
+    for of in (llm.id,) if llm.native_expert_type else (llm.id, PROXY):
+        rows = [row for row in tables.quant_quality() if row.llm == of and row.quant == quant]
+        if rows:
+            best = min(rows, key=lambda row: (row.kld is None, row.kld or 0.0))
+            return Loss(best.kld, _rise(best), of, best.source)
+    return None
+
+
+def _rise(row: QuantQuality) -> float | None:
+    return row.ppl / row.ppl_reference - 1 if row.ppl and row.ppl_reference else None
+
+
+def quants_of(llm: Llm) -> tuple[Quant, ...]:
+    """Quantisations worth a row: those usual, those of the standard set, and those measured for this model."""
+    measured = {row.quant for row in tables.quant_quality() if row.llm == llm.id}
+    usual = {*quality_order(llm).quants, *PUBLISHED, *measured}
+    runnable = [row for row in tables.quants() if row.engine == "llama.cpp"]
+    rows = [row for row in runnable if row.name in usual or (row.kind in STANDARD and not row.name.startswith(RARE))]
+    return tuple(sorted(rows, key=lambda row: -row.bits_per_weight))
+
+
+def matrix(scenario: Scenario, knowledge: Knowledge) -> list[Row]:
+    """One row per quantisation: size, least memories, speeds and quality lost."""
+    llm = case_of(scenario).llm
+    quants = quants_of(llm)
+    cases = [case_of(scenario.model_copy(update={"quant": quant.name})) for quant in quants]
+    found = answers(cases, knowledge)
+    return [_quant_row(*item) for item in zip(quants, cases, found, strict=True)]
+
+
+def _quant_row(quant: Quant, case: Case, answer: Prediction) -> Row:
+    room, lost = capacity_of(case), loss_of(case.llm, quant.name)
+    size = case.demand.footprint.file_bytes
+    return {
+        "Quantisation": quant.name, "Bits per weight": quant.bits_per_weight, "Size GiB": size / GIB,
+        "Size GB": size / GB, "VRAM floor GiB": room.vram_floor_gib, "VRAM for all GiB": room.vram_for_everything_gib,
+        "RAM floor GiB": room.ram_floor_gib, **_speeds(answer), "n_cpu_moe": answer.placement.n_cpu_moe,
+        "KL divergence": lost.kld if lost else None,
+        "Perplexity": lost.perplexity_share * 100 if lost and lost.perplexity_share is not None else None,
+        "Measured on": _named(lost.of) if lost else "not measured", "Source": lost.source if lost else "",
+    }  # fmt: skip
+
+
+def _named(id_: str) -> str:
+    return next((row.name for row in tables.llms() if row.id == id_), id_)
+
+
+def _speeds(answer: Prediction) -> Row:
+    decode, prefill = answer.decode_tok_s, answer.prefill_tok_s
+    return {
+        "tok/s": decode.p50 if decode else None, "low": decode.p05 if decode else None,
+        "high": decode.p95 if decode else None, "Prompt": prefill.p50 if prefill else None,
+    }  # fmt: skip
+
+
+def sweep(pairs: Iterable[tuple[float, str, Scenario]], speed: Speed, knowledge: Knowledge) -> list[Row]:
+    """Rows of a chart: x, line and speed with its range; what cannot run is left out."""
+    known = list(pairs)
+    found = answers([case_of(scenario) for _, _, scenario in known], knowledge)
+    return [
+        {
+            "x": x, "line": line if answer.fits else OVERFULL, "speed": of.p50, "low": of.p05, "high": of.p95,
+            "n_cpu_moe": answer.placement.n_cpu_moe,
+        }
+        for (x, line, _), answer in zip(known, found, strict=True) if (of := _of(answer, speed))
+    ]  # fmt: skip
+
+
+def _of(answer: Prediction, speed: Speed) -> Range | None:
+    return answer.decode_tok_s if speed == "decode" else answer.prefill_tok_s
+
+
+def contexts(asked: Scenario) -> list[tuple[float, str, Scenario]]:
+    """The question at each context that the model was made for, each nearly full."""
+    longest = case_of(asked).llm.max_context
+    return [
+        (float(count), "as planned", question(str(asked.model), asked.quant, asked.hardware, count))
+        for count in CONTEXTS if count <= longest
+    ]  # fmt: skip
+
+
+def ram_speeds(asked: Scenario) -> list[tuple[float, str, Scenario]]:
+    """The question at each data rate that memory of its type is sold with, in one and in two channels."""
+    case = case_of(asked)
+    if case.machine.unified:
+        return []
+    kind = case.machine.ram.type
+    return [
+        (float(rate), f"{channels} channel{'s' * (channels > 1)}", _with_ram(asked, kind, rate, channels))
+        for channels in (1, 2) for rate in RAM_MT_S.get(kind, ())
+    ]  # fmt: skip
+
+
+def _with_ram(asked: Scenario, kind: str, mt_s: int, channels: int) -> Scenario:
+    ram = asked.hardware.ram.model_copy(update={"type": kind, "mt_s": mt_s, "channels": channels})
+    return asked.model_copy(update={"hardware": asked.hardware.model_copy(update={"ram": ram})})
+
+
+def links(asked: Scenario) -> list[tuple[float, str, Scenario]]:
+    """The question at each usual PCIe link of the cards, x in GB/s."""
+    if not asked.hardware.gpus:
+        return []
+    rows = [(pcie_gb_s(*link), "as planned", _with_link(asked, *link)) for link in LINKS]
+    return sorted({round(x, 1): (x, line, scenario) for x, line, scenario in rows}.values(), key=lambda row: row[0])
+
+
+def _with_link(asked: Scenario, generation: int, lanes: int) -> Scenario:
+    gpus = tuple(
+        GpuRequest.model_validate(gpu.model_dump() | {"pcie_gen": generation, "pcie_lanes": lanes})
+        for gpu in asked.hardware.gpus
+    )
+    return asked.model_copy(update={"hardware": asked.hardware.model_copy(update={"gpus": gpus})})
+
+
+def offloads(asked: Scenario) -> tuple[str, list[tuple[float, str, Scenario]]]:
+    """The question with more and more left to RAM: the experts of n layers, or without experts, n whole layers."""
+    case = case_of(asked)
+    layers = case.demand.footprint.n_layers
+    if not asked.hardware.gpus:
+        return "", []
+    moe = case.llm.n_experts > 0
+    name = "n_cpu_moe" if moe else "n_gpu_layers"
+    settings: Sequence[dict[str, int]] = [
+        {"n_gpu_layers": layers + 1, "n_cpu_moe": n} if moe else {"n_gpu_layers": n}
+        for n in range(layers + 1 + (not moe))
+    ]
+    return name, [
+        (float(setting[name]), "as set", asked.model_copy(update={"engine": asked.engine.model_copy(update=setting)}))
+        for setting in settings
+    ]

@@ -1,8 +1,0 @@
-"""compare."""
-
-import streamlit as st
-
-
-def page() -> None:
-    """Draw the page."""
-    st.title("compare")

@@ -1,8 +1,0 @@
-"""evidence."""
-
-import streamlit as st
-
-
-def page() -> None:
-    """Draw the page."""
-    st.title("evidence")

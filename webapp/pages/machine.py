@@ -1,8 +1,0 @@
-"""machine."""
-
-import streamlit as st
-
-
-def page() -> None:
-    """Draw the page."""
-    st.title("machine")

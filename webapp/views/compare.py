@@ -1,0 +1,127 @@
+"""Compare: up to four builds side by side."""
+
+import streamlit as st
+
+from advisor.errors import InputError
+from advisor.wish import Wish
+from catalog.names.resolution import UnknownName
+from webapp import build_rows, charts, comparison, controls, opened, parts_form, resources, sharing, tables
+from webapp.described import DescribedBuild, Parts
+from webapp.links import MOST_COMPARED, CompareState
+from webapp.presets import article_builds
+from webapp.quant_names import quant_choices, quant_label
+from webapp.words import plain, sentence
+
+BUILDS = controls.key(CompareState, "build")
+
+
+def page() -> None:
+    """Draw the page."""
+    complaints = controls.opened(CompareState)
+    st.title("Compare", anchor=False)
+    st.markdown("Up to four builds side by side, for one model.")
+    for line in complaints:
+        st.info(plain(line))
+    _question()
+    _add()
+    state = controls.published(CompareState)
+    found = _found(state)
+    if not found:
+        st.info("Nothing to compare yet: add a build above, or press Add to comparison where a build is open.")
+        return
+    _side_by_side(found, state)
+
+
+def _question() -> None:
+    with st.container(border=True):
+        first, second, third, fourth = st.columns(4)
+        with first:
+            controls.model(CompareState)
+        with second:
+            name = str(st.session_state[controls.key(CompareState, "model")])
+            choices = tuple(choice for choice in quant_choices(name) if choice != "best")
+            controls.quant(CompareState, choices, lambda quant: quant_label(name, quant))
+        with third:
+            controls.context(CompareState)
+        with fourth:
+            controls.condition(CompareState)
+
+
+def _add() -> None:
+    """Add a build by its parts, the article's four at once, or take one off."""
+    builds = st.session_state[BUILDS]
+    with st.expander("Add a build", expanded=not builds):
+        first, second, third = st.columns(3)
+        gpu = first.selectbox("Graphics card", ("", *resources.part_names("gpu")), key="add gpu",
+                              format_func=lambda name: name or parts_form.NO_CARD)  # fmt: skip
+        cpu = second.selectbox("Processor", ("", *resources.part_names("cpu")), key="add cpu",
+                               format_func=lambda name: name or "the best value that fits")  # fmt: skip
+        ram = third.selectbox("Memory", ("", *parts_form.MEMORIES), key="add ram", accept_new_options=True,
+                              format_func=lambda name: name or "the best value that fits")  # fmt: skip
+        whole = first.selectbox("Or a whole machine", ("", *resources.part_names("unified")), key="add whole",
+                                format_func=lambda name: name or parts_form.NO_MACHINE)  # fmt: skip
+        parts = Parts(machine=whole, ram=ram or "") if whole else Parts(gpu=gpu or "", cpu=cpu or "", ram=ram or "")
+        full = len(builds) >= MOST_COMPARED
+        with st.container(horizontal=True):
+            st.button("Add", on_click=_put, args=((*builds, parts.text),), type="primary",
+                      disabled=full or not (gpu or cpu or whole), help="Up to four builds.")  # fmt: skip
+            article = tuple(build.text for build in article_builds())
+            st.button("The article's four builds", on_click=_put, args=(article,))
+    if builds:
+        st.pills("Compared (press one to take it off)", list(builds), key="off", on_change=_take_off,
+                 format_func=lambda text: text.replace(" | ", ", "))  # fmt: skip
+
+
+def _put(builds: tuple[str, ...]) -> None:
+    st.session_state[BUILDS] = tuple(dict.fromkeys(builds))[:MOST_COMPARED]
+
+
+def _take_off() -> None:
+    gone = st.session_state["off"]
+    st.session_state[BUILDS] = tuple(text for text in st.session_state[BUILDS] if text != gone)
+
+
+def _found(state: CompareState) -> list[DescribedBuild]:
+    """The builds of a link; those that cannot be read are said and passed over."""
+    wish = Wish(model=state.model, quant=state.quant or None, context=state.context, condition=state.condition)
+    found = []
+    for text in state.build:
+        try:
+            found.append(resources.described_build(text, wish, ()))
+        except (InputError, UnknownName, ValueError) as error:
+            st.warning(plain(sentence(f"Not compared: {error}")))
+    return found
+
+
+def _side_by_side(found: list[DescribedBuild], state: CompareState) -> None:
+    rows = comparison.facts(found, resources.today())
+    tables.show(rows, "Builds side by side: price, speed with range, placement, what limits them",
+                height=(len(rows) + 1) * tables.ROW_HEIGHT + 4)  # fmt: skip
+    sharing.rows("Builds side by side", rows, state, "advisor-compare")
+    left, right = st.columns(2, gap="large")
+    with left:
+        speeds = comparison.speeds(found)
+        words = "; ".join(f"{row['name']} {row['said']}" for row in speeds)
+        st.markdown("**Writing speed, with the range of 9 in 10 runs**")
+        st.vega_lite_chart(charts.speeds(speeds, "tok/s"), alt=f"Writing speeds in tok/s: {words}")
+    with right:
+        _times(found)
+    _parts(found)
+
+
+def _times(found: list[DescribedBuild]) -> None:
+    pairs = list(zip(comparison.titles(found), found, strict=True))
+    rows = [row for name, item in pairs for row in build_rows.stages(item.prediction, name)]
+    words = "; ".join(f"{name}: {', '.join(build_rows.stage_words(item.prediction)[:3])}" for name, item in pairs)
+    st.markdown("**Where the time of a token goes**")
+    st.vega_lite_chart(charts.stacked(rows, opened.COLOURS, "milliseconds per token"), alt=f"Time of a token. {words}")
+
+
+def _parts(found: list[DescribedBuild]) -> None:
+    st.subheader("Parts and prices", anchor=False)
+    for name, item in zip(comparison.titles(found), found, strict=True):
+        st.markdown(f"**{plain(name)}**")
+        if item.build is None:
+            st.caption(plain(sentence(item.why_not)))
+            continue
+        tables.parts(build_rows.parts(item.build, resources.today()))

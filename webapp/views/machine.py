@@ -1,0 +1,152 @@
+"""My machine: what it does with every model, by its own calibration where there is one, and what makes it faster."""
+
+import streamlit as st
+
+from advisor.errors import InputError
+from advisor.knowledge import Knowledge
+from advisor.scenario import Hardware
+from catalog.names.resolution import UnknownName
+from webapp import build_rows, controls, opened, parts_form, resources, sharing, tables
+from webapp.calibrated import profile_from
+from webapp.described import hardware_of
+from webapp.explorer import question
+from webapp.ladder import Rung
+from webapp.links import MachineState
+from webapp.words import age, plain, sentence, thousands
+
+
+def page() -> None:
+    """Draw the page."""
+    complaints = controls.opened(MachineState)
+    st.title("My machine", anchor=False)
+    st.markdown("What does the computer you have do with each model, and what would make it faster?")
+    for line in complaints:
+        st.info(plain(line))
+    _parts()
+    state = controls.published(MachineState)
+    hardware = _hardware()
+    if hardware is None:
+        return
+    known = _profile(hardware)
+    try:
+        _models(hardware, state, known)
+        _one(hardware, state, known)
+    except (InputError, UnknownName, ValueError) as error:
+        st.warning(plain(sentence(str(error))), icon=":material/search_off:")
+
+
+def _parts() -> None:
+    with st.container(border=True):
+        parts_form.machine(MachineState, cards=True)
+        left, right = st.columns([2, 1], vertical_alignment="bottom")
+        with left:
+            controls.context(MachineState)
+        right.button(
+            "Fill in this computer", icon=":material/memory:", on_click=_detected, width="stretch",
+            help="Looks at the computer that serves this page, which is yours.",
+        )  # fmt: skip
+        for note in st.session_state.get("detection notes", ()):
+            st.caption(plain(sentence(note)))
+
+
+def _detected() -> None:
+    """Fill in the parts of the computer that serves the page."""
+    found = resources.this_machine()
+    parts, state = found.hardware, controls.current(MachineState)
+    gpu = parts.gpus[0] if parts.gpus else None
+    notes = list(found.notes)
+    if parts.machine is None and parts.ram.mt_s is None:
+        notes.append('the system does not tell type and speed of the memory: choose it, for example "DDR5-6000 2x32"')
+    st.session_state["detection notes"] = notes
+    seen = {
+        "gpu": gpu.name if gpu else "", "gpus": gpu.count if gpu else 1, "cpu": _known_cpu(parts.cpu),
+        "ram": parts_form.text_of(parts.ram), "whole": parts.machine or "", "disk": parts.storage.name or "",
+    }  # fmt: skip
+    controls.go(state.model_copy(update=seen))
+
+
+def _known_cpu(name: str | None) -> str:
+    return resources.cpu_named(name) if name else ""
+
+
+def _hardware() -> Hardware | None:
+    """The machine that the fields describe; None, once said, where they describe none."""
+    parts = parts_form.parts(MachineState)
+    if not (parts.gpu or parts.cpu or parts.machine or parts.ram):
+        st.info("Choose your graphics card, processor and memory above, or let this computer be filled in.")
+        return None
+    try:
+        return hardware_of(parts)
+    except InputError as error:
+        st.warning(plain(sentence(str(error))))
+        return None
+
+
+def _profile(hardware: Hardware) -> Knowledge:
+    """The knowledge to predict with: a profile's where one was given and is this machine's."""
+    with st.expander("A calibration profile of this machine"):
+        st.markdown(plain("A calibration measures this very machine and makes its numbers narrower. Make one in a "
+                          "terminal with advisor calibrate, write it to a file with advisor calibrate export, and "
+                          "give it here. It stays on this computer."))  # fmt: skip
+        given = st.file_uploader("Calibration profile (JSON)", type=["json"], max_upload_size=1, key="profile")
+    if given is None:
+        return resources.knowledge()
+    try:
+        profile = profile_from(given.getvalue())
+        known = resources.calibrated(given.getvalue(), hardware)
+    except (InputError, UnknownName, ValueError) as error:
+        st.error(plain(sentence(str(error))), icon=":material/block:")
+        return resources.knowledge()
+    old = age(profile.measured_on, resources.today())
+    st.success(plain(f"Calibrated with profile {profile.name} of {profile.measured_on} ({old})."))
+    return known
+
+
+def _models(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
+    rows = resources.models_on(hardware, state.context, known)
+    st.subheader("Every model", anchor=False)
+    able = [row for row in rows if row["Fits"] == "yes"]
+    reading, agents = (sum(bool(row[name]) for row in able) for name in ("For reading", "For agents"))
+    fast = f"{reading} write as fast as people read, {agents} are fast enough for agents"
+    st.caption(plain(f"Of {len(rows)} models {len(able)} fit, {fast}; {thousands(state.context)} tokens of context."))
+    tables.show(rows, "Every model: whether it fits, speed with range, and what it is fast enough for")
+    sharing.rows("What this machine does with every model", list(rows), state, "advisor-machine")
+
+
+def _one(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
+    st.subheader("One model, and what would make it faster", anchor=False)
+    left, right = st.columns(2)
+    with left:
+        controls.model(MachineState)
+    with right:
+        controls.condition(MachineState)
+    state = controls.published(MachineState)
+    _ladder(hardware, state, known)
+    answer = resources.prediction(question(state.model, None, hardware, state.context), known)
+    st.subheader(plain(f"{answer.model} {answer.quant} as it is"), anchor=False)
+    opened.prediction(answer)
+
+
+def _ladder(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
+    st.markdown("**The upgrade ladder**", help="Single purchases, cheapest first, each a tenth faster than the last.")
+    try:
+        rungs = resources.upgrades(state.model, hardware, state.context, state.condition, known)
+    except InputError as error:
+        st.info(plain(sentence(str(error))))
+        return
+    if not rungs:
+        st.info("No single part with a price makes this model a tenth faster here.")
+        return
+    tables.show([_rung(rung) for rung in rungs], "Upgrades: what to buy, price with date and source, speed after it")
+    st.caption("After an upgrade the model is laid out anew. Prices are for the part alone.")
+
+
+def _rung(rung: Rung) -> dict[str, object]:
+    speed, quote = rung.prediction.decode_tok_s, rung.quote
+    return {
+        "Buy": rung.buy, "Price": rung.price_usd, "tok/s": speed.p50 if speed else None,
+        "90 % range": f"{speed.p05:.0f} to {speed.p95:.0f}" if speed else "", "Gain": rung.gain_share * 100 or None,
+        "Mind": rung.mind, "Condition": quote.condition, "Date": quote.as_of,
+        "Age": age(quote.as_of, resources.today()) if quote.as_of else "",
+        "Link": build_rows.address(quote.source), "Source": quote.source,
+    }  # fmt: skip
