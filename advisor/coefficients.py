@@ -152,6 +152,8 @@ class Efficiencies:
     """log effect by (coefficient, label)."""
     informed: frozenset[tuple[str, str]] = frozenset()
     """Those that a run informed; all others stand at their prior."""
+    measured: frozenset[str] = frozenset()
+    """Coefficients that were measured on the very machine that is asked about: nothing of them is novel."""
 
     @classmethod
     def of(cls, rows: Iterable[Effect]) -> "Efficiencies":
@@ -193,7 +195,7 @@ def _deviations(efficiencies: Efficiencies, setting: Setting) -> dict[str, NDArr
         if item.per_family else _deviation(efficiencies, item, setting, "")
         for item in COEFFICIENTS
     }  # fmt: skip
-    return {name: value for name, value in found.items() if np.any(value)}
+    return {name: value for name, value in found.items() if np.any(value) and name not in efficiencies.measured}
 
 
 def _deviation(efficiencies: Efficiencies, item: Coefficient, setting: Setting, family: str) -> float:

@@ -143,9 +143,9 @@ def _paging(
     footprint: Footprint, shares: Shares, sides: _Sides, read: float,
     placement: Placement, machine: Machine, mapped: bool,
 ) -> dict[str, float]:  # fmt: skip
-    """What a step reads from disk where RAM is too small. The GPU's part of a mapped file has gone through the page cache
-    too and takes room there. Lookup tables (token and n-gram embeddings) are read a row at a time: they are the first to
-    be left on the disk.
+    """What a step reads from disk where RAM is too small. The GPU's part of a mapped file has gone through the page
+    cache too and takes room there. Lookup tables (token and n-gram embeddings) are read a row at a time: they are the
+    first to be left on the disk.
     """
     held = max(0.0, placement.ram_bytes + placement.storage_bytes - footprint.embedding_bytes)
     room = placement.ram_bytes if placement.storage_bytes else ram_available(machine, 0.0)

@@ -26,8 +26,8 @@ def novelty(
 ) -> NDArray[np.float64]:
     """Deviation of the log time of each row of `work`, shape (rows,); 0 where the runs told all.
 
-    `values` are the coefficients, stacked over the rows; `deviations` those of their logarithms, one mapping a row, with
-    no entry for what is well known.
+    `values` are the coefficients, stacked over the rows; `deviations` those of their logarithms, one mapping a row,
+    with no entry for what is well known.
     """
     start = np.log(total_s(stages(work, values)))
     variance = np.zeros(len(deviations))

@@ -72,7 +72,12 @@ def answers(cases: Sequence[Case], knowledge: Knowledge) -> list[Prediction]:
 
 
 def _answer(
-    case: Case, stages: dict[str, float], prompt_s: float, computes: bool, novel: tuple[float, float], knowledge: Knowledge
+    case: Case,
+    stages: dict[str, float],
+    prompt_s: float,
+    computes: bool,
+    novel: tuple[float, float],
+    knowledge: Knowledge,
 ) -> Prediction:
     worst = max(stages, key=stages.__getitem__)
     limit = "cpu_compute" if worst == "cpu_weights" and computes else BOTTLENECKS[worst]

@@ -30,8 +30,8 @@ class Effect(BaseModel):
 
 
 class Spread(BaseModel):
-    """Quantiles of log(measured / predicted) on machines never fitted, in units of each run's predicted deviation, for one
-    kind of speed and regime.
+    """Quantiles of log(measured / predicted) on machines never fitted, in units of each run's predicted deviation, for
+    one kind of speed and regime.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
