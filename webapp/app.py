@@ -1,5 +1,7 @@
 """The app: its pages and the frame around them. Started by `advisor app`."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from webapp.views import compare, evidence, explore, find, machine
@@ -12,7 +14,7 @@ PAGES = (
     ("Evidence", "evidence", evidence.page),
 )
 
-st.set_page_config(page_title="Advisor", page_icon=":material/memory:", layout="wide")
+st.set_page_config(page_title="Advisor", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
 pages = [st.Page(show, title=title, url_path=path or None, default=not path) for title, path, show in PAGES]
 chosen = st.navigation(pages, position="top")
 chosen.run()

@@ -11,6 +11,7 @@ from advisor.report import LIMITS, STAGES, STRATEGIES, number, seconds
 from webapp import build_rows, charts, controls, palette, resources, tables
 from webapp.described import DescribedBuild
 from webapp.glossary import TERMS
+from webapp.notes import note
 from webapp.words import plain, price_dates, sentence, thousands
 
 COLOURS = {STAGES[stage]: colour for stage, colour in palette.STAGES.items()}
@@ -38,7 +39,7 @@ def build(found: RankedBuild) -> None:
 def unpriced(found: DescribedBuild) -> None:
     """Draw a build that has no price."""
     st.subheader(plain(found.prediction.machine.replace(" | ", ", ")), anchor=False)
-    st.caption(plain(sentence(f"No price for the whole: {found.why_not}")))
+    note(sentence(f"No price for the whole: {found.why_not}"))
     prediction(found.prediction)
 
 
@@ -60,7 +61,7 @@ def headline(found: RankedBuild) -> None:
     """Name, price and how old it is."""
     st.subheader(plain(found.name), anchor=False)
     dates = price_dates(found.parts, resources.today())
-    st.caption(plain(f"{_kind(found)}. ${found.price_usd:,.0f}, prices of {dates}."))
+    note(f"{_kind(found)}. ${found.price_usd:,.0f}, prices of {dates}.")
 
 
 def _kind(found: RankedBuild) -> str:
@@ -92,7 +93,7 @@ def figures(answer: Prediction, found: RankedBuild | None = None) -> None:
         for label, value, below in cells:
             hint = TERMS.get({"Writes": "tok/s", "Reads": "Prompt"}.get(label, label))
             st.metric(label, value, delta=below or None, delta_color="off", delta_arrow="off", help=hint, width=165)
-    st.caption(plain(f"Limited by {LIMITS[answer.bottleneck or 'vram_bandwidth']}."))
+    note(f"Limited by {LIMITS[answer.bottleneck or 'vram_bandwidth']}.")
 
 
 def warnings(messages: Sequence[str]) -> None:
@@ -108,7 +109,7 @@ def token_time(answer: Prediction) -> None:
     spec = charts.waterfall(build_rows.waterfall(answer), COLOURS, "milliseconds per token")
     st.vega_lite_chart(spec, alt=f"Time of one token by stage: {'; '.join(words)}")
     limit = SHORT_LIMITS.get(answer.bottleneck or "", "")
-    st.caption(plain(f"Longest stage: {limit}. {'; '.join(words)}."))
+    note(f"Longest stage: {limit}. {'; '.join(words)}.")
 
 
 def memory(answer: Prediction) -> None:
@@ -124,7 +125,7 @@ def memory(answer: Prediction) -> None:
     st.vega_lite_chart(charts.memory(rows), alt=f"Memory filled: {words}")
     moe = f" (n_cpu_moe {place.n_cpu_moe})" if place.n_cpu_moe else ""
     sizes = f"model {place.weights_gb:.1f} GiB, context {place.kv_gb:.2f} GiB"
-    st.caption(plain(f"{how[0].upper()}{how[1:]}{moe}: {sizes}. {words}."))
+    note(f"{how[0].upper()}{how[1:]}{moe}: {sizes}. {words}.")
     with st.expander("What would fit"):
         for line in build_rows.room(resources.capacity(answer.scenario), case):
             st.markdown(f"- {plain(line)}")
@@ -134,7 +135,7 @@ def parts(found: RankedBuild) -> None:
     """The parts with their prices."""
     st.markdown("**Parts and prices**")
     tables.parts(build_rows.parts(found, resources.today()))
-    st.caption(plain(f"Together ${found.price_usd:,.2f}. Check prices before you buy: quotes age."))
+    note(f"Together ${found.price_usd:,.2f}. Check prices before you buy: quotes age.")
 
 
 def compared(found: RankedBuild) -> None:
@@ -151,18 +152,18 @@ def commands(answer: Prediction, predict_command: str) -> None:
     if answer.decode_tok_s is None:
         return
     st.markdown("**Run it, and check the number**")
-    st.caption("Put the model's file in place of MODEL.gguf. The second command measures what is predicted here.")
+    note("Put the model's file in place of MODEL.gguf. The second command measures what is predicted here.")
     for name in ("llama-server", "llama-bench"):
         st.code(answer.flags[name], language="bash", wrap_lines=True)
     if predict_command:
-        st.caption("The same prediction in a terminal:")
+        note("The same prediction in a terminal:")
         st.code(predict_command, language="bash", wrap_lines=True)
 
 
 def nearby(answer: Prediction) -> None:
     """The measured runs nearest to it."""
     st.markdown("**Nearest measured runs**")
-    st.caption("Real runs that others published, on hardware and models most like these.")
+    note("Real runs that others published, on hardware and models most like these.")
     tables.runs(build_rows.nearby(resources.nearby(answer.scenario)))
 
 

@@ -33,11 +33,8 @@ def command(*, endpoints: tuple[str, ...], as_json: bool) -> None:
     for device in devices:
         click.echo("\n".join(_described(device)))
     linked = {device.nvml.index for device in devices if device.nvml}
-    for card in nvml.cards:
-        if card.index not in linked:
-            name = card.name or f"NVIDIA card {card.index}"
-            click.echo(f"{name}: known to NVIDIA's driver, but not usable by this build of llama.cpp")
-            click.echo("\n".join(_card_described(card)))
+    for card in (card for card in nvml.cards if card.index not in linked):
+        click.echo("\n".join(_unusable(card)))
 
 
 def _json(devices: "tuple[Device, ...]", nvml: "Nvml") -> str:
@@ -51,8 +48,18 @@ def _described(device: "Device") -> list[str]:
     from catalog.units import GIB
 
     free, total = device.free_bytes / GIB, device.total_bytes / GIB
-    head = f"{device.name}: {device.description}, {device.kind} by {device.backend}, {free:.1f} of {total:.1f} GiB free"
+    kind = "" if device.kind in {"cpu", "gpu"} else f", {device.kind}"
+    head = f"{device.name}: {device.description} ({device.backend}{kind}), {free:.1f} of {total:.1f} GiB free"
     return [head, *_card_described(device.nvml)] if device.nvml else [head]
+
+
+def _unusable(card: "NvidiaCard") -> list[str]:
+    from advisor.engine.library import NVIDIA, install_command
+
+    name = card.name or f"NVIDIA card {card.index}"
+    head = f"{name}: known to NVIDIA's driver, but not usable by this build of llama.cpp"
+    remedy = f"  a build that can use it: {install_command(NVIDIA, anew=True)}"
+    return [head, *_card_described(card), remedy]
 
 
 def _card_described(card: "NvidiaCard") -> list[str]:

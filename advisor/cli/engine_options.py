@@ -1,7 +1,6 @@
 """From options of the engine's commands to its settings."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
@@ -43,11 +42,3 @@ def physical_cores() -> int:
     from advisor.detection import detect
 
     return detect().cores or 1
-
-
-def placed_settings(file: Path, options: Mapping[str, Any], n_ctx: int) -> EngineSettings:
-    """The settings named, and for the rest those of the plan for this machine. Raises as `plan_here`."""
-    from advisor.cli.plan import plan_of
-
-    plan = plan_of(str(file), {**options, "context": n_ctx})
-    return plan.settings

@@ -47,10 +47,10 @@ def scenario_from(options: Mapping[str, Any], here: Hardware | None = None, core
     try:
         return Scenario.model_validate(values)
     except ValidationError as error:
-        raise InputError(_in_options(complaint(error, Scenario))) from None
+        raise InputError(in_options(complaint(error, Scenario))) from None
 
 
-def _in_options(sentence: str) -> str:
+def in_options(sentence: str) -> str:
     """A complaint about a field, told of the option that set it."""
     path, space, rest = sentence.partition(" ")
     field = re.sub(r"\[\d+\]", "[]", path)

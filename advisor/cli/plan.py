@@ -69,6 +69,10 @@ def plan_of(model: str, options: dict[str, Any]) -> "Plan":
 
 
 def _planned(path: Path, file: Any, model: Any, options: dict[str, Any]) -> "Plan":
+    from pydantic import ValidationError
+
+    from advisor.cli.options import in_options
+    from advisor.complaints import complaint
     from advisor.detection import detect
     from advisor.engine.planning import look_around, plan_here
     from advisor.knowledge import load
@@ -78,9 +82,11 @@ def _planned(path: Path, file: Any, model: Any, options: dict[str, Any]) -> "Pla
     hardware = found.hardware.model_dump(exclude_none=True)
     if options.get("ram"):
         hardware["ram"] = _ram(options["ram"], hardware["ram"])
-    asked = Scenario.model_validate(
-        {"model": model, "quant": options.get("quant"), "hardware": hardware, **_engine(options)}
-    )
+    values = {"model": model, "quant": options.get("quant"), "hardware": hardware, **_engine(options)}
+    try:
+        asked = Scenario.model_validate(values)
+    except ValidationError as error:
+        raise InputError(in_options(complaint(error, Scenario))) from None
     rpc = tuple(options.get("rpc") or ())
     return plan_here(path, look_around(path, found, asked, rpc), asked, file, load(), rpc)
 

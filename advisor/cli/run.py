@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.errors import InputError
+
 if TYPE_CHECKING:
     from advisor.engine.session.messages import Generation
 
@@ -43,18 +45,23 @@ For example:
 @click.option("--rpc", multiple=True, metavar="HOST:PORT", help="A server of a remote device; repeat it for several.")
 def command(file: Path, *, prompt: str, **options: Any) -> None:
     """Write; the help that users see is above."""
-    from advisor.cli.engine_options import placed_settings
-    from advisor.engine.preparation import prepare
+    from advisor.cli.plan import plan_of
+    from advisor.engine.gguf import read_header
+    from advisor.engine.session import Session
     from advisor.engine.session.messages import Generate, Generation
 
     text = sys.stdin.read() if prompt == "-" else prompt
-    # A token is a byte at the least: so much context holds any prompt of this length.
+    if not text:
+        raise InputError("--prompt is empty: give some text to answer or continue")
+    read_header(file)
+    # A token is a byte at the least: so much context holds any prompt of this length
     context = options["context"] or max(4096, min(32_768, len(text.encode()) + options["max_tokens"]))
     asked = Generate(
         prompt=text, max_tokens=options["max_tokens"], temperature=options["temperature"], seed=options["seed"],
         chat=not options["no_chat"],
     )  # fmt: skip
-    with prepare(file, placed_settings(file, options, context)).open() as session:
+    plan = plan_of(str(file), {**options, "context": context})
+    with Session(file, plan.settings, layout=plan.layout) as session:
         for message in session.generate(asked):
             if isinstance(message, Generation):
                 click.echo()

@@ -36,7 +36,7 @@ NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client", "p
 @click.option("--host", metavar="H", help="Address to listen on. Default: 127.0.0.1, this computer only.")
 @click.option("--port", type=click.IntRange(1, 65_535), default=8000, show_default=True, metavar="N", help="TCP port.")
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Processes that answer. Default: 1.")
-def command(host: str | None, port: int, workers: int | None) -> None:
+def command(host: str | None, port: int, workers: int | None) -> int:
     """Serve the JSON API; the help that users see is above."""
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
@@ -45,4 +45,7 @@ def command(host: str | None, port: int, workers: int | None) -> None:
     from webapp.api.settings import load_settings
 
     given = {"host": host, "workers": workers}
-    serve(load_settings(**{name: value for name, value in given.items() if value is not None}), port)
+    settings = load_settings(**{name: value for name, value in given.items() if value is not None})
+    url = f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{port}"
+    said = f"advisor: answering on {url}; its calls are described at {url}/openapi.json"
+    return serve(settings, port, lambda: click.echo(said, err=True))

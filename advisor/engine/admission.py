@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from advisor.engine.layout import CPU, Layout
-from advisor.engine.settings import EngineSettings
+from advisor.engine.settings import CONTEXT_PAD, EngineSettings
 from advisor.errors import InputError
 from catalog.units import GIB
 
@@ -31,9 +31,10 @@ def _sentence(layout: Layout, device: str, need: float, free: float, settings: E
     where = "RAM" if device == CPU else device
     start = f"{need / GIB:.1f} GiB are needed in {where} and {free / GIB:.1f} GiB are free"
     if share.kv > need / 2:
-        longest = int(settings.n_ctx * max(0.0, free - (need - share.kv)) / share.kv) // 256 * 256
+        fixed = need - share.kv - share.compute
+        longest = int(settings.n_ctx * max(0.0, free - fixed) / (need - fixed)) // CONTEXT_PAD * CONTEXT_PAD
         what = f"the context of {settings.n_ctx:,} tokens alone takes {share.kv / GIB:.1f} GiB"
-        return f"{start}: {what}; give --context {longest:,} or less" if longest else f"{start}: {what}"
+        return f"{start}: {what}; give --context {longest} or less" if longest else f"{start}: {what}"
     if device == CPU:
         return f"{start}: free some, take a smaller quant, or let the file be mapped"
     return f"{start}: give a lower --n-gpu-layers, a higher --n-cpu-moe or a shorter --context"

@@ -21,9 +21,10 @@ from advisor.errors import InputError
 PACKAGES: Final = "'llama-cpp-python>=0.3.36' gguf psutil nvidia-ml-py"
 """What the extra `engine` installs; the low-level API of llama-cpp-python 0.3.36 is the oldest that is tested."""
 
+NVIDIA: Final = "NVIDIA (CUDA)"
 BUILDS: Final = {
     "CPU": "-DGGML_RPC=ON",
-    "NVIDIA (CUDA)": "-DGGML_RPC=ON -DGGML_CUDA=ON",
+    NVIDIA: "-DGGML_RPC=ON -DGGML_CUDA=ON",
     "AMD (ROCm)": "-DGGML_RPC=ON -DGGML_HIP=ON",
     "Vulkan": "-DGGML_RPC=ON -DGGML_VULKAN=ON",
     "Apple (Metal)": "-DGGML_RPC=ON -DGGML_METAL=ON",
@@ -129,13 +130,17 @@ def require_engine() -> Engine:
 
 def how_to_install(*, anew: bool = False) -> str:
     """The commands that build and install the engine for each kind of device; `anew` where it is installed already."""
+    kind, *others = BUILDS
+    rest = ", ".join(f'CMAKE_ARGS="{BUILDS[other]}" for {other}' for other in others)
+    return f"for the {kind} run: {install_command(kind, anew=anew)} (or the same with {rest})"
+
+
+def install_command(kind: str, *, anew: bool = False) -> str:
+    """The command that builds and installs the engine for one of BUILDS."""
     # Without --no-cache-dir pip takes the wheel of an earlier build, whatever its options were.
     options = "--no-cache-dir --force-reinstall --no-deps" if anew else "--no-cache-dir"
     packages = PACKAGES.split()[0] if anew else PACKAGES
-    (kind, arguments), *others = BUILDS.items()
-    command = f'CMAKE_ARGS="{arguments}" {sys.executable} -m pip install {options} {packages}'
-    rest = ", ".join(f'CMAKE_ARGS="{arguments}" for {kind}' for kind, arguments in others)
-    return f"for the {kind} run: {command} (or the same with {rest})"
+    return f'CMAKE_ARGS="{BUILDS[kind]}" {sys.executable} -m pip install {options} {packages}'
 
 
 def _functions(libllama: Path) -> Any:

@@ -10,12 +10,13 @@ from advisor.answer import Prediction
 from advisor.case import Case, case_of
 from advisor.engine.described import ModelFile
 from advisor.engine.layout import CPU, Layout
-from advisor.engine.settings import EngineSettings, LoadMode
+from advisor.engine.settings import GGML_TYPES, EngineSettings, LoadMode
+from advisor.errors import InputError
 from advisor.knowledge import Knowledge
 from advisor.machine import Machine
 from advisor.placement import Placement
 from advisor.prediction import answers
-from advisor.scenario import Scenario
+from advisor.scenario import KV_SPELLINGS, Scenario
 
 UBATCHES = (512, 1024, 2048)
 """Micro-batches considered: llama.cpp's default and larger ones, which read prompts faster where experts are in RAM."""
@@ -155,7 +156,7 @@ def settings_for(
 ) -> tuple[EngineSettings, tuple[str, ...]]:
     """The engine's settings for a case on these devices, and why its file is loaded in this way."""
     engine, place = case.scenario.engine, case.placement
-    k_type, v_type = engine.kv_types
+    k_type, v_type = (_cache_type(name) for name in engine.kv_types)
     mode, reason = _load_mode(case, free_ram_bytes)
     values = {
         "n_ctx": case.scenario.context_tokens, "n_batch": max(LARGEST_BATCH, engine.ubatch),
@@ -165,6 +166,14 @@ def settings_for(
         "tensor_split": _split(place, len(devices)), "rpc": rpc,
     }  # fmt: skip
     return EngineSettings.model_validate(values), (reason,) if reason else ()
+
+
+def _cache_type(name: str) -> str:
+    """A cache type as llama.cpp spells it. Raises `InputError` for those of other engines."""
+    spelt = KV_SPELLINGS.get(name, name)
+    if spelt not in GGML_TYPES:
+        raise InputError(f"llama.cpp has no {spelt} cache; it has {', '.join(GGML_TYPES)}")
+    return spelt
 
 
 def _split(place: Placement, n_devices: int) -> tuple[float, ...]:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.detection import Detected
-from advisor.engine.admission import check_room
+from advisor.engine.admission import check_room, check_threads
 from advisor.engine.described import ModelFile, read_model_file
 from advisor.engine.layout import Layout, OffloadDevice, Sizes, layout_of
 from advisor.engine.library import how_to_install
 from advisor.engine.plan import Candidate, Ground, Plan, choose, settings_for, with_engine
-from advisor.engine.preparation import RPC, dry_run, free_memory, offload_devices
+from advisor.engine.preparation import RPC, dry_run, free_memory, offload_devices, processors
 from advisor.engine.session.messages import DeviceMemory
 from advisor.engine.settings import EngineSettings
 from advisor.engine.synthesis import Recipe
@@ -91,17 +91,23 @@ def plan_here(
     """
     ground = Ground(here.machine, knowledge, file, here.cores)
     sizes = Sizes.of_file(file or read_model_file(path))
+    if not here.speeds_known:
+        asked = with_engine(asked, threads=asked.engine.threads or here.cores)
     best, reasons = choose(asked, ground)
     offload, free = offload_devices(here.devices), free_memory(here.devices)
     for _ in range(TRIES):
         settings, why = settings_for(best.case, [item.name for item in offload], here.cores, free["CPU"], rpc)
+        # before the dry run, which takes long for contexts of many millions of tokens
+        check_room(layout_of(sizes, settings, offload, {}), free, settings)
         layout = layout_of(sizes, settings, offload, dry_run(path, settings).compute)
         easier = _easier(best, layout, free)
         if easier is None:
             break
         best, _ = choose(with_engine(asked, n_gpu_layers=easier[0], n_cpu_moe=easier[1]), ground)
+    check_threads(settings, processors())
     check_room(layout, free, settings)
-    return Plan(best, settings, layout, free, here.speeds_known, (*here.notes, *reasons, *why))
+    told = reasons if here.speeds_known else ()
+    return Plan(best, settings, layout, free, here.speeds_known, (*here.notes, *told, *why))
 
 
 def _easier(best: Candidate, layout: Layout, free: dict[str, float]) -> tuple[int, int] | None:

@@ -45,8 +45,11 @@ def prepare(path: Path, settings: EngineSettings) -> Prepared:
     """Read the file, lay the model out, and refuse what cannot run. Raises `InputError` and `EngineFailed`."""
     check_threads(settings, processors())
     file = read_model_file(path)
+    sizes = Sizes.of_file(file)
+    if settings.n_gpu_layers == 0:  # before the dry run, which takes long for contexts of many millions of tokens
+        check_room(layout_of(sizes, settings, (), {}), {CPU: free_ram_bytes()}, settings)
     dry = dry_run(path, settings)
-    layout = layout_of(Sizes.of_file(file), settings, offload_devices(dry.devices), dry.compute)
+    layout = layout_of(sizes, settings, offload_devices(dry.devices), dry.compute)
     check_room(layout, free_memory(dry.devices), settings)
     return Prepared(path, file, settings, layout)
 

@@ -110,3 +110,4 @@ def test_the_command_tells_of_cards_that_llama_cpp_cannot_use(library: Build) ->
     assert "NVIDIA GeForce RTX 3060: known to NVIDIA's driver, but not usable by this build of llama.cpp" in told
     assert "PCIe generation 1 of 4, lanes 4 of 16" in told
     assert "not told (Insufficient Permissions): power_draw_w, pcie_sent_kb_s, pcie_received_kb_s" in told
+    assert told.count('a build that can use it: CMAKE_ARGS="-DGGML_RPC=ON -DGGML_CUDA=ON"') == 2

@@ -8,6 +8,7 @@ from catalog.names.resolution import UnknownName
 from webapp import build_rows, charts, comparison, controls, opened, parts_form, resources, sharing, tables
 from webapp.described import DescribedBuild, Parts
 from webapp.links import MOST_COMPARED, CompareState
+from webapp.notes import note
 from webapp.presets import article_builds
 from webapp.quant_names import quant_choices, quant_label
 from webapp.words import plain, sentence
@@ -63,7 +64,7 @@ def _add() -> None:
         parts = Parts(machine=whole, ram=ram or "") if whole else Parts(gpu=gpu or "", cpu=cpu or "", ram=ram or "")
         full = len(builds) >= MOST_COMPARED
         with st.container(horizontal=True):
-            st.button("Add", on_click=_put, args=((*builds, parts.text),), type="primary",
+            st.button("Add", on_click=_put, args=((*builds, parts.text),),
                       disabled=full or not (gpu or cpu or whole), help="Up to four builds.")  # fmt: skip
             article = tuple(build.text for build in article_builds())
             st.button("The article's four builds", on_click=_put, args=(article,))
@@ -122,6 +123,6 @@ def _parts(found: list[DescribedBuild]) -> None:
     for name, item in zip(comparison.titles(found), found, strict=True):
         st.markdown(f"**{plain(name)}**")
         if item.build is None:
-            st.caption(plain(sentence(item.why_not)))
+            note(sentence(item.why_not))
             continue
         tables.parts(build_rows.parts(item.build, resources.today()))

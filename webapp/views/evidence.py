@@ -9,6 +9,7 @@ from webapp import charts, controls, evidence_rows, resources, sharing, tables
 from webapp.build_rows import REGIMES
 from webapp.evidence_rows import Measured
 from webapp.links import EvidenceState
+from webapp.notes import note
 from webapp.words import plain
 
 SPEEDS = {"decode": "Writing", "prefill": "Reading"}
@@ -35,16 +36,18 @@ def _intervals() -> None:
     st.subheader("How wide the ranges are", anchor=False)
     state = controls.published(EvidenceState)
     rows = evidence_rows.intervals(catalog_tables.spreads(), state.speed)
-    st.caption(plain("In percent of the predicted speed: nine of ten measured runs lay between these, each predicted "
-                     "by a fit that never saw its machine. From the table that ships with the program."))  # fmt: skip
+    note(
+        "In percent of the predicted speed: nine of ten measured runs lay between these, each predicted "
+        "by a fit that never saw its machine. From the table that ships with the program."
+    )
     tables.show(rows, "Ranges by where the weights lie, in percent of the predicted speed")
 
 
 def _runs() -> None:
     st.subheader("Predicted and measured", anchor=False)
     if not st.session_state[controls.key(EvidenceState, "runs")]:
-        st.caption("Some 3,600 measured speeds, each predicted without its machine. Once per start of the server.")
-        st.button("Compare with every measured run (half a minute)", on_click=_compare, type="primary")
+        note("Some 3,600 measured speeds, each predicted without its machine. Once per start of the server.")
+        st.button("Compare with every measured run (half a minute)", on_click=_compare)
         return
     with st.spinner("Predicting every measured run by a fit that never saw its machine", show_time=True):
         measured = resources.measured()
@@ -55,7 +58,7 @@ def _runs() -> None:
         st.info("No measured run passes the filters: take one of them off.")
         return
     errors = evidence_rows.by_regime(rows)
-    st.caption(plain("Typical error: the median over machines of each machine's median error."))
+    note("Typical error: the median over machines of each machine's median error.")
     tables.show(errors, "Errors by where the weights lie")
     last = errors[-1]
     st.vega_lite_chart(
@@ -63,7 +66,7 @@ def _runs() -> None:
         alt=f"Predicted against measured speed of {len(rows)} runs; typical error {last['Typical error']:.0f} percent, "
         f"{last['Inside the range']:.0f} percent inside the range",
     )
-    st.caption("Solid line: predicted as measured. Dashed: a factor of two off. Below, the furthest off first.")
+    note("Solid line: predicted as measured. Dashed: a factor of two off. Below, the furthest off first.")
     shown = evidence_rows.table(rows)
     tables.show(shown, "Measured runs with predicted speed, range, error, date and source")
     sharing.rows("Predicted and measured speeds", shown, state, "advisor-runs")
@@ -93,9 +96,7 @@ def _claims() -> None:
     st.subheader("An article's claims", anchor=False)
     found = resources.claims()
     about = "What an article of 2026 on running Qwen3.6-35B-A3B at home claims, beside what is predicted here"
-    st.caption(
-        plain(f"{about} and what others measured. Supported: within the range, or near it for sizes and prices.")
-    )
+    note(plain(f"{about} and what others measured. Supported: within the range, or near it for sizes and prices."))
     st.pills("Verdict", VERDICTS, selection_mode="multi", key=controls.key(EvidenceState, "verdict"))
     state = controls.published(EvidenceState)
     rows = [row for row in found if not state.verdict or row["Verdict"] in state.verdict]

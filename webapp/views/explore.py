@@ -9,6 +9,7 @@ from webapp import build_rows, charts, controls, explorer, parts_form, resources
 from webapp.described import hardware_of
 from webapp.glossary import HINTS, TERMS
 from webapp.links import ExploreState
+from webapp.notes import note
 from webapp.quant_names import quant_choices, quant_label
 from webapp.words import plain, sentence, thousands
 
@@ -61,7 +62,7 @@ def _question() -> None:
 def _matrix(rows: tuple[explorer.Row, ...], state: ExploreState) -> None:
     st.subheader("Quantisations", anchor=False, help=TERMS["Quantisation"])
     machine = parts_form.parts(ExploreState).text.replace(" | ", ", ")
-    st.caption(plain(f"{state.model} on {machine}, {thousands(state.context)} tokens of context."))
+    note(f"{state.model} on {machine}, {thousands(state.context)} tokens of context.")
     shown = [
         {name: value for name, value in row.items() if name not in {"low", "high", "Size GB", "Source"}}
         | {"90 % range": f"{row['low']:.0f} to {row['high']:.0f}" if row["tok/s"] else "does not run",
@@ -72,9 +73,11 @@ def _matrix(rows: tuple[explorer.Row, ...], state: ExploreState) -> None:
              "tok/s", "90 % range", "Prompt", "n_cpu_moe", "KL divergence", "Perplexity", "Measured on", "Link",
              "Source"]  # fmt: skip
     tables.show(shown, "Quantisations: size, least memories, speed and quality lost", column_order=order)
-    st.caption(plain("Quality lost: how far the compressed model strays from the original, as the source measured it. "
-                     "Where nobody measured this model, the figures of Llama 3 8B stand in; sources do not compare "
-                     "with each other."))  # fmt: skip
+    note(
+        "Quality lost: how far the compressed model strays from the original, as the source measured it. "
+        "Where nobody measured this model, the figures of Llama 3 8B stand in; sources do not compare "
+        "with each other."
+    )
     sharing.rows(f"Quantisations of {state.model}", list(rows), state, "advisor-quantisations")
 
 
@@ -88,13 +91,13 @@ def _sweeps(asked: Scenario, state: ExploreState) -> None:
     for index, (along, title, x_title, log_x, remark) in enumerate(SWEEPS):
         with columns[index % 2]:
             _sweep(resources.swept(asked, along, state.speed), title, x_title, log_x, remark)
-    st.caption(plain("Bands: where 9 of 10 real runs should fall."))
+    note("Bands: where 9 of 10 real runs should fall.")
 
 
 def _sweep(found: tuple[str, tuple[explorer.Row, ...]], title: str, x_title: str, log_x: bool, remark: str) -> None:
     name, rows = found
     st.markdown(f"**{plain(title)}**", help=HINTS.get("context") if name == "contexts" else TERMS.get(title))
-    st.caption(plain(remark))
+    note(remark)
     if not rows:
         st.info("Nothing to vary here: this machine has one memory, or no graphics card.")
         return

@@ -8,6 +8,7 @@ from advisor.recommendation import RankedBuild, Recommendation
 from catalog.names.resolution import UnknownName
 from webapp import build_rows, charts, controls, filters, opened, resources, sharing, tables
 from webapp.links import FindState
+from webapp.notes import note
 from webapp.views import find_controls
 from webapp.words import plain, sentence
 
@@ -43,7 +44,7 @@ def _refused(message: str, state: FindState) -> None:
 def _found(found: Recommendation, state: FindState) -> None:
     st.markdown(f"**{plain(headline(found))}**")
     which = f"{found.tried:,} builds reach the wish; shown is the best of each card or machine, least $/(tok/s) first."
-    st.caption(plain(f"Quantisation: {sentence(found.quant_choice)} {which}"))
+    note(f"Quantisation: {sentence(found.quant_choice)} {which}")
     find_controls.filters()
     state = controls.published(FindState)
     shown = filters.kept(found.builds, state)
@@ -77,7 +78,7 @@ def _chart(shown: tuple[RankedBuild, ...], chosen: RankedBuild) -> None:
         alt=f"Price against speed of {len(shown)} builds. Not beaten in both: {'; '.join(words)}",
     )  # fmt: skip
     with st.expander("The chart in words"):
-        st.caption("No other build shown is both cheaper and faster than these:")
+        note("No other build shown is both cheaper and faster than these:")
         for line in words:
             st.markdown(f"- {plain(line)}")
 
@@ -88,7 +89,7 @@ def _table(shown: tuple[RankedBuild, ...]) -> None:
         build_rows.ranking(shown, resources.today()), "Ranked builds with price, speed, range and the age of prices",
         on_select=find_controls.open_row, selection_mode="single-row", key="rows",
     )  # fmt: skip
-    st.caption("Select a row, a point of the chart or a name below to open a build.")
+    note("Select a row, a point of the chart or a name below to open a build.")
     st.session_state["shown"] = [build.name for build in shown]
 
 

@@ -12,6 +12,7 @@ from webapp.described import DescribedBuild
 from webapp.filters import MAKERS
 from webapp.glossary import HINTS
 from webapp.links import FindState
+from webapp.notes import note
 from webapp.quant_names import quant_choices, quant_label
 from webapp.words import plain, price_dates, sentence
 
@@ -25,7 +26,7 @@ def presets_row() -> None:
         for wish in presets.wishes():
             st.button(wish.label, help=wish.hint, on_click=controls.go, args=(wish.state,), key=f"wish:{wish.label}")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.caption("An article's builds:", width="content")
+        note("An article's builds:", width="content")
         for build in presets.article_builds():
             hint = plain(f"{build.text.replace(' | ', ', ')}: {build.claimed}, {build.claimed_tok_s:g} tok/s claimed")
             state = presets.article_state(build)
@@ -108,10 +109,10 @@ def card(build: RankedBuild) -> None:
     st.markdown(f"**{plain(build.name)}**  \n{plain(contents(build))}")
     if speed:
         st.markdown(f"### {plain(number(speed.p50))} tok/s", help="Median; 9 of 10 real runs should fall in the range.")
-        st.caption(plain(f"9 of 10 between {number(speed.p05)} and {number(speed.p95)}"))
+        note(f"9 of 10 between {number(speed.p05)} and {number(speed.p95)}")
     st.markdown(plain(f"${build.price_usd:,.0f}, ${build.usd_per_tok_s:,.1f} per tok/s"))
-    st.caption(plain(f"Prices of {price_dates(build.parts, resources.today())}"))
-    st.button("Open", key=f"open:{build.name}", on_click=_open, args=(build.name,), help=f"Open {plain(build.name)}")
+    note(f"Prices of {price_dates(build.parts, resources.today())}")
+    st.button(f"Open {plain(build.name)}", key=f"open:{build.name}", on_click=_open, args=(build.name,))
 
 
 def _open(name: str) -> None:

@@ -12,6 +12,7 @@ from webapp.described import hardware_of
 from webapp.explorer import question
 from webapp.ladder import Rung
 from webapp.links import MachineState
+from webapp.notes import note
 from webapp.words import age, plain, sentence, thousands
 
 
@@ -45,8 +46,8 @@ def _parts() -> None:
             "Fill in this computer", icon=":material/memory:", on_click=_detected, width="stretch",
             help="Looks at the computer that serves this page, which is yours.",
         )  # fmt: skip
-        for note in st.session_state.get("detection notes", ()):
-            st.caption(plain(sentence(note)))
+        for line in st.session_state.get("detection notes", ()):
+            note(sentence(line))
 
 
 def _detected() -> None:
@@ -108,7 +109,7 @@ def _models(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
     able = [row for row in rows if row["Fits"] == "yes"]
     reading, agents = (sum(bool(row[name]) for row in able) for name in ("For reading", "For agents"))
     fast = f"{reading} write as fast as people read, {agents} are fast enough for agents"
-    st.caption(plain(f"Of {len(rows)} models {len(able)} fit, {fast}; {thousands(state.context)} tokens of context."))
+    note(f"Of {len(rows)} models {len(able)} fit, {fast}; {thousands(state.context)} tokens of context.")
     tables.show(rows, "Every model: whether it fits, speed with range, and what it is fast enough for")
     sharing.rows("What this machine does with every model", list(rows), state, "advisor-machine")
 
@@ -138,7 +139,7 @@ def _ladder(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
         st.info("No single part with a price makes this model a tenth faster here.")
         return
     tables.show([_rung(rung) for rung in rungs], "Upgrades: what to buy, price with date and source, speed after it")
-    st.caption("After an upgrade the model is laid out anew. Prices are for the part alone.")
+    note("After an upgrade the model is laid out anew. Prices are for the part alone.")
 
 
 def _rung(rung: Rung) -> dict[str, object]:

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from advisor.engine.session.refusals import last_words
+from advisor.engine.session.refusals import last_warnings
 
 KEPT_LINES = 400
 CLOSING_S = 5.0
@@ -99,7 +99,7 @@ class Child:
     def _how_it_ended(self) -> str:
         code = self._process.wait()
         self._readers[1].join(CLOSING_S)
-        words = last_words(self._said)
+        words = last_warnings(self._said)
         said = f" (its last words: {'; '.join(words)})" if words else ""
         return f"{how(code)}{said}"
 

@@ -49,7 +49,7 @@ class Session:
         self, path: Path, settings: EngineSettings, *, layout: Layout | None = None, dry: bool = False,
         silence_s: float = SILENCE_S, wrapper: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        self.path, self.settings, self._silence_s = path, settings, silence_s
+        self.path, self.settings, self.silence_s = path, settings, silence_s
         for endpoint in settings.rpc:
             protocol_at(Endpoint.parse(endpoint))  # llama.cpp ends its process where no server answers
         self._child = Child(WORKER, wrapper)
@@ -113,7 +113,7 @@ class Session:
 
     def _hear(self, doing: str) -> BaseModel:
         try:
-            message: BaseModel = REPLIES.validate_python(json.loads(self._child.reply(self._silence_s)))
+            message: BaseModel = REPLIES.validate_python(json.loads(self._child.reply(self.silence_s)))
         except Ended as ended:
             raise self._failed(doing, ended) from None
         if isinstance(message, Refusal):

@@ -11,6 +11,8 @@ from advisor.engine.session.buffers import is_worth_keeping
 DEBUG, CONTINUED = 1, 5
 """Source: ggml/include/ggml.h enum ggml_log_level (read 2026-11-25)."""
 KEPT_LINES = 4000
+MARK = "|"
+"""Between the level and the text of a line on standard error; what a library prints by itself has no level."""
 STDERR = 2
 
 
@@ -37,5 +39,5 @@ class Log:
             self.lines[-1] += text.rstrip("\n")
         else:
             self.lines.append(text.rstrip("\n"))
-        if level != DEBUG:
-            os.write(STDERR, text.encode())
+        if level not in (DEBUG, CONTINUED):
+            os.write(STDERR, f"{level}{MARK}{text.rstrip()}\n".encode())

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 _ERROR = re.compile(r"error loading model: (?P<reason>.+)|failed to initialize the context: (?P<context>.+)")
 _UNKNOWN = re.compile(r"unknown model architecture: '(?P<name>[^']*)'")
 _NO_ROOM = re.compile(r"failed to allocate|unable to allocate|out of memory|cudaMalloc failed|bad_alloc", re.IGNORECASE)
+WARNING = 3
+"""Source: ggml/include/ggml.h enum ggml_log_level (read 2026-11-25)."""
+_MARKED = re.compile(r"^(?:(?P<level>\d)\|)?(?P<text>.*)$")
 _MEANINGFUL = re.compile(r"[A-Za-z]{3}")
 
 
@@ -28,3 +31,11 @@ def last_words(lines: Iterable[str], number: int = 2) -> list[str]:
     """The last lines that say something."""
     said = [line.strip() for line in lines if _MEANINGFUL.search(line)]
     return said[-number:]
+
+
+def last_warnings(lines: Iterable[str]) -> list[str]:
+    """The last words of lines marked with their level: of warnings and errors, else of what was allocated last."""
+    found = [_MARKED.match(line) for line in lines]
+    marked = [(item["level"], item["text"]) for item in found if item]
+    warnings = [text for level, text in marked if level is None or int(level) >= WARNING]
+    return last_words(warnings) or last_words([text for _, text in marked if "buffer size" in text], 1)

@@ -52,4 +52,5 @@ def _sizes(layout: Layout, report: BufferReport, mapped: bool) -> Iterator[str]:
             spare = layout.twice_on_cpu if device == CPU and what == "weights" else 0.0
             most = float("inf") if mapped and device == CPU and what == "weights" else wish * (1 + TOLERANCE) + spare
             if not wish * (1 - TOLERANCE) - SLACK_BYTES <= size <= most + SLACK_BYTES:
-                yield f"{what} take {size / MIB:.0f} MiB of {device} where {wish / MIB:.0f} MiB were planned"
+                verb = "takes" if what == "the KV cache" else "take"
+                yield f"{what} {verb} {size / MIB:.0f} MiB of {device} where {wish / MIB:.0f} MiB were planned"

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from advisor.errors import InputError
 from catalog.llms import Llm
 
+_LITE_LAYERS = (26, 27)
+"""By these counts llama.cpp knows models without a low-rank query (src/models/deepseek2.cpp)."""
 _LEAST_NGRAM_ROWS = 1024
 """Of a table of word groups, which is cut as the vocabulary is."""
 
@@ -39,6 +41,8 @@ def cut(llm: Llm, to: Cut) -> Llm:
     layers, experts = to.layers or llm.n_layers, to.experts or llm.n_experts
     vocabulary, own_kv = to.vocabulary or llm.vocab_size, llm.n_layers - llm.kv_shared_layers
     _check_attention(llm, layers)
+    if llm.architecture == "deepseek2" and llm.q_lora_rank and layers in _LITE_LAYERS:
+        raise InputError(f"--layers {layers} is not possible: llama.cpp takes such a model for DeepSeek-V2-Lite")
     kept = {
         "n_layers": layers,
         "leading_dense_layers": min(llm.leading_dense_layers, layers),

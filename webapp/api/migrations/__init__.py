@@ -5,7 +5,9 @@ from importlib.resources import as_file, files
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
 
+from advisor.errors import InputError
 from webapp.api.storage import engine_of
 
 LOCK = 7_263_541_902
@@ -13,20 +15,21 @@ LOCK = 7_263_541_902
 
 
 def upgrade(url: str) -> None:
-    """Bring the database at an address to the present form. Safe when several servers start together."""
+    """Bring the database at an address to the present form. Safe when several servers start together.
+
+    Raises `InputError` for a database that cannot be used.
+    """
     engine = engine_of(url)
     try:
-        with engine.connect() as connection:
+        with engine.begin() as connection:
             if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": LOCK})
-                connection.commit()
+                connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": LOCK})
             else:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             _run(connection)
-            connection.commit()
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": LOCK})
-                connection.commit()
+    except SQLAlchemyError as error:
+        said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        raise InputError(f"the database of ADVISOR_DATABASE_URL cannot be used: {said}") from None
     finally:
         engine.dispose()
 

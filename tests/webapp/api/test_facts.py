@@ -1,0 +1,70 @@
+"""The catalog over HTTP: tables, prices and problems, each with an ETag."""
+
+import pytest
+
+from catalog import tables
+from tests.webapp.api.running import Server
+from webapp.api.facts import TABLES
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_a_table_has_all_rows_with_their_sources(server: Server, kind: str) -> None:
+    found = server.http.get(f"/v1/catalog/{kind}").json()
+    assert (found["kind"], found["count"]) == (kind, len(found["rows"]))
+    assert [row["name"] for row in found["rows"]] == [row.name for row in TABLES[kind]()]
+    assert all(row["source"] and row["as_of"] for row in found["rows"])
+
+
+def test_models_say_what_is_taken_where_no_quant_is_given(server: Server) -> None:
+    found = {row["id"]: row for row in server.http.get("/v1/models").json()["models"]}
+    assert set(found) == {row.id for row in tables.llms()}
+    # gpt-oss-20b is published in MXFP4, 12.1 GB (huggingface.co/ggml-org/gpt-oss-20b-GGUF: 12,109,566,560 bytes)
+    assert found["gpt-oss-20b"]["usual_quant"] == "MXFP4"
+    assert found["gpt-oss-20b"]["usual_file_gib"] == pytest.approx(12_109_566_560 / 2**30, rel=0.01)
+
+
+def test_quants_are_listed(server: Server) -> None:
+    found = server.http.get("/v1/quants").json()
+    assert [row["name"] for row in found["quants"]] == [row.name for row in tables.quants()]
+
+
+@pytest.mark.parametrize("spelling", ["RTX 3060 12GB", "rtx3060-12gb", "NVIDIA GeForce RTX 3060 (12GB)"])
+def test_prices_are_found_by_any_spelling_and_name_their_sources(server: Server, spelling: str) -> None:
+    found = server.http.get(f"/v1/prices/{spelling}").json()
+    quoted = [row for row in tables.prices() if row.part == "RTX 3060 12GB"]
+    assert (found["kind"], found["part"], len(found["quotes"])) == ("gpu", "RTX 3060 12GB", len(quoted))
+    assert all(row["source"] and row["as_of"] for row in found["quotes"])
+    (counting,) = found["counting"]
+    assert counting["new"]["price_usd"] in {row.price_usd for row in quoted if row.condition == "new"}
+
+
+def test_every_part_with_a_quote_can_be_asked_for(server: Server) -> None:
+    for kind, part in sorted({(row.part_kind, row.part) for row in tables.prices()}):
+        found = server.http.get(f"/v1/prices/{part.replace('/', '%2F')}").json()
+        assert (found["kind"], found["part"]) == (kind, part)
+
+
+@pytest.mark.parametrize(("path", "near"), [("/v1/catalog/gpuz", "gpus"), ("/v1/prices/RTX 3061", "RTX 3060 12GB")])
+def test_an_unknown_name_is_told_the_nearest(server: Server, path: str, near: str) -> None:
+    answer = server.http.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert near in answer.json()["nearest"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/catalog/cpus", "/v1/models", "/v1/quants", "/v1/prices/RTX 4090", "/v1/problems", "/openapi.json"]
+)
+def test_a_client_that_has_a_copy_is_told_that_it_is_still_right(server: Server, path: str) -> None:
+    first = server.http.get(path)
+    tag = first.headers["etag"]
+    assert "max-age" in first.headers["cache-control"]
+    for asked in (tag, f'"other", {tag}', "*", tag.removeprefix("W/")):
+        again = server.http.get(path, headers={"if-none-match": asked})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    assert server.http.get(path, headers={"if-none-match": '"other"'}).status_code == 200
+
+
+def test_an_address_that_is_none_and_a_method_that_is_none_are_problems(server: Server) -> None:
+    nothing, wrong = server.http.get("/v1/nothing"), server.http.delete("/v1/models")
+    assert (nothing.status_code, nothing.json()["code"]) == (404, "not_found")
+    assert (wrong.status_code, wrong.json()["code"], wrong.headers["allow"]) == (405, "method_not_allowed", "GET")

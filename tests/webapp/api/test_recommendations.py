@@ -1,0 +1,67 @@
+"""Ranked builds over HTTP, page by page."""
+
+from typing import Any
+
+import pytest
+
+from advisor.client import Client
+from advisor.knowledge import load
+from advisor.recommendation import recommend
+from advisor.wish import Wish
+from tests.webapp.api.running import Server
+
+WISH: dict[str, Any] = {"model": "Qwen3.6-35B-A3B", "kinds": ["unified", "laptop"]}
+
+
+def page(server: Server, **fields: Any) -> dict[str, Any]:
+    answer = server.http.post("/v1/recommendations", json=WISH | fields)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def test_pages_put_together_are_the_ranking_that_python_gives(server: Server) -> None:
+    ranked = recommend(Wish(**WISH, limit=1000), load())
+    builds: list[Any] = []
+    offset: int | None = 0
+    while offset is not None:
+        found = page(server, offset=offset, limit=7)
+        assert (found["total"], found["offset"], found["tried"]) == (len(ranked.builds), offset, ranked.tried)
+        builds += found["builds"]
+        offset = found["next_offset"]
+    assert [item["rank"] for item in builds] == list(range(1, len(ranked.builds) + 1))
+    assert [item["name"] for item in builds] == [item.name for item in ranked.builds]
+    assert [item["usd_per_tok_s"] for item in builds] == pytest.approx([item.usd_per_tok_s for item in ranked.builds])
+    assert found["left_out"] == list(ranked.left_out)
+
+
+def test_a_page_behind_the_last_is_empty(server: Server) -> None:
+    found = page(server, offset=5000)
+    assert (found["builds"], found["next_offset"]) == ([], None)
+
+
+def test_the_client_goes_through_all_pages(server: Server) -> None:
+    with Client(server.url) as client:
+        names = [build.name for build in client.every_build(WISH)]
+    assert names == [item["name"] for item in page(server, limit=200)["builds"]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "said"),
+    [
+        ({"budget": 5}, "invalid_scenario", "budget_usd"),
+        ({"limit": 201}, "invalid_scenario", "limit must be at most 200"),
+        ({"limit": 0}, "invalid_scenario", "limit must be at least 1"),
+        ({"offset": -1}, "invalid_scenario", "offset must be at least 0"),
+        ({"own": ["RTX 3060 12GB"] * 51}, "invalid_scenario", "own"),
+        ({"budget_usd": 1}, "invalid_input", "the cheapest that does costs"),
+        ({"model": "Qwen3.6-36B"}, "unknown_name", "nearest"),
+        ({"own": ["RTX 3061"]}, "invalid_input", "RTX 3061"),
+    ],
+)
+def test_a_wish_that_cannot_be_met_is_a_problem_that_says_why(
+    server: Server, fields: dict[str, Any], code: str, said: str
+) -> None:
+    answer = server.http.post("/v1/recommendations", json=WISH | fields)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert said in answer.json()["detail"]

@@ -1,0 +1,12 @@
+"""Small print in the colour of the text: Streamlit's captions are too faint for WCAG 2.2 (1.4.3, 4.5:1)."""
+
+from typing import Literal
+
+import streamlit as st
+
+from webapp.words import plain
+
+
+def note(text: str, width: Literal["stretch", "content"] = "stretch") -> None:
+    """A remark in small print; the text is shown as it is."""
+    st.markdown(f":small[{plain(text)}]", width=width)
