@@ -107,6 +107,7 @@ def case_of(scenario: Scenario, file: "ModelFile | None" = None, machine: Machin
         threads=engine.threads or 0,
         users=load.users,
         kv_types=types,
+        mapped=engine.mmap is not False,
         offload_min_batch=_offload_min_batch(engine.name, print_),
     )
     work = work_of(demand, placement, machine, usage)

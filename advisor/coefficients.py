@@ -21,6 +21,7 @@ class Setting(NamedTuple):
     """What the labels of one scenario are made of."""
 
     backend: str
+    maker: str
     architecture: str
     chip: str
     form: str
@@ -44,6 +45,14 @@ class Setting(NamedTuple):
     """one, several GPUs, or unified memory."""
 
 
+_OF_CPU = frozenset({"{microarchitecture}", "{cpu}", "{simd}", "{simd}/{family}", "{engine}/{simd}"})
+"""Labels that are a guess where the CPU is not named."""
+RAM_SPEED_DEVIATION = 0.15
+"""Standard deviation of the log RAM speed that home machines have: 0.17 over the six DDR4 and 0.12 over the six DDR5
+machines of calibration/evidence that name it (2133 to 3200 and 4800 to 6400 MT/s).
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Coefficient:
     """One row of the table below. `pools` maps label templates to the prior's standard deviation in log space."""
@@ -58,8 +67,9 @@ class Coefficient:
 
 _GPU = (
     ("{backend}", 0.3),
+    ("{backend}/{maker}", 0.15),
     ("{backend}/{architecture}", 0.2),
-    ("{chip}", 0.1),
+    ("{chip}", 0.05),
     ("{engine}", 0.1),
     ("{backend}/{era}", 0.15),
     ("{stated}", 0.1),
@@ -73,21 +83,22 @@ _FAMILY = (
     ("{engine}/{family}", 0.1),
 )
 _MICROS = (
-    ("{backend}", 0.5),
-    ("{backend}/{architecture}", 0.3),
-    ("{backend}/{era}", 0.4),
-    ("{stated}", 0.6),
-    ("{layout}", 0.3),
-    ("{form}", 0.4),
+    ("{backend}", 0.75),
+    ("{backend}/{maker}", 0.45),
+    ("{backend}/{architecture}", 0.45),
+    ("{backend}/{era}", 0.6),
+    ("{stated}", 0.9),
+    ("{layout}", 0.45),
+    ("{form}", 0.6),
 )
 _BUILD = (("{stated}/{era}", 0.4),)
 _CPU = (
-    ("{microarchitecture}", 0.1),
-    ("{cpu}", 0.08),
-    ("{engine}", 0.1),
-    ("{known}", 0.1),
-    ("{role}", 0.1),
-    ("{engine}/{simd}", 0.05),
+    ("{microarchitecture}", 0.08),
+    ("{cpu}", 0.065),
+    ("{engine}", 0.08),
+    ("{known}", 0.08),
+    ("{role}", 0.08),
+    ("{engine}/{simd}", 0.04),
 )
 
 COEFFICIENTS: tuple[Coefficient, ...] = (
@@ -95,22 +106,24 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("gpu_stream",         "share of peak",      0.80, 0.3, True,  (*_GPU, ("{stated}/{era}", 0.15), *_FAMILY)),
     Coefficient("gpu_expert",         "share of stream",    0.80, 0.3, True,  (("{backend}", 0.2), ("{backend}/{architecture}", 0.2), ("{family}", 0.1), ("{backend}/{era}", 0.2))),
     Coefficient("gpu_kv",             "share of peak",      0.50, 0.5, False, (("{flash}", 0.4), ("{backend}/{flash}", 0.4), ("{backend}/{architecture}", 0.3), ("{backend}/{era}/{flash}", 0.3))),
-    Coefficient("gpu_matrix_us",      "us per matrix",      2.0,  0.5, False, (*_MICROS, *_BUILD, ("{chip}", 0.2))),
+    Coefficient("gpu_matrix_us",      "us per matrix",      2.0,  0.5, False, (*_MICROS, *_BUILD, ("{chip}", 0.3))),
     Coefficient("gpu_moe_us",         "us per MoE layer",   10.,  0.7, False, _MICROS),
     Coefficient("gpu_recurrent_us",   "us per layer",       10.,  0.7, False, _MICROS),
     Coefficient("gpu_token_us",       "us per token",       300., 0.7, False, _MICROS + _BUILD),
     Coefficient("ram_stream",         "share of peak",      0.75, 0.3, False, _CPU),
-    Coefficient("core_gb_s",          "GB/s per thread",    28.,  0.3, False, (("{microarchitecture}", 0.2), ("{cpu}", 0.1))),
+    Coefficient("core_gb_s",          "GB/s per thread",    28.,  0.3, False, (("{microarchitecture}", 0.16), ("{cpu}", 0.08))),
     Coefficient("cpu_unpack",         "weights per byte",   0.15, 0.6, True,  (("{family}", 0.5), ("{simd}", 0.3), ("{simd}/{family}", 0.3), ("{engine}/{family}", 0.3), ("{microarchitecture}", 0.1), ("{cpu}", 0.08))),
     Coefficient("cpu_kv",             "share of RAM peak",  0.40, 0.6, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
     Coefficient("numa_share",         "of a 2nd socket",    0.30, 0.5, False, (("{engine}", 0.2),)),
-    Coefficient("cpu_layer_us",       "us per layer",       60.,  0.5, False, (("{microarchitecture}", 0.15), ("{engine}", 0.2), ("{known}", 0.15))),
+    Coefficient("cpu_layer_us",       "us per layer",       60.,  0.5, False, (("{microarchitecture}", 0.12), ("{engine}", 0.16), ("{known}", 0.12))),
     Coefficient("cpu_thread_us",      "us per layer, thread", 1.5, 0.8, False, (("{sockets}", 0.5), ("{engine}", 0.3))),
+    Coefficient("crowding_cost",      "of the CPU's time",  0.40, 0.5, False, (("{engine}", 0.3),)),
     Coefficient("cpu_expert_share",   "of a layer's waits", 0.40, 0.5, False, (("{engine}", 0.3),)),
     Coefficient("cpu_recurrent_us",   "us per layer",       100., 0.8, False, (("{engine}", 0.3), ("{simd}", 0.3))),
     Coefficient("crossing_us",        "us per crossing",    40.,  0.5, False, (("{backend}", 0.2), ("{backend}/{architecture}", 0.15), ("{engine}", 0.15))),
     Coefficient("link_share",         "share of peak",      0.40, 0.4, False, (("{backend}", 0.3),)),
-    Coefficient("disk_gain",          "x random reads",     8.,   1.0, False, ()),
+    Coefficient("disk_gain",          "x random reads",     8.,   0.7, False, ()),
+    Coefficient("page_locality",      "exponent",           3.,   0.3, False, ()),
     Coefficient("prefill_matmul",     "share of peak",      0.40, 0.4, True,  (*_GPU, ("{backend}/{architecture}/{flash}", 0.1), *_FAMILY)),
     Coefficient("prefill_expert",     "share of matmul",    0.70, 0.4, True,  (("{backend}", 0.3), ("{backend}/{architecture}", 0.3), ("{family}", 0.2), ("{backend}/{era}", 0.3))),
     Coefficient("prefill_half_rows",  "rows per expert",    16.,  0.7, False, (("{backend}", 0.4), ("{backend}/{architecture}", 0.3))),
@@ -137,15 +150,27 @@ class Efficiencies:
 
     effects: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """log effect by (coefficient, label)."""
+    informed: frozenset[tuple[str, str]] = frozenset()
+    """Those that a run informed; all others stand at their prior."""
+    measured: frozenset[str] = frozenset()
+    """Coefficients that were measured on the very machine that is asked about: nothing of them is novel."""
 
     @classmethod
     def of(cls, rows: Iterable[Effect]) -> "Efficiencies":
         """From catalog rows."""
-        return cls({(row.coefficient, row.label): row.log_value for row in rows})
+        kept = tuple(rows)
+        effects = {(row.coefficient, row.label): row.log_value for row in kept}
+        return cls(effects, frozenset((row.coefficient, row.label) for row in kept if row.informed))
 
     def values(self, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
         """Every coefficient in a setting: a float, or one value per quant family (shape: families)."""
         return _values(self, setting)
+
+    def deviations(self, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
+        """Deviation of the logarithm of each coefficient over its labels that no run informed or that are not known of
+        the machine; coefficients without such a label are left out. Shapes as in `values`.
+        """
+        return _deviations(self, setting)
 
 
 @lru_cache(maxsize=50_000)
@@ -161,3 +186,23 @@ def _value(efficiencies: Efficiencies, item: Coefficient, setting: Setting, fami
     effects = efficiencies.effects
     base = effects.get((item.name, ""), math.log(item.start))
     return math.exp(base + sum(effects.get((item.name, label), 0.0) for label in labels_of(item, setting, family)[1:]))
+
+
+@lru_cache(maxsize=50_000)
+def _deviations(efficiencies: Efficiencies, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
+    found = {
+        item.name: np.array([_deviation(efficiencies, item, setting, family) for family in FAMILIES])
+        if item.per_family else _deviation(efficiencies, item, setting, "")
+        for item in COEFFICIENTS
+    }  # fmt: skip
+    return {name: value for name, value in found.items() if np.any(value) and name not in efficiencies.measured}
+
+
+def _deviation(efficiencies: Efficiencies, item: Coefficient, setting: Setting, family: str) -> float:
+    pools = (("", item.deviation), *item.pools)
+    variance = RAM_SPEED_DEVIATION**2 if item.name == "ram_stream" and "ram_speed" in setting.known else 0.0
+    for (template, deviation), label in zip(pools, labels_of(item, setting, family), strict=True):
+        guessed = template in _OF_CPU and "cpu" in setting.known
+        if guessed or (item.name, label) not in efficiencies.informed:
+            variance += deviation**2
+    return math.sqrt(variance)

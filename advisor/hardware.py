@@ -63,8 +63,9 @@ def _from_parts(hardware: Hardware, backend: str | None, noted: _Noted) -> Machi
         noted = noted.and_("vram", *found.assumptions)
         rows.append(found.row)
         devices += [_device(found.row, request, cpu_row)] * request.count
-    cpu, noted = _cpu_side(cpu_row, hardware, tuple(rows), noted)
-    ram, noted = _ram(cpu_row, cpu, hardware, tuple(rows), noted)
+    taken, said = (cpu_row, None) if cpu_row else _common_cpu(hardware, tuple(rows))
+    cpu, noted = _cpu_side(taken, hardware, said), noted.and_("cpu", *filter(None, [said]))
+    ram, noted = _ram(cpu_row or (taken if taken.segment == "server" else None), cpu, hardware, tuple(rows), noted)
     noted = noted.and_("disk", *_disk_notes(hardware.storage))
     label = " + ".join(_times(request.count, row.name) for request, row in zip(hardware.gpus, rows, strict=True))
     return Machine(
@@ -107,16 +108,20 @@ def _find_cpu(text: str | None, noted: _Noted) -> tuple[Cpu | None, _Noted]:
     return found.row, noted.and_("cpu_variant", *found.assumptions)
 
 
-def _cpu_side(row: Cpu | None, hardware: Hardware, gpus: tuple[Gpu, ...], noted: _Noted) -> tuple[CpuSide, _Noted]:
-    sockets = socket_count(hardware.cpu) if hardware.cpu else 1
-    if row is not None:
-        return cpu_side(row, sockets), noted
+def _common_cpu(hardware: Hardware, gpus: tuple[Gpu, ...]) -> tuple[Cpu, str]:
+    """A CPU for a machine that names none, and the sentence that says so."""
     text = hardware.cpu or ""
     hint = platform_hint(text) if text else None
     row = cpu_by_platform(hint, hardware.ram.type, gpus, bool(_SERVER_WORDS.search(text)))
     said = f"CPU {text!r} names no CPU of the catalog" if text else "no CPU given"
-    side, cores = cpu_side(row, sockets), _cores_said(text)
-    return replace(side, cores=cores or side.cores), noted.and_("cpu", f"{said}: taken as {row.name}")
+    return row, f"{said}: taken as {row.name}"
+
+
+def _cpu_side(row: Cpu, hardware: Hardware, guessed: str | None) -> CpuSide:
+    sockets = socket_count(hardware.cpu) if hardware.cpu else 1
+    side = cpu_side(row, sockets)
+    cores = _cores_said(hardware.cpu or "") if guessed else None
+    return replace(side, cores=cores or side.cores)
 
 
 def _cores_said(text: str) -> int | None:

@@ -16,13 +16,13 @@ class Knowledge:
     """Efficiencies and error spreads; `calibration` names where they come from ("global" or a machine's profile)."""
 
     efficiencies: Efficiencies = field(default_factory=Efficiencies)
-    spreads: dict[tuple[str, str, str], Spread] = field(default_factory=dict)
+    spreads: dict[tuple[str, str], Spread] = field(default_factory=dict)
     calibration: str = "global"
 
     @classmethod
     def of(cls, efficiencies: Efficiencies, spreads: Iterable[Spread], calibration: str = "global") -> "Knowledge":
         """From fitted efficiencies and spread rows."""
-        return cls(efficiencies, {(row.speed, row.regime, row.condition): row for row in spreads}, calibration)
+        return cls(efficiencies, {(row.speed, row.regime): row for row in spreads}, calibration)
 
 
 @cache

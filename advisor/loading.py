@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from advisor.footprint import Footprint
 from advisor.machine import Machine
 from advisor.memory import expected_experts, kv_read_bytes
-from advisor.placement import CPU, Demand, Placement
+from advisor.placement import CPU, Demand, Placement, ram_available
 from advisor.work import Shares, Vector, Work, shares_of
 from catalog.units import GB, TERA
 
@@ -33,6 +33,8 @@ class Usage:
     users: int
     kv_types: tuple[str, str]
     offload_min_batch: int
+    mapped: bool
+    """Whether the model's file is mapped into memory (llama.cpp's default)."""
 
 
 def work_of(demand: Demand, placement: Placement, machine: Machine, usage: Usage) -> Work:
@@ -43,6 +45,7 @@ def work_of(demand: Demand, placement: Placement, machine: Machine, usage: Usage
         **prefill_work(demand.footprint, placement, machine, usage),
         ram_bandwidth=machine.ram.bandwidth_gb_s * GB,
         threads=float(cores),
+        crowding=max(0.0, min(usage.threads / machine.cpu.cores, 2.0) - 1.0),
         sockets=float(machine.cpu.sockets),
         vector_bandwidth=machine.cpu.vector_gb_s * GB * cores / machine.cpu.cores,
         random_bandwidth=machine.storage.random_gb_s * GB,
@@ -107,7 +110,8 @@ def decode_work(footprint: Footprint, placement: Placement, machine: Machine, us
         "cpu_recurrent_layers": float(np.count_nonzero(~gpu & (footprint.layer_recurrent_bytes > 0))),
         "gpu_used": float(gpu.any() or sides.output_on_gpu),
         "spill_s": _spill_s(footprint, placement, machine, read),
-        **_cpu_decode(shares, sides, moe, read, float(~gpu @ (kv + state)), footprint.embedding_bytes, placement),
+        **_cpu_decode(shares, sides, moe, read, float(~gpu @ (kv + state))),
+        **_paging(footprint, shares, sides, read, placement, machine, usage.mapped),
         **_link_decode(footprint, sides, moe, placement, machine, usage),
     }
 
@@ -121,30 +125,39 @@ def _spill_s(footprint: Footprint, placement: Placement, machine: Machine, read:
     return placement.spilled_bytes * share / (machine.gpus[0].link_gb_s * GB)
 
 
-def _cpu_decode(
-    shares: Shares,
-    sides: _Sides,
-    moe: NDArray[np.bool_],
-    read: float,
-    cache_bytes: float,
-    embedding_bytes: float,
-    placement: Placement,
-) -> dict[str, Any]:
+def _cpu_decode(shares: Shares, sides: _Sides, moe: NDArray[np.bool_], read: float, cache: float) -> dict[str, Any]:
     cpu, experts = ~sides.on_gpu, moe & ~sides.expert_on_gpu
     output = 0.0 if sides.output_on_gpu else 1.0
     size = cpu @ shares.resident_bytes + experts @ shares.expert_bytes * read
     weights = cpu @ shares.resident_weights + experts @ shares.expert_weights * read
-    # Lookup tables (token and n-gram embeddings) are read a row at a time: they are the first to be left on the disk.
-    held = placement.ram_bytes + placement.storage_bytes - embedding_bytes
-    missing = max(0.0, placement.storage_bytes - embedding_bytes)
-    size = size + output * shares.output_bytes
     return {
-        "cpu_bytes": size,
+        "cpu_bytes": size + output * shares.output_bytes,
         "cpu_weights": weights + output * shares.output_weights,
-        "cpu_kv_bytes": cache_bytes,
+        "cpu_kv_bytes": cache,
         "cpu_layers": float(np.count_nonzero(cpu)),
         "cpu_expert_layers": float(np.count_nonzero(experts & ~cpu)),
-        "missing_bytes": float(size.sum()) * (missing / held if held > 0 else 0.0),
+    }
+
+
+def _paging(
+    footprint: Footprint, shares: Shares, sides: _Sides, read: float,
+    placement: Placement, machine: Machine, mapped: bool,
+) -> dict[str, float]:  # fmt: skip
+    """What a step reads from disk where RAM is too small. The GPU's part of a mapped file has gone through the page
+    cache too and takes room there. Lookup tables (token and n-gram embeddings) are read a row at a time: they are the
+    first to be left on the disk.
+    """
+    held = max(0.0, placement.ram_bytes + placement.storage_bytes - footprint.embedding_bytes)
+    room = placement.ram_bytes if placement.storage_bytes else ram_available(machine, 0.0)
+    through = held + (footprint.file_bytes - held if mapped and not machine.unified else 0.0)
+    share = max(0.0, 1 - room / through) if through > 0 else 0.0
+    expert_bytes = float((footprint.layer_is_moe & ~sides.expert_on_gpu) @ shares.expert_bytes.sum(axis=1))
+    dense_bytes = float(~sides.on_gpu @ shares.resident_bytes.sum(axis=1))
+    missing = max(0.0, placement.storage_bytes - footprint.embedding_bytes - expert_bytes)
+    return {
+        "missing_bytes": min(dense_bytes, missing),
+        "paged_expert_bytes": expert_bytes * read,
+        "paged_share": share,
     }
 
 

@@ -41,6 +41,13 @@ def _cpu_waits_s(work: Work, values: Values) -> Any:
     return whole + overhead_s(work.cpu_expert_layers, wait_us * values["cpu_expert_share"])
 
 
+def _missed_bytes(work: Work, values: Values) -> Any:
+    """Bytes of a step that the page cache does not hold: it keeps the experts that are chosen often, so of those fewer
+    are missed than of bytes read evenly.
+    """
+    return work.missing_bytes + work.paged_expert_bytes * work.paged_share ** values["page_locality"]
+
+
 def _gpu_launches_s(work: Work, values: Values) -> Any:
     """Fixed costs of a step on the GPU: starting kernels for matrices, expert routing and recurrences."""
     counts = (work.gpu_matrices, work.gpu_moe_layers, work.gpu_recurrent_layers, work.gpu_used)
@@ -51,16 +58,17 @@ def _gpu_launches_s(work: Work, values: Values) -> Any:
 def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
     """Seconds of one decode step by stage; the step gives every user one token."""
     stream, link = reached(values["gpu_stream"]), reached(values["link_share"])
+    crowded = 1 + work.crowding * values["crowding_cost"]
     return {
         "gpu_weights": _total(work.gpu_dense_s / stream) + work.gpu_state_s / stream[..., 0],
         "gpu_experts": _total(work.gpu_expert_s / reached(stream * values["gpu_expert"])),
         "gpu_kv": work.gpu_kv_s / reached(values["gpu_kv"]),
         "gpu_launches": _gpu_launches_s(work, values),
-        "cpu_weights": slower_of(*cpu_limits(work, values)),
+        "cpu_weights": slower_of(*cpu_limits(work, values)) * crowded,
         "cpu_kv": transfer_s(work.cpu_kv_bytes, work.ram_bandwidth, reached(values["cpu_kv"])),
-        "cpu_sync": _cpu_waits_s(work, values),
+        "cpu_sync": _cpu_waits_s(work, values) * crowded,
         "link": overhead_s(work.crossings, values["crossing_us"]) + (work.link_s + work.spill_s) / link,
-        "disk": missed_s(work.missing_bytes, 0.0, work.random_bandwidth, values["disk_gain"]),
+        "disk": missed_s(_missed_bytes(work, values), 0.0, work.random_bandwidth, values["disk_gain"]),
     }
 
 

@@ -182,7 +182,7 @@ def _room(demand: Demand, machine: Machine, on_gpu: int, n_cpu_moe: int, mmap: b
     experts_from = min(max(n_layers + 1 - on_gpu, n_cpu_moe), n_layers)
     vram = _vram(demand, machine, starts, experts_from)
     in_ram = _ram(demand, on_gpu, experts_from)
-    overflow = max(0.0, in_ram - _ram_available(machine, sum(vram) if machine.unified else 0.0))
+    overflow = max(0.0, in_ram - ram_available(machine, sum(vram) if machine.unified else 0.0))
     exceeded = max([need / limit for need, limit in zip(vram, _limits(machine), strict=True)], default=0.0)
     fits = exceeded <= 1.0 and (overflow == 0 or mmap is not False)
     return _Room(starts, experts_from, vram, in_ram, overflow, exceeded, fits)
@@ -235,7 +235,8 @@ def _ram(demand: Demand, on_gpu: int, experts_from: int) -> float:
     return total + (demand.compute_cpu if on_gpu else demand.output + demand.compute)
 
 
-def _ram_available(machine: Machine, shared_bytes: float) -> float:
+def ram_available(machine: Machine, shared_bytes: float) -> float:
+    """Bytes of RAM that a model can have, beside the system and what GPUs share of it."""
     if machine.ram.capacity_bytes is None:
         return float("inf")
     return max(0.25 * GB, machine.ram.capacity_bytes - SYSTEM_RAM_BYTES - shared_bytes)

@@ -15,6 +15,7 @@ from advisor.answer import PlacementSummary, Prediction, Range, Stage
 from advisor.case import Case, case_of
 from advisor.interval import log_bounds
 from advisor.knowledge import Knowledge
+from advisor.novelty import novelty
 from advisor.physics import cpu_limits, decode_stages, prefill_stages, total_s
 from advisor.scenario import Scenario
 from advisor.work import stack
@@ -58,15 +59,26 @@ def answers(cases: Sequence[Case], knowledge: Knowledge) -> list[Prediction]:
     decode, prefill = decode_stages(work, values), prefill_stages(work, values)
     reading, unpacking = cpu_limits(work, values)
     computing = np.broadcast_to(unpacking > reading, (len(cases),)).tolist()
+    unsaid = [knowledge.efficiencies.deviations(case.setting) for case in cases]
+    novelties = [novelty(stages, work, values, unsaid).tolist() for stages in (decode_stages, prefill_stages)]
     rows = zip(*(np.broadcast_to(seconds, (len(cases),)).tolist() for seconds in decode.values()), strict=True)
     prompts = np.broadcast_to(total_s(prefill), (len(cases),)).tolist()
     return [
-        _answer(case, dict(zip(decode, row, strict=True)), prompt_s, computes, knowledge)
-        for case, row, prompt_s, computes in zip(cases, rows, prompts, computing, strict=True)
+        _answer(case, dict(zip(decode, row, strict=True)), prompt_s, computes, novel, knowledge)
+        for case, row, prompt_s, computes, novel in zip(
+            cases, rows, prompts, computing, zip(*novelties, strict=True), strict=True
+        )
     ]
 
 
-def _answer(case: Case, stages: dict[str, float], prompt_s: float, computes: bool, knowledge: Knowledge) -> Prediction:
+def _answer(
+    case: Case,
+    stages: dict[str, float],
+    prompt_s: float,
+    computes: bool,
+    novel: tuple[float, float],
+    knowledge: Knowledge,
+) -> Prediction:
     worst = max(stages, key=stages.__getitem__)
     limit = "cpu_compute" if worst == "cpu_weights" and computes else BOTTLENECKS[worst]
     return Prediction(
@@ -83,27 +95,31 @@ def _answer(case: Case, stages: dict[str, float], prompt_s: float, computes: boo
         warnings=warnings_of(case),
         assumptions=case.assumptions,
         calibration=knowledge.calibration,
-        **_speeds(case, sum(stages.values()), prompt_s, knowledge),
+        **_speeds(case, sum(stages.values()), prompt_s, novel, knowledge),
     )
 
 
-def _speeds(case: Case, step_s: float, prompt_s: float, knowledge: Knowledge) -> dict[str, Any]:
+def _speeds(
+    case: Case, step_s: float, prompt_s: float, novel: tuple[float, float], knowledge: Knowledge
+) -> dict[str, Any]:
     """The prediction's speeds and times; all None for what cannot run."""
     prompt_tokens = case.scenario.workload.prompt_tokens
     if not case.runs:
         names = ("decode_tok_s", "prefill_tok_s", "time_to_first_token_s", "load_time_s", "warm_up_s")
         return dict.fromkeys(names)
     return {
-        "decode_tok_s": _range(1 / step_s, "decode", case, knowledge),
-        "prefill_tok_s": _range(prompt_tokens / prompt_s, "prefill", case, knowledge) if prompt_tokens else None,
+        "decode_tok_s": _range(1 / step_s, "decode", case.regime, novel[0], knowledge),
+        "prefill_tok_s": _range(prompt_tokens / prompt_s, "prefill", case.regime, novel[1], knowledge)
+        if prompt_tokens
+        else None,
         "time_to_first_token_s": prompt_s * bool(prompt_tokens) + step_s,
         "load_time_s": _load_s(case),
         "warm_up_s": _warm_up_s(case, knowledge),
     }
 
 
-def _range(speed: float, kind: str, case: Case, knowledge: Knowledge) -> Range:
-    low, high = log_bounds(knowledge, kind, case.regime, case.machine)
+def _range(speed: float, kind: str, regime: str, novel: float, knowledge: Knowledge) -> Range:
+    low, high = log_bounds(knowledge, kind, regime, novel)
     return Range(p50=speed, p05=speed * math.exp(low), p95=speed * math.exp(high))
 
 

@@ -6,7 +6,6 @@ from advisor.coefficients import COEFFICIENTS, Efficiencies
 from advisor.errors import InputError
 from advisor.knowledge import Knowledge
 from advisor.work import FAMILIES
-from catalog.efficiency import Spread
 from catalog.profiles import Profile, Shift, digest_of
 
 _KNOWN = {item.name: item for item in COEFFICIENTS}
@@ -23,10 +22,11 @@ def knowledge_of(profile: Profile, knowledge: Knowledge) -> Knowledge:
         key = (shift.coefficient, shift.label)
         start = 0.0 if shift.label else math.log(_KNOWN[shift.coefficient].start)
         effects[key] = effects.get(key, start) + shift.log_value
-    spreads: dict[tuple[str, str, str], Spread] = {
-        (row.speed, row.regime, row.condition): row for row in profile.spreads
-    }
-    return Knowledge(Efficiencies(effects), knowledge.spreads | spreads, f"profile:{profile.name}")
+    spreads = knowledge.spreads | {(row.speed, row.regime): row for row in profile.spreads}
+    measured = frozenset(shift.coefficient for shift in profile.effects if shift.informed and not shift.label)
+    return Knowledge(
+        Efficiencies(effects, knowledge.efficiencies.informed, measured), spreads, f"profile:{profile.name}"
+    )
 
 
 def is_current(profile: Profile, knowledge: Knowledge) -> bool:

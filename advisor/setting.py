@@ -7,12 +7,12 @@ from advisor.machine import Machine
 from advisor.placement import Placement
 from advisor.scenario import Scenario
 
-BUILD_ERAS = ((4000, "2024"), (6000, "2025a"), (7500, "2025b"))
-"""First build number after each era: b4000 is of November 2024, b6000 of July 2025, b7500 of December 2025 (llama.cpp
-tags).
+BUILD_ERAS = ((4000, "2024"), (6000, "2025a"), (7500, "2025b"), (8250, "2026a"))
+"""First build number after each era: b4000 is of November 2024, b6000 of July 2025, b7500 of December 2025, b8250 of
+March 2026, when Gated DeltaNet became one operation (llama.cpp tags; pull 19504).
 """
-YEAR_ERAS = (("2024-11", "2024"), ("2025-07", "2025a"), ("2025-13", "2025b"))
-AUTO_FLASH_ERAS = frozenset({"2025b", "current"})
+YEAR_ERAS = (("2024-11", "2024"), ("2025-07", "2025a"), ("2025-13", "2025b"), ("2026-03", "2026a"))
+AUTO_FLASH_ERAS = frozenset({"2025b", "2026a", "current"})
 """llama.cpp chooses flash attention by itself since b6325 (August 2025, pull 15434)."""
 _BUILD = re.compile(r"(?<![0-9a-f])b?(\d{4,5})(?![0-9a-f])")
 
@@ -52,6 +52,7 @@ def setting_of(scenario: Scenario, machine: Machine, placement: Placement) -> Se
     unknown = [code for code in ("cpu", "ram_speed") if code in machine.unknown]
     return Setting(
         backend=machine.backend,
+        maker=main.maker if main else "none",
         architecture=main.architecture if main else "none",
         chip=main.name if main else "none",
         form=main.form if main else "none",

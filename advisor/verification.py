@@ -32,3 +32,5 @@ def _hardware(build: Build, hardware: Hardware) -> Iterator[str]:
         memory, ram = build.platform.memory, hardware.ram
         yield from ("--cpu", build.platform.cpu.name)
         yield from ("--ram", f"{ram.type}-{ram.mt_s} {memory.modules}x{memory.gib / memory.modules:g}")
+    if hardware.storage.name:
+        yield from ("--storage", hardware.storage.name)

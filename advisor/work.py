@@ -62,8 +62,14 @@ class Work:
     link_s: Numbers
     spill_s: Numbers
     missing_bytes: Numbers
+    """Read from disk in every step: what of the densely used weights finds no room in RAM."""
+    paged_expert_bytes: Numbers
+    paged_share: Numbers
+    """Experts read in a step from a mapped file, and the part of that file that the page cache cannot hold."""
     ram_bandwidth: Numbers
     threads: Numbers
+    crowding: Numbers
+    """Threads beyond the physical cores, as a part of the cores: 1 where two share each."""
     sockets: Numbers
     vector_bandwidth: Numbers
     random_bandwidth: Numbers

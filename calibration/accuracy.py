@@ -123,7 +123,7 @@ def _compared(errors: Sequence[LeftOutError], runs: dict[Observation, MeasuredRu
 def _comparison(error: LeftOutError, run: MeasuredRun, knowledge: Knowledge) -> Comparison:
     item = error.observation
     predicted = item.tok_s * math.exp(error.log_ratio)
-    low, high = log_bounds(knowledge, item.kind, item.case.regime, item.case.machine)
+    low, high = log_bounds(knowledge, item.kind, item.case.regime, error.novelty)
     return Comparison(
         run, item.case, item.kind, item.machine, item.tok_s, predicted,
         predicted * math.exp(low), predicted * math.exp(high),

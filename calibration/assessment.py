@@ -1,13 +1,18 @@
 """How wrong the predictions are on machines that were never fitted: leave one machine out, refit, predict it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import inv, solve
 
-from calibration.fitting import Fit, Observation
+from advisor.knowledge import Knowledge
+from advisor.novelty import novelty
+from advisor.physics import decode_stages, prefill_stages
+from advisor.prediction import values_of
+from advisor.work import stack
+from calibration.fitting import Fit, Observation, informed
 
 Array = NDArray[np.float64]
 
@@ -18,6 +23,8 @@ class LeftOutError:
 
     observation: Observation
     log_ratio: float
+    novelty: float
+    """How novel the run is to that fit (see `advisor.novelty`)."""
 
 
 def left_out_errors(fit: Fit, observations: Sequence[Observation]) -> list[LeftOutError]:
@@ -33,7 +40,8 @@ def left_out_errors(fit: Fit, observations: Sequence[Observation]) -> list[LeftO
     residuals = problem.residuals(fit.theta)
     weights = problem.robust_weights(residuals)
     inverse = inv(problem.normal(slope, weights), check_finite=False)
-    errors = np.zeros(len(ordered))
+    errors, novelties = np.zeros(len(ordered)), np.zeros(len(ordered))
+    variance = np.diag(inverse)
     for machine in np.unique(machines):
         out = np.flatnonzero(machines == machine)
         rows = slope[out]
@@ -41,7 +49,23 @@ def left_out_errors(fit: Fit, observations: Sequence[Observation]) -> list[LeftO
         left = np.diag(1 / weights[out]) - rows @ spread.T
         theta = fit.theta + spread.T @ solve(left, residuals[out], check_finite=False)
         errors[out] = -problem.residuals(theta)[out]
-    return [LeftOutError(item, float(error)) for item, error in zip(ordered, errors, strict=True)]
+        wider = np.einsum("ij,ij->j", spread, solve(left, spread, check_finite=False))
+        known = informed(np.sqrt(variance + wider), problem)
+        novelties[out] = _novelties(replace(fit, theta=theta, informed=known), [ordered[place] for place in out])
+    return [LeftOutError(*row) for row in zip(ordered, errors.tolist(), novelties.tolist(), strict=True)]
+
+
+def _novelties(fit: Fit, observations: Sequence[Observation]) -> Array:
+    """Novelty of each observation to a fit; the observations are ordered by kind."""
+    knowledge = Knowledge(fit.efficiencies())
+    found = []
+    for kind, stages in (("decode", decode_stages), ("prefill", prefill_stages)):
+        cases = [item.case for item in observations if item.kind == kind]
+        if cases:
+            unsaid = [knowledge.efficiencies.deviations(case.setting) for case in cases]
+            work = stack([case.work for case in cases])
+            found.append(novelty(stages, work, values_of(cases, knowledge), unsaid))
+    return np.concatenate(found)
 
 
 def balanced(errors: Sequence[LeftOutError]) -> dict[str, float]:

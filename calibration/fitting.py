@@ -17,7 +17,7 @@ from scipy.sparse import csr_matrix, diags, vstack
 from scipy.sparse.linalg import LinearOperator
 
 from advisor.case import Case
-from advisor.coefficients import COEFFICIENTS, Coefficient, labels_of
+from advisor.coefficients import COEFFICIENTS, Coefficient, Efficiencies, labels_of
 from advisor.physics import decode_stages, prefill_stages, total_s
 from advisor.work import FAMILIES, Work, stack
 
@@ -30,11 +30,13 @@ ROBUST_FROM = 0.35
 """Residuals beyond so many noise deviations pull like a Huber loss, linearly: nearly a fit of medians."""
 CROWDING = 0.15
 """Weights fall with this power of the rows that a machine has."""
-MOST_ROUNDS = 12
+MOST_ROUNDS = 40
 EVALUATIONS = 4
 """Rounds of robust weights, and evaluations of the physics within each."""
-CONVERGED = 1e-4
+CONVERGED = 1e-5
 """Relative gain of a round below which the fit ends."""
+INFORMED = 0.97
+"""Standard error, as a part of the prior's deviation, below which a run has informed a parameter."""
 STEP = 1e-4
 """Step in log space of the sensitivities."""
 
@@ -204,6 +206,12 @@ class Fit:
     informed: NDArray[np.bool_]
     problem: Problem
 
+    def efficiencies(self) -> Efficiencies:
+        """The fit, ready to predict with."""
+        keys = [(column.coefficient.name, column.label) for column in self.columns]
+        known = frozenset(key for key, told in zip(keys, self.informed, strict=True) if told)
+        return Efficiencies(dict(zip(keys, self.theta.tolist(), strict=True)), known)
+
 
 def fit(observations: Sequence[Observation], start: "Fit | None" = None) -> Fit:
     """Fit all effects to the observations, from the priors or from an earlier fit.
@@ -256,7 +264,12 @@ def _solve_round(problem: Problem, theta: Array) -> Array:
 
 
 def _uncertainty(problem: Problem, theta: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Standard errors, and which parameters the runs narrowed by more than a twentieth of their prior."""
+    """Standard errors, and which parameters the runs informed."""
     weights = problem.robust_weights(problem.residuals(theta))
     error = np.sqrt(np.diag(np.linalg.inv(problem.normal(problem.jacobian(theta), weights))))
-    return error, error < 0.95 / np.sqrt(problem.precision)
+    return error, informed(error, problem)
+
+
+def informed(error: Array, problem: Problem) -> NDArray[np.bool_]:
+    """Which parameters the runs narrowed noticeably, by their standard errors."""
+    return np.asarray(error * np.sqrt(problem.precision) < INFORMED)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel
 
+from advisor.interval import deviation_of
 from calibration.assessment import LeftOutError
 from calibration.fitting import Fit
 from catalog.efficiency import Effect, Spread
@@ -39,26 +40,29 @@ def effects_of(fit: Fit, as_of: date) -> list[Effect]:
 
 
 def spreads_of(errors: Sequence[LeftOutError], as_of: date) -> list[Spread]:
-    """Quantiles of log(measured / predicted) per speed and regime."""
+    """Quantiles of log(measured / predicted) per speed and regime, in predicted deviations."""
     rows = []
     for speed in ("decode", "prefill"):
         ours = [item for item in errors if item.observation.kind == speed]
         for regime in ("all", *sorted({item.observation.case.regime for item in ours})):
             chosen = [item for item in ours if regime in ("all", item.observation.case.regime)]
-            rows.append(_spread(chosen, speed, regime, as_of))
+            if chosen:
+                rows.append(_spread(chosen, speed, regime, as_of))
     return rows
 
 
 def _spread(errors: Sequence[LeftOutError], speed: str, regime: str, as_of: date) -> Spread:
-    ratios = -np.array([item.log_ratio for item in errors])
+    ratios = -np.array([
+        item.log_ratio / deviation_of(speed, item.observation.case.regime, item.novelty) for item in errors
+    ])  # fmt: skip
     machines = {item.observation.machine for item in errors}
     # The conformal rank (n + 1) p makes few rows give wide bounds.
     low, high = (float(np.quantile(ratios, min(1.0, max(0.0, share)))) for share in _conformal(len(ratios)))
     return Spread(
         speed=speed,
         regime=regime,
-        log_low=round(min(low, 0.0), DIGITS),
-        log_high=round(max(high, 0.0), DIGITS),
+        low=round(min(low, 0.0), DIGITS),
+        high=round(max(high, 0.0), DIGITS),
         rows=len(errors),
         machines=len(machines),
         source=SOURCE,

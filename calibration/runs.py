@@ -16,6 +16,7 @@ _KV_TYPES = re.compile(r"bf16|f16|f32|q8_0|q5_1|q5_0|q4_1|q4_0|iq4_nl")
 _BACKENDS = ("cuda", "vulkan", "metal", "sycl", "cpu", "opencl")
 _ON_CPU = ("exps=cpu", "--cpu-moe", "-cmoe")
 _EXPERTS_BESIDE = ("exps=cpu", "cpu-moe", "ncmoe", "experts on cpu")
+_OTHER_SPLITS = ("-sm row", "split-mode row", "sm=row", "tensor split", "tensor-split", "-sm tensor", "-sm graph")
 _PAGING = re.compile(r"\b(paging|pages)\b|\bswapping\b|\bto swap\b|\bssd\b|from nvme|mmap from")
 
 Row = Mapping[str, str]
@@ -78,6 +79,10 @@ def reason_to_leave_out(row: Row) -> str | None:
             "VRAM overflow or a disturbed run",
         ),
         (any(word in note for word in ("mtp build", "speculative", "draft")), "speculative decoding"),
+        ("-ser " in note, "fewer experts used than the model routes to (-ser)"),
+        (any(mark in note for mark in _OTHER_SPLITS), "rows or tensors split over the GPUs, not layers"),
+        ("no-kv-offload" in note or "-nkvo" in note, "KV cache kept off the GPU by option"),
+        ("turbo" in row["kv_type"].lower(), "a KV cache type of a fork"),
         (row["quality"] == "C", "anecdotal or suspect (quality C)"),
         (not (_number(row["decode_tok_s"]) or _number(row["prefill_tok_s"])), "no measurement"),
         (not row["model"] or not row["quant"], "model or quant unknown"),

@@ -30,18 +30,18 @@ class Effect(BaseModel):
 
 
 class Spread(BaseModel):
-    """Quantiles of log(measured / predicted) on machines never fitted, for one kind of speed, regime and set of
-    unknowns.
+    """Quantiles of log(measured / predicted) on machines never fitted, in units of each run's predicted deviation, for
+    one kind of speed and regime.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     speed: str
     regime: str
-    condition: str = ""
-    """"" or the code of something the scenario did not say."""
-    log_low: float
-    log_high: float
+    low: float = Field(le=0, allow_inf_nan=False)
+    """Quantile 5 %, in deviations."""
+    high: float = Field(ge=0, allow_inf_nan=False)
+    """Quantile 95 %, in deviations."""
     rows: int = Field(ge=0)
     machines: int = Field(ge=0)
     source: str

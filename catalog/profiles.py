@@ -21,6 +21,7 @@ MAX_JSON_DEPTH = 6
 MAX_JSON_VALUES = 400
 """Of one JSON object in a profile (hardware, a run's scenario): a scenario of 16 kinds of cards has about 130."""
 MAX_LOG_SHIFT = 5.0
+MAX_DEVIATIONS = 50.0
 """A coefficient shifted by more than e^5 = 150 times is a mistake of the measurement."""
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._+-]{0,99}$")]
@@ -125,9 +126,9 @@ class Profile(_Part):
     @classmethod
     def _usable(cls, value: tuple[Spread, ...]) -> tuple[Spread, ...]:
         for row in value:
-            if not all(-MAX_LOG_SHIFT <= bound <= MAX_LOG_SHIFT for bound in (row.log_low, row.log_high)):
-                raise ValueError(f"log_low and log_high must lie between {-MAX_LOG_SHIFT:g} and {MAX_LOG_SHIFT:g}")
-            if any(len(text) > 300 for text in (row.speed, row.regime, row.condition, row.source)):
+            if max(-row.low, row.high) > MAX_DEVIATIONS:
+                raise ValueError(f"low and high must lie between {-MAX_DEVIATIONS:g} and {MAX_DEVIATIONS:g}")
+            if any(len(text) > 300 for text in (row.speed, row.regime, row.source)):
                 raise ValueError("texts must have at most 300 characters")
         return value
 

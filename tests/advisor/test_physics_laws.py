@@ -130,7 +130,7 @@ def test_no_speed_beats_the_bytes_read_over_the_peak(model: str, quant: str, gpu
 
 USAGE = Usage(
     depth=4096.0, prompt_start=0.0, prompt_tokens=512, ubatch=512, threads=0, users=1, kv_types=("f16", "f16"),
-    offload_min_batch=32,
+    offload_min_batch=32, mapped=True,
 )  # fmt: skip
 
 

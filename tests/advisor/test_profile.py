@@ -54,15 +54,22 @@ def test_a_shift_of_a_quant_family_leaves_other_families_alone() -> None:
 
 
 def test_a_profiles_spreads_take_the_place_of_those_of_all_machines() -> None:
-    """exp(-0.1) and exp(0.1) of the median, by hand; the RAM speed that is not said adds its own spread, so it is."""
-    row = {"speed": "decode", "regime": "cpu_only", "log_low": -0.1, "log_high": 0.1, "rows": 9, "machines": 1,
+    """Quantiles count in deviations: three of them up are three times as far, in logarithms, as one down."""
+    row = {"speed": "decode", "regime": "cpu_only", "low": -1, "high": 3, "rows": 9, "machines": 1,
            "source": "runs of this machine", "as_of": "2026-11-24"}  # fmt: skip
-    known = ON_CPU.hardware.ram.model_copy(update={"mt_s": 3600, "channels": 2})
-    asked = ON_CPU.model_copy(update={"hardware": ON_CPU.hardware.model_copy(update={"ram": known})})
-    speed = predict(asked, knowledge_of(profile([], [row]), load())).decode_tok_s
+    speed = predict(ON_CPU, knowledge_of(profile([], [row]), load())).decode_tok_s
     assert speed is not None
-    assert speed.p05 == pytest.approx(speed.p50 * math.exp(-0.1), rel=1e-9)
-    assert speed.p95 == pytest.approx(speed.p50 * math.exp(0.1), rel=1e-9)
+    assert math.log(speed.p95 / speed.p50) == pytest.approx(3 * math.log(speed.p50 / speed.p05), rel=1e-9)
+
+
+def test_what_was_measured_here_is_not_novel() -> None:
+    narrow, wide = (
+        predict(ON_CPU, knowledge_of(profile([shift("ram_stream", 0.0) | {"informed": told}]), load())).decode_tok_s
+        for told in (True, False)
+    )
+    assert narrow is not None
+    assert wide is not None
+    assert narrow.p95 / narrow.p05 < wide.p95 / wide.p05
 
 
 @pytest.mark.parametrize("effect", [shift("gpu_streams", 0.1), shift("cpu_kv", 0.1, "k"), shift("ram_stream", 0, "x")])

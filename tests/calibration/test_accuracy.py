@@ -117,7 +117,7 @@ def test_intervals_do_not_know_their_own_machine(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(accuracies, "spreads_of", spy)
     errors = [
-        LeftOutError(Observation(case_of(scenario()), kind, 10.0, machine), 0.1)
+        LeftOutError(Observation(case_of(scenario()), kind, 10.0, machine), 0.1, novelty=0.0)
         for machine in ("a", "b", "c") for kind in KINDS
     ]  # fmt: skip
     runs = {item.observation: comparison("a", 1, 1).run for item in errors}

@@ -40,7 +40,7 @@ def test_balanced_by_hand(observations) -> None:
     # Machine a: 10, 20 and 60 % too fast, median 20 %; b: 40 % too fast; c: 10 % too slow, 30 % too fast, median 20 %.
     predicted = {"a": (1.1, 1.2, 1.6), "b": (1.4,), "c": (0.9, 1.3)}
     errors = [
-        LeftOutError(replace(observations[0], machine=machine), math.log(ratio))
+        LeftOutError(replace(observations[0], machine=machine), math.log(ratio), novelty=0.0)
         for machine, ratios in predicted.items()
         for ratio in ratios
     ]
@@ -53,8 +53,8 @@ def test_balanced_by_hand(observations) -> None:
 
 
 def test_one_bad_machine_with_many_rows_counts_as_one(observations) -> None:
-    many = [LeftOutError(replace(observations[0], machine="many"), math.log(2.0))] * 100
-    few = [LeftOutError(replace(observations[0], machine=name), math.log(1.1)) for name in ("a", "b")]
+    many = [LeftOutError(replace(observations[0], machine="many"), math.log(2.0), novelty=0.0)] * 100
+    few = [LeftOutError(replace(observations[0], machine=name), math.log(1.1), novelty=0.0) for name in ("a", "b")]
     figures = balanced([*many, *few])
     assert figures["balanced"] == pytest.approx(0.1)
     assert figures["median"] == pytest.approx(1.0)

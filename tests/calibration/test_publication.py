@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from advisor.interval import deviation_of
 from calibration.assessment import LeftOutError, balanced, left_out_errors
 from calibration.fitting import Observation, fit
 from calibration.observations import observe
@@ -47,7 +48,7 @@ def failing() -> Iterator[Effect]:
 @pytest.mark.parametrize(
     "rows",
     [failing(), iter(()), [effect("cuda"), Spread(
-        speed="decode", regime="all", log_low=0, log_high=0, rows=1, machines=1, source="a test", as_of=TODAY)]],
+        speed="decode", regime="all", low=0, high=0, rows=1, machines=1, source="a test", as_of=TODAY)]],
     ids=["a row fails", "no rows", "rows of two types"],
 )  # fmt: skip
 def test_a_table_that_cannot_be_written_whole_leaves_the_old_one(tmp_path: Path, rows) -> None:
@@ -72,11 +73,15 @@ def test_a_text_that_cannot_be_encoded_leaves_the_old_table(tmp_path: Path) -> N
 def of_each_speed(observations: tuple[Observation, ...], ratios: list[float]) -> list[LeftOutError]:
     """The same log(predicted / measured) for a run of decode and one of prefill, on three machines."""
     runs = [next(item for item in observations if item.kind == kind) for kind in ("decode", "prefill")]
-    return [LeftOutError(replace(run, machine=f"m{n % 3}"), ratio) for run in runs for n, ratio in enumerate(ratios)]
+    return [
+        LeftOutError(replace(run, machine=f"m{n % 3}"), ratio, novelty=0.0)
+        for run in runs
+        for n, ratio in enumerate(ratios)
+    ]
 
 
 def the_spread(errors: list[LeftOutError], speed: str) -> Spread:
-    rows = [row for row in spreads_of(errors, TODAY) if (row.speed, row.regime, row.condition) == (speed, "all", "")]
+    rows = [row for row in spreads_of(errors, TODAY) if (row.speed, row.regime) == (speed, "all")]
     assert len(rows) == 1
     return rows[0]
 
@@ -85,16 +90,30 @@ def the_spread(errors: list[LeftOutError], speed: str) -> Spread:
 def test_quantiles_by_hand(observations, speed: str) -> None:
     # 39 runs, predicted wrong by -1.9, -1.8, ... 1.9 in log; the conformal ranks are 1 - 0.95 x 40 / 39 = 1 / 39 and
     # 0.95 x 40 / 39 = 38 / 39 of 38 steps: 0.974 steps of 0.1 from either end.
-    found = the_spread(of_each_speed(observations, [n / 10 - 1.9 for n in range(39)]), speed)
+    errors = of_each_speed(observations, [n / 10 - 1.9 for n in range(39)])
+    found = the_spread(errors, speed)
+    known = deviation_of(speed, next(e for e in errors if e.observation.kind == speed).observation.case.regime, 0.0)
     assert (found.rows, found.machines) == (39, 3)
-    assert found.log_low == pytest.approx(-1.9 + 0.0974, rel=1e-4)  # five digits in the table
-    assert found.log_high == pytest.approx(1.9 - 0.0974, rel=1e-4)
+    assert found.low * known == pytest.approx(-1.9 + 0.0974, rel=1e-4)  # five digits in the table
+    assert found.high * known == pytest.approx(1.9 - 0.0974, rel=1e-4)
 
 
 def test_predictions_too_fast_make_the_lower_bound_wide(observations) -> None:
-    row = the_spread(of_each_speed(observations, [math.log(2.0) + n / 1000 for n in range(100)]), "decode")
-    assert row.log_low < -math.log(2.0)
-    assert row.log_high >= 0.0
+    errors = of_each_speed(observations, [math.log(2.0) + n / 1000 for n in range(100)])
+    row, known = the_spread(errors, "decode"), deviation_of("decode", errors[0].observation.case.regime, 0.0)
+    assert row.low * known < -math.log(2.0)
+    assert row.high >= 0.0
+
+
+def test_errors_of_novel_runs_count_less_and_their_intervals_are_wider(observations) -> None:
+    errors = of_each_speed(observations, [n / 10 - 1.9 for n in range(39)])
+    plain, novel = (the_spread([replace(e, novelty=n) for e in errors], "decode") for n in (0.0, 0.5))
+    regime = errors[0].observation.case.regime
+    # The same errors: the quantile falls by what the deviation grows, so that the bound comes out the same.
+    assert novel.high * deviation_of("decode", regime, 0.5) == pytest.approx(
+        plain.high * deviation_of("decode", regime, 0.0), rel=1e-4
+    )
+    assert novel.high < plain.high
 
 
 def test_the_shipped_tables_are_what_the_shipped_evidence_gives(predict) -> None:
@@ -105,12 +124,12 @@ def test_the_shipped_tables_are_what_the_shipped_evidence_gives(predict) -> None
     assert np.median(ratios) < 0.01
     assert np.quantile(ratios, 0.99) < 0.05
     errors = left_out_errors(fitted, observations)
-    shipped = {(row.speed, row.regime, row.condition): row for row in spreads()}
-    anew = {(row.speed, row.regime, row.condition): row for row in spreads_of(errors, TODAY)}
+    shipped = {(row.speed, row.regime): row for row in spreads()}
+    anew = {(row.speed, row.regime): row for row in spreads_of(errors, TODAY)}
     assert set(anew) == set(shipped)
     for speed in ("decode", "prefill"):
-        found, said = anew[speed, "all", ""], shipped[speed, "all", ""]
+        found, said = anew[speed, "all"], shipped[speed, "all"]
         assert (found.rows, found.machines) == (said.rows, said.machines)
-        assert [found.log_low, found.log_high] == pytest.approx([said.log_low, said.log_high], rel=0.05)
+        assert [found.low, found.high] == pytest.approx([said.low, said.high], rel=0.05)
     # Machine-balanced error on machines never fitted: the promise of the accuracy table, with room for tuning.
     assert balanced([item for item in errors if item.observation.kind == "decode"])["balanced"] < 0.20

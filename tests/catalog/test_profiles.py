@@ -12,7 +12,7 @@ GIVEN: dict[str, Any] = {
     "hardware": {"gpus": [{"name": "RTX 3060 12GB", "count": 1}], "cpu": "Ryzen 7 5800X"},
     "engine": {"name": "llama.cpp", "version": "b9000", "backend": "cuda"}, "measured_on": "2026-11-24",
     "effects": [{"coefficient": "ram_stream", "log_value": 0.1, "standard_error": 0.02, "informed": True}],
-    "spreads": [{"speed": "decode", "regime": "all", "log_low": -0.1, "log_high": 0.1, "rows": 9, "machines": 1,
+    "spreads": [{"speed": "decode", "regime": "all", "low": -1.5, "high": 1.5, "rows": 9, "machines": 1,
                  "source": "advisor calibrate", "as_of": "2026-11-24"}],
     "probes": [{"name": "ram_read", "unit": "GB/s", "value": 41.5, "spread": 0.01, "repeats": 5}],
     "runs": [{"scenario": {"model": "gpt-oss-20b"}, "decode": {"tok_s": 50.0, "spread": 0.01}, "held_out": True}],
@@ -47,7 +47,7 @@ def test_a_profile_reads_back_as_it_was_written() -> None:
         ({"runs": [{"scenario": {}}]}, "runs[0] is refused: a run must hold a decode or a prefill speed"),
         ({"effects": [GIVEN["effects"][0] | {"log_value": 1e308}]}, "effects[0].log_value is refused"),
         ({"effects": GIVEN["effects"] * 1001}, "effects is refused"),
-        ({"spreads": [GIVEN["spreads"][0] | {"log_high": 1e308}]}, "log_low and log_high must lie between -5 and 5"),
+        ({"spreads": [GIVEN["spreads"][0] | {"high": 1e308}]}, "low and high must lie between -50 and 50"),
         ({"probes": [GIVEN["probes"][0] | {"value": 0}]}, "probes[0].value is refused"),
     ],
 )
