@@ -6,10 +6,10 @@ from datetime import date
 from typing import Any
 
 from advisor.answer import Prediction, Range
-from advisor.build_words import LIMITS, contents, counted, tokens
+from advisor.build_words import LIMITS, QUOTES, contents, counted, tokens
 from advisor.capacity import Capacity
 from advisor.case import Case
-from advisor.recommendation import RankedBuild
+from advisor.recommendation import KIND_WORDS, RankedBuild
 from advisor.report import STAGES, number, seconds
 from catalog.measured import PublicRun
 from catalog.units import GIB
@@ -49,10 +49,9 @@ def _ranked(build: RankedBuild, day: date) -> Row:
     answer = build.prediction
     decode, prefill = answer.decode_tok_s, answer.prefill_tok_s
     return {
-        "Build": build.name, "With": contents(build), "Price": build.price_usd,
-        "tok/s": decode.p50 if decode else None,
+        "Build": build.name, "Price": build.price_usd, "tok/s": decode.p50 if decode else None,
         "90 % range": f"{number(decode.p05)} to {number(decode.p95)}" if decode else "",
-        "$/(tok/s)": build.usd_per_tok_s, "Prompt": prefill.p50 if prefill else None,
+        "$/(tok/s)": build.usd_per_tok_s, "With": contents(build), "Prompt": prefill.p50 if prefill else None,
         "First token": answer.time_to_first_token_s, "Longest context": tokens(build.longest_context_tokens),
         "Power": build.power_w, "Limited by": LIMITS.get(build.bottleneck or "", ""),
         "Best for its price": "yes" if build.pareto else "", "Prices of": price_dates(build.parts, day),
@@ -92,8 +91,8 @@ def parts(build: RankedBuild, day: date) -> list[Row]:
     """The parts with their prices, the date, age and source of each."""
     return [
         {
-            "Part": part.kind, "Name": name, "Price": part.price_usd * count, "Condition": part.condition,
-            "Kind of price": part.price_judgement.replace("_", " "),
+            "Part": KIND_WORDS[part.kind][0], "Name": name, "Price": part.price_usd * count,
+            "Condition": part.condition, "Kind of price": QUOTES.get(part.price_judgement, part.price_judgement),
             "Date": part.price_as_of, "Age": age(part.price_as_of, day) if part.price_as_of else "",
             "Link": address(part.price_source), "Source": part.price_source,
         }
