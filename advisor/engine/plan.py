@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from advisor.answer import Prediction
 from advisor.case import Case, case_of
 from advisor.engine.described import ModelFile
-from advisor.engine.layout import CPU, Layout
+from advisor.engine.layout import CPU, Layout, Sizes
 from advisor.engine.settings import GGML_TYPES, EngineSettings, LoadMode
 from advisor.errors import InputError
 from advisor.knowledge import Knowledge
@@ -152,18 +152,22 @@ def _about_threads(best: Candidate, cores: int) -> Iterator[str]:
 
 
 def settings_for(
-    case: Case, devices: Sequence[str], cores: int, free_ram_bytes: float, rpc: tuple[str, ...] = ()
+    case: Case, sizes: Sizes, n_devices: int, cores: int, free_ram_bytes: float, rpc: tuple[str, ...] = ()
 ) -> tuple[EngineSettings, tuple[str, ...]]:
-    """The engine's settings for a case on these devices, and why its file is loaded in this way."""
+    """The engine's settings for a case on so many devices, and why its file is loaded in this way.
+
+    llama.cpp counts stored layers that predict further tokens, the last ones, among those on devices.
+    """
     engine, place = case.scenario.engine, case.placement
     k_type, v_type = (_cache_type(name) for name in engine.kv_types)
     mode, reason = _load_mode(case, free_ram_bytes)
+    unused = sizes.counted_layers - sizes.llm.n_layers if place.n_gpu_layers else 0
     values = {
         "n_ctx": case.scenario.context_tokens, "n_batch": max(LARGEST_BATCH, engine.ubatch),
         "n_ubatch": engine.ubatch, "threads": engine.threads or cores, "threads_batch": max(cores, engine.threads or 1),
-        "n_gpu_layers": place.n_gpu_layers, "n_cpu_moe": place.n_cpu_moe, "kv_type_k": k_type, "kv_type_v": v_type,
+        "n_gpu_layers": place.n_gpu_layers + unused, "n_cpu_moe": place.n_cpu_moe,
+        "tensor_split": _split(place, n_devices, unused), "rpc": rpc, "kv_type_k": k_type, "kv_type_v": v_type,
         "flash_attn": engine.flash_attn, "load_mode": mode,
-        "tensor_split": _split(place, len(devices)), "rpc": rpc,
     }  # fmt: skip
     return EngineSettings.model_validate(values), (reason,) if reason else ()
 
@@ -176,11 +180,11 @@ def _cache_type(name: str) -> str:
     return spelt
 
 
-def _split(place: Placement, n_devices: int) -> tuple[float, ...]:
+def _split(place: Placement, n_devices: int, unused: int) -> tuple[float, ...]:
     """Layers of each device, so that llama.cpp splits as the placement does; empty for a single device."""
     if n_devices < 2:
         return ()
-    layers = [*place.layer_device.tolist(), place.output_device]
+    layers = [*place.layer_device.tolist(), *[place.output_device] * (1 + unused)]
     return tuple(float(layers.count(index)) for index in range(n_devices))
 
 

@@ -96,7 +96,7 @@ def plan_here(
     best, reasons = choose(asked, ground)
     offload, free = offload_devices(here.devices), free_memory(here.devices)
     for _ in range(TRIES):
-        settings, why = settings_for(best.case, [item.name for item in offload], here.cores, free["CPU"], rpc)
+        settings, why = settings_for(best.case, sizes, len(offload), here.cores, free["CPU"], rpc)
         # before the dry run, which takes long for contexts of many millions of tokens
         check_room(layout_of(sizes, settings, offload, {}), free, settings)
         layout = layout_of(sizes, settings, offload, dry_run(path, settings).compute)

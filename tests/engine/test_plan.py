@@ -49,8 +49,8 @@ def ground(asked: Scenario) -> Ground:
 def planned(asked: Scenario) -> Plan:
     best, reasons = choose(asked, ground(asked))
     names = [f"CUDA{index}" for index in range(len(best.case.machine.gpus))]
-    settings, why = settings_for(best.case, names, CORES, 60 * GIB)
     sizes = Sizes.of(best.case.llm, best.case.quant)
+    settings, why = settings_for(best.case, sizes, len(names), CORES, 60 * GIB)
     layout = layout_of(sizes, settings, [OffloadDevice(name, 1.0) for name in names])
     return Plan(best, settings, layout, {}, True, (*reasons, *why))
 
@@ -110,6 +110,15 @@ def test_two_cards_hold_the_layers_that_the_placement_gives_them():
     found = [index[name] for name in plan.layout.layer_devices]
     assert found == [*place.layer_device.tolist(), place.output_device]
     assert set(found) == {0, 1}
+
+
+def test_layers_that_predict_further_tokens_count_among_those_on_a_device():
+    """GLM-4.5-Air: 46 layers, one more for prediction, the output (llama.cpp counts n_layer_all + 1 = 48)."""
+    plan = planned(scenario("GLM-4.5-Air", n_gpu_layers=99, n_cpu_moe=99))
+    assert plan.settings.n_gpu_layers == 48
+    assert set(plan.layout.layer_devices) == {"CUDA0"}
+    part = planned(scenario("GLM-4.5-Air", n_gpu_layers=11, n_cpu_moe=99))
+    assert part.layout.layer_devices.index("CUDA0") == 36  # the last 10 of 46 layers
 
 
 @given(st.integers(1, 100), st.integers(0, 120), st.lists(st.integers(1, 50), min_size=1, max_size=4))
