@@ -14,7 +14,13 @@ PAGES = (
     ("Evidence", "evidence", evidence.page),
 )
 
-st.set_page_config(page_title="Advisor", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
-pages = [st.Page(show, title=title, url_path=path or None, default=not path) for title, path, show in PAGES]
-chosen = st.navigation(pages, position="top")
-chosen.run()
+
+def main() -> None:
+    """Draw the frame and the page that the address names."""
+    st.set_page_config(page_title="Advisor", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
+    pages = [st.Page(show, title=title, url_path=path or None, default=not path) for title, path, show in PAGES]
+    st.navigation(pages, position="top").run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Builds named by their parts, prices of the visitor's own, and searches that remember."""
+
+from datetime import date
+
+import pytest
+
+from advisor.errors import InputError
+from advisor.knowledge import load
+from advisor.ownership import owned_parts
+from advisor.prediction import predict
+from advisor.recommendation import recommend, recommend_from
+from advisor.stock import stock_of
+from advisor.wish import Wish
+from catalog import tables
+from catalog.names.resolution import UnknownName
+from webapp import build_rows, filters, resources
+from webapp.described import described, hardware_of, parts_of
+from webapp.explorer import question
+from webapp.ladder import ladder
+from webapp.links import FindState
+from webapp.own_prices import read_prices, with_prices, written
+from webapp.presets import article_builds
+
+TODAY = date(2026, 11, 25)
+WISH = Wish(model="Qwen3.6-35B-A3B", condition="any")
+BOX = "RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x16"
+ANY = stock_of("any", owned_parts(()))
+
+
+@pytest.mark.parametrize(
+    "limits", [{"budget_usd": 900.0}, {"min_tok_s": 60.0}, {"budget_usd": 2000.0, "min_tok_s": 40.0}]
+)
+def test_a_search_that_remembers_finds_what_a_fresh_one_finds(limits: dict[str, float]) -> None:
+    """One remembering search answers all three wishes; each fresh one is made anew."""
+    wish = Wish.model_validate({"model": "Qwen3.6-35B-A3B", "condition": "used", "limit": 100} | limits)
+    remembered = resources.ranking(wish, ())
+    assert remembered.model_dump() == recommend(wish, load()).model_dump()
+
+
+def test_a_named_build_has_the_named_parts_and_the_speed_of_those_parts() -> None:
+    found = described(BOX, WISH, ANY, load())
+    assert found.build is not None
+    names = {part.name for part in found.build.parts}
+    assert {"RTX 3060 12GB", "Ryzen 7 5800X"} <= names
+    hardware = found.prediction.scenario.hardware
+    assert (hardware.ram.type, hardware.ram.mt_s, hardware.ram.gb) == ("DDR4", 3600, 32)
+    assert found.build.price_usd == pytest.approx(sum(part.price_usd for part in found.build.parts), rel=1e-9)
+
+
+def test_a_build_without_a_price_is_predicted_all_the_same() -> None:
+    found = described("machine: Mac Studio M4 Max | 64GB", WISH, ANY, load())
+    assert (found.build, found.prediction.fits) == (None, True)
+    assert found.why_not
+
+
+@pytest.mark.parametrize("text", ["RTX 99999 | |", "| Ryzen 12 |", "machine: Toaster"])
+def test_a_build_of_unknown_parts_is_refused(text: str) -> None:
+    with pytest.raises(UnknownName):
+        described(text, WISH, ANY, load())
+
+
+@pytest.mark.parametrize("text", ["", " | | ", "RTX 3090 | | fast memory"])
+def test_a_line_that_names_no_build_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        hardware_of(parts_of(text))
+
+
+def test_the_line_of_a_ranked_build_names_that_build_again() -> None:
+    """Several cards and whole machines among them."""
+    for build in resources.ranking(Wish(model="gpt-oss-20b", limit=4), ()).builds:
+        again = described(build_rows.parts_text(build), WISH.model_copy(update={"model": "gpt-oss-20b"}), ANY, load())
+        assert again.build is not None
+        assert again.build.name == build.name
+        ours, theirs = again.prediction.scenario.hardware, build.prediction.scenario.hardware
+        assert (ours.cpu, ours.ram.type, ours.ram.gb) == (theirs.cpu, theirs.ram.type, theirs.ram.gb)
+
+
+def test_prices_of_the_visitors_own_survive_a_link() -> None:
+    prices = {("gpu", "RTX 3060 12GB"): 190.0, ("cpu", "Ryzen 7 5800X"): 149.5}
+    assert read_prices(written(prices)) == prices
+
+
+@pytest.mark.parametrize(
+    "text", ["gpu:RTX 99999=5", "gpu:RTX 3060 12GB=free", "gpu:RTX 3060 12GB=-1", "RTX 3060", "x=1"]
+)
+def test_a_price_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(InputError):
+        read_prices([text])
+
+
+def test_a_price_of_the_visitors_own_stands_before_quotes_and_lets_unpriced_parts_be_bought() -> None:
+    unpriced = next(name for name in ANY.unpriced["gpu"])
+    mine = with_prices(ANY, {("gpu", unpriced): 111.0, ("cpu", "Ryzen 7 5800X"): 5.0}, TODAY)
+    assert unpriced in {gpu.name for gpu in mine.gpus} - {gpu.name for gpu in ANY.gpus}
+    assert unpriced not in mine.unpriced["gpu"]
+    quote = mine.prices.quote("cpu", "Ryzen 7 5800X")
+    assert quote is not None
+    assert (quote.price_usd, quote.as_of, quote.source) == (5.0, TODAY, "set by you")
+    assert ANY.prices.quote("cpu", "Ryzen 7 5800X") != quote
+
+
+def test_the_ladder_climbs_and_each_rung_is_the_purchase_it_says() -> None:
+    hardware = hardware_of(parts_of(BOX))
+    rungs = ladder("Qwen3.6-35B-A3B", hardware, 8192, ANY, load())
+    now = predict(question("Qwen3.6-35B-A3B", None, hardware, 8192), load())
+    speeds = [rung.prediction.decode_tok_s.p50 for rung in rungs if rung.prediction.decode_tok_s]
+    assert now.decode_tok_s is not None
+    assert len(speeds) == len(rungs) > 2
+    assert all(later > 1.1 * earlier for earlier, later in zip([now.decode_tok_s.p50, *speeds], speeds, strict=False))
+    assert [rung.price_usd for rung in rungs] == sorted(rung.price_usd for rung in rungs)
+    assert all(rung.gain_share == pytest.approx(speed / now.decode_tok_s.p50 - 1, rel=1e-9)
+               for rung, speed in zip(rungs, speeds, strict=True))  # fmt: skip
+
+
+def test_a_whole_machine_has_no_ladder() -> None:
+    with pytest.raises(InputError, match="part by part"):
+        ladder("gpt-oss-20b", hardware_of(parts_of("machine: Strix Halo | 128GB")), 8192, ANY, load())
+
+
+def test_filters_keep_the_order_and_what_they_name() -> None:
+    found = recommend_from(ANY, owned_parts(()), Wish(model="gpt-oss-20b", condition="any", limit=100), load())
+    best = filters.kept(found.builds, FindState(best_only=True))
+    assert best
+    assert all(build.pareto for build in best)
+    assert [build.rank for build in best] == sorted(build.rank for build in best)
+    apples = filters.kept(found.builds, FindState(makers=("apple",)))
+    known = {row.name for row in tables.unified_machines() if row.maker.lower() == "apple"}
+    assert {build.name for build in apples} <= known
+
+
+def test_the_articles_four_builds_stand_in_the_table_of_claims() -> None:
+    """Prices and speeds as calibration/evidence/article_claims.csv has them."""
+    assert [(build.id, build.claimed_tok_s) for build in article_builds()] == [
+        ("B1", 14.8), ("B2", 17.2), ("B3", 19.4), ("B4", 16.5),
+    ]  # fmt: skip

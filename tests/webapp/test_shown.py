@@ -1,0 +1,136 @@
+"""What pages show of numbers: charts, rows, words and files, all from pure functions."""
+
+import csv
+import io
+import json
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.knowledge import load
+from advisor.prediction import predict
+from catalog import tables
+from webapp import build_rows, charts, downloads, explorer, palette
+from webapp.described import hardware_of, parts_of
+from webapp.evidence_rows import intervals
+from webapp.quant_names import quant_choices, quant_label
+from webapp.readiness import AGENT_TOK_S, readiness
+from webapp.words import plain, sentence
+
+BOX = hardware_of(parts_of("RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x32"))
+ASKED = explorer.question("Qwen3.6-35B-A3B", "Q4_K_M", BOX, 8192)
+
+
+def contrast(colour: str, background: str) -> float:
+    """Of WCAG 2.2: (lighter + 0.05) / (darker + 0.05) of the relative luminances."""
+    lighter, darker = sorted((luminance(colour), luminance(background)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("background", ["#ffffff", "#14171c"])
+@pytest.mark.parametrize("colour", [palette.BLUE, palette.VERMILLION, palette.GREEN])
+def test_marks_stand_out_on_light_and_dark_pages(colour: str, background: str) -> None:
+    assert contrast(colour, background) >= 3
+
+
+@given(st.text())
+def test_no_text_reaches_markdown_with_a_meaning(text: str) -> None:
+    """Every special character has its backslash, and without the backslashes the text is what it was."""
+    shown = plain(text)
+    pairs = list(zip(f" {shown}", shown, strict=False))
+    assert not any(mark in "<>[]`*_$" and before != "\\" for before, mark in pairs)
+    assert shown.count("\n") == 0
+
+
+def test_options_of_the_command_line_are_told_as_fields_of_the_page() -> None:
+    assert sentence("no build runs it; lower --min-tok-s") == "No build runs it; lower the least speed."
+    assert "--" not in sentence("--own: 'x' names no part; give --quant or --kinds")
+
+
+def test_the_waterfall_ends_where_the_token_ends() -> None:
+    answer = predict(ASKED, load())
+    rows = build_rows.waterfall(answer)
+    assert answer.decode_tok_s is not None
+    assert rows[-1]["end"] == pytest.approx(1000 / answer.decode_tok_s.p50, rel=1e-9)
+    assert all(later["start"] == earlier["end"] for earlier, later in pairwise(rows))
+
+
+def test_charts_are_json_with_their_data() -> None:
+    rows = [{"x": 1.0, "speed": 2.0, "low": 1.0, "high": 3.0, "line": "as planned"}]
+    spec = json.loads(json.dumps(charts.sweep(rows, "tokens", log_x=True)))
+    assert spec["data"]["values"] == rows
+    assert {layer["mark"]["type"] for layer in spec["layer"]} == {"area", "line"}
+
+
+@pytest.mark.parametrize(("prices", "scale"), [((700, 900), None), ((300, 5000), "log")])
+def test_a_short_price_axis_is_linear(prices: tuple[int, int], scale: str | None) -> None:
+    rows = [{"name": "a", "price": price, "speed": 10, "low": 5, "high": 20, "kind": "desktop", "front": True,
+             "open": False} for price in prices]  # fmt: skip
+    points = charts.price_speed(rows)["layer"][-1]
+    assert points["encoding"]["x"]["scale"].get("type") == scale
+
+
+def test_more_in_ram_is_slower_once_it_fits() -> None:
+    name, pairs = explorer.offloads(ASKED)
+    rows = [row for row in explorer.sweep(pairs, "decode", load()) if row["line"] != explorer.OVERFULL]
+    speeds = [row["speed"] for row in rows]
+    assert name == "n_cpu_moe"
+    assert speeds == sorted(speeds, reverse=True)
+
+
+def test_faster_memory_is_never_slower() -> None:
+    rows = explorer.sweep(explorer.ram_speeds(ASKED), "decode", load())
+    for line in ("1 channel", "2 channels"):
+        speeds = [row["speed"] for row in rows if row["line"] == line]
+        assert len(speeds) == len(explorer.RAM_MT_S["DDR4"])
+        assert speeds == sorted(speeds)
+
+
+def test_sizes_of_the_matrix_are_those_of_the_files() -> None:
+    """Qwen3.6-35B-A3B Q8_0 is 36.9 GB: 34.66e9 weights of 8.5 bits are 36.8 GB, and what is not quantised is little."""
+    rows = {row["Quantisation"]: row for row in explorer.matrix(ASKED, load())}
+    assert rows["Q8_0"]["Size GB"] == pytest.approx(34.66 * 8.5 / 8, rel=0.02)
+    measured = {row.quant for row in tables.quant_quality() if row.llm == "qwen3.6-35b-a3b"}
+    assert {name for name, row in rows.items() if row["Measured on"] == "Qwen3.6-35B-A3B"} == measured & set(rows)
+
+
+def test_a_model_published_in_four_bits_is_not_given_another_models_losses() -> None:
+    llm = next(row for row in tables.llms() if row.id == "gpt-oss-20b")
+    assert explorer.loss_of(llm, "Q4_K_M") is None
+
+
+def test_fast_enough_for_agents_is_fast_enough_for_reading() -> None:
+    rows = readiness(BOX, 8192, load())
+    assert len(rows) == len(tables.llms())
+    agents = [row for row in rows if row["For agents"]]
+    assert agents
+    assert all(row["For reading"] and row["tok/s"] >= AGENT_TOK_S for row in agents)
+    assert all(row["tok/s"] is None for row in rows if row["Fits"] == "no")
+
+
+def test_ranges_enclose_the_prediction() -> None:
+    rows = intervals(tables.spreads(), "decode")
+    assert rows
+    assert all(row["Slowest of 9 in 10"] < 100 < row["Fastest of 9 in 10"] for row in rows)
+
+
+def test_files_hold_the_rows_and_no_formula() -> None:
+    rows = [{"name": "=1+1", "speed": 1.5}, {"name": "a|b", "more": None}]
+    read = list(csv.DictReader(io.StringIO(downloads.to_csv(rows))))
+    assert [row["name"] for row in read] == ["'=1+1", "a|b"]
+    assert json.loads(downloads.to_json({"model": "m"}, rows)) == {"question": {"model": "m"}, "rows": rows}
+    assert downloads.to_markdown("Title", rows).splitlines()[-1] == "| a/b |  |  |"
+
+
+def test_the_usual_quantisation_is_named_for_each_model() -> None:
+    assert quant_label("gpt-oss-20b", "") == "The usual (MXFP4)"
+    assert quant_choices("Qwen3.6-35B-A3B")[:2] == ("", "best")
+    assert quant_label("no such model", "") == "The usual"
