@@ -21,7 +21,7 @@ def check_room(layout: Layout, free_bytes: Mapping[str, float], settings: Engine
         free = free_bytes.get(device)
         need = share.total
         if device == CPU and settings.mapped:
-            need -= share.weights
+            need -= share.weights - (layout.repackable if settings.extra_buffers else 0.0)
         if free is not None and need > free:
             raise InputError(_sentence(layout, device, need, free, settings))
 
@@ -35,6 +35,8 @@ def _sentence(layout: Layout, device: str, need: float, free: float, settings: E
         longest = int(settings.n_ctx * max(0.0, free - fixed) / (need - fixed)) // CONTEXT_PAD * CONTEXT_PAD
         what = f"the context of {settings.n_ctx:,} tokens alone takes {share.kv / GIB:.1f} GiB"
         return f"{start}: {what}; give --context {longest} or less" if longest else f"{start}: {what}"
+    if device == CPU and settings.mapped and settings.extra_buffers:
+        return f"{start}: free some, or give --no-repack, so that weights stay pages of the file"
     if device == CPU:
         return f"{start}: free some, take a smaller quant, or let the file be mapped"
     return f"{start}: give a lower --n-gpu-layers, a higher --n-cpu-moe or a shorter --context"

@@ -22,6 +22,8 @@ from catalog.llms import Llm
 from catalog.quants import Quant
 
 CPU = "CPU"
+REPACKED = frozenset({"Q4_0", "Q4_K", "Q2_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "MXFP4"})
+"""Types that llama.cpp repacks on some processor. Source: ggml/src/ggml-cpu/repack.cpp (read 2026-11-25)."""
 NO_WEIGHTS = "mtp"
 """Layers that predict further tokens are stored, but not loaded unless asked for."""
 
@@ -87,6 +89,8 @@ class Layout:
     """Whether the compute buffers are llama.cpp's own figures for these settings, not computed here."""
     twice_on_cpu: float
     """Bytes that lie in RAM a second time where llama.cpp repacks them: a token embedding that is the output too."""
+    repackable: float
+    """Weights in RAM that llama.cpp may rearrange into memory of their own, which is no page of the file."""
 
 
 def layout_of(
@@ -109,7 +113,7 @@ def layout_of(
     }  # fmt: skip
     tied = sizes.llm.tied_embeddings and names[-1] == CPU
     twice = sizes.footprint.embedding_bytes if tied else 0.0
-    return Layout(names, moved, shares, compute is not None, twice)
+    return Layout(names, moved, shares, compute is not None, twice, _repackable(sizes, names, moved) + twice)
 
 
 def layer_devices(n_layers: int, settings: EngineSettings, devices: Sequence[OffloadDevice]) -> tuple[str, ...]:
@@ -146,6 +150,15 @@ def _weights(sizes: Sizes, names: Sequence[str], moved: Mapping[str, str]) -> di
             if tensor.name == "token_embd.weight" and sizes.llm.tied_embeddings and names[-1] != CPU:
                 weights[names[-1]] = weights.get(names[-1], 0.0) + tensor.bytes
     return weights
+
+
+def _repackable(sizes: Sizes, names: Sequence[str], moved: Mapping[str, str]) -> float:
+    return sum(
+        tensor.bytes
+        for tensor in sizes.tensors
+        if tensor.type in REPACKED and len(tensor.shape) > 1 and tensor.group not in (NO_WEIGHTS, "token_embedding")
+        if (moved.get(tensor.name) or _usual_device(tensor, names)) == CPU
+    )
 
 
 def _usual_device(tensor: Tensor, names: Sequence[str]) -> str:

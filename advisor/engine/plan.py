@@ -167,7 +167,7 @@ def settings_for(
         "n_ubatch": engine.ubatch, "threads": engine.threads or cores, "threads_batch": max(cores, engine.threads or 1),
         "n_gpu_layers": place.n_gpu_layers + unused, "n_cpu_moe": place.n_cpu_moe,
         "tensor_split": _split(place, n_devices, unused), "rpc": rpc, "kv_type_k": k_type, "kv_type_v": v_type,
-        "flash_attn": engine.flash_attn, "load_mode": mode,
+        "flash_attn": engine.flash_attn, "load_mode": mode, "extra_buffers": place.storage_bytes <= 0,
     }  # fmt: skip
     return EngineSettings.model_validate(values), (reason,) if reason else ()
 
@@ -194,7 +194,10 @@ def _load_mode(case: Case, free_ram_bytes: float) -> tuple[LoadMode, str]:
         return ("mmap" if case.scenario.engine.mmap else "none"), ""
     place = case.placement
     if place.storage_bytes > 0:
-        return "mmap", "the file is mapped: RAM does not hold all of it, and what is read often stays in it"
+        return (
+            "mmap",
+            "the file is mapped and not repacked: RAM does not hold all of it, what is read often stays in it",
+        )
     if place.n_gpu_layers and place.experts_on_cpu.any() and place.ram_bytes < free_ram_bytes:
         return "none", "the file is not mapped: experts in RAM are read faster from memory of their own"
     return "mmap", ""

@@ -84,6 +84,8 @@ def commands(plan: Plan, file: str) -> dict[str, str]:
     shared = shlex.join(["-m", file, *_shared(settings)])
     both = settings.threads_batch not in (None, settings.threads)
     server = f"llama-server {shared} -c {settings.n_ctx}{f' -tb {settings.threads_batch}' if both else ''}"
+    server += "" if settings.extra_buffers else " --no-repack"
+    shared += "" if settings.extra_buffers else " --repack 0"
     bench = f"llama-bench {shared} -p {load.prompt_tokens} -n {load.gen_tokens} -d {load.context_depth}"
     return {"llama-server": server, "llama-bench": bench, "llama-cpp-python": python_call(settings, file)}
 
@@ -119,6 +121,8 @@ def python_call(settings: EngineSettings, file: str) -> str:
     lines = ["llama_cpp.Llama(", *(f"    {name}={value!r}," for name, value in values.items()), ")"]
     if settings.n_cpu_moe:
         lines.append("# Llama() cannot keep experts in RAM: `advisor run` can, as can the low-level API")
+    if not settings.extra_buffers:
+        lines.append("# Llama() repacks weights in RAM all the same: `advisor run` does not")
     return "\n".join(lines)
 
 

@@ -100,7 +100,8 @@ def test_a_wide_context_is_narrowed_only_where_that_pays():
 def test_experts_in_ram_are_not_mapped_and_a_model_larger_than_ram_is():
     assert planned(scenario()).settings.load_mode == "none"
     small = {**RTX_3060, "ram": {"type": "DDR4", "mt_s": 3600, "channels": 2, "gb": 8}}
-    assert planned(scenario(hardware=small)).settings.load_mode == "mmap"
+    streamed = planned(scenario(hardware=small)).settings
+    assert (streamed.load_mode, streamed.extra_buffers) == ("mmap", False)
 
 
 def test_two_cards_hold_the_layers_that_the_placement_gives_them():
@@ -187,7 +188,7 @@ def test_an_over_full_device_gives_up_experts_first_and_then_layers():
 
 
 def layout(share: Share, device: str = "CUDA0") -> Layout:
-    return Layout((device,), {}, {device: share}, False, 0.0)
+    return Layout((device,), {}, {device: share}, False, 0.0, share.weights / 2)
 
 
 def test_more_than_a_device_holds_is_refused_with_the_context_that_would_fit():
@@ -200,7 +201,10 @@ def test_more_than_a_device_holds_is_refused_with_the_context_that_would_fit():
 
 def test_mapped_weights_need_no_room_in_ram_but_copied_ones_do():
     model = layout(Share(weights=20 * GIB, kv=GIB, state=0, compute=0, output=0), CPU)
-    check_room(model, {CPU: 2 * GIB}, EngineSettings())
+    check_room(model, {CPU: 2 * GIB}, EngineSettings(extra_buffers=False))
+    check_room(model, {CPU: 12 * GIB}, EngineSettings())  # half of them repacked: 10 GiB, and 1 GiB of context
+    with pytest.raises(InputError, match="give --no-repack"):
+        check_room(model, {CPU: 10 * GIB}, EngineSettings())
     with pytest.raises(InputError, match="let the file be mapped"):
         check_room(model, {CPU: 2 * GIB}, EngineSettings(load_mode="none"))
 
