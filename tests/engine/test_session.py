@@ -8,14 +8,18 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import gguf
 import psutil
 import pytest
 
 from advisor.cli.app import run
+from advisor.engine.library import require_engine
 from advisor.engine.session import Generation, Session
 from advisor.engine.session.messages import Generate, Measure, Piece
+from advisor.engine.session.template import wrapped
 from advisor.engine.settings import EngineSettings
 from advisor.errors import EngineFailed, InputError
 
@@ -169,3 +173,35 @@ def test_ctrl_c_stops_a_text_at_once(gemma_path):
         assert program.stderr.read().strip() == b""
     assert children
     assert all(soon(lambda pid=pid: gone(pid)) for pid in children)
+
+
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+)
+OWN = "{% for message in messages %}[{{ message['role'] }}: {{ message['content'] }}]{% endfor %}[answer:"
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        (None, None),
+        (CHATML, "<|im_start|>user\nwhy?<|im_end|>\n<|im_start|>assistant\n"),  # recognised by llama.cpp
+        (OWN, "[user: why?][answer:"),  # unknown to llama.cpp: rendered as Jinja
+    ],
+)
+def test_a_prompt_is_wrapped_as_the_template_of_the_file_says(template, expected):
+    assert wrapped(with_template(template), "why?") == expected
+
+
+def test_a_template_that_fails_is_told():
+    with pytest.raises(InputError, match="give --no-chat"):
+        wrapped(with_template("{{ raise_exception('no users here') }}"), "why?")
+
+
+def with_template(template: str | None) -> Any:
+    """A model file with that template, as far as wrapping looks at it."""
+    llama = require_engine().llama
+    names = ("llama_chat_apply_template", "llama_chat_message")
+    asked = {"llama_model_chat_template": lambda *_: template.encode() if template else None}
+    return SimpleNamespace(model=None, llama=SimpleNamespace(**asked, **{name: getattr(llama, name) for name in names}))
