@@ -166,6 +166,8 @@ def _why_not(stock: Stock, parts: Parts) -> str:
         named = [("", resolve_machine(parts.machine, None).row.name)]
     named += [("gpu", resolve_gpu(parts.gpu).row.name)] if parts.gpu else []
     named += [("cpu", resolve_cpu(parts.cpu).row.name)] if parts.cpu else []
+    if parts.machine:
+        return f"no price in the catalog for {named[0][1]} in this memory size"
     missing = [name for _, name in named if any(name in names for names in stock.unpriced.values())]
     if missing:
         return f"no price in the catalog for {', '.join(missing)}"

@@ -86,7 +86,7 @@ def test_a_budget_nothing_fits_names_the_cheapest_that_does(open_page: Opener) -
     field.press("Enter")
     expect(page.get_by_text("the cheapest that does costs $")).to_be_visible()
     page.get_by_role("button", name="Show builds at any price").click()
-    expect(page.get_by_role("heading", name="Price and speed")).to_be_visible()
+    expect(page.get_by_role("tab", name="Price and speed")).to_be_visible()
 
 
 def test_a_longer_context_moves_experts_to_ram_and_slows_it_down(open_page: Opener) -> None:

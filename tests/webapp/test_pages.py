@@ -91,7 +91,7 @@ def test_a_preset_sets_the_wish_and_its_link(run: Run) -> None:
 def test_each_build_of_the_article_opens_in_one_click(run: Run, label: str) -> None:
     test = run("find")
     next(item for item in test.button if item.label == label).click()
-    assert "The article's build" in said(checked(test.run()))
+    assert f"The article's {label}" in said(checked(test.run()))
 
 
 def test_a_price_of_the_visitors_own_counts(run: Run) -> None:

@@ -7,6 +7,7 @@ from advisor.errors import InputError
 from advisor.recommendation import RankedBuild, Recommendation
 from catalog.names.resolution import UnknownName
 from webapp import build_rows, charts, controls, filters, opened, resources, sharing, tables
+from webapp.described import DescribedBuild
 from webapp.links import FindState
 from webapp.notes import note
 from webapp.views import find_controls
@@ -55,11 +56,15 @@ def _found(found: Recommendation, state: FindState) -> None:
     if state.open not in by_name:
         st.session_state[find_controls.OPEN] = ""
     chosen = by_name.get(state.open, shown[0])
+    article = None if state.open in by_name else find_controls.article(state)
     _cards(shown)
-    _chart(shown, chosen)
-    _table(shown)
+    chart, table = st.tabs(["Price and speed", f"All {len(shown)} in a table"])
+    with chart:
+        _chart(shown, chosen)
+    with table:
+        _table(shown)
     sharing.ranking(found, shown, state)
-    _opened(shown, chosen, state)
+    _opened(shown, chosen, article)
     _remarks(found)
 
 
@@ -72,7 +77,6 @@ def _cards(shown: tuple[RankedBuild, ...]) -> None:
 
 def _chart(shown: tuple[RankedBuild, ...], chosen: RankedBuild) -> None:
     words = build_rows.front_words(shown)
-    st.subheader("Price and speed", anchor=False)
     st.vega_lite_chart(
         charts.price_speed(build_rows.points(shown, chosen.name)), on_select=find_controls.open_picked, key="picked",
         alt=f"Price against speed of {len(shown)} builds. Not beaten in both: {'; '.join(words)}",
@@ -84,26 +88,22 @@ def _chart(shown: tuple[RankedBuild, ...], chosen: RankedBuild) -> None:
 
 
 def _table(shown: tuple[RankedBuild, ...]) -> None:
-    st.subheader("All of them", anchor=False)
     tables.show(
         build_rows.ranking(shown, resources.today()), "Ranked builds with price, speed, range and the age of prices",
         on_select=find_controls.open_row, selection_mode="single-row", key="rows",
     )  # fmt: skip
-    note("Select a row, a point of the chart or a name below to open a build.")
+    note("Select a row to open the build below.")
     st.session_state["shown"] = [build.name for build in shown]
 
 
-def _opened(shown: tuple[RankedBuild, ...], chosen: RankedBuild, state: FindState) -> None:
+def _opened(shown: tuple[RankedBuild, ...], chosen: RankedBuild, article: DescribedBuild | None) -> None:
     st.divider()
     names = ("", *(build.name for build in shown))
-    article = None if state.open else find_controls.article(state)
     first = "the article's build" if article else f"the first, {shown[0].name}"
     controls.choose(FindState, "open", "Open build", names, format_func=lambda name: name or first)
     if article is None:
         opened.build(chosen)
-        return
-    find_controls.article_words(article, state)
-    if article.build:
+    elif article.build:
         opened.build(article.build)
     else:
         opened.unpriced(article)

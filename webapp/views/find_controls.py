@@ -117,6 +117,7 @@ def card(build: RankedBuild) -> None:
 
 def _open(name: str) -> None:
     st.session_state[OPEN] = name
+    st.toast(f"{plain(name)} is open below", icon=":material/arrow_downward:")
 
 
 def open_picked() -> None:
@@ -134,20 +135,17 @@ def open_row() -> None:
 
 
 def article(state: FindState) -> DescribedBuild | None:
-    """The article's build that the view shows, priced from the catalog; None without one."""
+    """The article's build that the view shows, once said what the article says of it; None without one."""
     build = next((item for item in presets.article_builds() if item.id == state.article), None)
     if build is None:
         return None
     try:
-        return resources.described_build(build.text, state.wish(), state.price)
+        found = resources.described_build(build.text, state.wish(), state.price)
     except (InputError, UnknownName) as error:
         st.warning(plain(sentence(str(error))))
         return None
-
-
-def article_words(found: DescribedBuild, state: FindState) -> None:
-    """What the article says of its build, beside what is predicted here."""
-    build = next(item for item in presets.article_builds() if item.id == state.article)
     here = build_rows.said(found.prediction.decode_tok_s)
-    st.info(plain(f"The article's build ({build.claimed}) is claimed to write {build.claimed_tok_s:g} tok/s; "
-                  f"predicted here: {here} tok/s."))  # fmt: skip
+    price = f", ${found.build.price_usd:,.0f} at the prices here" if found.build else ""
+    st.info(plain(f"The article's {build.label} ({build.claimed}) is claimed to write {build.claimed_tok_s:g} tok/s; "
+                  f"predicted here: {here} tok/s{price}. It is open below."))  # fmt: skip
+    return found
