@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -173,13 +174,36 @@ class Efficiencies:
         return _deviations(self, setting)
 
 
+def _used(item: Coefficient) -> tuple[str, ...]:
+    """The words that a coefficient depends on; `known` widens some."""
+    templates = " ".join(template for template, _ in item.pools)
+    return tuple(word for word in Setting._fields if word == "known" or f"{{{word}}}" in templates)
+
+
+_USED = tuple(_used(item) for item in COEFFICIENTS)
+_PICKED = tuple((index, attrgetter(*words)) for index, words in enumerate(_USED))
+_BLANK = Setting(*[""] * len(Setting._fields))
+"""Settings that differ in other words share a coefficient: it is worked out once for all of them."""
+
+
+def _setting_of(index: int, words: str | tuple[str, ...]) -> Setting:
+    given = (words,) if isinstance(words, str) else words
+    return _BLANK._replace(**dict(zip(_USED[index], given, strict=True)))
+
+
 @lru_cache(maxsize=50_000)
 def _values(efficiencies: Efficiencies, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
-    return {
-        item.name: np.array([_value(efficiencies, item, setting, family) for family in FAMILIES])
-        if item.per_family else _value(efficiencies, item, setting, "")
-        for item in COEFFICIENTS
-    }  # fmt: skip
+    return {COEFFICIENTS[i].name: _value_among(efficiencies, i, picked(setting)) for i, picked in _PICKED}
+
+
+@lru_cache(maxsize=200_000)
+def _value_among(
+    efficiencies: Efficiencies, index: int, words: str | tuple[str, ...]
+) -> NDArray[np.float64] | float:
+    item, setting = COEFFICIENTS[index], _setting_of(index, words)
+    if item.per_family:
+        return np.array([_value(efficiencies, item, setting, family) for family in FAMILIES])
+    return _value(efficiencies, item, setting, "")
 
 
 def _value(efficiencies: Efficiencies, item: Coefficient, setting: Setting, family: str) -> float:
@@ -190,12 +214,20 @@ def _value(efficiencies: Efficiencies, item: Coefficient, setting: Setting, fami
 
 @lru_cache(maxsize=50_000)
 def _deviations(efficiencies: Efficiencies, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
-    found = {
-        item.name: np.array([_deviation(efficiencies, item, setting, family) for family in FAMILIES])
-        if item.per_family else _deviation(efficiencies, item, setting, "")
-        for item in COEFFICIENTS
-    }  # fmt: skip
-    return {name: value for name, value in found.items() if np.any(value) and name not in efficiencies.measured}
+    found = {COEFFICIENTS[i].name: _deviation_among(efficiencies, i, picked(setting)) for i, picked in _PICKED}
+    return {name: value for name, value in found.items() if value is not None and name not in efficiencies.measured}
+
+
+@lru_cache(maxsize=200_000)
+def _deviation_among(
+    efficiencies: Efficiencies, index: int, words: str | tuple[str, ...]
+) -> NDArray[np.float64] | float | None:
+    """None where nothing of it is open."""
+    item, setting = COEFFICIENTS[index], _setting_of(index, words)
+    if not item.per_family:
+        return _deviation(efficiencies, item, setting, "") or None
+    found = np.array([_deviation(efficiencies, item, setting, family) for family in FAMILIES])
+    return found if found.any() else None
 
 
 def _deviation(efficiencies: Efficiencies, item: Coefficient, setting: Setting, family: str) -> float:
