@@ -14,25 +14,32 @@ PERCENTS = ("Slowest of 9 in 10", "Fastest of 9 in 10", "Typical error", "Within
 
 
 def _columns() -> dict[str, Any]:
-    number, link = st.column_config.NumberColumn, st.column_config.LinkColumn
+    """How each column is written, by its name."""
+    return {**_of_builds(), **_of_models(), **_of_runs()}
+
+
+def _of_builds() -> dict[str, Any]:
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
         "Price": number("Price", format="dollar"),
         "tok/s": number("tok/s", format="%.1f", help=TERMS["tok/s"]),
-        "90 % range": st.column_config.TextColumn("90 % range", help=TERMS["90 % range"]),
+        "90 % range": text("90 % range", help=TERMS["90 % range"]),
         "$/(tok/s)": number("$/(tok/s)", format="$%.1f", help=TERMS["$/(tok/s)"]),
         "Prompt": number("Prompt tok/s", format="%.0f", help=TERMS["Prompt"]),
         "First token": number("First token", format="%.2f s", help=TERMS["First token"]),
-        "Longest context": st.column_config.TextColumn("Longest context", help=TERMS["Longest context"]),
+        "Longest context": text("Longest context", help=TERMS["Longest context"]),
         "Power": number("Power", format="%.0f W", help=TERMS["Power"]),
-        "Best for its price": st.column_config.TextColumn("Best for its price", help=TERMS["Pareto front"]),
-        "For reading": st.column_config.TextColumn("For reading", help=READING_HINT),
-        "For agents": st.column_config.TextColumn("For agents", help=AGENT_HINT),
+        "Best for its price": text("Best for its price", help=TERMS["Pareto front"]),
         "Gain": number("Gain", format="+%.0f %%", help="Writing speed over the machine as it is."),
-        **{name: number(name, format="%.0f %%") for name in PERCENTS},
-        "Measured": number("Measured tok/s", format="%.3g"),
-        "Predicted": number("Predicted tok/s", format="%.3g"),
-        "Low": number("at least", format="%.3g"),
-        "High": number("at most", format="%.3g"),
+        "Link": st.column_config.LinkColumn("Link", display_text="open", help="The page that states it."),
+    }
+
+
+def _of_models() -> dict[str, Any]:
+    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
+    return {
+        "For reading": text("For reading", help=READING_HINT),
+        "For agents": text("For agents", help=AGENT_HINT),
         "Bits per weight": number("Bits per weight", format="%.2f"),
         "Size GiB": number("Size GiB", format="%.1f", help=TERMS["GiB"]),
         "VRAM floor GiB": number("VRAM floor", format="%.1f GiB", help="Least VRAM, with all experts in RAM."),
@@ -41,7 +48,15 @@ def _columns() -> dict[str, Any]:
         "n_cpu_moe": number("n_cpu_moe", help=TERMS["n_cpu_moe"]),
         "KL divergence": number("KL divergence", format="%.4f", help=TERMS["KL divergence"]),
         "Perplexity": number("Perplexity", format="%.1f %%", help="Rise over the original's: 0 is no loss."),
-        "Link": link("Link", display_text="open", help="The page that states it."),
+    }
+
+
+def _of_runs() -> dict[str, Any]:
+    number = st.column_config.NumberColumn
+    names = {"Measured": "Measured tok/s", "Predicted": "Predicted tok/s", "Low": "at least", "High": "at most"}
+    return {
+        **{name: number(name, format="%.0f %%") for name in PERCENTS},
+        **{name: number(title, format="%.3g") for name, title in names.items()},
         "At context": number("At context", format="localized", help="Tokens already in view when it was measured."),
     }
 

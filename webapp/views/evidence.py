@@ -57,6 +57,15 @@ def _runs() -> None:
     if not rows:
         st.info("No measured run passes the filters: take one of them off.")
         return
+    _errors(rows)
+    note("Solid line: predicted as measured. Dashed: a factor of two off. Below, the furthest off first.")
+    shown = evidence_rows.table(rows)
+    tables.show(shown, "Measured runs with predicted speed, range, error, date and source")
+    sharing.rows("Predicted and measured speeds", shown, state, "advisor-runs")
+
+
+def _errors(rows: Sequence[Measured]) -> None:
+    """Errors by regime, and every run as a point."""
     errors = evidence_rows.by_regime(rows)
     note("Typical error: the median over machines of each machine's median error.")
     tables.show(errors, "Errors by where the weights lie")
@@ -66,10 +75,6 @@ def _runs() -> None:
         alt=f"Predicted against measured speed of {len(rows)} runs; typical error {last['Typical error']:.0f} percent, "
         f"{last['Inside the range']:.0f} percent inside the range",
     )
-    note("Solid line: predicted as measured. Dashed: a factor of two off. Below, the furthest off first.")
-    shown = evidence_rows.table(rows)
-    tables.show(shown, "Measured runs with predicted speed, range, error, date and source")
-    sharing.rows("Predicted and measured speeds", shown, state, "advisor-runs")
 
 
 def _compare() -> None:
