@@ -17,6 +17,7 @@ _BACKENDS = ("cuda", "vulkan", "metal", "sycl", "cpu", "opencl")
 _ON_CPU = ("exps=cpu", "--cpu-moe", "-cmoe")
 _EXPERTS_BESIDE = ("exps=cpu", "cpu-moe", "ncmoe", "experts on cpu")
 _OTHER_SPLITS = ("-sm row", "split-mode row", "sm=row", "tensor split", "tensor-split", "-sm tensor", "-sm graph")
+_BLAS = re.compile(r"with openblas|blas build|backend (cuda\+)?blas")
 _PAGING = re.compile(r"\b(paging|pages)\b|\bswapping\b|\bto swap\b|\bssd\b|from nvme|mmap from")
 
 Row = Mapping[str, str]
@@ -79,6 +80,9 @@ def reason_to_leave_out(row: Row) -> str | None:
             "VRAM overflow or a disturbed run",
         ),
         (any(word in note for word in ("mtp build", "speculative", "draft")), "speculative decoding"),
+        ("expert-cache fork" in note, "a fork of the engine"),
+        ("split up/gate" in note, "up and gate matrices of a layer on different GPUs"),
+        (bool(_BLAS.search(note)), "matrices multiplied by a BLAS library, not by the engine's kernels"),
         ("-ser " in note, "fewer experts used than the model routes to (-ser)"),
         (any(mark in note for mark in _OTHER_SPLITS), "rows or tensors split over the GPUs, not layers"),
         ("no-kv-offload" in note or "-nkvo" in note, "KV cache kept off the GPU by option"),
