@@ -3,7 +3,7 @@ prompt.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,13 +12,16 @@ from advisor.footprint import Footprint
 from advisor.machine import Machine
 from advisor.memory import expected_experts, kv_read_bytes
 from advisor.placement import CPU, Demand, Placement, ram_available
-from advisor.work import Shares, Vector, Work, shares_of
+from advisor.work import FAMILIES, Shares, Vector, Work, shares_of
 from catalog.units import GB, TERA
 
 EXPERT_MATRICES = 3
 """Fused matrix multiplications (up, gate, down) of a layer's routed experts."""
 ACTIVATION_BYTES = 4
 """Activations cross the link as 32-bit floats."""
+
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +42,13 @@ class Usage:
 
 def work_of(demand: Demand, placement: Placement, machine: Machine, usage: Usage) -> Work:
     """Work of a placement on a machine."""
+    footprint, shares = demand.footprint, shares_of(demand.footprint)
     cores = min(usage.threads or machine.cpu.cores, machine.cpu.cores)
+    sides, batch = _sides(footprint, placement, machine), _batch(footprint, machine, usage)
+    sums, caches = _sums(shares, sides, machine, batch.offload), _caches(footprint, shares, sides, usage, batch.tokens)
     return Work(
-        **decode_work(demand.footprint, placement, machine, usage),
-        **prefill_work(demand.footprint, placement, machine, usage),
+        **_decode_work(footprint, shares, placement, machine, usage, sides, sums, caches),
+        **_prefill_work(footprint, placement, machine, sides, batch, sums, caches),
         ram_bandwidth=machine.ram.bandwidth_gb_s * GB,
         threads=float(cores),
         crowding=max(0.0, min(usage.threads / machine.cpu.cores, 2.0) - 1.0),
@@ -63,22 +69,27 @@ def _experts_read(footprint: Footprint, tokens: float) -> float:
 class _Sides:
     """Masks over layers: which run on a GPU, whose experts do, and the peaks of each layer's device."""
 
-    on_gpu: NDArray[np.bool_]
-    expert_on_gpu: NDArray[np.bool_]
+    on_gpu: Mask
+    moe: Mask
+    expert_on_gpu: Mask
+    expert_on_cpu: Mask
     bandwidth: Vector
     flops: Vector
     output_on_gpu: bool
     output_bandwidth: float
 
 
-def _sides(placement: Placement, machine: Machine) -> _Sides:
+def _sides(footprint: Footprint, placement: Placement, machine: Machine) -> _Sides:
     on_gpu = placement.layer_device != CPU
+    expert_on_gpu = on_gpu & ~placement.experts_on_cpu
     # The CPU is device -1 and so the last entry; its FLOP peak is not used.
     bandwidths = np.array([gpu.bandwidth_gb_s for gpu in machine.gpus] + [machine.ram.bandwidth_gb_s]) * GB
     flops = np.array([gpu.fp16_tflops for gpu in machine.gpus] + [1.0]) * TERA
     return _Sides(
         on_gpu=on_gpu,
-        expert_on_gpu=on_gpu & ~placement.experts_on_cpu,
+        moe=footprint.layer_is_moe,
+        expert_on_gpu=expert_on_gpu,
+        expert_on_cpu=footprint.layer_is_moe & ~expert_on_gpu,
         bandwidth=bandwidths[placement.layer_device],
         flops=flops[placement.layer_device],
         output_on_gpu=placement.output_device != CPU,
@@ -86,33 +97,116 @@ def _sides(placement: Placement, machine: Machine) -> _Sides:
     )
 
 
-def decode_work(footprint: Footprint, placement: Placement, machine: Machine, usage: Usage) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """How a prompt is cut up, and whether the GPU computes for layers that lie in RAM."""
+
+    tokens: float
+    batches: float
+    active: float
+    """Share of the experts that a token uses."""
+    offload: bool
+
+
+def _batch(footprint: Footprint, machine: Machine, usage: Usage) -> _Batch:
+    tokens = float(max(usage.prompt_tokens, 1))
+    batches = float(-(-int(tokens) // usage.ubatch))
+    active = footprint.n_experts_used / footprint.n_experts if footprint.n_experts else 1.0
+    offload = bool(machine.gpus) and machine.backend != "cpu" and not machine.unified
+    return _Batch(tokens, batches, active, offload and tokens / batches >= usage.offload_min_batch)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sums:
+    """Sums over layers, a row for each of: decode on GPUs (1 / bandwidth), decode on the CPU, and in a prompt 1 / FLOP
+    peak and 1 / bandwidth of the GPU that computes, what it gets a copy of over the link, and the CPU.
+    """
+
+    resident_bytes: Vector
+    resident_weights: Vector
+    expert_bytes: Vector
+    expert_weights: Vector
+    cpu_layers: float
+    cpu_matrices: float
+    cpu_recurrent_layers: float
+    cpu_expert_layers: float
+    """Layers with experts in RAM: those on the CPU, and those whose experts alone are there."""
+    split_layers: float
+    """The latter."""
+
+
+def _sums(shares: Shares, sides: _Sides, machine: Machine, offload: bool) -> _Sums:
+    """One product for all rows: many small ones cost more than their arithmetic."""
+    gpu, experts = sides.on_gpu | offload, sides.expert_on_gpu | (sides.moe & offload)
+    main = machine.gpus[0] if machine.gpus else None
+    flops = np.where(sides.on_gpu, sides.flops, main.fp16_tflops * TERA if main else 1.0)
+    bandwidth = np.where(sides.on_gpu, sides.bandwidth, main.bandwidth_gb_s * GB if main else 1.0)
+    on_cpu, n = ~sides.on_gpu, len(FAMILIES)
+    resident = np.array(
+        [sides.on_gpu / sides.bandwidth, on_cpu, gpu / flops, gpu / bandwidth, gpu & on_cpu, ~gpu]
+    ) @ shares.resident  # fmt: skip
+    routed = np.array(
+        [sides.expert_on_gpu / sides.bandwidth, sides.expert_on_cpu, experts / flops, experts / bandwidth,
+         experts & sides.expert_on_cpu, sides.expert_on_cpu & ~experts]
+    ) @ shares.experts  # fmt: skip
+    cpu_layers, cpu_matrices, cpu_recurrent, cpu_moe = resident[1, 2 * n :].tolist()
+    expert_layers = float(routed[1, 2 * n])
+    return _Sums(
+        resident[:, :n], resident[:, n : 2 * n], routed[:, :n], routed[:, n : 2 * n],
+        cpu_layers, cpu_matrices, cpu_recurrent, expert_layers, expert_layers - cpu_moe,
+    )  # fmt: skip
+
+
+class _Caches(NamedTuple):
+    """KV cache and states of a step, read by GPUs (s at peak) and CPU (bytes), and a prompt's attention (s, FLOP)."""
+
+    kv_s: float
+    kv_bytes: float
+    state_s: float
+    state_bytes: float
+    attention_s: float
+    attention_cpu_flops: float
+
+
+def _caches(footprint: Footprint, shares: Shares, sides: _Sides, usage: Usage, tokens: float) -> _Caches:
+    kv = kv_read_bytes(footprint, usage.depth, *usage.kv_types)
+    seen, window = usage.prompt_start + tokens / 2, footprint.layer_window
+    context = np.where(window > 0, np.minimum(seen, np.where(window > 0, window, 1)), seen) if shares.windowed else seen
+    per_layer = np.array([kv, footprint.layer_recurrent_bytes, footprint.layer_attention_flops * context])
+    gpu = sides.on_gpu
+    found = per_layer @ np.array([gpu / sides.bandwidth, ~gpu, gpu / sides.flops]).T
+    (kv_s, kv_bytes, _), (state_s, state_bytes, _), (_, cpu_flops, attention_s) = found.tolist()
+    users = usage.users
+    return _Caches(
+        kv_s * users, kv_bytes * users, 2 * state_s * users, 2 * state_bytes * users,
+        attention_s * tokens, cpu_flops * tokens,
+    )  # fmt: skip
+
+
+def _decode_work(
+    footprint: Footprint, shares: Shares, placement: Placement, machine: Machine, usage: Usage, sides: _Sides,
+    sums: _Sums, caches: _Caches,
+) -> dict[str, Any]:  # fmt: skip
     """Fields of `Work` for one decode step of all users."""
-    sides, shares = _sides(placement, machine), shares_of(footprint)
     read = _experts_read(footprint, usage.users)
-    state = footprint.layer_recurrent_bytes * 2 * usage.users
-    kv = np.asarray(kv_read_bytes(footprint, usage.depth, *usage.kv_types)) * usage.users
-    gpu, experts = sides.on_gpu, sides.expert_on_gpu
-    moe = footprint.layer_is_moe
-    per_byte_s = gpu / sides.bandwidth
-    dense_s = per_byte_s @ shares.resident_bytes
+    layers, matrices, recurrent, moe = shares.counts
+    dense_s = sums.resident_bytes[0]
     if sides.output_on_gpu:
         dense_s = dense_s + shares.output_bytes / sides.output_bandwidth
-    matrices = footprint.layer_matrices - np.where(moe & ~experts, EXPERT_MATRICES, 0)
     return {
         "gpu_dense_s": dense_s,
-        "gpu_expert_s": (experts / sides.bandwidth) @ shares.expert_bytes * read,
-        "gpu_kv_s": float(per_byte_s @ kv),
-        "gpu_state_s": float(per_byte_s @ state),
-        "gpu_matrices": float(gpu @ matrices + sides.output_on_gpu),
-        "gpu_moe_layers": float(np.count_nonzero(moe & experts)),
-        "gpu_recurrent_layers": float(np.count_nonzero(gpu & (footprint.layer_recurrent_bytes > 0))),
-        "cpu_recurrent_layers": float(np.count_nonzero(~gpu & (footprint.layer_recurrent_bytes > 0))),
-        "gpu_used": float(gpu.any() or sides.output_on_gpu),
+        "gpu_expert_s": sums.expert_bytes[0] * read,
+        "gpu_kv_s": caches.kv_s,
+        "gpu_state_s": caches.state_s,
+        "gpu_matrices": matrices - sums.cpu_matrices - EXPERT_MATRICES * sums.split_layers + sides.output_on_gpu,
+        "gpu_moe_layers": moe - sums.cpu_expert_layers,
+        "gpu_recurrent_layers": recurrent - sums.cpu_recurrent_layers,
+        "cpu_recurrent_layers": sums.cpu_recurrent_layers,
+        "gpu_used": float(sums.cpu_layers < layers or sides.output_on_gpu),
         "spill_s": _spill_s(footprint, placement, machine, read),
-        **_cpu_decode(shares, sides, moe, read, float(~gpu @ (kv + state))),
-        **_paging(footprint, shares, sides, read, placement, machine, usage.mapped),
-        **_link_decode(footprint, sides, moe, placement, machine, usage),
+        **_cpu_decode(shares, sides, sums, read, caches.kv_bytes + caches.state_bytes),
+        **_paging(footprint, sums, read, placement, machine, usage.mapped),
+        **_link_decode(footprint, sums.split_layers, placement, machine, usage),
     }
 
 
@@ -125,24 +219,21 @@ def _spill_s(footprint: Footprint, placement: Placement, machine: Machine, read:
     return placement.spilled_bytes * share / (machine.gpus[0].link_gb_s * GB)
 
 
-def _cpu_decode(shares: Shares, sides: _Sides, moe: NDArray[np.bool_], read: float, cache: float) -> dict[str, Any]:
-    cpu, experts = ~sides.on_gpu, moe & ~sides.expert_on_gpu
-    output = 0.0 if sides.output_on_gpu else 1.0
-    size = cpu @ shares.resident_bytes + experts @ shares.expert_bytes * read
-    weights = cpu @ shares.resident_weights + experts @ shares.expert_weights * read
+def _cpu_decode(shares: Shares, sides: _Sides, sums: _Sums, read: float, cache: float) -> dict[str, Any]:
+    size = sums.resident_bytes[1] + sums.expert_bytes[1] * read
+    weights = sums.resident_weights[1] + sums.expert_weights[1] * read
     return {
-        "cpu_bytes": size + output * shares.output_bytes,
-        "cpu_weights": weights + output * shares.output_weights,
+        "cpu_bytes": size if sides.output_on_gpu else size + shares.output_bytes,
+        "cpu_weights": weights if sides.output_on_gpu else weights + shares.output_weights,
         "cpu_kv_bytes": cache,
-        "cpu_layers": float(np.count_nonzero(cpu)),
-        "cpu_expert_layers": float(np.count_nonzero(experts & ~cpu)),
+        "cpu_layers": sums.cpu_layers,
+        "cpu_expert_layers": sums.split_layers,
     }
 
 
 def _paging(
-    footprint: Footprint, shares: Shares, sides: _Sides, read: float,
-    placement: Placement, machine: Machine, mapped: bool,
-) -> dict[str, float]:  # fmt: skip
+    footprint: Footprint, sums: _Sums, read: float, placement: Placement, machine: Machine, mapped: bool
+) -> dict[str, float]:
     """What a step reads from disk where RAM is too small. The GPU's part of a mapped file has gone through the page
     cache too and takes room there. Lookup tables (token and n-gram embeddings) are read a row at a time: they are the
     first to be left on the disk.
@@ -151,8 +242,7 @@ def _paging(
     room = placement.ram_bytes if placement.storage_bytes else ram_available(machine, 0.0)
     through = held + (footprint.file_bytes - held if mapped and not machine.unified else 0.0)
     share = max(0.0, 1 - room / through) if through > 0 else 0.0
-    expert_bytes = float((footprint.layer_is_moe & ~sides.expert_on_gpu) @ shares.expert_bytes.sum(axis=1))
-    dense_bytes = float(~sides.on_gpu @ shares.resident_bytes.sum(axis=1))
+    expert_bytes, dense_bytes = sum(sums.expert_bytes[1].tolist()), sum(sums.resident_bytes[1].tolist())
     missing = max(0.0, placement.storage_bytes - footprint.embedding_bytes - expert_bytes)
     return {
         "missing_bytes": min(dense_bytes, missing),
@@ -162,70 +252,38 @@ def _paging(
 
 
 def _link_decode(
-    footprint: Footprint, sides: _Sides, moe: NDArray[np.bool_], placement: Placement, machine: Machine, usage: Usage
+    footprint: Footprint, split: float, placement: Placement, machine: Machine, usage: Usage
 ) -> dict[str, float]:
     """Crossings between devices: out and back for each layer whose experts alone are in RAM, once per change of
     device.
     """
-    split = np.count_nonzero(sides.on_gpu & moe & ~sides.expert_on_gpu)
     hops = np.count_nonzero(placement.layer_device[1:] != placement.layer_device[:-1])
     link = machine.gpus[0].link_gb_s * GB if machine.gpus else float("inf")
     row = footprint.hidden_size * ACTIVATION_BYTES * usage.users
     return {"crossings": 2.0 * split + hops, "link_s": row * (split * (footprint.n_experts_used + 1) + hops) / link}
 
 
-def prefill_work(footprint: Footprint, placement: Placement, machine: Machine, usage: Usage) -> dict[str, Any]:
+def _prefill_work(
+    footprint: Footprint, placement: Placement, machine: Machine, sides: _Sides, batch: _Batch, sums: _Sums,
+    caches: _Caches,
+) -> dict[str, Any]:  # fmt: skip
     """Fields of `Work` for one prompt, in micro-batches of `usage.ubatch`. The output head runs for one token only."""
-    tokens = float(max(usage.prompt_tokens, 1))
-    batches = float(-(-int(tokens) // usage.ubatch))
-    sides, shares = _sides(placement, machine), shares_of(footprint)
-    active = footprint.n_experts_used / footprint.n_experts if footprint.n_experts else 1.0
-    offload = bool(machine.gpus) and machine.backend != "cpu" and not machine.unified
-    offload = offload and tokens / batches >= usage.offload_min_batch
-    used = set(placement.layer_device[sides.on_gpu].tolist())
-    stages = float(len(used)) if placement.strategy == "multi_gpu" and batches > 1 else 1.0
+    tokens, batches, active = batch.tokens, batch.batches, batch.active
+    piped = placement.strategy == "multi_gpu" and batches > 1
+    link = machine.gpus[0].link_gb_s * GB if machine.gpus else float("inf")
+    read = _experts_read(footprint, tokens / batches) * batches
+    dense, routed = sums.resident_bytes, sums.expert_bytes
     return {
         "prompt_tokens": tokens,
         "batches": batches,
-        "stages": stages,
+        "stages": float(len(set(placement.layer_device[sides.on_gpu].tolist()))) if piped else 1.0,
         "rows_per_expert": tokens / batches * active,
-        **_prefill_attention(footprint, sides, usage, tokens),
-        **_prefill_matrices(footprint, shares, sides, machine, offload, tokens, batches, active),
-    }
-
-
-def _prefill_attention(footprint: Footprint, sides: _Sides, usage: Usage, tokens: float) -> dict[str, float]:
-    seen = usage.prompt_start + tokens / 2
-    window = footprint.layer_window
-    context = np.where(window > 0, np.minimum(seen, np.where(window > 0, window, 1)), seen)
-    flops = footprint.layer_attention_flops * context * tokens
-    gpu = sides.on_gpu
-    return {
-        "prefill_attention_s": float((gpu / sides.flops) @ flops),
-        "prefill_cpu_kv_products": float(~gpu @ flops) / 2,
-    }
-
-
-def _prefill_matrices(
-    footprint: Footprint, shares: Shares, sides: _Sides, machine: Machine, offload: bool,
-    tokens: float, batches: float, active: float,
-) -> dict[str, Any]:  # fmt: skip
-    moe = footprint.layer_is_moe
-    gpu, experts = sides.on_gpu | offload, sides.expert_on_gpu | (moe & offload)
-    main = machine.gpus[0] if machine.gpus else None
-    flops = np.where(sides.on_gpu, sides.flops, main.fp16_tflops * TERA if main else 1.0)
-    bandwidth = np.where(sides.on_gpu, sides.bandwidth, main.bandwidth_gb_s * GB if main else 1.0)
-    read = _experts_read(footprint, tokens / batches) * batches
-    copied = (gpu & ~sides.on_gpu) @ shares.resident_bytes * batches
-    copied = copied + (experts & ~sides.expert_on_gpu) @ shares.expert_bytes * read
-    dense, routed = shares.resident_weights, shares.expert_weights
-    cpu_dense, cpu_experts = ~gpu, moe & ~experts
-    return {
-        "prefill_dense_s": 2 * tokens * ((gpu / flops) @ dense),
-        "prefill_expert_s": 2 * tokens * active * ((experts / flops) @ routed),
-        "prefill_stream_s": (gpu / bandwidth) @ shares.resident_bytes * batches
-        + (experts / bandwidth) @ shares.expert_bytes * read,
-        "prefill_link_s": float(copied.sum()) / (main.link_gb_s * GB) if main else 0.0,
-        "prefill_products": tokens * (cpu_dense @ dense + active * (cpu_experts @ routed)),
-        "prefill_cpu_bytes": cpu_dense @ shares.resident_bytes * batches + cpu_experts @ shares.expert_bytes * read,
+        "prefill_attention_s": caches.attention_s,
+        "prefill_cpu_kv_products": caches.attention_cpu_flops / 2,
+        "prefill_dense_s": 2 * tokens * sums.resident_weights[2],
+        "prefill_expert_s": 2 * tokens * active * sums.expert_weights[2],
+        "prefill_stream_s": dense[3] * batches + routed[3] * read,
+        "prefill_link_s": (sum(dense[4].tolist()) * batches + sum(routed[4].tolist()) * read) / link,
+        "prefill_products": tokens * (sums.resident_weights[5] + active * sums.expert_weights[5]),
+        "prefill_cpu_bytes": dense[5] * batches + routed[5] * read,
     }

@@ -127,7 +127,9 @@ def recommend_from(
     upgrades = [*next_dollars(shown[:UPGRADED], found.search), *([None] * max(0, len(shown) - UPGRADED))]
     contexts = _contexts(found.search.question)
     builds = tuple(
-        ranked_build(rank, offer, swap, efficient=id(offer) in efficient, context=contexts.of(offer.prediction.scenario))
+        ranked_build(
+            rank, offer, swap, efficient=id(offer) in efficient, context=contexts.of(offer.prediction.scenario)
+        )
         for rank, (offer, swap) in enumerate(zip(shown, upgrades, strict=True), 1)
     )
     return Recommendation(

@@ -80,8 +80,8 @@ def test_recurrent_state_as_printed():
 @pytest.mark.parametrize(
     ("name", "n_ctx", "flash_attn", "mib"),
     [
-        # "compute buffer size" of a device with all layers at ubatch 512, as llama.cpp reports it after laying the model
-        # out without allocating it (no_alloc; llama-cpp-python 0.3.36, all layers on an RPC device; 2026-11-25)
+        # "compute buffer size" of a device with all layers at ubatch 512, as llama.cpp reports it after laying the
+        # model out without allocating it (no_alloc; llama-cpp-python 0.3.36, all layers on an RPC device; 2026-11-25)
         ("llama-2-7b", 4096, False, 312.01),
         ("llama-2-7b", 4096, True, 92.51),
         ("llama-3-8b", 8192, False, 564.01),
@@ -96,7 +96,7 @@ def test_recurrent_state_as_printed():
     ],
 )
 def test_compute_buffers_as_reported(name, n_ctx, flash_attn, mib):
-    """Tolerance: room that the allocator cannot use again; beyond these rows it is up to 11 % (qwen2.5-14b: 345 MiB)."""
+    """Tolerance: room that the allocator cannot use again; it is up to 11 % beyond these rows (qwen2.5-14b: 345)."""
     assert compute_buffer_bytes(of(name), 512, n_ctx, flash_attn, True) / MIB == pytest.approx(mib, rel=0.03)
 
 
