@@ -125,11 +125,9 @@ def recommend_from(
     chosen = ranked if wish.every else first_of_each(ranked)
     shown = chosen[: wish.limit]
     upgrades = [*next_dollars(shown[:UPGRADED], found.search), *([None] * max(0, len(shown) - UPGRADED))]
-    contexts = _contexts(found.search.question)
+    longest = _contexts(found.search.question).of
     builds = tuple(
-        ranked_build(
-            rank, offer, swap, efficient=id(offer) in efficient, context=contexts.of(offer.prediction.scenario)
-        )
+        ranked_build(rank, offer, swap, efficient=id(offer) in efficient, context=longest(offer.prediction.scenario))
         for rank, (offer, swap) in enumerate(zip(shown, upgrades, strict=True), 1)
     )
     return Recommendation(
