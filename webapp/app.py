@@ -4,7 +4,9 @@ from pathlib import Path
 
 import streamlit as st
 
+from webapp.glossary import TERMS
 from webapp.views import compare, evidence, explore, find, machine
+from webapp.words import plain
 
 PAGES = (
     ("Find a build", "", find.page),
@@ -20,6 +22,9 @@ def main() -> None:
     st.set_page_config(page_title="Advisor", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
     pages = [st.Page(show, title=title, url_path=path or None, default=not path) for title, path, show in PAGES]
     st.navigation(pages, position="top").run()
+    with st.expander("Words used here", icon=":material/help:"):
+        for term, meaning in TERMS.items():
+            st.markdown(f"**{plain(term)}**: {plain(meaning)}")
 
 
 if __name__ == "__main__":

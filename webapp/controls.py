@@ -24,11 +24,20 @@ def opened(kind: type[S]) -> list[str]:
     if came and not given:
         given = memory.get(f"{page}:link", {})
     elif given == memory.get(f"{page}:link") and not came:
+        _keep(kind)
         return []
     state, complaints = links.read(kind, given)
     put(state)
     memory[f"{page}:link"] = given
     return complaints
+
+
+def _keep(kind: type[links.State]) -> None:
+    """Hold the values of fields whose widgets this run may not draw: Streamlit forgets them otherwise."""
+    memory = st.session_state
+    for name in kind.model_fields:
+        if key(kind, name) in memory:
+            memory[key(kind, name)] = memory[key(kind, name)]
 
 
 def put(state: links.State) -> None:

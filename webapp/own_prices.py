@@ -6,6 +6,7 @@ In a link each is "kind:name=USD", for example "gpu:RTX 3060 12GB=190".
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from typing import Literal, TypeVar, get_args
 
 from advisor.compatibility import is_card
@@ -13,6 +14,7 @@ from advisor.errors import InputError
 from advisor.pricing import Key, PriceList, Quote
 from advisor.stock import Stock
 from catalog import tables
+from catalog.parts import Laptop, UnifiedMachine
 from catalog.prices import PartKind
 from catalog.rows import Row
 
@@ -24,6 +26,8 @@ TABLES: Mapping[str, Callable[[], Sequence[Row]]] = {
     "psu": tables.psus, "case": tables.cases, "cooler": tables.coolers,
 }  # fmt: skip
 """The catalog's table of each kind of part that is sold in one size."""
+MACHINES = ("unified", "laptop")
+KINDS = (*TABLES, *MACHINES)
 
 
 def read_prices(texts: Sequence[str]) -> dict[tuple[str, str], float]:
@@ -34,7 +38,7 @@ def read_prices(texts: Sequence[str]) -> dict[tuple[str, str], float]:
 def _read(text: str) -> tuple[tuple[str, str], float]:
     named, _, amount = text.rpartition("=")
     kind, _, name = named.partition(":")
-    if kind not in TABLES or not any(row.name == name for row in rows_of(kind)):
+    if kind not in KINDS or name not in names_of(kind):
         raise InputError(f"your price {text!r} names no part of the catalog: choose the part from the list")
     try:
         usd = float(amount)
@@ -54,9 +58,32 @@ def written(prices: Mapping[tuple[str, str], float]) -> tuple[str, ...]:
     return tuple(f"{kind}:{name}={usd:.12g}" for (kind, name), usd in prices.items())
 
 
-def rows_of(kind: str) -> Sequence[Row]:
-    """The catalog's rows of a kind."""
-    return TABLES[kind]()
+def told(text: str) -> str:
+    """A price as people read it.
+
+    >>> told("gpu:RTX 3060 12GB=190")
+    'RTX 3060 12GB: $190'
+    """
+    named, _, amount = text.rpartition("=")
+    return f"{named.partition(':')[2]}: ${amount}"
+
+
+@cache
+def names_of(kind: str) -> tuple[str, ...]:
+    """What is sold of a kind; a whole machine by its memory size too, "Name, 64 GB"."""
+    if kind in MACHINES:
+        return tuple(_sold(row, gib) for row, gib in _machines(kind))
+    return tuple(row.name for row in TABLES[kind]())
+
+
+def _machines(kind: str) -> list[tuple[UnifiedMachine | Laptop, float]]:
+    if kind == "laptop":
+        return [(row, gib) for row in tables.laptops() for gib in row.ram_gib]
+    return [(row, gib) for row in tables.unified_machines() for gib in row.memory_gib]
+
+
+def _sold(row: UnifiedMachine | Laptop, gib: float) -> str:
+    return f"{row.name}, {gib:g} GB"
 
 
 def with_prices(stock: Stock, prices: Mapping[tuple[str, str], float], today: date) -> Stock:
@@ -66,14 +93,21 @@ def with_prices(stock: Stock, prices: Mapping[tuple[str, str], float], today: da
     found: dict[Key, Quote] = dict(stock.prices.quotes)
     condition: Literal["new", "used"] = "used" if stock.prices.choice == "used" else "new"
     for (kind, name), usd in prices.items():
-        found[_part_kind(kind), name, None] = Quote(usd, today, SOURCE, condition, JUDGEMENT)
+        found[_key(kind, name)] = Quote(usd, today, SOURCE, condition, JUDGEMENT)
     unpriced = {k: tuple(n for n in names if (k, n) not in prices) for k, names in stock.unpriced.items()}
     quoted = replace(
         stock,
         prices=PriceList(found, stock.prices.owned, stock.prices.choice),
         unpriced={kind: names for kind, names in unpriced.items() if names},
     )
+    machines = [item for kind in MACHINES for item in _machines(kind) if (kind, _sold(*item)) in prices]
+    quoted = replace(quoted, machines=tuple(dict.fromkeys((*stock.machines, *machines))))
     return _with_parts(quoted, {kind: {name for of, name in prices if of == kind} for kind in TABLES})
+
+
+def _key(kind: str, name: str) -> Key:
+    machine = next((item for item in _machines(kind) if _sold(*item) == name), None) if kind in MACHINES else None
+    return (_part_kind(kind), machine[0].name, machine[1]) if machine else (_part_kind(kind), name, None)
 
 
 def _part_kind(kind: str) -> PartKind:

@@ -18,7 +18,7 @@ from webapp.described import described, hardware_of, parts_of
 from webapp.explorer import question
 from webapp.ladder import ladder
 from webapp.links import FindState
-from webapp.own_prices import read_prices, with_prices, written
+from webapp.own_prices import names_of, read_prices, with_prices, written
 from webapp.presets import article_builds
 
 TODAY = date(2026, 11, 25)
@@ -97,6 +97,15 @@ def test_a_price_of_the_visitors_own_stands_before_quotes_and_lets_unpriced_part
     assert quote is not None
     assert (quote.price_usd, quote.as_of, quote.source) == (5.0, TODAY, "set by you")
     assert ANY.prices.quote("cpu", "Ryzen 7 5800X") != quote
+
+
+def test_a_whole_machine_without_a_quote_is_bought_at_the_visitors_price() -> None:
+    name = "Mac Studio M4 Max"
+    sold = next(item for item in names_of("unified") if "M4 Max" in item and item.endswith(", 64 GB"))
+    mine = with_prices(ANY, read_prices([f"unified:{sold}=2800"]), TODAY)
+    found = described(f"machine: {name} | 64GB", WISH, mine, load())
+    assert found.build is not None
+    assert (found.build.price_usd, found.build.parts[0].price_source) == (2800, "set by you")
 
 
 def test_the_ladder_climbs_and_each_rung_is_the_purchase_it_says() -> None:

@@ -103,6 +103,26 @@ def test_a_price_of_the_visitors_own_counts(run: Run) -> None:
     assert "set by you" in set(parts["Source"])
 
 
+def test_a_price_is_set_and_taken_off_again(run: Run) -> None:
+    test = run("find", makers=["nvidia"])
+    next(item for item in test.button if item.label == "Set price").click()
+    checked(test.run())
+    mine = next(item for item in test.multiselect if item.label == "Your prices")
+    assert list(mine.value) == [test.query_params["price"]]
+    checked(mine.set_value([]).run())
+    checked(test.run())
+    assert "price" not in test.query_params
+    assert test.query_params["makers"] == "nvidia"
+
+
+def test_what_a_refused_wish_does_not_show_is_kept(run: Run) -> None:
+    """No filter is drawn where nothing is found; it holds again once something is."""
+    test = run("find", makers=["amd"], budget="100")
+    next(item for item in test.button if item.label == "Show builds at any price").click()
+    checked(test.run())
+    assert test.query_params["makers"] == "amd"
+
+
 def test_filters_leave_only_builds_of_a_maker(run: Run) -> None:
     names = list(table(run("find", makers=["amd"]), "Build")["Build"])
     assert names

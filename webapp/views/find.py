@@ -113,4 +113,5 @@ def _remarks(found: Recommendation) -> None:
     with st.expander("How this was found"):
         for line in (*(f"Left out, {text}" for text in found.left_out), *found.assumptions):
             st.markdown(f"- {plain(sentence(line))}")
-        st.markdown(f"- {plain('Quality of quantisations: ' + found.quant_source)}" if found.quant_source else "")
+        if found.quant_source:
+            st.markdown(f"- {plain(f'Quality of quantisations: {found.quant_source}')}")

@@ -77,14 +77,18 @@ def _prices() -> None:
     """Prices of the visitor's own, for this visit and its links."""
     kind, name, usd, button = st.columns([2, 4, 2, 2], vertical_alignment="bottom")
     kinds = {"gpu": "graphics card", "cpu": "processor", "ram": "memory", "board": "board", "ssd": "disk",
-             "psu": "power supply", "case": "case", "cooler": "cooler"}  # fmt: skip
+             "psu": "power supply", "case": "case", "cooler": "cooler", "unified": "unified-memory machine",
+             "laptop": "laptop"}  # fmt: skip
     chosen = kind.selectbox("Your price for a", list(kinds), format_func=kinds.__getitem__, key="price kind")
-    part = name.selectbox("Part", [row.name for row in own_prices.rows_of(chosen)], key="price part")
+    part = name.selectbox("Part", own_prices.names_of(chosen), key="price part")
     amount = usd.number_input("USD", 1.0, 1e6, 100.0, step=10.0, format="%.0f", key="price usd")
     button.button("Set price", on_click=_set_price, args=(chosen, part, amount), width="stretch")
     mine = st.session_state[controls.key(FindState, "price")]
     if mine:
-        st.multiselect("Your prices", list(mine), key=controls.key(FindState, "price"), help="Remove one to undo it.")
+        st.multiselect(
+            "Your prices", list(mine), key=controls.key(FindState, "price"), help="Remove one to undo it.",
+            format_func=own_prices.told,
+        )  # fmt: skip
 
 
 def _set_price(kind: str, part: str, usd: float) -> None:
