@@ -7,6 +7,10 @@ from catalog.llms import Llm
 
 _LITE_LAYERS = (26, 27)
 """By these counts llama.cpp knows models without a low-rank query (src/models/deepseek2.cpp)."""
+_ATTENDING = {"llama4": "F"}
+"""Kinds of layers of which there must be one, where not any kind of attention will do (src/llama-kv-cache-iswa.cpp)."""
+_LEAST = {"gemma4": 2}
+"""Layers with a KV cache of their own (src/llama-model.cpp, create_memory)."""
 _LEAST_NGRAM_ROWS = 1024
 """Of a table of word groups, which is cut as the vocabulary is."""
 
@@ -40,7 +44,7 @@ def cut(llm: Llm, to: Cut) -> Llm:
     _check("--vocab", to.vocabulary, llm.vocab_size, llm)
     layers, experts = to.layers or llm.n_layers, to.experts or llm.n_experts
     vocabulary, own_kv = to.vocabulary or llm.vocab_size, llm.n_layers - llm.kv_shared_layers
-    _check_attention(llm, layers)
+    _check_kinds(llm, layers)
     if llm.architecture == "deepseek2" and llm.q_lora_rank and layers in _LITE_LAYERS:
         raise InputError(f"--layers {layers} is not possible: llama.cpp takes such a model for DeepSeek-V2-Lite")
     kept = {
@@ -56,12 +60,22 @@ def cut(llm: Llm, to: Cut) -> Llm:
     return llm.model_copy(update=kept)
 
 
-def _check_attention(llm: Llm, layers: int) -> None:
-    """llama.cpp ends on models of several kinds of layers of which none has attention."""
-    kinds = llm.attention_kinds()
-    first = next((i for i, kind in enumerate(kinds, 1) if kind not in "RN"), layers)
-    if layers < first:
-        raise InputError(f"--layers {layers} leaves {llm.name} no layer with attention: give at least {first}")
+def least_layers(llm: Llm) -> int:
+    """The fewest layers that llama.cpp runs: one with attention, and one of each kind that it makes a store for."""
+    kinds, ffns = llm.attention_kinds(), llm.ffn_kinds()
+    wanted = [next((i for i, kind in enumerate(kinds) if kind in _ATTENDING.get(llm.architecture, "FMS")), 0)]
+    wanted += [kinds.index("S")] if "S" in kinds else []
+    wanted += [ffns.index("E")] if llm.mtp_in_gguf and "E" in ffns else []
+    return max(*wanted, _LEAST.get(llm.architecture, 1) - 1, 0) + 1
+
+
+def _check_kinds(llm: Llm, layers: int) -> None:
+    least = least_layers(llm)
+    if layers < least:
+        raise InputError(
+            f"--layers {layers} leaves {llm.name} without a kind of layer that llama.cpp must have: "
+            f"give at least {least}"
+        )
 
 
 def _check(option: str, wanted: int | None, has: int, llm: Llm) -> None:

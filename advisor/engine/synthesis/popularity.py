@@ -65,7 +65,7 @@ def _uses(probabilities: Floats, n_used: int, n_sets: int, rng: np.random.Genera
 def busiest_share(n_experts: int, n_used: int, skew: float, tenths: int = 1) -> float:
     """Share of all uses that the busiest so many tenths of the experts have (at least one expert).
 
-    >>> busiest_share(100, 10, 0.0)
+    >>> round(busiest_share(100, 10, 0.0), 9)
     0.1
     """
     probabilities = inclusion(n_experts, n_used, skew)

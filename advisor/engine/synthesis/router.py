@@ -3,8 +3,13 @@
 For every layer each code of the embedding is given the experts that its tokens use (`popularity.chosen_sets`). A
 router's matrix is the least one that gives these experts the logit `CHOSEN_LOGIT` and all others 0 for every code, and
 that is blind to the half of the embedding that is a token's own. What the layers add to the stream moves a logit by
-about a tenth of the margin, so the same experts are chosen whatever kernel computed it, but not for the same tokens in
-all layers: the sets of two layers have nothing to do with each other.
+about a tenth of the margin, so the same experts are chosen whatever kernel computed it. The sets of two layers have
+nothing to do with each other.
+
+Measured in llama.cpp on Qwen3.6-35B-A3B cut to 8 layers and 64 experts, skew 1, with random tokens: the least chosen
+logit leads the greatest other one by 3.7 to 4.4 in the median of each layer and by 1.9 at the worst of 480 choices; the
+busiest tenth of the experts has 38 to 41 % of the uses where the law says 40 %. Other architectures agree with the law
+as well (Qwen3, gpt-oss, GLM-4.7-Flash, DeepSeek-V2-Lite, Mixtral, Gemma 4: within 4 % of all uses over 400 tokens).
 """
 
 import numpy as np
