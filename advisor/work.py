@@ -95,14 +95,18 @@ def stack(works: Sequence[Work]) -> Work:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shares:
-    """Bytes and weight counts of a footprint by layer and quant family; shape (layers, families), output (families)."""
+    """Bytes and weight counts of a footprint by layer and quant family, and what else is counted by layers."""
 
-    resident_bytes: Vector
-    expert_bytes: Vector
-    resident_weights: Vector
-    expert_weights: Vector
+    resident: Vector
+    """Columns by layer: bytes by family, weights by family, 1, matrices, whether recurrent, whether it has experts."""
+    experts: Vector
+    """Columns by layer: bytes by family, weights by family, 1 for a layer with experts."""
     output_bytes: Vector
     output_weights: Vector
+    counts: tuple[float, ...]
+    """Sums of the last four columns of `resident`."""
+    windowed: bool
+    """Whether any layer attends to a window only."""
 
 
 @lru_cache(maxsize=4096)
@@ -112,7 +116,13 @@ def shares_of(footprint: Footprint) -> Shares:
     families[np.arange(len(footprint.types)), [FAMILIES.index(family_of(name)) for name in footprint.types]] = 1.0
     per_byte = 8 / footprint.bits_per_weight
     resident, experts, output = footprint.layer_resident_bytes, footprint.layer_expert_bytes, footprint.output_bytes
+    moe, recurrent = footprint.layer_is_moe, footprint.layer_recurrent_bytes > 0
+    counts = np.column_stack([np.ones(footprint.n_layers), footprint.layer_matrices, recurrent, moe])
     return Shares(
-        resident @ families, experts @ families, (resident * per_byte) @ families, (experts * per_byte) @ families,
-        output @ families, (output * per_byte) @ families,
-    )  # fmt: skip
+        resident=np.hstack([resident @ families, (resident * per_byte) @ families, counts]),
+        experts=np.hstack([experts @ families, (experts * per_byte) @ families, moe[:, None]]),
+        output_bytes=output @ families,
+        output_weights=(output * per_byte) @ families,
+        counts=tuple(counts.sum(axis=0).tolist()),
+        windowed=bool(footprint.layer_window.any()),
+    )
