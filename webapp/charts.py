@@ -68,7 +68,7 @@ def _points(x: Spec, y: Spec) -> Spec:
     tip = [("name", "Build", None), ("price", "Price", "$,.0f"), ("speed", "tok/s", ".1f"), ("low", "at least", ".1f"),
            ("high", "at most", ".1f")]  # fmt: skip
     return {
-        "params": [{"name": PICK, "select": {"type": "point", "fields": ["name"], "clear": False}}],
+        "params": [{"name": PICK, "select": {"type": "point", "fields": ["name"], "clear": False, "nearest": True}}],
         "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1, "cursor": "pointer"},
         "encoding": {
             "x": x, "y": y,

@@ -79,6 +79,17 @@ def test_find_under_900_used_and_open_the_best(open_page: Opener, settle: Settle
     expect(page.get_by_text("llama-bench -m MODEL.gguf")).to_be_visible()
 
 
+def test_a_point_of_the_chart_opens_its_build(open_page: Opener) -> None:
+    page = open_page("?budget=900&condition=used", height=1800)
+    points = page.get_by_test_id("stVegaLiteChart").first.locator("path[aria-roledescription=point]")
+    place = points.last.bounding_box()
+    assert place is not None
+    page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    expect(page).to_have_url(re.compile("open="))
+    name = re.sub(r"^.*Build: (.*?); .*$", r"\1", points.last.get_attribute("aria-label") or "")
+    expect(page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+
+
 def test_a_budget_nothing_fits_names_the_cheapest_that_does(open_page: Opener) -> None:
     page = open_page()
     field = page.get_by_role("spinbutton", name=re.compile("Budget"))
