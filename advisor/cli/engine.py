@@ -14,6 +14,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "serve-device": Entry("advisor.cli.serve_device", "Offer a device of this computer to another one."),
     "synth": Entry("advisor.cli.synth", "Write a model file of an architecture with random weights."),
     "bench": Entry("advisor.cli.bench", "Measure how fast a model file runs here."),
+    "experts": Entry("advisor.cli.experts", "Show how a model file uses its experts, and keep the hot ones in memory."),
 }
 
 command = Tree(

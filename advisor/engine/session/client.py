@@ -23,6 +23,8 @@ from advisor.engine.session.messages import (
     Measurement,
     Piece,
     Refusal,
+    Route,
+    Routes,
     Score,
     StepLogits,
 )
@@ -39,22 +41,23 @@ Answer = TypeVar("Answer", bound=BaseModel)
 class Session:
     """One model loaded with given settings; a context manager whose end is the child's.
 
-    `layout`: where everything must lie; `dry`: nothing is allocated or read, only laid out; `wrapper`: words in front
-    of the child's command, such as a memory limit. Raises `InputError` for what the user can mend (no such
-    architecture, too little memory, too long a prompt) and `EngineFailed` when the child dies, is silent for
-    `silence_s`, or llama.cpp put something elsewhere than `layout` has it.
+    `layout`: where everything must lie; `dry`: nothing is allocated or read, only laid out; `trace`: experts can be
+    traced, and all is slower; `wrapper`: words in front of the child's command, such as a memory limit. Raises
+    `InputError` for what the user can mend (no such architecture, too little memory, too long a prompt) and
+    `EngineFailed` when the child dies, is silent for `silence_s`, or llama.cpp put something elsewhere than `layout`
+    has it.
     """
 
     def __init__(
         self, path: Path, settings: EngineSettings, *, layout: Layout | None = None, dry: bool = False,
-        silence_s: float = SILENCE_S, wrapper: Sequence[str] = (),
+        trace: bool = False, silence_s: float = SILENCE_S, wrapper: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.path, self.settings, self.silence_s = path, settings, silence_s
         for endpoint in settings.rpc:
             protocol_at(Endpoint.parse(endpoint))  # llama.cpp ends its process where no server answers
         self._child = Child(WORKER, wrapper)
         try:
-            self._ask(Load(path=str(path), settings=settings, dry=dry))
+            self._ask(Load(path=str(path), settings=settings, dry=dry, trace=trace))
             self.loaded: Loaded = self._answer(Loaded, "loading")
             if layout is not None:
                 check_placement(layout, self.loaded.report, settings.mapped)
@@ -88,6 +91,11 @@ class Session:
         """Logits after each of these tokens, fed one by one. [tokens, vocabulary]"""
         self._ask(Score(tokens=tuple(tokens)))
         return self._answer(StepLogits, "scoring").values()
+
+    def routes(self, asked: Route) -> Routes:
+        """The experts that each layer chooses; of a session opened to trace them."""
+        self._ask(asked)
+        return self._answer(Routes, "tracing experts of")
 
     def generate(self, asked: Generate) -> Iterator[Piece | Generation]:
         """Pieces of text as they come, last what they took."""

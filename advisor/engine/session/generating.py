@@ -16,6 +16,8 @@ from advisor.errors import InputError
 TOP_K, TOP_P, MIN_P = 40, 0.95, 0.05
 """llama.cpp's default samplers. Source: common/common.h common_params_sampling (read 2026-11-25)."""
 LONGEST_PIECE = 256
+NO_VOCABULARY = 0
+"""llama.cpp ends its process on text for such a file. Source: include/llama.h (read 2026-11-25)."""
 Stop = Literal["end", "length", "context"]
 
 
@@ -89,13 +91,13 @@ def _sampler(llama: Any, temperature: float, seed: int) -> Any:
 
 def tokens_of(model: LoadedModel, text: str, special: bool) -> list[int]:
     """Tokens of a text, with the mark of a beginning where the model has one; `special`: marks in the text count."""
+    if model.llama.llama_vocab_type(model.vocabulary) == NO_VOCABULARY:
+        raise InputError("this model file has no vocabulary: it cannot read text")
     data = text.encode()
     room = len(data) + 16
     found = (ctypes.c_int32 * room)()
     number = model.llama.llama_tokenize(model.vocabulary, data, len(data), found, room, True, special)
-    if number < 0:
-        raise InputError("this model file has no vocabulary: it cannot read text")
-    return found[:number]
+    return found[: max(0, number)]
 
 
 def piece_of(model: LoadedModel, token: int) -> bytes:

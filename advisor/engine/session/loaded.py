@@ -14,6 +14,7 @@ from advisor.engine.session.log import Log
 from advisor.engine.session.messages import DeviceMemory, Load
 from advisor.engine.session.parameters import Parameters
 from advisor.engine.session.refusals import reason_of
+from advisor.engine.session.tracing import RouteTrace
 from advisor.engine.settings import EngineSettings
 from advisor.errors import InputError
 
@@ -26,6 +27,9 @@ class LoadedModel:
         self.settings: EngineSettings = request.settings
         began = time.perf_counter()
         self._parameters = Parameters(engine, request.settings, request.dry)
+        self.trace = RouteTrace(engine) if request.trace else None
+        if self.trace:
+            self._parameters.context.cb_eval = self.trace.callback
         self.model = self.llama.llama_model_load_from_file(request.path.encode(), self._parameters.model)
         if not self.model:
             raise InputError(f"{Path(request.path).name} cannot be loaded: {reason_of(log.lines)}")

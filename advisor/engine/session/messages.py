@@ -17,12 +17,15 @@ class _Message(BaseModel):
 
 
 class Load(_Message):
-    """Load a model and make its context. `dry`: lay it out without allocating or reading weights."""
+    """Load a model and make its context. `dry`: lay it out without allocating or reading weights; `trace`: note which
+    experts are chosen, which is slow.
+    """
 
     kind: Literal["load"] = "load"
     path: str
     settings: EngineSettings
     dry: bool = False
+    trace: bool = False
 
 
 class Measure(_Message):
@@ -42,6 +45,15 @@ class Score(_Message):
 
     kind: Literal["score"] = "score"
     tokens: tuple[int, ...]
+
+
+class Route(_Message):
+    """Trace the experts that each layer chooses for the first tokens of a text, or for random ones."""
+
+    kind: Literal["route"] = "route"
+    tokens: int
+    text: str | None = None
+    seed: int = 1
 
 
 class Generate(_Message):
@@ -124,6 +136,14 @@ class StepLogits(_Message):
         return np.stack([np.frombuffer(base64.b64decode(step), dtype="<f4") for step in self.steps])
 
 
+class Routes(_Message):
+    """By layer: the experts chosen for each token, best first."""
+
+    kind: Literal["routes"] = "routes"
+    tokens: int
+    layers: dict[int, list[list[int]]]
+
+
 class Piece(_Message):
     """Some more text."""
 
@@ -153,7 +173,9 @@ class Refusal(_Message):
     message: str
 
 
-Request = Annotated[Load | Measure | Score | Generate, Field(discriminator="kind")]
-Reply = Annotated[Loaded | Measurement | StepLogits | Piece | Generation | Refusal, Field(discriminator="kind")]
+Request = Annotated[Load | Measure | Score | Route | Generate, Field(discriminator="kind")]
+Reply = Annotated[
+    Loaded | Measurement | StepLogits | Routes | Piece | Generation | Refusal, Field(discriminator="kind")
+]
 REQUESTS: TypeAdapter[Request] = TypeAdapter(Request)
 REPLIES: TypeAdapter[Reply] = TypeAdapter(Reply)

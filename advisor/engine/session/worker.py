@@ -17,13 +17,13 @@ from pydantic import BaseModel
 from advisor.engine.endpoint import Endpoint
 from advisor.engine.library import Engine, require_engine
 from advisor.engine.remote import register
-from advisor.engine.session import generating, measuring, scoring
+from advisor.engine.session import generating, measuring, routes, scoring
 from advisor.engine.session.buffers import buffer_report
 from advisor.engine.session.hardware import buffer_aliases
 from advisor.engine.session.loaded import LoadedModel
 from advisor.engine.session.log import Log
 from advisor.engine.session.measuring import memory_of_process
-from advisor.engine.session.messages import REQUESTS, Generate, Load, Loaded, Measure, Refusal, Score
+from advisor.engine.session.messages import REQUESTS, Generate, Load, Loaded, Measure, Refusal, Route, Score
 from advisor.errors import InputError
 
 Say = Callable[[BaseModel], None]
@@ -78,6 +78,8 @@ class _Worker:
             self.say(measuring.measure(self.model, request))
         elif isinstance(request, Score):
             self.say(scoring.score(self.model, request))
+        elif isinstance(request, Route):
+            self.say(routes.routes(self.model, request))
         elif isinstance(request, Generate):
             generating.generate(self.model, request, self.say)
 

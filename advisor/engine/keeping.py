@@ -1,0 +1,86 @@
+"""A process that keeps byte ranges of files in memory until its standard input ends.
+
+`python -m advisor.engine.keeping`. It maps the files and locks the ranges; pages of a file are shared by all that
+map it, so llama.cpp finds them in memory. One request and one reply, a JSON object a line each.
+"""
+
+import ctypes
+import mmap
+import os
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+PAGE_BYTES = mmap.PAGESIZE
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Span(_Message):
+    """Whole pages of one file, from `start` to before `end`; the last page may end with the file."""
+
+    part: int
+    start: int
+    end: int
+
+    @property
+    def size_bytes(self) -> int:
+        """How many there are."""
+        return self.end - self.start
+
+
+class Keep(_Message):
+    """What to keep; `part` of a span is an index of `paths`."""
+
+    paths: tuple[str, ...]
+    spans: tuple[Span, ...]
+
+
+class Kept(_Message):
+    """What is kept: locked, no page leaves memory; only read ahead, it does when others need the room."""
+
+    locked_bytes: int
+    unlocked_bytes: int
+    reason: str
+    """Why some could not be locked; empty where all were."""
+
+
+def main() -> None:
+    """Keep what is asked for until the parent has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent decides
+    asked = Keep.model_validate_json(sys.stdin.readline())
+    maps = [_mapped(Path(path)) for path in asked.paths]
+    kept = _lock(maps, asked.spans)
+    sys.stdout.write(kept.model_dump_json() + "\n")
+    sys.stdout.flush()
+    sys.stdin.read()
+
+
+def _mapped(path: Path) -> mmap.mmap:
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _lock(maps: list[mmap.mmap], spans: tuple[Span, ...]) -> Kept:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mlock.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+    addresses = [np.frombuffer(item, np.uint8).ctypes.data for item in maps]
+    locked = unlocked = 0
+    reason = ""
+    for span in spans:
+        if libc.mlock(addresses[span.part] + span.start, span.size_bytes) == 0:
+            locked += span.size_bytes
+            continue
+        reason = os.strerror(ctypes.get_errno())
+        unlocked += span.size_bytes
+        maps[span.part].madvise(mmap.MADV_WILLNEED, span.start, span.size_bytes)
+    return Kept(locked_bytes=locked, unlocked_bytes=unlocked, reason=reason)
+
+
+if __name__ == "__main__":
+    main()

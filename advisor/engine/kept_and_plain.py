@@ -1,0 +1,141 @@
+"""What keeping hot experts in memory gains or loses: paired runs with them kept, and with the file mapped alone."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from statistics import median
+
+from pydantic import BaseModel, ConfigDict
+
+from advisor.engine.experts import experts_of
+from advisor.engine.gguf import Header
+from advisor.engine.keeping import Kept, Span
+from advisor.engine.layout import Layout
+from advisor.engine.residency import keep
+from advisor.engine.session import Session
+from advisor.engine.session.messages import Measure
+from advisor.engine.settings import EngineSettings
+
+
+class _Result(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Trial(_Result):
+    """One run of decoding from a model whose file was out of memory before it was loaded."""
+
+    tok_s: float
+    major_faults_per_token: float | None
+    disk_bytes_per_token: float | None
+    """Read from disk by the engine, with what the system read ahead; None where the system does not tell."""
+    hit_share: float | None
+    """Share of the bytes that a token reads which were in memory."""
+
+
+class Pair(_Result):
+    """Both ways with the same tokens."""
+
+    plain: Trial
+    kept: Trial
+
+    @property
+    def gain(self) -> float:
+        """Speed with hot experts kept over that without."""
+        return self.kept.tok_s / self.plain.tok_s
+
+
+class Comparison(_Result):
+    """Repeated pairs, and what was kept."""
+
+    keeping: Kept
+    pairs: tuple[Pair, ...]
+
+    @property
+    def gain(self) -> float:
+        """Median over the pairs."""
+        return median(pair.gain for pair in self.pairs)
+
+    @property
+    def certain(self) -> bool:
+        """Whether all pairs agree on which is faster."""
+        return all(pair.gain > 1 for pair in self.pairs) or all(pair.gain < 1 for pair in self.pairs)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rival:
+    """A model to run both ways. `wrapper`: words in front of each child's command, such as a memory limit."""
+
+    header: Header
+    settings: EngineSettings
+    spans: Sequence[Span]
+    n_used: int
+    layout: Layout | None = None
+    wrapper: Sequence[str] = ()
+
+
+def compare(rival: Rival, tokens: int, warm_up: int, pairs: int) -> Comparison:
+    """Run the pairs, now the one way first, now the other. Raises as `Session` and `keep`."""
+    found, keeping = [], Kept(locked_bytes=0, unlocked_bytes=0, reason="")
+    for number in range(pairs):
+        measure = Measure(prompt=0, gen=tokens, repeats=1, warm_up=warm_up, seed=number)
+        trials = {}
+        for kept in (False, True) if number % 2 else (True, False):
+            forget(rival.header)
+            with ExitStack() as stack:
+                if kept:
+                    keeping = stack.enter_context(keep(rival.header, rival.spans, rival.wrapper))
+                trials[kept] = _trial(rival, measure)
+        found.append(Pair(plain=trials[False], kept=trials[True]))
+    return Comparison(keeping=keeping, pairs=tuple(found))
+
+
+def forget(header: Header) -> None:
+    """Let the system drop what it holds of the files in memory; what another process maps stays."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    for part in header.parts:
+        with part.path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def bytes_per_token(header: Header, n_used: int) -> float:
+    """Bytes of the file that one token reads: `n_used` experts of each layer and all else but the embedding's rows."""
+    experts = experts_of(header)
+    of_experts = sum(expert.size_bytes for expert in experts)
+    share = n_used * len({expert.layer for expert in experts}) / len(experts) if experts else 0.0
+    tied = not any(tensor.name == "output.weight" for tensor in header.tensors)
+    rows = 0 if tied else sum(tensor.size_bytes for tensor in header.tensors if tensor.name == "token_embd.weight")
+    return header.tensor_bytes - rows - of_experts * (1 - share)
+
+
+def _trial(rival: Rival, asked: Measure) -> Trial:
+    with Session(rival.header.path, rival.settings, layout=rival.layout, wrapper=rival.wrapper) as session:
+        warm_up = asked.model_copy(update={"gen": 0, "repeats": 0, "seed": asked.seed + 1_000_000})
+        session.measure(warm_up)
+        before = disk_bytes(session.pid)
+        [phase] = session.measure(asked.model_copy(update={"warm_up": 0})).decode
+        after = disk_bytes(session.pid)
+    read = (after - before) / phase.tokens if before is not None and after is not None else None
+    need = bytes_per_token(rival.header, rival.n_used)
+    return Trial(
+        tok_s=phase.tok_s,
+        major_faults_per_token=None if phase.major_faults is None else phase.major_faults / phase.tokens,
+        disk_bytes_per_token=read,
+        hit_share=None if read is None else max(0.0, 1 - read / need),
+    )
+
+
+def disk_bytes(pid: int) -> int | None:
+    """What a process has read from disks so far; None where the system does not tell."""
+    import psutil
+
+    counters = getattr(psutil.Process(pid), "io_counters", None)
+    return int(counters().read_bytes) if counters else None
+
+
+def medians(trials: Sequence[Trial]) -> Iterator[tuple[str, float | None]]:
+    """Each figure of the runs by its name."""
+    for name in Trial.model_fields:
+        values = [value for trial in trials if (value := getattr(trial, name)) is not None]
+        yield name, median(values) if values else None
