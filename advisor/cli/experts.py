@@ -133,6 +133,8 @@ def _trials(label: str, trials: "list[Trial]") -> str:
     parts = [f"{found['tok_s']:.2f} tok/s"]
     if (faults := found["major_faults_per_token"]) is not None:
         parts.append(f"{faults:.1f} major page faults per token")
-    if (read := found["disk_bytes_per_token"]) is not None and (hits := found["hit_share"]) is not None:
-        parts.append(f"{read / 1e6:.1f} MB per token from disk, {hits:.0%} of what it reads in memory")
+    if (read := found["disk_bytes_per_token"]) is not None:
+        parts.append(f"{read / 1e6:.1f} MB per token from disk")
+    if (hits := found["hit_share"]) is not None:
+        parts.append(f"{hits:.0%} of the uses of experts in memory")
     return f"  {label:<8}{', '.join(parts)}"

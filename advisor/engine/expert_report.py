@@ -102,8 +102,10 @@ def examine(path: Path, settings: EngineSettings, asked: Asked) -> Chosen:
     _check_budget(asked.keep_bytes)
     each = {expert.layer: expert.number + 1 for expert in experts}
     layers = trace(path, settings, Route(tokens=asked.tokens, text=asked.text, seed=TRACE_SEED), each)
-    kept = hottest(experts, dict(counted(layers)), asked.keep_bytes or 0.0)
-    rival = _rival(prepared, kept, layers[0].n_used)
+    uses = dict(counted(layers))
+    kept = hottest(experts, uses, asked.keep_bytes or 0.0)
+    header = prepared.file.header
+    rival = Rival(header, prepared.settings, spans(kept, header), uses, prepared.layout)
     residency = None
     if asked.keep_bytes:
         comparison = compare(rival, asked.tokens, min(WARM_UP, asked.tokens), asked.pairs) if asked.measure else None
@@ -111,11 +113,6 @@ def examine(path: Path, settings: EngineSettings, asked: Asked) -> Chosen:
         size = sum(span.size_bytes for span in rival.spans)
         residency = Residency(experts=len(kept), wished_bytes=size, route_share=share, comparison=comparison)
     return Chosen(_report(prepared, asked, experts, layers, residency), rival)
-
-
-def _rival(prepared: Prepared, kept: tuple[Expert, ...], n_used: int) -> Rival:
-    header = prepared.file.header
-    return Rival(header, prepared.settings, spans(kept, header), n_used, prepared.layout)
 
 
 def _check_budget(keep_bytes: float | None) -> None:

@@ -1,17 +1,17 @@
 """What keeping hot experts in memory gains or loses: paired runs with them kept, and with the file mapped alone."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from statistics import median
 
 from pydantic import BaseModel, ConfigDict
 
-from advisor.engine.experts import experts_of
+from advisor.engine.experts import Expert, experts_of
 from advisor.engine.gguf import Header
 from advisor.engine.keeping import Kept, Span
 from advisor.engine.layout import Layout
+from advisor.engine.page_cache import PageCache, can_tell, forget
 from advisor.engine.residency import keep
 from advisor.engine.session import Session
 from advisor.engine.session.messages import Measure
@@ -28,9 +28,9 @@ class Trial(_Result):
     tok_s: float
     major_faults_per_token: float | None
     disk_bytes_per_token: float | None
-    """Read from disk by the engine, with what the system read ahead; None where the system does not tell."""
+    """Read from disk by the engine, with all that the system read ahead; None where the system does not tell."""
     hit_share: float | None
-    """Share of the bytes that a token reads which were in memory."""
+    """Share of the bytes of experts that a token uses which are in memory, as it is at the end of the run."""
 
 
 class Pair(_Result):
@@ -69,7 +69,8 @@ class Rival:
     header: Header
     settings: EngineSettings
     spans: Sequence[Span]
-    n_used: int
+    uses: Mapping[tuple[int, int], int]
+    """How often each expert (layer, number) was used by other tokens."""
     layout: Layout | None = None
     wrapper: Sequence[str] = ()
 
@@ -90,23 +91,17 @@ def compare(rival: Rival, tokens: int, warm_up: int, pairs: int) -> Comparison:
     return Comparison(keeping=keeping, pairs=tuple(found))
 
 
-def forget(header: Header) -> None:
-    """Let the system drop what it holds of the files in memory; what another process maps stays."""
-    if not hasattr(os, "posix_fadvise"):
-        return
-    for part in header.parts:
-        with part.path.open("rb") as file:
-            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+def hit_share(header: Header, experts: Sequence[Expert], uses: Mapping[tuple[int, int], int]) -> float | None:
+    """Share of the bytes of experts that a token uses which are in memory now, by how often each expert is used.
 
-
-def bytes_per_token(header: Header, n_used: int) -> float:
-    """Bytes of the file that one token reads: `n_used` experts of each layer and all else but the embedding's rows."""
-    experts = experts_of(header)
-    of_experts = sum(expert.size_bytes for expert in experts)
-    share = n_used * len({expert.layer for expert in experts}) / len(experts) if experts else 0.0
-    tied = not any(tensor.name == "output.weight" for tensor in header.tensors)
-    rows = 0 if tied else sum(tensor.size_bytes for tensor in header.tensors if tensor.name == "token_embd.weight")
-    return header.tensor_bytes - rows - of_experts * (1 - share)
+    None where the system does not tell.
+    """
+    if not can_tell(header):
+        return None
+    cache = PageCache(header)
+    weights = {expert: uses.get((expert.layer, expert.number), 0) * expert.size_bytes for expert in experts}
+    hits = sum(weight * cache.share(expert.slices) for expert, weight in weights.items() if weight)
+    return hits / sum(weights.values())
 
 
 def _trial(rival: Rival, asked: Measure) -> Trial:
@@ -116,13 +111,13 @@ def _trial(rival: Rival, asked: Measure) -> Trial:
         before = disk_bytes(session.pid)
         [phase] = session.measure(asked.model_copy(update={"warm_up": 0})).decode
         after = disk_bytes(session.pid)
+        hits = hit_share(rival.header, experts_of(rival.header), rival.uses)
     read = (after - before) / phase.tokens if before is not None and after is not None else None
-    need = bytes_per_token(rival.header, rival.n_used)
     return Trial(
         tok_s=phase.tok_s,
         major_faults_per_token=None if phase.major_faults is None else phase.major_faults / phase.tokens,
         disk_bytes_per_token=read,
-        hit_share=None if read is None else max(0.0, 1 - read / need),
+        hit_share=hits,
     )
 
 

@@ -6,7 +6,8 @@ As root, with the memory controller of control groups (v1): the engine and the p
 group with the limit, so that what is kept is taken from what the system may hold by itself. Writes two models of
 1.1 GB. What is kept was chosen by other tokens than those that are timed; before each run the file is dropped from
 memory; a pair has the same tokens both ways. Columns: tokens per second, major page faults and bytes read from disk per
-token, share of the bytes read that were in memory; medians over the pairs, and the least and most of the ratios.
+token, share of the uses of experts that would find them in memory at the end of the run; medians over the pairs, and
+the least and most of the ratios.
 """
 
 import argparse
@@ -67,7 +68,7 @@ def show(skew: float, route_share: float, found: Comparison) -> None:
         row = dict(medians([getattr(pair, way) for pair in found.pairs]))
         print(
             f"  {way:<6}{row['tok_s'] or 0:7.2f} tok/s {row['major_faults_per_token'] or 0:8.1f} faults/token "
-            f"{(row['disk_bytes_per_token'] or 0) / 1e6:8.1f} MB/token {row['hit_share'] or 0:6.0%} in memory"
+            f"{(row['disk_bytes_per_token'] or 0) / 1e6:8.1f} MB/token {row['hit_share'] or 0:6.0%} hits"
         )
     gains = [pair.gain for pair in found.pairs]
     verdict = "" if found.certain else ", the pairs do not agree"
@@ -79,7 +80,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, usual in (("limit-gib", 0.6), ("keep-gib", 0.35)):
         parser.add_argument(f"--{name}", type=float, default=usual)
-    for name, usual in (("tokens", 48), ("warm-up", 32), ("trace", 256), ("pairs", 3), ("threads", 1)):
+    for name, usual in (("tokens", 32), ("warm-up", 32), ("trace", 256), ("pairs", 3), ("threads", 1)):
         parser.add_argument(f"--{name}", type=int, default=usual)
     parser.add_argument("--json", type=Path, help="where to write all runs")
     asked = parser.parse_args()

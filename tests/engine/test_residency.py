@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from advisor.engine.experts import Expert, Slice, experts_of
 from advisor.engine.gguf import Header, Part, read_header
 from advisor.engine.keeping import Kept, Span
-from advisor.engine.kept_and_plain import Comparison, Pair, Trial, bytes_per_token
+from advisor.engine.kept_and_plain import Comparison, Pair, Trial, hit_share
+from advisor.engine.page_cache import PageCache, forget
 from advisor.engine.residency import complaint, hottest, keep, spans
 from advisor.engine.synthesis import Cut, Recipe, write_model
 from advisor.errors import EngineFailed
@@ -69,14 +70,6 @@ def test_an_expert_is_its_own_matrix(path: Path, header: Header, experts: tuple[
     assert ours == {np.ascontiguousarray(theirs[name][5]).tobytes() for name in names}
 
 
-def test_a_token_reads_its_experts_and_all_else(header: Header) -> None:
-    """With as many experts used as there are, all but the embedding's rows."""
-    rows = sum(tensor.size_bytes for tensor in header.tensors if tensor.name == "token_embd.weight")
-    of_experts = sum(tensor.size_bytes for tensor in header.tensors if "_exps" in tensor.name)
-    assert bytes_per_token(header, EXPERTS) == pytest.approx(header.tensor_bytes - rows)
-    assert bytes_per_token(header, 4) == pytest.approx(header.tensor_bytes - rows - of_experts * 12 / 16)
-
-
 @given(data=st.data(), budget=st.integers(0, 200 * PAGE))
 def test_a_budget_is_obeyed_and_holds_the_hottest(data: st.DataObject, budget: int) -> None:
     sizes = data.draw(st.lists(st.integers(1, 9 * PAGE), min_size=1, max_size=30))
@@ -111,6 +104,9 @@ def test_the_hottest_of_each_layer_are_kept(header: Header, experts: tuple[Exper
 def test_kept_pages_are_in_memory_and_let_go(header: Header, experts: tuple[Expert, ...]) -> None:
     wished = spans(experts[:3], header)
     with keep(header, wished) as kept:
+        cache = PageCache(header)
+        assert cache.share(part for expert in experts[:3] for part in expert.slices) == 1.0
+        assert hit_share(header, experts, {(0, 0): 5, (0, 1): 2}) == 1.0
         assert kept.locked_bytes + kept.unlocked_bytes == sum(span.size_bytes for span in wished)
         children = [item for item in psutil.Process().children() if "advisor.engine.keeping" in item.cmdline()]
         assert len(children) == 1
@@ -125,6 +121,16 @@ resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))
 ctypes.CDLL(None).prctl(24, 14, 0, 0, 0)  # a root without the right to lock more: PR_CAPBSET_DROP, CAP_IPC_LOCK
 os.execv(sys.argv[1], sys.argv[1:])
 """
+
+
+def test_hits_are_weighted_by_uses(header: Header, experts: tuple[Expert, ...]) -> None:
+    """Three uses of a kept expert, one of another, which may have been dropped; experts of two layers differ in size."""
+    first, last = experts[0], experts[-1]
+    need = 3 * first.size_bytes + last.size_bytes
+    with keep(header, spans(experts[:1], header)):
+        forget(header)
+        expected = (3 * first.size_bytes + last.size_bytes * PageCache(header).share(last.slices)) / need
+        assert hit_share(header, experts, {(0, 0): 3, (last.layer, last.number): 1}) == pytest.approx(expected)
 
 
 def test_what_may_not_be_locked_is_told_with_the_remedy(
