@@ -124,7 +124,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 def test_hits_are_weighted_by_uses(header: Header, experts: tuple[Expert, ...]) -> None:
-    """Three uses of a kept expert, one of another, which may have been dropped; experts of two layers differ in size."""
+    """Three uses of a kept expert, one of another that may have been dropped; experts of two layers differ in size."""
     first, last = experts[0], experts[-1]
     need = 3 * first.size_bytes + last.size_bytes
     with keep(header, spans(experts[:1], header)):
