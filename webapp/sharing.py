@@ -1,6 +1,6 @@
 """The link that restores a view, and its content as files."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -10,22 +10,25 @@ from advisor.build_files import to_csv, to_markdown
 from advisor.recommendation import RankedBuild, Recommendation
 from webapp import downloads, links
 
+Maker = Callable[[], str]
+
 
 def ranking(found: Recommendation, shown: Sequence[RankedBuild], state: links.State) -> None:
     """Link and files of ranked builds: those that the filters leave."""
     part = found.model_copy(update={"builds": tuple(shown)})
-    _offer(state, "advisor-builds", to_csv(part), part.model_dump_json(indent=1), to_markdown(part))
+    makers = (lambda: to_csv(part), lambda: part.model_dump_json(indent=1), lambda: to_markdown(part))
+    _offer(state, "advisor-builds", *makers)
 
 
 def rows(title: str, found: Sequence[dict[str, Any]], state: links.State, name: str) -> None:
     """Link and files of a table."""
     question = state.model_dump(mode="json")
-    _offer(
-        state, name, downloads.to_csv(found), downloads.to_json(question, found), downloads.to_markdown(title, found)
-    )
+    as_csv, as_markdown = (lambda: downloads.to_csv(found)), (lambda: downloads.to_markdown(title, found))
+    _offer(state, name, as_csv, lambda: downloads.to_json(question, found), as_markdown)
 
 
-def _offer(state: links.State, name: str, as_csv: str, as_json: str, as_markdown: str) -> None:
+def _offer(state: links.State, name: str, as_csv: Maker, as_json: Maker, as_markdown: Maker) -> None:
+    """The files are made when they are asked for: a redraw does not wait for them."""
     with st.container(horizontal=True, gap="small"):
         files = (("CSV", as_csv, "csv", "text/csv"), ("JSON", as_json, "json", "application/json"),
                  ("Markdown", as_markdown, "md", "text/markdown"))  # fmt: skip
