@@ -92,8 +92,8 @@ def _lines(found: "ExpertReport") -> "Iterator[str]":
         f"  {found.n_experts} experts in each of {len(found.layers)} layers, {found.n_used} used per token, "
         f"{size:.2f} GiB in all; {found.tokens} {'random tokens' if found.random_tokens else 'tokens of the text'}"
     )
-    yield f"  {'':<7}{'hottest half':>14}{'Zipf':>8}{f'again within {found.window}':>17}{'by chance':>12}"
-    yield f"  {'layer':<7}{'has of uses':>14}{'exponent':>10}{'tokens':>15}"
+    again = f"used again within {found.window} tokens"
+    yield f"  layer  uses of hottest half  Zipf exponent  {again}  by chance if all are as likely"
     rows = [(x.hottest_half_share, x.zipf_exponent, x.reused_share, x.reused_by_chance) for x in found.layers]
     for label, row in zip((str(layer.layer) for layer in found.layers), rows, strict=True):
         yield _row(label, row)
@@ -104,10 +104,11 @@ def _lines(found: "ExpertReport") -> "Iterator[str]":
 
 def _row(label: str, row: tuple[float, ...]) -> str:
     share, exponent, again, chance = row
-    return f"  {label:<7}{share:>14.0%}{exponent:>10.2f}{again:>15.0%}{chance:>12.0%}"
+    return f"  {label:<5}{share:>22.0%}{exponent:>15.2f}{again:>28.0%}{chance:>32.0%}"
 
 
 def _residency(found: "Residency") -> "Iterator[str]":
+    from advisor.engine.kept_and_plain import LEAST_PAIRS
     from advisor.engine.residency import complaint
     from catalog.units import GIB
 
@@ -119,11 +120,13 @@ def _residency(found: "Residency") -> "Iterator[str]":
         yield f"  Warning: {words}"
     yield _trials("plain", [pair.plain for pair in runs.pairs])
     yield _trials("kept", [pair.kept for pair in runs.pairs])
+    if all(pair.plain.disk_bytes_per_token == 0 for pair in runs.pairs):
+        yield "  Nothing was read from disk: the system keeps all of the file by itself, and there is nothing to gain"
+        return
     lowest, highest = (choose(pair.gain for pair in runs.pairs) for choose in (min, max))
-    verdict = "" if runs.certain else ": the pairs do not agree, so neither is faster"
+    doubt = "too few pairs" if len(runs.pairs) < LEAST_PAIRS else "the pairs do not agree"
+    verdict = "" if runs.certain else f": {doubt}, so this says neither is faster"
     yield f"  speed   {runs.gain:.2f} times that of plain ({lowest:.2f} to {highest:.2f}){verdict}"
-    if not any(pair.plain.disk_bytes_per_token for pair in runs.pairs):
-        yield "  The file fits into memory: the system keeps all of it by itself, and there is nothing to gain"
 
 
 def _trials(label: str, trials: "list[Trial]") -> str:

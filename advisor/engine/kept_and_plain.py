@@ -17,6 +17,9 @@ from advisor.engine.session import Session
 from advisor.engine.session.messages import Measure
 from advisor.engine.settings import EngineSettings
 
+LEAST_PAIRS = 3
+"""Three agree by chance in a quarter of all cases, two in half of them."""
+
 
 class _Result(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,7 +61,9 @@ class Comparison(_Result):
 
     @property
     def certain(self) -> bool:
-        """Whether all pairs agree on which is faster."""
+        """Whether there are enough pairs and all agree on which is faster."""
+        if len(self.pairs) < LEAST_PAIRS:
+            return False
         return all(pair.gain > 1 for pair in self.pairs) or all(pair.gain < 1 for pair in self.pairs)
 
 

@@ -9,7 +9,7 @@ from advisor.engine.gguf import Header
 from advisor.engine.keeping import PAGE_BYTES, Keep, Kept, Span
 from advisor.engine.session.child import Child, Ended
 from advisor.errors import EngineFailed, InputError
-from catalog.units import GIB
+from catalog.units import GIB, MIB
 
 WORKER = "advisor.engine.keeping"
 SILENCE_S = 3600.0
@@ -70,7 +70,7 @@ def complaint(kept: Kept) -> str:
     total = kept.locked_bytes + kept.unlocked_bytes
     if limit is not None and limit < total:
         remedy = (
-            f"this user may lock {limit / GIB:.2g} GiB (ulimit -l): raise memlock in /etc/security/limits.conf "
+            f"this user may lock {limit / MIB:.3g} MiB (ulimit -l): raise memlock in /etc/security/limits.conf "
             "and log in anew, or run as root"
         )
     else:

@@ -82,11 +82,12 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=float, default=usual)
     for name, usual in (("tokens", 32), ("warm-up", 32), ("trace", 256), ("pairs", 3), ("threads", 1)):
         parser.add_argument(f"--{name}", type=int, default=usual)
+    parser.add_argument("--skews", type=float, nargs="+", default=SKEWS, help="of routers: 0 is uniform")
     parser.add_argument("--json", type=Path, help="where to write all runs")
     asked = parser.parse_args()
     rows, folder = [], Path(tempfile.mkdtemp())
     try:
-        for skew in SKEWS:
+        for skew in asked.skews:
             path = folder / f"skew-{skew:g}.gguf"
             write_model(Recipe(resolve_llm("Qwen3.6-35B-A3B").row.llm, resolve_quant("Q4_K_M").row, CUT, skew), path)
             share, found = compared(path, asked)

@@ -142,7 +142,7 @@ def test_what_may_not_be_locked_is_told_with_the_remedy(
         assert kept.unlocked_bytes == sum(span.size_bytes for span in wished) - kept.locked_bytes
         assert kept.reason
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (65536, 65536))
-    assert "this user may lock 6.1e-05 GiB (ulimit -l): raise memlock" in complaint(kept)
+    assert "this user may lock 0.0625 MiB (ulimit -l): raise memlock" in complaint(kept)
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert "give a smaller --keep" in complaint(kept)
     assert complaint(Kept(locked_bytes=5, unlocked_bytes=0, reason="")) == ""
@@ -168,4 +168,5 @@ def test_a_gain_is_certain_when_all_pairs_agree() -> None:
     assert Comparison(keeping=keeping, pairs=(pair(1, 2), pair(2, 3), pair(1, 4))).certain
     doubtful = Comparison(keeping=keeping, pairs=(pair(1, 2), pair(2, 1), pair(1, 3)))
     assert not doubtful.certain
+    assert not Comparison(keeping=keeping, pairs=(pair(1, 2),) * 2).certain
     assert doubtful.gain == pytest.approx(2.0)

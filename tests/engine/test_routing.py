@@ -131,7 +131,7 @@ def test_the_table_shows_each_layer(skewed: Path, capsys: pytest.CaptureFixture[
     assert run(["engine", "experts", str(skewed), "--tokens", "16", "--threads", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "16 experts in each of 2 layers, 8 used per token" in lines[1]
-    assert [line.split()[0] for line in lines[4:]] == ["0", "1", "mean"]
+    assert [line.split()[0] for line in lines[3:]] == ["0", "1", "mean"]
 
 
 @pytest.mark.parametrize(
