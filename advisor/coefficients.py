@@ -139,6 +139,24 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
 )  # fmt: skip
 
 
+def _columns() -> dict[str, int | slice]:
+    """Where each coefficient stands in a row of all: one place, or one for each quant family."""
+    found: dict[str, int | slice] = {}
+    at = 0
+    for item in COEFFICIENTS:
+        found[item.name] = slice(at, at + len(FAMILIES)) if item.per_family else at
+        at += len(FAMILIES) if item.per_family else 1
+    return found
+
+
+COLUMNS: Mapping[str, int | slice] = _columns()
+
+
+def by_name(rows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Rows of all coefficients (the last axis) taken apart by name."""
+    return {name: rows[..., place] for name, place in COLUMNS.items()}
+
+
 def labels_of(coefficient: Coefficient, setting: Setting, family: str = "") -> tuple[str, ...]:
     """Labels of a coefficient in a setting; the base label "" comes first."""
     words = setting._asdict() | {"family": family}
@@ -167,9 +185,13 @@ class Efficiencies:
         """Every coefficient in a setting: a float, or one value per quant family (shape: families)."""
         return _values(self, setting)
 
-    def deviations(self, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
+    def row(self, setting: Setting) -> NDArray[np.float64]:
+        """The same as one row, in the order of `COLUMNS`."""
+        return _row(self, setting)
+
+    def deviations(self, setting: Setting) -> NDArray[np.float64]:
         """Deviation of the logarithm of each coefficient over its labels that no run informed or that are not known of
-        the machine; coefficients without such a label are left out. Shapes as in `values`.
+        the machine, 0 for coefficients without such a label; one row, in the order of `COLUMNS`.
         """
         return _deviations(self, setting)
 
@@ -213,21 +235,24 @@ def _value(efficiencies: Efficiencies, item: Coefficient, setting: Setting, fami
 
 
 @lru_cache(maxsize=50_000)
-def _deviations(efficiencies: Efficiencies, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
-    found = {COEFFICIENTS[i].name: _deviation_among(efficiencies, i, picked(setting)) for i, picked in _PICKED}
-    return {name: value for name, value in found.items() if value is not None and name not in efficiencies.measured}
+def _row(efficiencies: Efficiencies, setting: Setting) -> NDArray[np.float64]:
+    return np.hstack([_value_among(efficiencies, i, picked(setting)) for i, picked in _PICKED])
+
+
+@lru_cache(maxsize=50_000)
+def _deviations(efficiencies: Efficiencies, setting: Setting) -> NDArray[np.float64]:
+    return np.hstack([_deviation_among(efficiencies, i, picked(setting)) for i, picked in _PICKED])
 
 
 @lru_cache(maxsize=200_000)
 def _deviation_among(
     efficiencies: Efficiencies, index: int, words: str | tuple[str, ...]
-) -> NDArray[np.float64] | float | None:
-    """None where nothing of it is open."""
+) -> NDArray[np.float64] | float:
     item, setting = COEFFICIENTS[index], _setting_of(index, words)
-    if not item.per_family:
-        return _deviation(efficiencies, item, setting, "") or None
-    found = np.array([_deviation(efficiencies, item, setting, family) for family in FAMILIES])
-    return found if found.any() else None
+    families = FAMILIES if item.per_family else ("",)
+    if item.name in efficiencies.measured:
+        return np.zeros(len(families))
+    return np.array([_deviation(efficiencies, item, setting, family) for family in families])
 
 
 def _deviation(efficiencies: Efficiencies, item: Coefficient, setting: Setting, family: str) -> float:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.coefficients import COLUMNS, by_name
 from advisor.physics import total_s
 from advisor.work import Numbers, Work
 
@@ -21,26 +22,30 @@ STEP = 0.01
 """Part of a deviation by which a coefficient is moved to see the time move."""
 
 
-def novelty(
-    stages: Stages, work: Work, values: Mapping[str, Any], deviations: Sequence[Mapping[str, Any]]
-) -> NDArray[np.float64]:
-    """Deviation of the log time of each row of `work`, shape (rows,); 0 where the runs told all.
+def novelties(
+    every: Sequence[Stages], work: Work, rows: NDArray[np.float64], deviations: NDArray[np.float64]
+) -> list[NDArray[np.float64]]:
+    """For each physics of `every` the deviation of the log time of each row of `work`, shape (rows,); 0 where the runs
+    told all.
 
-    `values` are the coefficients, stacked over the rows; `deviations` those of their logarithms, one mapping a row,
-    with no entry for what is well known.
+    `rows` are the coefficients and `deviations` those of their logarithms, shape (rows, columns of all coefficients).
     """
-    names = sorted({name for row in deviations for name in row})
-    moved = {name: _moved(values[name], index, len(names), name, deviations) for index, name in enumerate(names)}
-    # One evaluation of all moves, each a row of a further axis in front: as many small ones cost far more.
-    logs = np.log(np.broadcast_to(total_s(stages(work, {**values, **moved})), (len(names) + 1, len(deviations))))
-    return np.asarray(np.sqrt((((logs[:-1] - logs[-1]) / STEP) ** 2).sum(axis=0)))
+    moved = by_name(_moved(rows, deviations))
+    found = []
+    for stages in every:
+        logs = np.log(total_s(stages(work, moved)))
+        found.append(np.sqrt((((logs[1:] - logs[0]) / STEP) ** 2).sum(axis=0)))
+    return found
 
 
-def _moved(
-    value: NDArray[np.float64], index: int, count: int, name: str, deviations: Sequence[Mapping[str, Any]]
-) -> NDArray[np.float64]:
-    """A coefficient `count` + 1 times: as it is, but the `index`-th moved by a part of each row's deviation."""
-    still = np.zeros(np.shape(value)[1:])
-    copies = np.repeat(np.asarray(value)[None], count + 1, axis=0)
-    copies[index] *= np.exp(STEP * np.array([row.get(name, still) for row in deviations]))
+def _moved(rows: NDArray[np.float64], deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rows as they are, and once for each coefficient moved by a part of its deviation.
+
+    All moves are then one evaluation of the physics: as many small ones cost far more.
+    """
+    places = [place for place in COLUMNS.values() if deviations[:, place].any()]
+    copies = np.repeat(rows[None], len(places) + 1, axis=0)
+    factors = np.exp(STEP * deviations)
+    for index, place in enumerate(places, 1):
+        copies[index, :, place] *= factors[:, place]
     return copies

@@ -13,9 +13,10 @@ import numpy as np
 from advisor.advice import flags_of, warnings_of
 from advisor.answer import PlacementSummary, Prediction, Range, Stage
 from advisor.case import Case, case_of
+from advisor.coefficients import by_name
 from advisor.interval import log_bounds
 from advisor.knowledge import Knowledge
-from advisor.novelty import novelty
+from advisor.novelty import novelties
 from advisor.physics import cpu_limits, decode_stages, prefill_stages, total_s
 from advisor.scenario import Scenario
 from advisor.work import stack
@@ -35,12 +36,6 @@ BOTTLENECKS = {
 """What limits a token whose longest stage is this one."""
 
 
-def values_of(cases: Sequence[Case], knowledge: Knowledge) -> dict[str, Any]:
-    """Coefficients of many cases as arrays, one row per case."""
-    found = [knowledge.efficiencies.values(case.setting) for case in cases]
-    return {name: np.array([values[name] for values in found]) for name in found[0]}
-
-
 def predict(scenario: Scenario, knowledge: Knowledge) -> Prediction:
     """The prediction for one scenario. Raises as `case_of`."""
     return answers([case_of(scenario)], knowledge)[0]
@@ -55,18 +50,20 @@ def answers(cases: Sequence[Case], knowledge: Knowledge) -> list[Prediction]:
     """Predictions of cases already worked out."""
     if not cases:
         return []
-    work, values = stack([case.work for case in cases]), values_of(cases, knowledge)
+    work, table = stack([case.work for case in cases]), knowledge.efficiencies
+    coefficients = np.array([table.row(case.setting) for case in cases])
+    values = by_name(coefficients)
     decode, prefill = decode_stages(work, values), prefill_stages(work, values)
     reading, unpacking = cpu_limits(work, values)
     computing = np.broadcast_to(unpacking > reading, (len(cases),)).tolist()
-    unsaid = [knowledge.efficiencies.deviations(case.setting) for case in cases]
-    novelties = [novelty(stages, work, values, unsaid).tolist() for stages in (decode_stages, prefill_stages)]
+    unsaid = np.array([table.deviations(case.setting) for case in cases])
+    novel = (found.tolist() for found in novelties((decode_stages, prefill_stages), work, coefficients, unsaid))
     rows = zip(*(np.broadcast_to(seconds, (len(cases),)).tolist() for seconds in decode.values()), strict=True)
     prompts = np.broadcast_to(total_s(prefill), (len(cases),)).tolist()
     return [
-        _answer(case, dict(zip(decode, row, strict=True)), prompt_s, computes, novel, knowledge)
-        for case, row, prompt_s, computes, novel in zip(
-            cases, rows, prompts, computing, zip(*novelties, strict=True), strict=True
+        _answer(case, dict(zip(decode, row, strict=True)), prompt_s, computes, new, knowledge)
+        for case, row, prompt_s, computes, new in zip(
+            cases, rows, prompts, computing, zip(*novel, strict=True), strict=True
         )
     ]
 

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from scipy.linalg import inv, solve
 
 from advisor.knowledge import Knowledge
-from advisor.novelty import novelty
+from advisor.novelty import novelties
 from advisor.physics import decode_stages, prefill_stages
-from advisor.prediction import values_of
 from advisor.work import stack
 from calibration.fitting import Fit, Observation, informed
 
@@ -62,9 +61,9 @@ def _novelties(fit: Fit, observations: Sequence[Observation]) -> Array:
     for kind, stages in (("decode", decode_stages), ("prefill", prefill_stages)):
         cases = [item.case for item in observations if item.kind == kind]
         if cases:
-            unsaid = [knowledge.efficiencies.deviations(case.setting) for case in cases]
-            work = stack([case.work for case in cases])
-            found.append(novelty(stages, work, values_of(cases, knowledge), unsaid))
+            table, work = knowledge.efficiencies, stack([case.work for case in cases])
+            values, unsaid = (np.array([of(case.setting) for case in cases]) for of in (table.row, table.deviations))
+            found += novelties([stages], work, values, unsaid)
     return np.concatenate(found)
 
 
