@@ -37,7 +37,7 @@ def _intervals() -> None:
     state = controls.published(EvidenceState)
     rows = evidence_rows.intervals(catalog_tables.spreads(), state.speed)
     note(
-        "In percent of the predicted speed, for a machine much like measured ones: nine of ten runs should lie between. "
+        "In percent of the predicted speed, for a machine much like measured ones: nine of ten runs should lie here. "
         "From runs on machines that the fit never saw; for what fewer runs have shown, ranges are wider."
     )
     tables.show(rows, "Ranges by where the weights lie, in percent of the predicted speed")
