@@ -215,17 +215,18 @@ def _setting_of(index: int, words: str | tuple[str, ...]) -> Setting:
 
 @lru_cache(maxsize=50_000)
 def _values(efficiencies: Efficiencies, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
-    return {COEFFICIENTS[i].name: _value_among(efficiencies, i, picked(setting)) for i, picked in _PICKED}
+    row = _row(efficiencies, setting)
+    return {name: row[at] if isinstance(at, slice) else float(row[at]) for name, at in COLUMNS.items()}
 
 
 @lru_cache(maxsize=200_000)
-def _value_among(
-    efficiencies: Efficiencies, index: int, words: str | tuple[str, ...]
-) -> NDArray[np.float64] | float:
+def _value_among(efficiencies: Efficiencies, index: int, words: str | tuple[str, ...]) -> NDArray[np.float64]:
     item, setting = COEFFICIENTS[index], _setting_of(index, words)
-    if item.per_family:
-        return np.array([_value(efficiencies, item, setting, family) for family in FAMILIES])
-    return _value(efficiencies, item, setting, "")
+    return np.array([_value(efficiencies, item, setting, family) for family in _families(item)])
+
+
+def _families(item: Coefficient) -> tuple[str, ...]:
+    return FAMILIES if item.per_family else ("",)
 
 
 def _value(efficiencies: Efficiencies, item: Coefficient, setting: Setting, family: str) -> float:
@@ -236,23 +237,20 @@ def _value(efficiencies: Efficiencies, item: Coefficient, setting: Setting, fami
 
 @lru_cache(maxsize=50_000)
 def _row(efficiencies: Efficiencies, setting: Setting) -> NDArray[np.float64]:
-    return np.hstack([_value_among(efficiencies, i, picked(setting)) for i, picked in _PICKED])
+    return np.concatenate([_value_among(efficiencies, i, picked(setting)) for i, picked in _PICKED])
 
 
 @lru_cache(maxsize=50_000)
 def _deviations(efficiencies: Efficiencies, setting: Setting) -> NDArray[np.float64]:
-    return np.hstack([_deviation_among(efficiencies, i, picked(setting)) for i, picked in _PICKED])
+    return np.concatenate([_deviation_among(efficiencies, i, picked(setting)) for i, picked in _PICKED])
 
 
 @lru_cache(maxsize=200_000)
-def _deviation_among(
-    efficiencies: Efficiencies, index: int, words: str | tuple[str, ...]
-) -> NDArray[np.float64] | float:
+def _deviation_among(efficiencies: Efficiencies, index: int, words: str | tuple[str, ...]) -> NDArray[np.float64]:
     item, setting = COEFFICIENTS[index], _setting_of(index, words)
-    families = FAMILIES if item.per_family else ("",)
     if item.name in efficiencies.measured:
-        return np.zeros(len(families))
-    return np.array([_deviation(efficiencies, item, setting, family) for family in families])
+        return np.zeros(len(_families(item)))
+    return np.array([_deviation(efficiencies, item, setting, family) for family in _families(item)])
 
 
 def _deviation(efficiencies: Efficiencies, item: Coefficient, setting: Setting, family: str) -> float:

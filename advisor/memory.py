@@ -1,6 +1,7 @@
 """What lies in memory beside the weights: KV cache, recurrent state, compute buffers. All sizes in bytes."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import numpy as np
@@ -46,6 +47,7 @@ def padded(tokens: float | Array) -> Array:
     return np.asarray(np.ceil(np.asarray(tokens, dtype=np.float64) / CONTEXT_PAD) * CONTEXT_PAD)
 
 
+@lru_cache(maxsize=4096)
 def _row_bytes(footprint: Footprint, k_type: str, v_type: str) -> Array:
     """Bytes per token of context in each layer."""
     per_element = np.array([kv_element_bytes(k_type), kv_element_bytes(v_type)])
@@ -123,6 +125,7 @@ def _placed_values(footprint: Footprint) -> float:
     return float(footprint.layer_kv_elements[:, 1].max(initial=0.0)) * sum(_caches(footprint))
 
 
+@lru_cache(maxsize=4096)
 def _caches(footprint: Footprint) -> tuple[bool, bool]:
     """Whether there is a cache of full and one of sliding layers."""
     sliding = footprint.layer_window > 0
