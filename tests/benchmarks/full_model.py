@@ -79,15 +79,20 @@ def draw(rows: list[Row], title: str, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def main() -> int:
-    """Run it and write the curve."""
+def asked_for() -> argparse.Namespace:
+    """What the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--file", type=Path, default=CACHE / "Qwen3.6-35B-A3B-Q4_K_M-random.gguf")
     parser.add_argument("--tokens", type=int, default=160)
     parser.add_argument("--threads", type=int, default=processors())
     parser.add_argument("--csv", type=Path, default=DOCS / "warm-up.csv")
     parser.add_argument("--plot", type=Path, default=DOCS / "warm-up.png")
-    asked = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Run it and write the curve."""
+    asked = asked_for()
     settings = EngineSettings(n_ctx=STRETCH, threads=asked.threads, extra_buffers=False)
     prepared = prepare(model_file(asked.file), settings)
     forget(prepared.file.header)
