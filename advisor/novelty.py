@@ -7,7 +7,7 @@ times the derivative of the log time. What the runs did inform is not in here: `
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,19 +22,29 @@ STEP = 0.01
 """Part of a deviation by which a coefficient is moved to see the time move."""
 
 
-def novelties(
+class Evaluated(NamedTuple):
+    """The seconds of each stage, and the deviation of the log of their sum; shape (rows,)."""
+
+    stages: dict[str, NDArray[np.float64]]
+    novelty: NDArray[np.float64]
+    """0 where the runs told all."""
+
+
+def evaluated(
     every: Sequence[Stages], work: Work, rows: NDArray[np.float64], deviations: NDArray[np.float64]
-) -> list[NDArray[np.float64]]:
-    """For each physics of `every` the deviation of the log time of each row of `work`, shape (rows,); 0 where the runs
-    told all.
+) -> list[Evaluated]:
+    """What each physics of `every` says of the rows of `work`.
 
     `rows` are the coefficients and `deviations` those of their logarithms, shape (rows, columns of all coefficients).
     """
     moved = by_name(_moved(rows, deviations))
     found = []
     for stages in every:
-        logs = np.log(total_s(stages(work, moved)))
-        found.append(np.sqrt((((logs[1:] - logs[0]) / STEP) ** 2).sum(axis=0)))
+        seconds = stages(work, moved)
+        logs = np.log(total_s(seconds))
+        slopes = (logs[1:] - logs[0]) / STEP
+        still = {name: np.asarray(value)[0] for name, value in seconds.items()}
+        found.append(Evaluated(still, np.sqrt((slopes * slopes).sum(axis=0))))
     return found
 
 
@@ -43,9 +53,12 @@ def _moved(rows: NDArray[np.float64], deviations: NDArray[np.float64]) -> NDArra
 
     All moves are then one evaluation of the physics: as many small ones cost far more.
     """
-    places = [place for place in COLUMNS.values() if deviations[:, place].any()]
-    copies = np.repeat(rows[None], len(places) + 1, axis=0)
-    factors = np.exp(STEP * deviations)
-    for index, place in enumerate(places, 1):
-        copies[index, :, place] *= factors[:, place]
-    return copies
+    unknown = np.logical_or.reduceat(deviations.any(axis=0), _STARTS)
+    chosen = _CHOSEN[np.concatenate([[True], unknown])]
+    return rows * np.where(chosen[:, None, :], np.exp(STEP * deviations), 1.0)
+
+
+_STARTS = np.array([place.start if isinstance(place, slice) else place for place in COLUMNS.values()])
+_CHOSEN = np.zeros((len(COLUMNS) + 1, _STARTS[-1] + 1), dtype=bool)
+for _index, _place in enumerate(COLUMNS.values(), 1):
+    _CHOSEN[_index, _place] = True

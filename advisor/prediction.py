@@ -16,7 +16,7 @@ from advisor.case import Case, case_of
 from advisor.coefficients import by_name
 from advisor.interval import log_bounds
 from advisor.knowledge import Knowledge
-from advisor.novelty import novelties
+from advisor.novelty import evaluated
 from advisor.physics import cpu_limits, decode_stages, prefill_stages, total_s
 from advisor.scenario import Scenario
 from advisor.work import stack
@@ -51,20 +51,15 @@ def answers(cases: Sequence[Case], knowledge: Knowledge) -> list[Prediction]:
     if not cases:
         return []
     work, table = stack([case.work for case in cases]), knowledge.efficiencies
-    coefficients = np.array([table.row(case.setting) for case in cases])
-    values = by_name(coefficients)
-    decode, prefill = decode_stages(work, values), prefill_stages(work, values)
-    reading, unpacking = cpu_limits(work, values)
-    computing = np.broadcast_to(unpacking > reading, (len(cases),)).tolist()
-    unsaid = np.array([table.deviations(case.setting) for case in cases])
-    novel = (found.tolist() for found in novelties((decode_stages, prefill_stages), work, coefficients, unsaid))
-    rows = zip(*(np.broadcast_to(seconds, (len(cases),)).tolist() for seconds in decode.values()), strict=True)
-    prompts = np.broadcast_to(total_s(prefill), (len(cases),)).tolist()
+    values, unsaid = (np.array([of(case.setting) for case in cases]) for of in (table.row, table.deviations))
+    decode, prefill = evaluated((decode_stages, prefill_stages), work, values, unsaid)
+    reading, unpacking = cpu_limits(work, by_name(values))
+    rows = zip(*(seconds.tolist() for seconds in decode.stages.values()), strict=True)
+    novelties = zip(decode.novelty.tolist(), prefill.novelty.tolist(), strict=True)
+    prompts, computing = np.asarray(total_s(prefill.stages)).tolist(), (unpacking > reading).tolist()
     return [
-        _answer(case, dict(zip(decode, row, strict=True)), prompt_s, computes, new, knowledge)
-        for case, row, prompt_s, computes, new in zip(
-            cases, rows, prompts, computing, zip(*novel, strict=True), strict=True
-        )
+        _answer(case, dict(zip(decode.stages, row, strict=True)), prompt_s, computes, novel, knowledge)
+        for case, row, prompt_s, computes, novel in zip(cases, rows, prompts, computing, novelties, strict=True)
     ]
 
 

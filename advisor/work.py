@@ -7,6 +7,7 @@ single prediction, the ranking's thousands and the fit's runs alike. Per-family 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,13 @@ class Work:
 
 def stack(works: Sequence[Work]) -> Work:
     """Many works as one: numbers become arrays of shape (n,), family vectors (n, families)."""
-    return Work(*(np.array([getattr(work, item.name) for work in works]) for item in fields(Work)))
+    numbers = iter(np.array([_NUMBERS(work) for work in works]).T)
+    vectors = iter([np.array(column) for column in zip(*map(_VECTORS, works), strict=True)])
+    return Work(*(next(vectors if item.type is Vector else numbers) for item in fields(Work)))
+
+
+_NUMBERS = attrgetter(*(item.name for item in fields(Work) if item.type is not Vector))
+_VECTORS = attrgetter(*(item.name for item in fields(Work) if item.type is Vector))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.linalg import inv, solve
 
 from advisor.knowledge import Knowledge
-from advisor.novelty import novelties
+from advisor.novelty import evaluated
 from advisor.physics import decode_stages, prefill_stages
 from advisor.work import stack
 from calibration.fitting import Fit, Observation, informed
@@ -63,7 +63,7 @@ def _novelties(fit: Fit, observations: Sequence[Observation]) -> Array:
         if cases:
             table, work = knowledge.efficiencies, stack([case.work for case in cases])
             values, unsaid = (np.array([of(case.setting) for case in cases]) for of in (table.row, table.deviations))
-            found += novelties([stages], work, values, unsaid)
+            found += [item.novelty for item in evaluated([stages], work, values, unsaid)]
     return np.concatenate(found)
 
 
