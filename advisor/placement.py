@@ -12,6 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -162,8 +163,7 @@ def _limits(machine: Machine) -> list[float]:
     return [gpu.vram_bytes * (1 - PLANNING_MARGIN) for gpu in machine.gpus]
 
 
-@dataclass(frozen=True, slots=True)
-class _Room:
+class _Room(NamedTuple):
     """What given numbers need; `starts` as `_split` gives them."""
 
     starts: tuple[int, ...]
@@ -183,7 +183,10 @@ def _room(demand: Demand, machine: Machine, on_gpu: int, n_cpu_moe: int, mmap: b
     vram = _vram(demand, machine, starts, experts_from)
     in_ram = _ram(demand, on_gpu, experts_from)
     overflow = max(0.0, in_ram - ram_available(machine, sum(vram) if machine.unified else 0.0))
-    exceeded = max([need / limit for need, limit in zip(vram, _limits(machine), strict=True)], default=0.0)
+    filled = 1 - PLANNING_MARGIN
+    exceeded = max(
+        [need / (gpu.vram_bytes * filled) for need, gpu in zip(vram, machine.gpus, strict=True)], default=0.0
+    )
     fits = exceeded <= 1.0 and (overflow == 0 or mmap is not False)
     return _Room(starts, experts_from, vram, in_ram, overflow, exceeded, fits)
 

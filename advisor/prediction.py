@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from advisor.advice import flags_of, warnings_of
-from advisor.answer import PlacementSummary, Prediction, Range, Stage
+from advisor.answer import Prediction
 from advisor.case import Case, case_of
-from advisor.coefficients import by_name
+from advisor.coefficients import COLUMNS, by_name
 from advisor.interval import log_bounds
 from advisor.knowledge import Knowledge
 from advisor.novelty import evaluated
@@ -73,21 +73,24 @@ def _answer(
 ) -> Prediction:
     worst = max(stages, key=stages.__getitem__)
     limit = "cpu_compute" if worst == "cpu_weights" and computes else BOTTLENECKS[worst]
-    return Prediction(
-        scenario=case.scenario,
-        fits=case.placement.fits,
-        regime=case.regime,
-        machine=case.machine.name,
-        model=case.llm.name,
-        quant=case.quant.name,
-        placement=_summary(case),
-        bottleneck=limit if case.runs else None,
-        breakdown=tuple(Stage(stage=name, seconds_per_token=value) for name, value in stages.items() if value > 0),
-        flags=flags_of(case),
-        warnings=warnings_of(case),
-        assumptions=case.assumptions,
-        calibration=knowledge.calibration,
-        **_speeds(case, sum(stages.values()), prompt_s, novel, knowledge),
+    # As dictionaries, parts are checked with the whole in one go: that takes half the time.
+    return Prediction.model_validate(
+        {
+            "scenario": case.scenario,
+            "fits": case.placement.fits,
+            "regime": case.regime,
+            "machine": case.machine.name,
+            "model": case.llm.name,
+            "quant": case.quant.name,
+            "placement": _summary(case),
+            "bottleneck": limit if case.runs else None,
+            "breakdown": [{"stage": name, "seconds_per_token": value} for name, value in stages.items() if value > 0],
+            "flags": flags_of(case),
+            "warnings": warnings_of(case),
+            "assumptions": case.assumptions,
+            "calibration": knowledge.calibration,
+            **_speeds(case, sum(stages.values()), prompt_s, novel, knowledge),
+        }
     )
 
 
@@ -110,23 +113,23 @@ def _speeds(
     }
 
 
-def _range(speed: float, kind: str, regime: str, novel: float, knowledge: Knowledge) -> Range:
+def _range(speed: float, kind: str, regime: str, novel: float, knowledge: Knowledge) -> dict[str, float]:
     low, high = log_bounds(knowledge, kind, regime, novel)
-    return Range(p50=speed, p05=speed * math.exp(low), p95=speed * math.exp(high))
+    return {"p50": speed, "p05": speed * math.exp(low), "p95": speed * math.exp(high)}
 
 
-def _summary(case: Case) -> PlacementSummary:
+def _summary(case: Case) -> dict[str, Any]:
     place_ = case.placement
-    return PlacementSummary(
-        strategy=place_.strategy,
-        n_gpu_layers=place_.n_gpu_layers,
-        n_cpu_moe=place_.n_cpu_moe,
-        vram_gb=sum(place_.vram_bytes) / GIB,
-        ram_gb=place_.ram_bytes / GIB,
-        storage_gb=place_.storage_bytes / GIB,
-        kv_gb=place_.kv_bytes / GIB,
-        weights_gb=case.demand.footprint.file_bytes / GIB,
-    )
+    return {
+        "strategy": place_.strategy,
+        "n_gpu_layers": place_.n_gpu_layers,
+        "n_cpu_moe": place_.n_cpu_moe,
+        "vram_gb": sum(place_.vram_bytes) / GIB,
+        "ram_gb": place_.ram_bytes / GIB,
+        "storage_gb": place_.storage_bytes / GIB,
+        "kv_gb": place_.kv_bytes / GIB,
+        "weights_gb": case.demand.footprint.file_bytes / GIB,
+    }
 
 
 def _load_s(case: Case) -> float:
@@ -137,5 +140,5 @@ def _load_s(case: Case) -> float:
 def _warm_up_s(case: Case, knowledge: Knowledge) -> float | None:
     if case.scenario.engine.mmap is False or case.placement.ram_bytes == 0:
         return None
-    gain = float(knowledge.efficiencies.values(case.setting)["disk_gain"])
+    gain = float(knowledge.efficiencies.row(case.setting)[COLUMNS["disk_gain"]])
     return case.placement.ram_bytes / (case.machine.storage.random_gb_s * GB * gain)
