@@ -1,6 +1,6 @@
 """Many questions: a JSON line in, a JSON line out, in the same order. A bad line costs its answer, never the batch.
 
-`worked_out` and `answered` serve the command line and the JSON API alike.
+`worked_out` and `outcomes` serve the command line and the JSON API alike.
 """
 
 import json
@@ -66,17 +66,16 @@ def is_error(line: str) -> bool:
 
 
 def _answered(lines: list[bytes], knowledge: Knowledge, read_file: FileReader | None) -> Iterator[str]:
-    return answered([_case(line, read_file) for line in lines], knowledge)
+    for outcome in outcomes([_case(line, read_file) for line in lines], knowledge):
+        yield outcome.line() if isinstance(outcome, BadLine) else outcome.decode()
 
 
-def answered(
-    items: Sequence[Case | BadLine], knowledge: Knowledge, told: Callable[[BadLine], BadLine] = lambda bad: bad
-) -> Iterator[str]:
-    """The JSON of each prediction or error, evaluated as arrays; `told` may put errors into other words."""
+def outcomes(items: Sequence[Case | BadLine], knowledge: Knowledge) -> Iterator[bytes | BadLine]:
+    """The JSON of each prediction, or its error, evaluated as arrays."""
     found = iter(_together([item for item in items if isinstance(item, Case)], knowledge))
     for item in items:
         answer = next(found) if isinstance(item, Case) else item
-        yield told(answer).line() if isinstance(answer, BadLine) else _one_line(answer.model_dump_json())
+        yield answer if isinstance(answer, BadLine) else _one_line(answer.model_dump_json()).encode()
 
 
 def _together(cases: list[Case], knowledge: Knowledge) -> Sequence[Prediction | BadLine]:

@@ -18,7 +18,7 @@ from typing import Any
 from catalog import tables
 from tests.webapp.api.running import Server, serving
 
-WORKERS, CONNECTIONS, SECONDS, ROUNDS = 2, 16, 8, 3
+WORKERS, CONNECTIONS, SECONDS, ROUNDS = 2, 16, 6, 3
 DISTINCT = 5_000
 QUANTS = ("Q4_K_M", "Q8_0", "IQ4_XS", "Q6_K", "Q5_K_M", "Q3_K_M", "UD-Q4_K_XL", "MXFP4")
 ASK = """

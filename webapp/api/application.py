@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     metrics = Metrics()
     store = Store(settings.database, settings.max_calibrations)
     figures = accuracy.AccuracyFigures(data_folder() / "api")
-    service = Service(settings, metrics, store, predictions.Together(), recommendations.Rankings(), figures)
+    service = Service(settings, metrics, store, recommendations.Rankings(), figures)
     app = FastAPI(
         title="Advisor", version=version("llm-hardware-advisor"), lifespan=_lifespan, docs_url=None, redoc_url=None,
         openapi_url=None, redirect_slashes=False,

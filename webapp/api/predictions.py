@@ -1,6 +1,5 @@
 """POST /v1/predictions: one scenario, or many evaluated as arrays with an error for each that has no answer."""
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any, Final
@@ -8,10 +7,8 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from advisor.batch import BadLine, answered, worked_out
-from advisor.case import Case
+from advisor.batch import BadLine, outcomes, worked_out
 from advisor.knowledge import Knowledge
-from advisor.prediction import answers
 from webapp.api.bodies import deadline, read_json
 from webapp.api.documents import PREDICTIONS
 from webapp.api.forks import shared_out
@@ -43,13 +40,21 @@ async def predictions(request: Request) -> Response:
 
 
 async def _one(service: Service, value: Any, knowledge: Knowledge) -> bytes:
-    case = worked_out(value, service.read_file)
-    if isinstance(case, BadLine):
-        service.metrics.predictions.labels("refused").inc()
-        bad = _told(case)
+    if isinstance(value, dict) and isinstance(value.get("model"), dict):
+        outcome = await service.computed(lambda: _from_file(service, value, knowledge))
+    else:
+        outcome = await service.together.answer(value, knowledge)
+    refused = isinstance(outcome, BadLine)
+    service.metrics.predictions.labels("refused" if refused else "answered").inc()
+    if isinstance(outcome, BadLine):
+        bad = _told(outcome)
         raise Refused(bad.code, bad.message, bad.nearest)
-    service.metrics.predictions.labels("answered").inc()
-    return await service.together.answer(case, knowledge)
+    return outcome
+
+
+def _from_file(service: Service, value: Any, knowledge: Knowledge) -> bytes | BadLine:
+    """A question about a model file: reading it may take time."""
+    return next(outcomes([worked_out(value, service.read_file)], knowledge))
 
 
 def _scenarios(value: dict[str, Any]) -> list[Any]:
@@ -68,13 +73,14 @@ async def _many(service: Service, values: Sequence[Any], knowledge: Knowledge) -
     def part(first: int, last: int) -> bytes:
         """The answers, after the number of those that are errors."""
         refused = 0
-        found: list[str] = []
+        found: list[bytes] = []
         for start in range(first, last, TOGETHER):
             service.check_time(until)
             items = [worked_out(value, service.read_file) for value in values[start : min(last, start + TOGETHER)]]
-            refused += sum(isinstance(item, BadLine) for item in items)
-            found += answered(items, knowledge, _told)
-        return refused.to_bytes(COUNT_BYTES, "big") + ",".join(found).encode()
+            for outcome in outcomes(items, knowledge):
+                refused += isinstance(outcome, BadLine)
+                found.append(_told(outcome).line().encode() if isinstance(outcome, BadLine) else outcome)
+        return refused.to_bytes(COUNT_BYTES, "big") + b",".join(found)
 
     parts = await service.computed(lambda: shared_out(part, len(values), LEAST_FOR_A_FORK))
     refused = sum(int.from_bytes(content[:COUNT_BYTES], "big") for content in parts)
@@ -89,40 +95,3 @@ def _told(bad: BadLine) -> BadLine:
         return bad
     tell(logging.ERROR, "scenario failed", bad.__cause__, input=repr(bad.value)[:2000])
     return BadLine(bad.code, DEFECT, bad.text, bad.value)
-
-
-class Together:
-    """Single questions that arrive in one turn of the event loop are evaluated as one array."""
-
-    def __init__(self) -> None:
-        self._waiting: dict[Knowledge, list[tuple[Case, asyncio.Future[bytes]]]] = {}
-
-    async def answer(self, case: Case, knowledge: Knowledge) -> bytes:
-        """The prediction as JSON."""
-        loop = asyncio.get_running_loop()
-        if not self._waiting:
-            loop.call_soon(self._evaluate)
-        future: asyncio.Future[bytes] = loop.create_future()
-        self._waiting.setdefault(knowledge, []).append((case, future))
-        return await future
-
-    def _evaluate(self) -> None:
-        waiting, self._waiting = self._waiting, {}
-        for knowledge, pairs in waiting.items():
-            for future, outcome in zip((f for _, f in pairs), _outcomes([c for c, _ in pairs], knowledge), strict=True):
-                if future.done():
-                    continue
-                if isinstance(outcome, bytes):
-                    future.set_result(outcome)
-                else:
-                    future.set_exception(outcome)
-
-
-def _outcomes(cases: list[Case], knowledge: Knowledge) -> list[bytes | Exception]:
-    """JSON for each; where all together fail, each fails or not by itself."""
-    try:
-        return [item.model_dump_json().encode() for item in answers(cases, knowledge)]
-    except Exception as error:  # noqa: BLE001 - told to the one that asked
-        if len(cases) > 1:
-            return [outcome for case in cases for outcome in _outcomes([case], knowledge)]
-        return [error]

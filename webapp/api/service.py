@@ -17,10 +17,10 @@ from webapp.api.model_files import reader
 from webapp.api.problems import Refused
 from webapp.api.settings import Settings
 from webapp.api.storage import Store
+from webapp.api.together import Together
 
 if TYPE_CHECKING:
     from webapp.api.accuracy import AccuracyFigures
-    from webapp.api.predictions import Together
     from webapp.api.recommendations import Rankings
 
 T = TypeVar("T")
@@ -33,12 +33,12 @@ class Service:
     """One server's parts, made when it starts."""
 
     def __init__(
-        self, settings: Settings, metrics: Metrics, store: Store, together: "Together", rankings: "Rankings",
-        accuracy: "AccuracyFigures",
-    ) -> None:  # fmt: skip
-        self.settings, self.metrics, self.store, self.together = settings, metrics, store, together
+        self, settings: Settings, metrics: Metrics, store: Store, rankings: "Rankings", accuracy: "AccuracyFigures"
+    ) -> None:
+        self.settings, self.metrics, self.store = settings, metrics, store
         self.rankings, self.accuracy = rankings, accuracy
         self.read_file = reader(settings.gguf_folder)
+        self.together = Together(self.read_file)
         self.stopping = False
         self._turns = asyncio.Semaphore(settings.max_computations)
         self._waiting = 0
