@@ -29,9 +29,9 @@ def command(*, host: str, port: int, threads: int | None, devices: tuple[str, ..
         click.echo(f"warning: {warning}", err=True)
     signal.signal(signal.SIGTERM, _interrupt)
     with RpcServer.start(at, threads=threads, devices=devices, log=sys.stderr) as server:
-        click.echo(f"listening at {server.endpoint} (protocol {server.protocol}); Ctrl-C ends it")
-        sys.stdout.flush()
         try:
+            click.echo(f"listening at {server.endpoint} (protocol {server.protocol}); Ctrl-C ends it")
+            sys.stdout.flush()
             code = server.wait()
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
