@@ -36,7 +36,7 @@ class Metrics:
             return generate_latest(self.registry)
         forget_dead_workers()
         gathered = CollectorRegistry()
-        multiprocess.MultiProcessCollector(gathered)  # type: ignore[no-untyped-call]
+        multiprocess.MultiProcessCollector(gathered)
         return generate_latest(gathered)
 
 
@@ -47,7 +47,7 @@ def forget_dead_workers() -> None:
         for path in Path(folder).glob("gauge_live*.db"):
             pid = int(path.stem.rpartition("_")[2])
             if not _is_alive(pid):
-                multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+                multiprocess.mark_process_dead(pid)
 
 
 def _is_alive(pid: int) -> bool:
