@@ -135,7 +135,7 @@ def columns_of(observations: Sequence[Observation]) -> list[Column]:
     found: dict[tuple[str, str], Column] = {}
     for item in COEFFICIENTS:
         deviations = (item.deviation, *(deviation for _, deviation in item.pools))
-        for setting in {obs.case.setting for obs in observations}:
+        for setting in sorted({obs.case.setting for obs in observations}):
             for family in FAMILIES if item.per_family else ("",):
                 for place, (label, deviation) in enumerate(
                     zip(labels_of(item, setting, family), deviations, strict=True)
