@@ -68,8 +68,9 @@ def draw(rows: list[Row], title: str, path: Path) -> None:
     top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     tokens = [row.token for row in rows]
     top.plot(tokens, [1 / row.seconds for row in rows], ".", color="#9ab", label="each token")
-    smooth = [median(row.seconds for row in rows[i : i + STRETCH]) for i in range(0, len(rows), STRETCH)]
-    top.step(tokens[::STRETCH], [1 / s for s in smooth], where="post", color="#05c", label=f"median of {STRETCH}")
+    stretches = [rows[i : i + STRETCH] for i in range(0, len(rows), STRETCH)]
+    smooth = [1 / median(row.seconds for row in part) for part in stretches for _ in part]
+    top.step(tokens, smooth, where="mid", color="#05c", label=f"median of {STRETCH}")
     top.set(ylabel="tokens per second", title=title, ylim=(0, None))
     top.legend(loc="lower right")
     bottom.step(tokens, [row.disk_mb_per_token for row in rows], where="mid", color="#c50")
@@ -114,7 +115,7 @@ def main() -> int:
         )
     other = f"load average {busy:.1f} before, {os.getloadavg()[0]:.1f} after"
     print(f"{other}, on {os.cpu_count()} processors")
-    draw(rows, f"{prepared.file.llm.name} Q4_K_M, {asked.threads} threads, {platform.machine()}: {other}", asked.plot)
+    draw(rows, f"{prepared.file.llm.name} Q4_K_M, threads: {asked.threads}, {platform.machine()}: {other}", asked.plot)
     return 0
 
 
