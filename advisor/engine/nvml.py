@@ -3,7 +3,7 @@
 A value that may not be read is None and `unread` says why; a computer without NVML has no cards here, and `absent` why.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
@@ -12,6 +12,8 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict
 
 _MILLIWATTS_PER_WATT: Final = 1000
+_SLOW_DOWNS: Final = {0x4: "power limit", 0x8: "hardware slowdown", 0x20: "heat", 0x40: "heat", 0x80: "power brake"}
+"""Source: NVML API reference, nvmlClocksEventReasons (https://docs.nvidia.com/deploy/nvml-api/, read 2026-11-28)."""
 
 
 class NvidiaCard(BaseModel):
@@ -38,6 +40,8 @@ class NvidiaCard(BaseModel):
     pcie_sent_kb_s: int | None = None
     pcie_received_kb_s: int | None = None
     pcie_replays: int | None = None
+    slowed_by: tuple[str, ...] | None = None
+    """What holds its clocks below what it could run at under load; empty when nothing does."""
     unread: dict[str, str] = {}
 
 
@@ -51,15 +55,19 @@ class Nvml(BaseModel):
     absent: str | None = None
 
 
-def read_nvml() -> Nvml:
-    """Ask NVML about each card now; about 40 ms a card, for its counters of the link each take 20 ms."""
+def read_nvml(only: Collection[str] | None = None) -> Nvml:
+    """Ask NVML about each card now, `only` about some fields of NvidiaCard.
+
+    All take about 40 ms a card, for its counters of the link take 20 ms each.
+    """
     try:
         nvml = import_module("pynvml")
     except ImportError:
         return Nvml(absent="the Python package nvidia-ml-py is not installed")
     try:
         with _session(nvml):
-            cards = tuple(_card(nvml, index) for index in range(nvml.nvmlDeviceGetCount()))
+            asked = {field: ask for field, ask in _questions(nvml).items() if only is None or field in only}
+            cards = tuple(_card(nvml, index, asked) for index in range(nvml.nvmlDeviceGetCount()))
             absent = None if cards else "NVML knows no card"
             return Nvml(driver=_driver(nvml), cards=cards, absent=absent)
     except nvml.NVMLError as error:
@@ -92,15 +100,15 @@ def _driver(nvml: ModuleType) -> str | None:
         return None
 
 
-def _card(nvml: ModuleType, index: int) -> NvidiaCard:
+def _card(nvml: ModuleType, index: int, asked: Mapping[str, Callable[[Any], Any]]) -> NvidiaCard:
     """A card with what may be read of it."""
     found: dict[str, Any] = {}
     unread: dict[str, str] = {}
     try:
         handle = nvml.nvmlDeviceGetHandleByIndex(index)
     except nvml.NVMLError as error:
-        return NvidiaCard(index=index, unread=dict.fromkeys(_questions(nvml), str(error)))
-    for field, ask in _questions(nvml).items():
+        return NvidiaCard(index=index, unread=dict.fromkeys(asked, str(error)))
+    for field, ask in asked.items():
         try:
             found[field] = ask(handle)
         except nvml.NVMLError as error:
@@ -133,4 +141,22 @@ def _questions(nvml: ModuleType) -> dict[str, Callable[[Any], Any]]:
         "pcie_sent_kb_s": lambda card: nvml.nvmlDeviceGetPcieThroughput(card, sent),
         "pcie_received_kb_s": lambda card: nvml.nvmlDeviceGetPcieThroughput(card, received),
         "pcie_replays": lambda card: nvml.nvmlDeviceGetPcieReplayCounter(card),
+        "slowed_by": lambda card: slow_downs(_clock_reasons(nvml, card)),
     }
+
+
+def slow_downs(reasons: int) -> tuple[str, ...]:
+    """The reasons among NVML's bits that take speed away; an idle card's low clock and a set one are none.
+
+    >>> slow_downs(0x1 | 0x4 | 0x40)
+    ('power limit', 'heat')
+    """
+    return tuple(dict.fromkeys(word for bit, word in _SLOW_DOWNS.items() if reasons & bit))
+
+
+def _clock_reasons(nvml: ModuleType, card: Any) -> int:
+    """Why the clocks are as they are, as bits."""
+    try:
+        return int(nvml.nvmlDeviceGetCurrentClocksEventReasons(card))
+    except nvml.NVMLError_FunctionNotFound:  # drivers before 535 have it by its older name
+        return int(nvml.nvmlDeviceGetCurrentClocksThrottleReasons(card))

@@ -68,3 +68,11 @@ int nvmlDeviceGetPcieThroughput(card *c, int counter, unsigned *n) {
 #ifndef HIDDEN_CARD
 int nvmlDeviceGetPcieReplayCounter(card *c, unsigned *n) { return put(n, c->index ? 7 : 0); }
 #endif
+#ifdef HIDDEN_CARD /* drivers before 535 have the older name */
+int nvmlDeviceGetCurrentClocksThrottleReasons(card *c, unsigned long long *bits) { (void)c; *bits = 0x1; return SUCCESS; }
+#else
+int nvmlDeviceGetCurrentClocksEventReasons(card *c, unsigned long long *bits) {
+    *bits = c->index ? 0x4 | 0x20 | 0x40 : 0x1;
+    return SUCCESS;
+}
+#endif

@@ -73,11 +73,28 @@ def test_what_may_not_be_read_is_none_with_its_reason_and_the_rest_is_told(two_c
     assert card.pcie_replays == 7
 
 
+def test_what_slows_a_card_down_is_told_and_an_idle_clock_is_none(two_cards: Nvml) -> None:
+    assert [card.slowed_by for card in two_cards.cards] == [(), ("power limit", "heat")]
+
+
+def test_an_old_driver_tells_it_by_its_older_name(library: Build) -> None:
+    assert Nvml.model_validate_json(told_with(library("-DHIDDEN_CARD"))).cards[0].slowed_by == ()
+
+
+def test_only_what_is_asked_for_is_read(library: Build) -> None:
+    code = READ.replace("read_nvml()", "read_nvml(('name', 'power_draw_w'))")
+    cards = Nvml.model_validate_json(told_with(library(), code)).cards
+    assert [card.model_dump(exclude_defaults=True) for card in cards] == [
+        {"index": 0, "name": "NVIDIA GeForce RTX 4090", "power_draw_w": 22.5},  # 22500 mW
+        {"index": 1, "name": "NVIDIA GeForce RTX 3060", "unread": {"power_draw_w": "Insufficient Permissions"}},
+    ]
+
+
 def test_a_card_that_may_not_be_opened_is_listed_without_values(library: Build) -> None:
     found = Nvml.model_validate_json(told_with(library("-DHIDDEN_CARD")))
     assert [card.name for card in found.cards] == ["NVIDIA GeForce RTX 4090", None]
     assert set(found.cards[1].unread.values()) == {"Insufficient Permissions"}
-    assert len(found.cards[1].unread) == 18  # all fields but the index and the reasons themselves
+    assert len(found.cards[1].unread) == 19  # all fields but the index and the reasons themselves
 
 
 def test_a_question_that_the_driver_does_not_know_is_no_error(library: Build) -> None:

@@ -1,0 +1,33 @@
+"""`python -m calibration.probes link|compute JSON`: the process in which the probes use llama.cpp.
+
+It writes one JSON object per line.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from advisor.engine.endpoint import Endpoint
+from advisor.engine.library import require_engine
+from advisor.engine.remote import register
+from calibration.probes.multiplication import Shape, rates_of
+from calibration.probes.transfers import Pace, links_of
+
+
+def main(verb: str, task: Mapping[str, Any]) -> None:
+    """Do a probe's work in this process."""
+    engine = require_engine()
+    if verb == "link":
+        for endpoint in task["rpc"]:
+            register(engine, Endpoint.parse(endpoint))
+        told = links_of(engine, Pace(task["repeats"], task["seconds"]), frozenset(task["skipped"]))
+    else:
+        told = rates_of(engine, Shape(**task))
+    for line in told:
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], json.loads(sys.argv[2]))

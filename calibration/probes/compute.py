@@ -1,0 +1,76 @@
+"""How fast the CPU multiplies with ggml's own kernels, by type of weight and threads, in a process of its own."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from calibration.probes.child import told_by_child
+from calibration.probes.ram import buffer_size
+from calibration.probes.sample import Sample
+from catalog.profiles import ProbeResult
+from catalog.units import GB
+
+TYPES: Final = ("F16", "Q8_0", "Q4_K")
+COLUMNS: Final = (1, 512)
+"""A decoded token, and llama.cpp's default batch of a prompt."""
+FLOP_PER_WEIGHT: Final = 2
+"""One multiplication and one addition for each weight and column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Products of one type of weight with `columns` columns: operations per second, and weight bytes read per second.
+
+    `layout` is "plain" for weights as the file has them, else the name of the buffer type that llama.cpp repacks into.
+    """
+
+    weight_type: str
+    layout: str
+    columns: int
+    threads: int
+    gflop_s: Sample
+    read_gb_s: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class ComputeProbe:
+    """All rates measured."""
+
+    rates: tuple[Rate, ...]
+
+    def results(self) -> Iterator[ProbeResult]:
+        """Rows of a profile: bytes read for one column, operations for many."""
+        for rate in self.rates:
+            place = f"type={rate.weight_type} layout={rate.layout} columns={rate.columns} threads={rate.threads}"
+            if rate.columns == 1:
+                yield rate.read_gb_s.result(f"cpu_product_read_gb_s {place}", "GB/s")
+            else:
+                yield rate.gflop_s.result(f"cpu_product_gflop_s {place}", "GFLOP/s")
+
+
+def probe_compute(
+    threads: Sequence[int],
+    *,
+    types: Sequence[str] = TYPES,
+    columns: Sequence[int] = COLUMNS,
+    weight_bytes: int | None = None,
+    repeats: int = 7,
+    seconds_each: float = 0.25,
+    patience_s: float = 180.0,
+) -> ComputeProbe:
+    """Multiply with each number of threads; `weight_bytes` of matrices for one column, else what the RAM probe reads.
+
+    Raises EngineMissing, ProbeFailed, and InputError when too little memory is free.
+    """
+    task = {
+        "types": list(types), "threads": list(threads), "columns": list(columns), "repeats": repeats,
+        "weight_bytes": weight_bytes or buffer_size()[0], "seconds": seconds_each,
+    }  # fmt: skip
+    return ComputeProbe(tuple(
+        Rate(
+            line["type"], line["layout"], line["columns"], line["threads"],
+            Sample.of(FLOP_PER_WEIGHT * line["weights"] * line["columns"] / s / GB for s in line["seconds"]),
+            Sample.of(line["bytes"] / s / GB for s in line["seconds"]),
+        )
+        for line in told_by_child("compute", task, patience_s)
+    ))  # fmt: skip

@@ -1,0 +1,82 @@
+"""ggml's functions that the probes call beyond those of the engine, reached as the engine reaches its own.
+
+See advisor/engine/library.py: a library opened by its name could be another copy than the one that llama.cpp uses.
+"""
+
+import ctypes
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+from advisor.engine.library import EngineMissing, how_to_install, require_engine
+
+TYPES: Final = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 8, "Q4_K": 12, "Q6_K": 14}
+"""Source: enum ggml_type of ggml/include/ggml.h (read 2026-11-28)."""
+
+
+class Parameters(ctypes.Structure):
+    """Source: struct ggml_init_params of ggml/include/ggml.h (read 2026-11-28)."""
+
+    _fields_ = (("mem_size", ctypes.c_size_t), ("mem_buffer", ctypes.c_void_p), ("no_alloc", ctypes.c_bool))
+
+
+class TensorHead(ctypes.Structure):
+    """What struct ggml_tensor begins with. Source: ggml/include/ggml.h (read 2026-11-28)."""
+
+    _fields_ = (("type", ctypes.c_int), ("buffer", ctypes.c_void_p))
+
+
+_POINTER, _SIZE, _INT, _LONG = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int64
+_PROTOTYPES: Final[dict[str, tuple[Any, list[Any]]]] = {
+    "ggml_init": (_POINTER, [Parameters]),
+    "ggml_free": (None, [_POINTER]),
+    "ggml_tensor_overhead": (_SIZE, []),
+    "ggml_graph_overhead": (_SIZE, []),
+    "ggml_row_size": (_SIZE, [_INT, _LONG]),
+    "ggml_new_tensor_1d": (_POINTER, [_POINTER, _INT, _LONG]),
+    "ggml_new_tensor_2d": (_POINTER, [_POINTER, _INT, _LONG, _LONG]),
+    "ggml_mul_mat": (_POINTER, [_POINTER, _POINTER, _POINTER]),
+    "ggml_new_graph": (_POINTER, [_POINTER]),
+    "ggml_build_forward_expand": (None, [_POINTER, _POINTER]),
+    "ggml_backend_alloc_ctx_tensors_from_buft": (_POINTER, [_POINTER, _POINTER]),
+    "ggml_backend_buft_alloc_buffer": (_POINTER, [_POINTER, _SIZE]),
+    "ggml_backend_buft_is_host": (ctypes.c_bool, [_POINTER]),
+    "ggml_backend_buft_name": (ctypes.c_char_p, [_POINTER]),
+    "ggml_backend_buffer_clear": (None, [_POINTER, ctypes.c_uint8]),
+    "ggml_backend_buffer_free": (None, [_POINTER]),
+    "ggml_backend_buffer_get_base": (_POINTER, [_POINTER]),
+    "ggml_backend_dev_buffer_type": (_POINTER, [_POINTER]),
+    "ggml_backend_dev_host_buffer_type": (_POINTER, [_POINTER]),
+    "ggml_backend_dev_init": (_POINTER, [_POINTER, ctypes.c_char_p]),
+    "ggml_backend_dev_supports_op": (ctypes.c_bool, [_POINTER, _POINTER]),
+    "ggml_backend_free": (None, [_POINTER]),
+    "ggml_backend_graph_compute": (_INT, [_POINTER, _POINTER]),
+    "ggml_backend_tensor_set": (None, [_POINTER, _POINTER, _SIZE, _SIZE]),
+    "ggml_backend_tensor_get": (None, [_POINTER, _POINTER, _SIZE, _SIZE]),
+}
+"""Result and arguments. Source: ggml/include/ggml.h, ggml-alloc.h and ggml-backend.h (read 2026-11-28)."""
+
+
+@cache
+def ggml() -> Any:
+    """The functions as attributes. Raises EngineMissing."""
+    engine = require_engine()
+    names = (Path(engine.llama._lib._name).name, "ggml.dll", "ggml-base.dll")
+    libraries = [ctypes.CDLL(str(path)) for name in names if (path := engine.folder / name).exists()]
+    return SimpleNamespace(**{name: _function(libraries, name) for name in _PROTOTYPES})
+
+
+def _function(libraries: list[ctypes.CDLL], name: str) -> Any:
+    for library in libraries:
+        function = getattr(library, name, None)
+        if function is not None:
+            function.restype, function.argtypes = _PROTOTYPES[name]
+            return function
+    raise EngineMissing(f"this build of llama-cpp-python is too old (it has no {name}); {how_to_install()}")
+
+
+def context(tensors: int, graphs: int = 0) -> int:
+    """A ggml context with room for the descriptions of so many tensors and graphs; their data lies in buffers."""
+    size = tensors * ggml().ggml_tensor_overhead() + graphs * ggml().ggml_graph_overhead()
+    return int(ggml().ggml_init(Parameters(size, None, True)))

@@ -1,0 +1,131 @@
+"""In the probes' own process: how fast ggml multiplies on the CPU, with its own kernels, as llama.cpp calls them.
+
+One column is a decoded token: matrices as large as the RAM probe's buffer, each row read once, so that RAM or the
+kernel is what limits. Many columns are a batch of a prompt: arithmetic limits.
+"""
+
+import ctypes
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from advisor.engine.library import Engine
+from calibration.probes.functions import TYPES, TensorHead, context, ggml
+
+WIDTH: Final = 4096
+"""Rows and columns of a matrix: the width of a layer of a model of some 8 billion weights."""
+FILL: Final = 0x11
+"""Byte that all weights are made of: finite, normal numbers in each type, its scales too."""
+PLAIN: Final = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What to multiply: types by name, threads, columns of a batch, bytes of all matrices, how often at most."""
+
+    types: tuple[str, ...]
+    threads: tuple[int, ...]
+    columns: tuple[int, ...]
+    weight_bytes: int
+    repeats: int
+    seconds: float
+
+
+def rates_of(engine: Engine, shape: Shape) -> Iterator[dict[str, Any]]:
+    """Seconds of each repeat for each type, layout, number of columns and of threads, with the weights multiplied.
+
+    The layout is "plain", as in a file that is mapped, or the name of the buffer type that llama.cpp repacks into.
+    """
+    device = engine.device("CPU")
+    backend = ggml().ggml_backend_dev_init(device, None)
+    registry = engine.ggml.ggml_backend_dev_backend_reg(device)
+    found = engine.ggml.ggml_backend_reg_get_proc_address(registry, b"ggml_backend_set_n_threads")
+    set_threads = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int)(found)
+    for name in shape.types:
+        for layout, kind in _layouts(engine, device, TYPES[name]):
+            for columns in shape.columns:
+                with Multiplication(engine, TYPES[name], kind, columns, shape.weight_bytes) as work:
+                    for threads in shape.threads:
+                        set_threads(backend, threads)
+                        taken = _repeated(backend, work.graph, shape)
+                        yield {"type": name, "layout": layout, "columns": columns, "threads": threads,
+                               "weights": work.weights, "bytes": work.weight_bytes, "seconds": taken}  # fmt: skip
+    ggml().ggml_backend_free(backend)
+
+
+class Multiplication:
+    """A graph of products of matrices of one type with the same columns; leaving its context frees all."""
+
+    def __init__(self, engine: Engine, kind: int, buffer_kind: int, columns: int, size: int) -> None:
+        matrix = ggml().ggml_row_size(kind, WIDTH) * WIDTH
+        count = max(1, round(size / matrix)) if columns == 1 else 1
+        self._matrices, self._others = context(count), context(count + 1, graphs=1)
+        matrices = [ggml().ggml_new_tensor_2d(self._matrices, kind, WIDTH, WIDTH) for _ in range(count)]
+        batch = ggml().ggml_new_tensor_2d(self._others, TYPES["F32"], WIDTH, columns)
+        self.graph = ggml().ggml_new_graph(self._others)
+        for matrix_ in matrices:
+            ggml().ggml_build_forward_expand(self.graph, ggml().ggml_mul_mat(self._others, matrix_, batch))
+        plain = engine.ggml.ggml_backend_cpu_buffer_type()
+        self._buffers = [_filled(self._matrices, buffer_kind), _filled(self._others, plain)]
+        self.weights, self.weight_bytes = count * WIDTH * WIDTH, count * matrix
+
+    def __enter__(self) -> "Multiplication":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for buffer in self._buffers:
+            ggml().ggml_backend_buffer_free(buffer)
+        for tensors in (self._matrices, self._others):
+            ggml().ggml_free(tensors)
+
+
+def _filled(tensors: int, kind: int) -> int:
+    buffer = ggml().ggml_backend_alloc_ctx_tensors_from_buft(tensors, kind)
+    if not buffer:
+        raise MemoryError("ggml cannot allocate the buffers of the compute probe")
+    ggml().ggml_backend_buffer_clear(buffer, FILL)  # unwritten pages would all be the same one
+    return int(buffer)
+
+
+def _layouts(engine: Engine, device: int, kind: int) -> Iterator[tuple[str, int]]:
+    """The plain buffer type, and the extra one that llama.cpp puts such weights into by default, if any."""
+    yield PLAIN, engine.ggml.ggml_backend_cpu_buffer_type()
+    registry = engine.ggml.ggml_backend_dev_backend_reg(device)
+    found = engine.ggml.ggml_backend_reg_get_proc_address(registry, b"ggml_backend_dev_get_extra_bufts")
+    if not found:
+        return
+    extras = ctypes.CFUNCTYPE(ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p)(found)(device)
+    index = 0
+    while extras and extras[index]:
+        if _supported(device, kind, extras[index]):
+            yield (ggml().ggml_backend_buft_name(extras[index]) or b"").decode(), extras[index]
+            return
+        index += 1
+
+
+def _supported(device: int, kind: int, buffer_kind: int) -> bool:
+    """Whether the device multiplies a matrix that lies in such a buffer; asked as llama.cpp asks when it loads.
+
+    Source: weight_buft_supported of llama.cpp (read 2026-11-28): an empty buffer stands for the one to come.
+    """
+    tensors = context(3)
+    matrix = ggml().ggml_new_tensor_2d(tensors, kind, WIDTH, WIDTH)
+    product = ggml().ggml_mul_mat(tensors, matrix, ggml().ggml_new_tensor_2d(tensors, TYPES["F32"], WIDTH, 512))
+    empty = ggml().ggml_backend_buft_alloc_buffer(buffer_kind, 0)
+    TensorHead.from_address(matrix).buffer = empty
+    found = bool(ggml().ggml_backend_dev_supports_op(device, product))
+    ggml().ggml_backend_buffer_free(empty)
+    ggml().ggml_free(tensors)
+    return found
+
+
+def _repeated(backend: int, graph: int, shape: Shape) -> list[float]:
+    taken: list[float] = []
+    end = time.perf_counter() + shape.seconds
+    while len(taken) < 4 or (len(taken) <= shape.repeats and time.perf_counter() < end):
+        start = time.perf_counter()
+        if ggml().ggml_backend_graph_compute(backend, graph) != 0:
+            raise RuntimeError("ggml failed to compute the product")
+        taken.append(time.perf_counter() - start)
+    return taken[1:]  # the first one starts threads and touches the results

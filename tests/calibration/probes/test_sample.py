@@ -1,0 +1,23 @@
+"""Median and spread of repeats."""
+
+import pytest
+
+from calibration.probes.sample import Sample
+
+
+def test_the_spread_is_the_deviation_over_the_median() -> None:
+    # Mean 10, deviations -2, 0, 0, 2: the variance is 8/3, its root 1.63299.
+    assert Sample.of([8.0, 10.0, 10.0, 12.0]).spread == pytest.approx(0.163299, rel=1e-5)
+    assert Sample.of([4.0]) == Sample(4.0, 0.0, 1)
+
+
+@pytest.mark.parametrize("values", [[], [0.0], [1.0, -1.0], [float("nan")], [float("inf")]])
+def test_what_is_no_measurement_is_refused(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="positive numbers"):
+        Sample.of(values)
+
+
+def test_a_sample_is_a_row_of_a_profile() -> None:
+    row = Sample(12.5, 0.02, 7).result("ram_read_gb_s threads=2", "GB/s")
+    assert (row.name, row.unit) == ("ram_read_gb_s threads=2", "GB/s")
+    assert (row.value, row.spread, row.repeats) == (12.5, 0.02, 7)
