@@ -1,15 +1,14 @@
 """What this computer is, as the hardware of a scenario. What the system does not tell stays None, never guessed."""
 
-import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.detection import apple, graphics, memory, processor, windows
-from advisor.detection.commands import text_of
 from advisor.detection.graphics import Card
 from advisor.detection.memory import Module
+from advisor.detection.storage import disk_name
 from advisor.scenario import GpuRequest, Hardware, RamRequest, StorageRequest
 from catalog.names.gpus import resolve_gpu
 from catalog.names.machines import resolve_machine
@@ -24,27 +23,29 @@ RUNNABLE = ("nvidia", "geforce", "rtx", "gtx", "tesla", "quadro", "amd", "radeon
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """This computer: its parts, the physical cores that may be used, and what is worth knowing about the finding."""
+    """This computer: its parts, the physical cores that may be used, remarks on the finding, and all its cards."""
 
     hardware: Hardware
     cores: int | None
     notes: tuple[str, ...]
+    cards: tuple[Card, ...] = ()
 
 
-def detect() -> Detected:
-    """Look at this computer."""
+def detect(others: Sequence[Card] = ()) -> Detected:
+    """Look at this computer; `others` are cards that something else told of, taken where the system lists none."""
     system = platform.system()
     if system == "Darwin":
         return Detected(apple.hardware(), apple.cores(), ())
     if system == "Windows":
         found = windows.described()
         name, gib, modules = windows.cpu_name(found), windows.memory_gib(found), windows.modules(found)
-        return assembled(name, gib, modules, graphics.cards() or windows.cards(found), windows.cores(found), None)
+        cards = graphics.cards() or tuple(others) or windows.cards(found)
+        return assembled(name, gib, modules, cards, windows.cores(found), None)
     return assembled(
         processor.cpu_name(),
         memory.memory_gib(),
         memory.modules(),
-        graphics.cards(),
+        graphics.cards() or tuple(others),
         processor.usable_cores(),
         disk_name(Path.home()),
     )
@@ -62,10 +63,10 @@ def assembled(
     storage = StorageRequest(name=disk)
     machine = _unified(cpu, cards)
     if machine:
-        return Detected(Hardware(machine=machine, ram=RamRequest(gb=gib), storage=storage), cores, ())
+        return Detected(Hardware(machine=machine, ram=RamRequest(gb=gib), storage=storage), cores, (), tuple(cards))
     gpus, notes = _known(cards)
     ram = RamRequest.model_validate({**memory.described(modules), "gb": gib})
-    return Detected(Hardware(gpus=gpus, cpu=cpu, ram=ram, storage=storage), cores, notes)
+    return Detected(Hardware(gpus=gpus, cpu=cpu, ram=ram, storage=storage), cores, notes, tuple(cards))
 
 
 def _unified(cpu: str | None, cards: Sequence[Card]) -> str | None:
@@ -109,11 +110,3 @@ def _request(card: Card, count: int) -> GpuRequest:
         pcie_gen=card.pcie_gen,
         pcie_lanes=card.pcie_lanes,
     )
-
-
-def disk_name(path: Path, block_devices: Path = Path("/sys/dev/block")) -> str | None:
-    """Name of the disk that a path lies on; None where the file system is not on one disk."""
-    number = path.stat().st_dev
-    device = (block_devices / f"{os.major(number)}:{os.minor(number)}").resolve()
-    models = (text_of(folder / "device" / "model").strip() for folder in (device, device.parent))
-    return next(filter(None, models), None)

@@ -1,17 +1,19 @@
 """The graphics cards of a computer, from NVIDIA's library or tool, else from the kernel's list and lspci."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 from advisor.detection.commands import output_of, text_of
+from advisor.engine.nvml import NvidiaCard, read_nvml
 from catalog.units import GIB, MIB
 
 DRM = Path("/sys/class/drm")
 VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
 GENERATION_OF_GT_S = {"2.5": 1, "5.0": 2, "8.0": 3, "16.0": 4, "32.0": 5, "64.0": 6}
 """PCIe generation by transfer rate, as the kernel writes it in max_link_speed."""
+NVML_FIELDS = ("name", "total_bytes", "pcie_gen", "pcie_gen_max", "pcie_lanes", "pcie_lanes_max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,10 @@ class Card:
     name: str
     vram_gib: float | None = None
     pcie_gen: int | None = None
+    """The generation that it reaches under load here: idle cards run their link at a lower one, `pcie_gen_now`."""
     pcie_lanes: int | None = None
+    pcie_gen_now: int | None = field(default=None, compare=False)
+    pcie_lanes_max: int | None = field(default=None, compare=False)
 
 
 def cards() -> tuple[Card, ...]:
@@ -38,38 +43,17 @@ def cards() -> tuple[Card, ...]:
 
 
 def _by_nvml() -> tuple[Card, ...]:
-    try:
-        import pynvml
-    except ImportError:
-        return ()
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return ()
-    try:
-        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        return tuple(_nvml_card(pynvml, handle) for handle in handles)
-    except pynvml.NVMLError:
-        return ()
-    finally:
-        pynvml.nvmlShutdown()
+    return tuple(_nvml_card(card) for card in read_nvml(NVML_FIELDS).cards if card.name)
 
 
-def _nvml_card(pynvml: ModuleType, handle: object) -> Card:
-    def asked(name: str) -> object:
-        try:
-            return getattr(pynvml, name)(handle)
-        except pynvml.NVMLError:
-            return None
-
-    name, memory = asked("nvmlDeviceGetName"), asked("nvmlDeviceGetMemoryInfo")
-    generation, lanes = asked("nvmlDeviceGetMaxPcieLinkGeneration"), asked("nvmlDeviceGetCurrPcieLinkWidth")
-    total = getattr(memory, "total", None)
+def _nvml_card(card: NvidiaCard) -> Card:
     return Card(
-        name=name.decode() if isinstance(name, bytes) else str(name),
-        vram_gib=_whole_gib(total) if total else None,
-        pcie_gen=generation if isinstance(generation, int) else None,
-        pcie_lanes=lanes if isinstance(lanes, int) else None,
+        name=card.name or "",
+        vram_gib=_whole_gib(card.total_bytes) if card.total_bytes else None,
+        pcie_gen=card.pcie_gen_max,
+        pcie_lanes=card.pcie_lanes,
+        pcie_gen_now=card.pcie_gen,
+        pcie_lanes_max=card.pcie_lanes_max,
     )
 
 
@@ -94,11 +78,14 @@ def cards_in_sysfs(drm: Path, lspci: str) -> tuple[Card, ...]:
         if maker is None or "-" in entry.name:
             continue
         size = text_of(device / "mem_info_vram_total").strip()
+        path = [folder for folder in (device, *device.parents) if (folder / "max_link_speed").exists()]
         found[device.name] = Card(
             name=f"{maker} {names.get(device.name, '')}".strip(),
             vram_gib=_whole_gib(int(size)) if size.isdigit() else None,
-            pcie_gen=_generation(text_of(device / "max_link_speed")),
-            pcie_lanes=_lanes(text_of(device / "current_link_width")),
+            pcie_gen=_narrowest(_generation(text_of(folder / "max_link_speed")) for folder in path),
+            pcie_lanes=_narrowest(_lanes(text_of(folder / "current_link_width")) for folder in path),
+            pcie_gen_now=_narrowest(_generation(text_of(folder / "current_link_speed")) for folder in path),
+            pcie_lanes_max=_narrowest(_lanes(text_of(folder / "max_link_width")) for folder in path),
         )
     return tuple(found.values()) or tuple(map(Card, names.values()))
 
@@ -117,6 +104,11 @@ def names_in_lspci(text: str) -> dict[str, str]:
         bracketed = re.findall(r"\[([^\]]+)\]", cells[2])
         found[line.split(" ", 1)[0]] = bracketed[-1] if bracketed else cells[2]
     return found
+
+
+def _narrowest(links: Iterable[int | None]) -> int | None:
+    """The least along the way to the processor: a card's own bridge may be faster than the slot."""
+    return min((link for link in links if link), default=None)
 
 
 def _generation(speed: str) -> int | None:

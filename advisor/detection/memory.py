@@ -41,7 +41,8 @@ def total_bytes(meminfo: str) -> int | None:
 
 def limit_bytes(folders: Iterable[Path], v1_limit: Path = CGROUP_V1_LIMIT) -> int | None:
     """The tightest memory limit of the control groups; None without one (v1 writes nearly 2^63 then)."""
-    texts = [text_of(folder / "memory.max").strip() for folder in folders] + [text_of(v1_limit).strip()]
+    files = [folder / name for folder in folders for name in ("memory.max", "memory.limit_in_bytes")]
+    texts = [text_of(file).strip() for file in (*files, v1_limit)]
     limits = [int(text) for text in texts if text.isdigit() and int(text) < 2**60]
     return min(limits, default=None)
 

@@ -3,6 +3,7 @@
 import math
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from advisor.detection.commands import output_of, text_of
@@ -52,14 +53,32 @@ def cores_in_cpuinfo(text: str, allowed: set[int] | None) -> int | None:
 
 
 def cgroup_folders(own: str, root: Path = CGROUPS) -> tuple[Path, ...]:
-    """The folders of this process's control group and of those above it (cgroup v2), innermost first."""
+    """The folders of this process's control groups and of those above them, innermost first.
+
+    Those of cgroup v2, then those of v1's controllers of memory and processors where they are mounted.
+    """
     found = re.search(r"^0::(/\S*)", own, re.MULTILINE)
-    inner = root / found[1].strip("/") if found else root
-    return tuple(path for path in (inner, *inner.parents) if path == root or root in path.parents)
+    folders = _with_parents(root / found[1].strip("/") if found else root, root)
+    for names, inner in re.findall(r"^[1-9]\d*:([\w,=-]+):(/\S*)", own, re.MULTILINE):
+        mounted = root / names
+        if {"memory", "cpu"} & set(names.split(",")) and mounted.is_dir():
+            folders += _with_parents(mounted / inner.strip("/"), mounted)
+    return folders
+
+
+def _with_parents(inner: Path, top: Path) -> tuple[Path, ...]:
+    return tuple(path for path in (inner, *inner.parents) if path == top or top in path.parents)
 
 
 def cpu_quota(folders: tuple[Path, ...]) -> int | None:
     """Whole processors that the tightest quota allows."""
-    shares = [text_of(folder / "cpu.max").split() for folder in folders]
-    quotas = [int(share[0]) / int(share[1]) for share in shares if len(share) == 2 and share[0].isdigit()]
-    return max(1, math.ceil(min(quotas))) if quotas else None
+    share = processor_share(folders)
+    return max(1, math.ceil(share)) if share else None
+
+
+def processor_share(folders: Sequence[Path]) -> float | None:
+    """Processors' worth of time that the tightest quota allows; None without one (v1 writes -1 then)."""
+    v2 = (text_of(folder / "cpu.max").split() for folder in folders)
+    v1 = ([text_of(folder / f"cpu.cfs_{key}_us").strip() for key in ("quota", "period")] for folder in folders)
+    shares = [pair for pair in (*v2, *v1) if len(pair) == 2 and pair[0].isdigit() and pair[1].isdigit()]
+    return min((int(quota) / int(period) for quota, period in shares), default=None)

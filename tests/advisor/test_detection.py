@@ -12,6 +12,7 @@ from advisor.detection import Detected, apple, assembled, detect, graphics, memo
 from advisor.detection.graphics import Card
 from advisor.detection.memory import Module
 from advisor.detection.wording import described
+from advisor.engine.nvml import NvidiaCard, Nvml
 from advisor.hardware import machine_of
 from catalog.units import GIB, MIB
 
@@ -174,6 +175,44 @@ def test_cards_of_the_kernel(tmp_path: Path) -> None:
     assert graphics.cards_in_sysfs(tmp_path / "none", LSPCI) == (Card("Radeon RX 7900 XTX"),)
 
 
+def test_the_slowest_link_on_the_way_to_a_card_counts(tmp_path: Path) -> None:
+    # A card's own switch runs at 5.0 x16 behind a slot of 4.0 x8 that is now at 1.0.
+    slot = tmp_path / "devices" / "0000:00:01.0"
+    device = slot / "0000:01:00.0" / "0000:02:00.0" / "0000:03:00.0"
+    device.mkdir(parents=True)
+    for folder, speed, now, width, lanes in (
+        (slot, "16.0 GT/s PCIe", "2.5 GT/s PCIe", "16", "8"),
+        (device, "32.0 GT/s PCIe", "32.0 GT/s PCIe", "16", "16"),
+    ):
+        for name, text in (
+            ("max_link_speed", speed), ("current_link_speed", now),
+            ("max_link_width", width), ("current_link_width", lanes),
+        ):  # fmt: skip
+            (folder / name).write_text(f"{text}\n")
+    (device / "vendor").write_text("0x1002\n")
+    (tmp_path / "drm" / "card0").mkdir(parents=True)
+    (tmp_path / "drm" / "card0" / "device").symlink_to(device)
+    (card,) = graphics.cards_in_sysfs(tmp_path / "drm", LSPCI)
+    assert (card.pcie_gen, card.pcie_lanes, card.pcie_gen_now, card.pcie_lanes_max) == (4, 8, 1, 16)
+
+
+def test_cards_that_nvml_hides_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = NvidiaCard(
+        index=0, name="NVIDIA GeForce RTX 3090", total_bytes=24 * GIB, pcie_gen=1, pcie_gen_max=4, pcie_lanes=8,
+        pcie_lanes_max=16,
+    )  # fmt: skip
+    hidden = NvidiaCard(index=1, unread={"name": "Insufficient Permissions"})
+    monkeypatch.setattr(graphics, "read_nvml", lambda only: Nvml(cards=(shown, hidden)))
+    (card,) = (card for card in graphics.cards() if card.name.startswith("NVIDIA"))
+    assert card == Card("NVIDIA GeForce RTX 3090", 24.0, 4, 8)
+    assert (card.pcie_gen_now, card.pcie_lanes_max) == (1, 16)
+
+
+def test_cards_that_something_else_told_of_count_where_the_system_lists_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graphics, "cards", lambda: ())
+    assert [gpu.name for gpu in detect((Card("NVIDIA GeForce RTX 3090", 24.0),)).hardware.gpus] == ["RTX 3090"]
+
+
 def test_parts_become_the_hardware_of_a_scenario() -> None:
     cards = (Card("NVIDIA GeForce RTX 3090", 24.0, 4, 8),) * 2 + (
         Card("AMD Radeon RX 9999 XT", 24.0),
@@ -238,11 +277,11 @@ def test_windows() -> None:
 def test_the_words_say_what_is_missing() -> None:
     bare = Detected(assembled(NAME, 16.0, (), (), 8, None).hardware, 8, ())
     lines = list(described(bare))
-    assert lines[0] == "gpu      none found that runs models"
-    assert lines[-1].startswith("note: the system does not tell RAM type and speed")
+    assert lines[0] == "gpu           none found that runs models"
+    assert lines[-2].startswith("note: the system does not tell RAM type and speed")
     full = assembled(NAME, 31.3, memory.modules_in_udev(UDEV), (Card("NVIDIA GeForce RTX 3060", 12.0, 4, 16),), 8, None)
-    assert next(described(full)) == "gpu      RTX 3060 12GB, 12 GiB, PCIe 4.0 x16"
-    assert "ram      31.3 GiB, DDR5-5600, 2 channels" in list(described(full))
+    assert next(described(full)) == "gpu           RTX 3060 12GB, 12 GiB, PCIe 4.0 x16"
+    assert "ram           31.3 GiB, DDR5-5600, 2 channels" in list(described(full))
 
 
 def test_this_computer_can_be_asked() -> None:

@@ -1,0 +1,99 @@
+"""The disk that a path lies on, through partitions, encryption and volume groups."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from advisor.detection.commands import text_of
+from catalog.units import GIB
+
+BLOCK_DEVICES: Final = Path("/sys/dev/block")
+MOUNTS: Final = Path("/proc/self/mountinfo")
+SECTOR_BYTES: Final = 512
+"""Unit of a block device's "size", whatever its sectors are. Source: Linux, Documentation/ABI/stable/sysfs-block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A disk as the kernel describes it; `kind` is "NVMe SSD", "SSD", "hard disk" or "virtual disk"."""
+
+    device: str
+    model: str | None
+    size_gib: float | None
+    kind: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lodging:
+    """What a path lies on: the file system and its disks, several in an array, none of a network or in memory."""
+
+    path: Path
+    file_system: str | None
+    disks: tuple[Disk, ...]
+
+    @property
+    def name(self) -> str | None:
+        """The model of its only disk."""
+        return self.disks[0].model if len(self.disks) == 1 else None
+
+
+def lodging_of(path: Path, block_devices: Path = BLOCK_DEVICES, mounts: Path = MOUNTS) -> Lodging:
+    """What a file or folder lies on, or would if it were there."""
+    if not hasattr(os, "major"):  # Windows numbers its disks otherwise
+        return Lodging(path, None, ())
+    there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    number = there.stat().st_dev
+    device = f"{os.major(number)}:{os.minor(number)}"
+    kind, source = _mounted(there.resolve(), text_of(mounts))
+    if not (block_devices / device).exists() and source and source.startswith("/dev/") and Path(source).exists():
+        number = Path(source).stat().st_rdev  # btrfs and its like have numbers of their own
+        device = f"{os.major(number)}:{os.minor(number)}"
+    found = _physical((block_devices / device).resolve()) if (block_devices / device).exists() else ()
+    return Lodging(path, kind, tuple(dict.fromkeys(map(_disk, found))))
+
+
+def disk_name(path: Path, block_devices: Path = BLOCK_DEVICES) -> str | None:
+    """Name of the disk that a path lies on; None where it is not on one disk that tells it."""
+    return lodging_of(path, block_devices).name
+
+
+def _mounted(path: Path, mountinfo: str) -> tuple[str | None, str | None]:
+    """Type and source of the file system that a path is in, from the lines of /proc/self/mountinfo."""
+    best: tuple[int, str | None, str | None] = (-1, None, None)
+    for line in mountinfo.splitlines():
+        fields, _, rest = line.partition(" - ")
+        if len(fields.split()) < 5 or len(rest.split()) < 2:
+            continue
+        point = Path(re.sub(r"\\040", " ", fields.split()[4]))
+        depth = len(point.parts)
+        if (path == point or point in path.parents) and depth >= best[0]:  # a later mount hides an earlier one
+            best = depth, *rest.split()[:2]
+    return best[1], best[2]
+
+
+def _physical(folder: Path) -> tuple[Path, ...]:
+    """Folders of the disks under a block device."""
+    if (folder / "partition").exists():
+        return _physical(folder.parent)
+    below = sorted((folder / "slaves").glob("*"))
+    return tuple(disk for entry in below for disk in _physical(entry.resolve())) if below else (folder,)
+
+
+def _disk(folder: Path) -> Disk:
+    size = text_of(folder / "size").strip()
+    return Disk(
+        device=folder.name,
+        model=text_of(folder / "device" / "model").strip() or None,
+        size_gib=int(size) * SECTOR_BYTES / GIB if size.isdigit() else None,
+        kind=_kind(folder),
+    )
+
+
+def _kind(folder: Path) -> str | None:
+    if re.match(r"vd[a-z]|xvd[a-z]", folder.name):
+        return "virtual disk"  # what it says of its platters is the hypervisor's guess
+    if folder.name.startswith("nvme"):
+        return "NVMe SSD"
+    return {"0": "SSD", "1": "hard disk"}.get(text_of(folder / "queue" / "rotational").strip())

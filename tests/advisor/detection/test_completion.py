@@ -1,0 +1,103 @@
+"""What the user tells put over what the system told, and how it is said."""
+
+from pathlib import Path
+
+from advisor.detection import Detected, assembled
+from advisor.detection.caches import Caches
+from advisor.detection.completion import completed, excess
+from advisor.detection.confinement import Confinement
+from advisor.detection.design import Design
+from advisor.detection.facts import Facts
+from advisor.detection.ggml import Ggml, GgmlDevice
+from advisor.detection.graphics import Card
+from advisor.detection.storage import Disk, Lodging
+from advisor.detection.topology import Topology
+from advisor.detection.wording import described
+from advisor.scenario import GpuRequest, Hardware, RamRequest, StorageRequest
+from catalog.units import GIB, MIB
+
+FOUND = Hardware(cpu="Some CPU", ram=RamRequest(gb=31.3), storage=StorageRequest(name="CT1000MX500"))
+
+
+def test_nothing_given_changes_nothing() -> None:
+    assert completed(FOUND, Hardware()) == FOUND
+
+
+def test_memory_is_completed_property_by_property() -> None:
+    ram = completed(FOUND, Hardware(ram=RamRequest(type="DDR5", mt_s=4800))).ram
+    assert ram == RamRequest(type="DDR5", mt_s=4800, gb=31.3)
+    whole = RamRequest(type="DDR5", mt_s=4800, channels=12, gb=384)
+    assert completed(FOUND, Hardware(ram=whole)).ram == whole
+
+
+def test_a_part_that_is_given_stands_for_the_one_found() -> None:
+    card = GpuRequest(name="RTX 3090", count=2)
+    found = completed(FOUND, Hardware(gpus=(card,), storage=StorageRequest(read_gb_s=3.5)))
+    assert (found.gpus, found.cpu, found.storage) == ((card,), "Some CPU", StorageRequest(read_gb_s=3.5))
+
+
+def test_a_machine_stands_for_all_parts_and_parts_for_the_machine() -> None:
+    machine = completed(FOUND, Hardware(machine="DGX Spark"))
+    assert (machine.machine, machine.cpu, machine.ram.gb) == ("DGX Spark", None, 31.3)
+    assert completed(machine, Hardware(cpu="EPYC 9354")).machine is None
+
+
+def test_more_memory_than_may_be_used_is_remarked() -> None:
+    remark = excess(FOUND, Hardware(ram=RamRequest(gb=384)))
+    assert remark is not None
+    assert remark.startswith("--ram names 384 GiB, of which this system may use 31.3 GiB")
+    assert excess(FOUND, Hardware(ram=RamRequest(gb=32))) is None  # what the firmware keeps is no limit
+    assert excess(FOUND, Hardware()) is None
+
+
+FACTS = Facts(
+    ggml=Ggml(
+        devices=(GgmlDevice(name="CUDA0", description="RTX 3060", kind="gpu", backend="CUDA", total_bytes=12 * GIB),)
+    ),
+    design=Design("Zen 3"),
+    topology=Topology(1, 8, 16, 1),
+    caches=Caches(256 * 1024, 4 * MIB, 32 * MIB, 1),
+    instructions=("AVX2", "FMA"),
+    storage=Lodging(Path("/models"), "ext4", (Disk("nvme0n1", "Samsung SSD 980 1TB", 931.5, "NVMe SSD"),)),
+    confinement=Confinement("KVM", "Docker", 8 * GIB, 1.5),
+)
+
+
+def test_each_fact_is_one_aligned_line() -> None:
+    card = Card("NVIDIA GeForce RTX 3060", 12.0, 4, 8, pcie_gen_now=1, pcie_lanes_max=16)
+    found = assembled("AMD Ryzen 7 5800X", 31.3, (), (card,), 8, None)
+    lines = list(described(found, FACTS))
+    assert lines[:12] == [
+        "gpu           RTX 3060 12GB, 12 GiB, PCIe 4.0 x8",
+        "PCIe          NVIDIA GeForce RTX 3060: now 1.0 x8, at most 4.0 x16",
+        "cpu           AMD Ryzen 7 5800X",
+        "core design   Zen 3",
+        "caches        L1 256 KiB, L2 4 MiB, L3 32 MiB",
+        "instructions  AVX2, FMA",
+        "cores         8 usable of 8 cores, 16 threads, 1 socket, 1 NUMA node",
+        "ram           31.3 GiB",
+        "storage       /models is on Samsung SSD 980 1TB, 932 GiB NVMe SSD (ext4)",
+        "llama.cpp     CUDA0: RTX 3060 (CUDA), 12.0 GiB",
+        "runs in       a virtual machine (KVM), a container (Docker)",
+        "limits        8.0 GiB of memory, 1.5 processors' time",
+    ]
+
+
+def test_the_gaps_are_named_with_the_option_that_fills_them() -> None:
+    def notes(ram: RamRequest, storage: StorageRequest) -> list[str]:
+        found = Detected(Hardware(cpu="Some CPU", ram=ram, storage=storage), 8, ())
+        return [line for line in described(found) if line.startswith("note: ")]
+
+    whole = RamRequest(type="DDR5", mt_s=4800, channels=2, gb=32)
+    assert notes(whole, FOUND.storage) == []
+    speed, disk = notes(RamRequest(gb=32), StorageRequest())
+    assert ("--ram" in speed, "--storage" in disk) == (True, True)
+    (channels,) = notes(whole.model_copy(update={"channels": None}), FOUND.storage)
+    assert "RAM channels" in channels
+
+
+def test_cards_alike_but_for_what_they_do_now_are_one_kind() -> None:
+    busy = Card("NVIDIA GeForce RTX 3090", 24.0, 4, 16, pcie_gen_now=4, pcie_lanes_max=16)
+    idle = Card("NVIDIA GeForce RTX 3090", 24.0, 4, 16, pcie_gen_now=1, pcie_lanes_max=16)
+    (gpu,) = assembled(None, 32, (), (busy, idle), 8, None).hardware.gpus
+    assert gpu.count == 2
