@@ -50,16 +50,19 @@ def answers(cases: Sequence[Case], knowledge: Knowledge) -> list[Prediction]:
     """Predictions of cases already worked out."""
     if not cases:
         return []
-    work, table = stack([case.work for case in cases]), knowledge.efficiencies
-    values, unsaid = (np.array([of(case.setting) for case in cases]) for of in (table.row, table.deviations))
+    work, known = stack([case.work for case in cases]), [knowledge.about(case.scenario) for case in cases]
+    values = np.array([own.efficiencies.row(case.setting) for case, own in zip(cases, known, strict=True)])
+    unsaid = np.array([own.efficiencies.deviations(case.setting) for case, own in zip(cases, known, strict=True)])
     decode, prefill = evaluated((decode_stages, prefill_stages), work, values, unsaid)
     reading, unpacking = cpu_limits(work, by_name(values))
     rows = zip(*(seconds.tolist() for seconds in decode.stages.values()), strict=True)
     novelties = zip(decode.novelty.tolist(), prefill.novelty.tolist(), strict=True)
     prompts, computing = np.asarray(total_s(prefill.stages)).tolist(), (unpacking > reading).tolist()
     return [
-        _answer(case, dict(zip(decode.stages, row, strict=True)), prompt_s, computes, novel, knowledge)
-        for case, row, prompt_s, computes, novel in zip(cases, rows, prompts, computing, novelties, strict=True)
+        _answer(case, dict(zip(decode.stages, row, strict=True)), prompt_s, computes, novel, own)
+        for case, row, prompt_s, computes, novel, own in zip(
+            cases, rows, prompts, computing, novelties, known, strict=True
+        )
     ]
 
 

@@ -113,7 +113,13 @@ def _speeds(prediction: Prediction, whole_context_s: float | None) -> Iterator[s
     if prediction.load_time_s is not None:
         yield from _row("Start", f"{seconds(prediction.load_time_s)} to read the model from a cold disk")
     yield from _row("Limited by", LIMITS[prediction.bottleneck or "vram_bandwidth"])
-    yield from _row("", "In brackets: where 9 of 10 real runs should fall.")
+    yield from _row("", f"In brackets: where 9 of 10 real runs should fall{own_profile(prediction)}.")
+
+
+def own_profile(prediction: Prediction) -> str:
+    """Whose numbers these are, where the machine was calibrated."""
+    kind, colon, name = prediction.calibration.partition(":")
+    return f", by this machine's own calibration {name!r}" if colon and kind == "profile" else ""
 
 
 def _range(speed: Range) -> str:

@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pydantic import BaseModel, ConfigDict
 
 from advisor.builds import Build
+from advisor.prediction import predict_many
 from advisor.search import Offer, Search
 
 LEAST_GAIN = 0.10
@@ -32,13 +34,27 @@ class Upgrade(BaseModel):
 
 
 def next_dollars(offers: Sequence[Offer], search: Search) -> list[Upgrade | None]:
-    """The best swap of each offer, None where no swap gains enough."""
+    """The best swap of each offer, None where no swap gains enough.
+
+    An offer that is a machine with numbers of its own is compared as all others are: its swaps have none.
+    """
+    offers = _plainly(offers, search)
     swaps = [list(_swaps(offer.build, search)) for offer in offers]
-    tried = {id(offer.build): offer for offer in search.predicted([build for group in swaps for build in group])}
+    every = search.predicted([build for group in swaps for build in group])
+    tried = {id(offer.build): offer for offer in _plainly(every, search)}
     return [
         _best(offer, [tried[id(build)] for build in group if id(build) in tried])
         for offer, group in zip(offers, swaps, strict=True)
     ]
+
+
+def _plainly(offers: Sequence[Offer], search: Search) -> list[Offer]:
+    """The offers predicted with what all machines tell."""
+    usual = search.knowledge.calibration
+    own = [offer for offer in offers if offer.prediction.calibration != usual]
+    asked = [search.scenario(offer.build.hardware) for offer in own]
+    plain = iter(predict_many(asked, replace(search.knowledge, own=())) if own else ())
+    return [Offer(offer.build, next(plain)) if offer in own else offer for offer in offers]
 
 
 def _swaps(build: Build, search: Search) -> Iterable[Build]:

@@ -78,11 +78,18 @@ class MeasuredSpeed(_Part):
 
 
 class EngineRun(_Part):
-    """One run of the engine: the scenario asked and what it reached."""
+    """One run of the engine: the scenario asked, what it reached, and what the fit says of it without having seen it.
+
+    The scenario's `model` is a name of the catalog, or such a name "cut to" layers, experts or tokens.
+    """
 
     scenario: dict[str, Any]
+    file_bytes: Annotated[int, Field(gt=0, le=10**15)] | None = None
     decode: MeasuredSpeed | None = None
     prefill: MeasuredSpeed | None = None
+    decode_left_out_tok_s: Rate | None = None
+    prefill_left_out_tok_s: Rate | None = None
+    """Predicted by a fit of all runs but those of this configuration."""
     held_out: bool = False
     """Not fitted, kept to check the fit with."""
 
@@ -98,6 +105,23 @@ class EngineRun(_Part):
         return self
 
 
+class Correlation(_Part):
+    """Two shifts that the runs told apart badly, as "coefficient" or "coefficient/label"."""
+
+    first: Text
+    second: Text
+    value: Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
+
+
+class DeviceFacts(_Part):
+    """A device that the catalog has no row of, such as a remote one, as the probes found it."""
+
+    name: Text
+    link_gb_s: Rate
+    link_latency_us: Rate
+    memory_gib: Rate
+
+
 class Profile(_Part):
     """What a calibration learned on one machine."""
 
@@ -105,8 +129,11 @@ class Profile(_Part):
     name: Name
     fingerprint: Digest
     """Digest of the hardware."""
+    seen_as: Digest | None = None
+    """Digest of what the system itself tells of the machine, where the calibration was told more or other parts."""
     hardware: dict[str, Any]
     """The scenario's `hardware` object; whoever predicts with it reads it as such."""
+    devices: Annotated[tuple[DeviceFacts, ...], Field(max_length=64)] = ()
     engine: EngineBuild
     measured_on: date
     efficiencies_digest: Digest
@@ -116,6 +143,9 @@ class Profile(_Part):
     """Quantiles of this machine's errors."""
     probes: Annotated[tuple[ProbeResult, ...], Field(max_length=200)] = ()
     runs: Annotated[tuple[EngineRun, ...], Field(max_length=2000)] = ()
+    correlations: Annotated[tuple[Correlation, ...], Field(max_length=200)] = ()
+    notes: Annotated[tuple[Text, ...], Field(max_length=50)] = ()
+    """What to know of the measurement: a busy machine, a throttled clock."""
 
     @field_validator("hardware")
     @classmethod

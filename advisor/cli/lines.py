@@ -16,20 +16,20 @@ from advisor.errors import InputError
 
 if TYPE_CHECKING:
     from advisor.engine.described import ModelFile
+    from advisor.knowledge import Knowledge
 
 STREAM = "-"
 FILES_KEPT = 64
 """Model files that a batch reads once, however often its lines name them."""
 
 
-def answer_file(source: str, target: str) -> None:
+def answer_file(source: str, target: str, knowledge: "Knowledge") -> None:
     """Answer the scenarios in `source` into `target`, line by line; "-" is standard input or output."""
     from advisor.batch import answer_lines, is_error
-    from advisor.knowledge import load
 
-    with _lines_of(source) as lines, _written(target) as file:
+    with _lines_of(source) as lines, written(target) as file:
         count = errors = 0
-        for answer in answer_lines(lines, load(), lru_cache(FILES_KEPT)(_model_file)):
+        for answer in answer_lines(lines, knowledge, lru_cache(FILES_KEPT)(_model_file)):
             file.write(answer.encode() + b"\n")
             count, errors = count + 1, errors + is_error(answer)
     if errors:
@@ -75,30 +75,32 @@ def _not_empty(file: BinaryIO, name: str) -> Iterable[bytes]:
 
 
 @contextmanager
-def _written(target: str) -> Iterator[BinaryIO]:
-    """A file that appears under its name only once it is complete; devices and pipes are written straight."""
+def written(target: str, option: str = "--output") -> Iterator[BinaryIO]:
+    """The file that an option names, which appears only once it is complete; devices, pipes and "-" (standard output)
+    are written straight. Raises `InputError`.
+    """
     path = Path(target)
     if target == STREAM:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
     if path.is_dir():
-        raise InputError(f"--output {target!r} is a folder: name a file")
+        raise InputError(f"{option} {target!r} is a folder: name a file")
     if path.exists() and not path.is_file():
         with path.open("wb") as file:
             yield file
         return
-    with _renamed(path) as file:
+    with _renamed(path, option) as file:
         yield file
 
 
 @contextmanager
-def _renamed(path: Path) -> Iterator[BinaryIO]:
+def _renamed(path: Path, option: str) -> Iterator[BinaryIO]:
     path = path.resolve()
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     except OSError as error:
-        raise InputError(f"--output {str(path)!r} cannot be written: {_reason(error)}") from None
+        raise InputError(f"{option} {str(path)!r} cannot be written: {_reason(error)}") from None
     draft = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:

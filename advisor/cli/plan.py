@@ -5,10 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.cli.own_profile import profile_options
 from advisor.errors import InputError
 
 if TYPE_CHECKING:
     from advisor.engine.plan import Plan
+    from advisor.own_machine import OwnMachines
+    from advisor.scenario import Hardware
 
 HELP = """Show where a model's bytes should lie on this machine, how fast that will be, and the settings that do it.
 
@@ -36,6 +39,7 @@ For example:
 @click.option("--mmap/--no-mmap", default=None, help="Map the file into memory.")
 @click.option("--ram", metavar="TEXT", help='What the system does not tell of its RAM: "DDR5-6000 2x32".')
 @click.option("--rpc", multiple=True, metavar="HOST:PORT", help="A server of a remote device; repeat it for several.")
+@profile_options
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON alone.")
 def command(model: str, *, as_json: bool, **options: Any) -> None:
     """Plan and show; the help that users see is above."""
@@ -72,23 +76,33 @@ def _planned(path: Path, file: Any, model: Any, options: dict[str, Any]) -> "Pla
     from pydantic import ValidationError
 
     from advisor.cli.options import in_options
+    from advisor.cli.own_profile import check_asked, own_machines_of
     from advisor.complaints import complaint
     from advisor.detection import detect
     from advisor.engine.planning import look_around, plan_here
-    from advisor.knowledge import load
     from advisor.scenario import Scenario
 
-    found = detect()
-    hardware = found.hardware.model_dump(exclude_none=True)
-    if options.get("ram"):
-        hardware["ram"] = _ram(options["ram"], hardware["ram"])
-    values = {"model": model, "quant": options.get("quant"), "hardware": hardware, **_engine(options)}
+    found, machines = detect(), own_machines_of(options)
     try:
+        hardware = _hardware(found.hardware, options.get("ram"), machines)
+        values = {"model": model, "quant": options.get("quant"), "hardware": hardware, **_engine(options)}
         asked = Scenario.model_validate(values)
     except ValidationError as error:
         raise InputError(in_options(complaint(error, Scenario))) from None
-    rpc = tuple(options.get("rpc") or ())
-    return plan_here(path, look_around(path, found, asked, rpc), asked, file, load(), rpc)
+    knowledge, rpc = machines.knowledge, tuple(options.get("rpc") or ())
+    check_asked(options, asked, knowledge)
+    return plan_here(path, look_around(path, found, asked, rpc), asked, file, knowledge, rpc)
+
+
+def _hardware(found: "Hardware", ram: str | None, machines: "OwnMachines") -> dict[str, Any]:
+    """This machine with the memory that --ram names, completed by its profile."""
+    from advisor.cli.own_profile import seen_here
+    from advisor.scenario import Hardware
+
+    told = found.model_dump(exclude_none=True)
+    if ram:
+        told["ram"] = _ram(ram, told["ram"])
+    return seen_here(Hardware.model_validate(told), machines).model_dump(exclude_none=True)
 
 
 def _engine(options: dict[str, Any]) -> dict[str, Any]:

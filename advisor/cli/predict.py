@@ -4,11 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.cli.own_profile import profile_options
 from advisor.errors import InputError
 
 if TYPE_CHECKING:
     from advisor.answer import Prediction
     from advisor.engine.described import ModelFile
+    from advisor.knowledge import Knowledge
+    from advisor.own_machine import OwnMachines
     from advisor.scenario import Scenario
 
 EXAMPLES = """
@@ -137,6 +140,7 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
     show_default=True,
     help="llama.cpp or ik_llama.cpp, a current build.",
 )
+@profile_options
 @click.option("--json", "as_json", is_flag=True, help="Print the prediction as JSON alone.")
 @click.option(
     "--batch", metavar="FILE", help='Answer many: one scenario (JSON object) per line; "-" reads standard input.'
@@ -160,27 +164,29 @@ def command(**options: Any) -> None:
 
 def _batch(options: dict[str, Any]) -> None:
     from advisor.cli.lines import answer_file
+    from advisor.cli.own_profile import own_machines_of
 
     context = click.get_current_context()
     typed = [name for name in options if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
-    others = [name for name in typed if name not in {"batch", "output", "as_json"}]
+    others = [name for name in typed if name not in {"batch", "output", "as_json", "profile", "no_profile"}]
     if others:
         raise InputError(f"--batch takes its questions from the file alone: leave out --{others[0].replace('_', '-')}")
-    answer_file(options["batch"], options["output"] or "-")
+    answer_file(options["batch"], options["output"] or "-", own_machines_of(options).knowledge)
 
 
 def _single(options: dict[str, Any]) -> None:
     from advisor.capacity import capacity_of
     from advisor.case import case_of
     from advisor.cli.nearby import HEADING, as_data, as_text, measured_nearby
-    from advisor.cli.options import named_parts, scenario_from
-    from advisor.knowledge import load
+    from advisor.cli.own_profile import check_asked, own_machines_of
     from advisor.prediction import answers
 
-    scenario = scenario_from(options) if named_parts(options) else _here(options)
+    machines = own_machines_of(options)
+    scenario, knowledge = _asked(options, machines), machines.knowledge
+    check_asked(options, scenario, knowledge)
     file = _file(scenario)
     case = case_of(scenario, file)
-    prediction, capacity = answers([case], load())[0], capacity_of(case)
+    prediction, capacity = answers([case], knowledge)[0], capacity_of(case)
     if options["as_json"]:
         import json
         from dataclasses import asdict
@@ -190,7 +196,8 @@ def _single(options: dict[str, Any]) -> None:
     else:
         from advisor.report import report
 
-        anew = _read_anew(scenario, file).time_to_first_token_s if scenario.workload.context_depth else None
+        deep = scenario.workload.context_depth
+        anew = _read_anew(scenario, file, knowledge).time_to_first_token_s if deep else None
         click.echo(report(prediction, case, capacity, anew, emphasis=lambda text: click.style(text, bold=True)))
         click.echo(f"\n{click.style(HEADING, bold=True)}\n{as_text(measured_nearby(case))}")
 
@@ -207,25 +214,30 @@ def _file(scenario: "Scenario") -> "ModelFile | None":
         raise InputError(f"--gguf: {error}") from None
 
 
-def _read_anew(scenario: "Scenario", file: "ModelFile | None") -> "Prediction":
+def _read_anew(scenario: "Scenario", file: "ModelFile | None", knowledge: "Knowledge") -> "Prediction":
     """The same with an empty context and all of it in the prompt."""
     from advisor.case import case_of
-    from advisor.knowledge import load
     from advisor.prediction import answers
 
     work = scenario.workload
     whole = {"context_depth": 0, "prompt_tokens": work.context_depth + work.prompt_tokens}
     engine = scenario.engine.model_copy(update={"n_ctx": scenario.context_tokens})
     asked = scenario.model_copy(update={"workload": work.model_copy(update=whole), "engine": engine})
-    return answers([case_of(asked, file)], load())[0]
+    return answers([case_of(asked, file)], knowledge)[0]
 
 
-def _here(options: dict[str, Any]) -> "Scenario":
-    """The question for this machine."""
-    from advisor.cli.options import scenario_from
+def _asked(options: dict[str, Any], machines: "OwnMachines") -> "Scenario":
+    """The question: of the parts that are named, or else of this machine."""
+    from advisor.cli.options import named_parts, scenario_from
+    from advisor.cli.own_profile import remark, seen_here
+
+    if named_parts(options):
+        scenario = scenario_from(options)
+        remark(machines.of(scenario.hardware) if machines.machines else None)
+        return scenario
     from advisor.detection import detect
 
     found = detect()
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
-    return scenario_from(options, found.hardware, found.cores)
+    return scenario_from(options, seen_here(found.hardware, machines), found.cores)

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from advisor.cli.own_profile import profile_options
 from advisor.errors import InputError
 
 TEXT = """
@@ -73,6 +74,7 @@ PAGE_COLUMNS = 110
 @click.option(
     "--all", "every", is_flag=True, help="Show every build that was tried, not only the best of each card or machine."
 )
+@profile_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print one line of CSV per build.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
@@ -83,10 +85,10 @@ def command(**options: Any) -> None:
         raise InputError("--json, --csv and --markdown exclude each other: give one")
     wish = _wish(options)
 
-    from advisor.knowledge import load
+    from advisor.cli.own_profile import own_machines_of
     from advisor.recommendation import recommend
 
-    found = recommend(wish, load())
+    found = recommend(wish, own_machines_of(options).knowledge)
     if formats == ["as_json"]:
         click.echo(found.model_dump_json(indent=2))
     elif formats:

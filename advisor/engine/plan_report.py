@@ -9,7 +9,7 @@ from advisor.answer import Range
 from advisor.engine.layout import CPU
 from advisor.engine.plan import Plan, used_devices
 from advisor.engine.settings import GGML_TYPES, EngineSettings
-from advisor.report import STRATEGIES, bar, number, seconds
+from advisor.report import STRATEGIES, bar, number, own_profile, seconds
 from catalog.units import GIB
 
 WIDTH = 80
@@ -42,7 +42,8 @@ def _speeds(plan: Plan) -> Iterator[str]:
         yield f"  Reading       {_range(guess.prefill_tok_s)}, {prompt}"
     if guess.load_time_s is not None:
         yield f"  Start         {seconds(guess.load_time_s)} to read the model from a cold disk"
-    yield "                In brackets: where 9 of 10 real runs should fall."
+    whose = f"In brackets: where 9 of 10 real runs should fall{own_profile(guess)}."
+    yield from (f"{'':16}{line}" for line in wrap(whose, WIDTH - 16))
 
 
 def _range(speed: Range) -> str:
