@@ -11,6 +11,10 @@ from advisor.scenario import Engine, GpuRequest, Hardware, RamRequest, Scenario,
 EVIDENCE = Path(__file__).parent / "evidence"
 TABLES = ("consumer.csv", "fullgpu.csv", "hybrid.csv")
 ENGINES = ("llama.cpp", "ik_llama.cpp", "llama-cpp-python", "ollama", "lm studio", "lmstudio", "llamafile", "koboldcpp")
+REMOTE = "RPC"
+"""Backend of runs on a device of another computer."""
+CUT = " cut to "
+"""What the name of a model says of which layers, experts or tokens were left out."""
 UNIFIED = ("apple", "strix", "ryzen ai", "gb10", "dgx spark", "radeon 8060s", "mac ")
 _KV_TYPES = re.compile(r"bf16|f16|f32|q8_0|q5_1|q5_0|q4_1|q4_0|iq4_nl")
 _BACKENDS = ("cuda", "vulkan", "metal", "sycl", "cpu", "opencl")
@@ -82,6 +86,8 @@ def reason_to_leave_out(row: Row) -> str | None:
         (any(word in note for word in ("mtp build", "speculative", "draft")), "speculative decoding"),
         ("expert-cache fork" in note, "a fork of the engine"),
         ("split up/gate" in note, "up and gate matrices of a layer on different GPUs"),
+        (CUT in row["model"], "a model cut to fewer layers, experts or tokens"),
+        (row["backend"].upper() == REMOTE, "on the device of another computer"),
         (bool(_BLAS.search(note)), "matrices multiplied by a BLAS library, not by the engine's kernels"),
         ("-ser " in note, "fewer experts used than the model routes to (-ser)"),
         (any(mark in note for mark in _OTHER_SPLITS), "rows or tensors split over the GPUs, not layers"),

@@ -1,6 +1,6 @@
 """A group of commands, each imported only when it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -16,10 +16,21 @@ class Entry(NamedTuple):
 
 
 class Tree(click.Group):
-    """A group whose commands are imported when they run; without a command it shows its help."""
+    """A group whose commands are imported when they run; without a command it shows its help, or does what `alone` does
+    with the group's own options.
+    """
 
-    def __init__(self, name: str, entries: Mapping[str, Entry], **attributes: Any) -> None:
-        super().__init__(name, invoke_without_command=True, callback=_help_without_command, **attributes)
+    def __init__(
+        self, name: str, entries: Mapping[str, Entry], alone: Callable[..., None] | None = None, **attributes: Any
+    ) -> None:
+        def without_command(**options: Any) -> None:
+            context = click.get_current_context()
+            if context.invoked_subcommand is None and alone:
+                alone(**options)
+            elif context.invoked_subcommand is None:
+                click.echo(context.get_help())
+
+        super().__init__(name, invoke_without_command=True, callback=without_command, **attributes)
         self.entries = entries
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -40,9 +51,3 @@ class Tree(click.Group):
         if rows:
             with formatter.section("Commands"):
                 formatter.write_dl(rows)
-
-
-def _help_without_command() -> None:
-    context = click.get_current_context()
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help())
