@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
@@ -66,7 +66,7 @@ def main() -> None:
     try:
         from advisor.engine.devices import list_devices
 
-        found = {"devices": [device.model_dump(mode="json") for device in list_devices()]}
+        found: dict[str, Any] = {"devices": [device.model_dump(mode="json") for device in list_devices()]}
     except ModuleNotFoundError as error:
         found = {"absent": f"llama.cpp's devices are not known: the Python package {error.name} is not installed"}
     except InputError as error:

@@ -69,7 +69,8 @@ def _mounted(path: Path, mountinfo: str) -> tuple[str | None, str | None]:
         point = Path(re.sub(r"\\040", " ", fields.split()[4]))
         depth = len(point.parts)
         if (path == point or point in path.parents) and depth >= best[0]:  # a later mount hides an earlier one
-            best = depth, *rest.split()[:2]
+            kind, source = rest.split()[:2]
+            best = depth, kind, source
     return best[1], best[2]
 
 

@@ -20,7 +20,7 @@ from catalog.profiles import ProbeResult
 Told = Callable[[str, float], None]
 """Called with what is measured next and the share of the work that is done."""
 _QUICK_PATTERNS: Final = tuple(
-    pattern for pattern in PATTERNS if pattern.sequential or pattern.block_bytes == PATTERNS[2].block_bytes
+    pattern for pattern in PATTERNS if pattern.sequential or pattern.block_bytes == PATTERNS[0].block_bytes
 )
 
 

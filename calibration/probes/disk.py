@@ -45,17 +45,18 @@ class Pattern:
 
 
 PATTERNS: Final = (
+    Pattern(4 * KIB, 1),
+    Pattern(4 * KIB, 32),
+    Pattern(64 * KIB, 1),
+    Pattern(64 * KIB, 32),
+    Pattern(1 * MIB, 1),
+    Pattern(1 * MIB, 32),
     Pattern(4 * MIB, 1, sequential=True),
     Pattern(4 * MIB, 8, sequential=True),
-    Pattern(4 * KIB, 1),
-    Pattern(64 * KIB, 1),
-    Pattern(1 * MIB, 1),
-    Pattern(4 * KIB, 32),
-    Pattern(64 * KIB, 32),
-    Pattern(1 * MIB, 32),
 )
 """4 KiB is a page that a mapped file faults in, 64 KiB and 1 MiB are what the kernel reads around it; 32 threads, as
-many as fault at once on a large processor."""
+many as fault at once on a large processor. The largest come last, for the disk of a virtual machine may hold reads up
+once so many bytes have been read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,12 @@ import math
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Final, Self
 
 from catalog.profiles import ProbeResult
+
+MOST_SPREAD: Final = 100.0
+"""What a profile takes: repeats that lie further apart say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +32,7 @@ class Sample:
             raise ValueError(f"a probe's repeats must be positive numbers, not {taken}")
         median = statistics.median(taken)
         deviation = statistics.stdev(taken) if len(taken) > 1 else 0.0
-        return cls(median, deviation / median, len(taken))
-
-    @classmethod
-    def told(cls, values: dict[str, Any]) -> Self:
-        """The sample that another process wrote as JSON."""
-        return cls(float(values["value"]), float(values["spread"]), int(values["repeats"]))
+        return cls(median, min(deviation / median, MOST_SPREAD), len(taken))
 
     def result(self, name: str, unit: str) -> ProbeResult:
         """This sample as a row of a profile."""

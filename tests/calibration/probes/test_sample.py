@@ -11,6 +11,11 @@ def test_the_spread_is_the_deviation_over_the_median() -> None:
     assert Sample.of([4.0]) == Sample(4.0, 0.0, 1)
 
 
+def test_a_spread_that_says_nothing_is_still_a_row_of_a_profile() -> None:
+    wild = Sample.of([1e-9, 1e-9, 1.0])  # a deviation of 0.58 over a median of 1e-9
+    assert wild.result("any", "GB/s").spread == 100.0
+
+
 @pytest.mark.parametrize("values", [[], [0.0], [1.0, -1.0], [float("nan")], [float("inf")]])
 def test_what_is_no_measurement_is_refused(values: list[float]) -> None:
     with pytest.raises(ValueError, match="positive numbers"):
