@@ -42,7 +42,7 @@ def same_machine(left: Hardware, right: Hardware) -> bool:
     return None in sizes or abs(first - second) <= SIZE_TOLERANCE * max(first, second)
 
 
-def completed(found: Hardware, known: Hardware) -> Hardware:
+def filled(found: Hardware, known: Hardware) -> Hardware:
     """What a system tells of its parts, with what it leaves open as another description of the machine has it."""
     cards = known.gpus if [gpu.name for gpu in found.gpus] == [gpu.name for gpu in known.gpus] else found.gpus
     gpus = tuple(

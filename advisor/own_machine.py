@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from advisor.errors import InputError
-from advisor.fingerprint import completed, fingerprint_of, same_machine, same_parts
+from advisor.fingerprint import filled, fingerprint_of, same_machine, same_parts
 from advisor.knowledge import Knowledge
 from advisor.profile import is_current, knowledge_of
 from advisor.scenario import Hardware, Scenario
@@ -50,7 +50,7 @@ class OwnMachine:
 
     def as_seen(self, found: Hardware) -> Hardware | None:
         """What the system tells of a machine, completed by what the profile knows of it; None for another machine."""
-        told = completed(found, self.hardware)
+        told = filled(found, self.hardware)
         if self.is_of(told):
             return told
         if self.profile.seen_as is not None and self.profile.seen_as == fingerprint_of(found):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from advisor.fingerprint import completed, default_name, fingerprint_of, same_machine, same_parts
+from advisor.fingerprint import default_name, filled, fingerprint_of, same_machine, same_parts
 from advisor.scenario import Hardware
 from tests.own_profiles import RYZEN, XEON
 
@@ -69,11 +69,11 @@ def test_what_a_system_does_not_tell_is_completed_and_what_it_tells_is_kept() ->
     seen = Hardware.model_validate(
         {"gpus": [{"name": "RTX 3060 12GB"}], "cpu": RYZEN["cpu"], "ram": {"gb": 15.5}, "storage": {"name": "Other"}}
     )
-    told = completed(seen, parts())
+    told = filled(seen, parts())
     assert told.ram.model_dump() == {"type": "DDR4", "mt_s": 3200, "channels": 2, "gb": 15.5}
     assert (told.gpus[0].pcie_gen, told.storage.name, told.storage.read_gb_s) == (4, "Other", None)
     known = parts(storage={"name": "Samsung SSD 980 PRO 1TB", "read_gb_s": 6.1})
-    assert completed(parts(), known).storage.read_gb_s == 6.1
+    assert filled(parts(), known).storage.read_gb_s == 6.1
 
 
 def test_names_are_made_of_the_chips() -> None:
