@@ -43,8 +43,12 @@ def same_machine(left: Hardware, right: Hardware) -> bool:
 
 
 def filled(found: Hardware, known: Hardware) -> Hardware:
-    """What a system tells of its parts, with what it leaves open as another description of the machine has it."""
-    cards = known.gpus if [gpu.name for gpu in found.gpus] == [gpu.name for gpu in known.gpus] else found.gpus
+    """What a system tells of its parts, with what it leaves open as another description of the machine has it.
+
+    Raises as `machine_of`.
+    """
+    alike = len(found.gpus) == len(known.gpus) and _cards(found) == _cards(known)
+    cards = known.gpus if alike else found.gpus
     gpus = tuple(
         GpuRequest.model_validate(other.model_dump() | gpu.model_dump(exclude_none=True))
         for gpu, other in zip(found.gpus, cards, strict=True)
@@ -63,6 +67,10 @@ def default_name(hardware: Hardware) -> str:
     cards = dict.fromkeys(_MEMORY.sub("", gpu.name) for gpu in machine.gpus)
     words = machine.name if machine.unified else " ".join([cpu, *cards])
     return re.sub(r"[^a-z0-9.]+", "-", words.lower()).strip("-.")[:MOST_LETTERS].rstrip("-.") or "this-machine"
+
+
+def _cards(hardware: Hardware) -> list[str]:
+    return [gpu.name for gpu in machine_of(hardware).gpus]
 
 
 @lru_cache(maxsize=20_000)

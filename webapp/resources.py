@@ -10,22 +10,26 @@ from advisor.answer import Prediction
 from advisor.capacity import Capacity, capacity_of
 from advisor.case import Case, case_of
 from advisor.detection import Detected, detect
+from advisor.home import data_folder
 from advisor.knowledge import Knowledge, load
 from advisor.nearest import described as run_like
 from advisor.nearest import nearest
+from advisor.own_machine import OwnMachines
+from advisor.own_machine import own_machines as machines_of
 from advisor.ownership import Owned, owned_parts
 from advisor.prediction import predict
 from advisor.pricing import Choice
 from advisor.recommendation import Recommendation, recommend_from
 from advisor.scenario import Hardware, Scenario
 from advisor.stock import Stock, stock_of
+from advisor.stored_profiles import ProfileStore
 from advisor.wish import Wish
 from catalog import tables
 from catalog.measured import PublicRun
 from catalog.names.cpus import resolve_cpu
 from catalog.names.resolution import UnknownName
 from webapp import explorer, ladder
-from webapp.calibrated import knowledge_with, profile_from
+from webapp.calibrated import Calibrated, profile_from, uploaded
 from webapp.described import DescribedBuild, described
 from webapp.evidence_rows import Measured
 from webapp.links import FindState
@@ -152,9 +156,21 @@ def upgrades(
 
 
 @lru_cache(maxsize=8)
-def calibrated(profile: bytes, hardware: Hardware) -> Knowledge:
-    """The shipped knowledge with an uploaded profile over it. Raises `InputError` for a damaged or foreign one."""
-    return knowledge_with(profile_from(profile), hardware, knowledge())
+def calibrated(profile: bytes, hardware: Hardware) -> Calibrated:
+    """An uploaded profile over the shipped knowledge. Raises `InputError` for a damaged or foreign one."""
+    return uploaded(profile_from(profile), hardware, knowledge())
+
+
+def own_machines() -> OwnMachines:
+    """The machines whose profiles are stored on this computer, as they are now."""
+    store = ProfileStore(data_folder())
+    stamps = [(path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in store.paths()]
+    return _own_machines(store, tuple(stamps))
+
+
+@lru_cache(maxsize=4)
+def _own_machines(store: ProfileStore, _stamps: tuple[tuple[str, int, int], ...]) -> OwnMachines:
+    return machines_of(store.each(), knowledge())
 
 
 @lru_cache(maxsize=256)

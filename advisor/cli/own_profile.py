@@ -63,9 +63,12 @@ def seen_here(found: "Hardware", machines: "OwnMachines") -> "Hardware":
 
 def remark(machine: "OwnMachine | None") -> None:
     """Say on standard error why a machine's profile is not used, or that its engine is another one."""
+    if machine is None:
+        return
+    from advisor.engine.library import installed_version
     from advisor.own_machine import remark_on
 
-    sentence = remark_on(machine, installed_engine()) if machine else None
+    sentence = remark_on(machine, installed_version())
     if sentence:
         _note(sentence)
 
@@ -78,16 +81,6 @@ def check_asked(options: Mapping[str, Any], scenario: "Scenario", knowledge: "Kn
             f"--profile {name} was measured on another machine or engine than this question is of: leave it out, or "
             "ask of its machine (advisor calibrate show tells its parts)"
         )
-
-
-def installed_engine() -> str | None:
-    """Version of the engine that is installed here, None without one."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("llama-cpp-python")
-    except PackageNotFoundError:
-        return None
 
 
 def _note(sentence: str) -> None:

@@ -164,8 +164,13 @@ def _text(found: bytes | None) -> str:
     return (found or b"").decode(errors="replace")
 
 
-def _version() -> str:
+def installed_version() -> str | None:
+    """Version of llama-cpp-python as its package tells it, without loading it; None where there is none."""
     try:
         return version("llama-cpp-python")
-    except PackageNotFoundError:  # used from a source tree
-        return str(import_module("llama_cpp").__version__)
+    except PackageNotFoundError:
+        return None
+
+
+def _version() -> str:
+    return installed_version() or str(import_module("llama_cpp").__version__)  # used from a source tree

@@ -126,7 +126,7 @@ def test_another_build_of_the_engine_is_said(
     store: ProfileStore, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.save(own_profile())
-    monkeypatch.setattr("importlib.metadata.version", lambda _name: "0.4.0")
+    monkeypatch.setattr("advisor.engine.library.version", lambda _name: "0.4.0")
     out, err = said(capsys, "predict", *MODEL, "--json")
     assert json.loads(out)["calibration"] == "profile:box"
     assert "'box' was measured with llama.cpp 0.3.36, and 0.4.0 is installed" in err

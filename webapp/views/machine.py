@@ -2,18 +2,25 @@
 
 import streamlit as st
 
+from advisor.engine.library import installed_version
 from advisor.errors import InputError
 from advisor.knowledge import Knowledge
+from advisor.own_machine import remark_on
 from advisor.scenario import Hardware
 from catalog.names.resolution import UnknownName
+from catalog.profiles import Profile
 from webapp import build_rows, controls, opened, parts_form, resources, sharing, tables
-from webapp.calibrated import profile_from
+from webapp.calibrated import stored
 from webapp.described import hardware_of
 from webapp.explorer import question
 from webapp.ladder import Rung
 from webapp.links import MachineState
 from webapp.notes import note
 from webapp.words import age, plain, sentence, thousands
+
+ABOUT_PROFILES = """A calibration measures this very machine and makes its numbers narrower. Make one in a terminal with
+advisor calibrate: this page finds it. One of another computer is written to a file there, with advisor calibrate
+export: give it here. It stays on this computer."""
 
 
 def page() -> None:
@@ -28,7 +35,7 @@ def page() -> None:
     hardware = _hardware()
     if hardware is None:
         return
-    known = _profile(hardware)
+    hardware, known = _profile(hardware)
     try:
         _models(hardware, state, known)
         _one(hardware, state, known)
@@ -83,24 +90,45 @@ def _hardware() -> Hardware | None:
         return None
 
 
-def _profile(hardware: Hardware) -> Knowledge:
-    """The knowledge to predict with: a profile's where one was given and is this machine's."""
+def _profile(hardware: Hardware) -> tuple[Hardware, Knowledge]:
+    """The machine, and the knowledge to predict with: a profile's where one is given or stored, and is its own."""
     with st.expander("A calibration profile of this machine"):
-        st.markdown(plain("A calibration measures this very machine and makes its numbers narrower. Make one in a "
-                          "terminal with advisor calibrate, write it to a file with advisor calibrate export, and "
-                          "give it here. It stays on this computer."))  # fmt: skip
+        st.markdown(plain(ABOUT_PROFILES))
         given = st.file_uploader("Calibration profile (JSON)", type=["json"], max_upload_size=1, key="profile")
     if given is None:
-        return resources.knowledge()
+        return _stored_profile(hardware)
     try:
-        profile = profile_from(given.getvalue())
-        known = resources.calibrated(given.getvalue(), hardware)
+        found = resources.calibrated(given.getvalue(), hardware)
     except (InputError, UnknownName, ValueError) as error:
         st.error(plain(sentence(str(error))), icon=":material/block:")
-        return resources.knowledge()
+        return hardware, resources.knowledge()
+    st.success(_whose(found.profile))
+    return found.hardware, found.knowledge
+
+
+def _stored_profile(hardware: Hardware) -> tuple[Hardware, Knowledge]:
+    """The same with a profile that is stored on this computer, unless the visitor does not want it."""
+    machines, usual = resources.own_machines(), (hardware, resources.knowledge())
+    try:
+        told, machine = (
+            stored(machines, hardware, resources.this_machine().hardware) if machines.machines else (hardware, None)
+        )
+    except (InputError, UnknownName):
+        return usual  # the page tells what is wrong with the parts where it predicts
+    if machine is None:
+        return usual
+    remark = remark_on(machine, installed_version())
+    if remark:
+        st.info(plain(sentence(remark)))
+    if not machine.current or not st.checkbox("Use this computer's calibration", value=True, key="own calibration"):
+        return usual
+    st.success(_whose(machine.profile))
+    return told, machine.knowledge
+
+
+def _whose(profile: Profile) -> str:
     old = age(profile.measured_on, resources.today())
-    st.success(plain(f"Calibrated with profile {profile.name} of {profile.measured_on} ({old})."))
-    return known
+    return plain(f"Calibrated with profile {profile.name} of {profile.measured_on} ({old}).")
 
 
 def _models(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
