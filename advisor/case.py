@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from advisor.coefficients import Setting
 from advisor.errors import InputError
@@ -20,13 +20,34 @@ from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 from catalog.quants import Quant
 
-if TYPE_CHECKING:
-    from advisor.engine.described import ModelFile
-
 STORAGE_SHARE = 0.02
 """A larger part of the RAM tier than this on the disk makes the disk the regime."""
 OFFLOAD_MIN_BATCH = 32
 """Batches of so many tokens and more copy RAM-resident weights to the GPU. Source: ggml GGML_OP_OFFLOAD_MIN_BATCH."""
+
+
+class SizedModel(Protocol):
+    """A model whose sizes are known exactly, such as one read from a file."""
+
+    @property
+    def llm(self) -> Llm:
+        """Its architecture."""
+        ...
+
+    @property
+    def quant(self) -> Quant:
+        """Its mix of types."""
+        ...
+
+    @property
+    def footprint(self) -> Footprint:
+        """Its bytes."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say beside a prediction."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +98,7 @@ def _demand(print_: Footprint, n_ctx: int, kv_types: tuple[str, str], ubatch: in
     return demand_of(print_, n_ctx, kv_types, ubatch, flash, users)
 
 
-def _asked(scenario: Scenario, file: "ModelFile | None") -> tuple[Llm, Quant, Footprint, tuple[str, ...]]:
+def _asked(scenario: Scenario, file: SizedModel | None) -> tuple[Llm, Quant, Footprint, tuple[str, ...]]:
     """The model, its mix of types, its sizes and what to say of them."""
     if isinstance(scenario.model, GgufFile):
         if file is None:
@@ -87,7 +108,7 @@ def _asked(scenario: Scenario, file: "ModelFile | None") -> tuple[Llm, Quant, Fo
     return llm, quant, footprint(llm, quant), notes
 
 
-def case_of(scenario: Scenario, file: "ModelFile | None" = None, machine: Machine | None = None) -> Case:
+def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine | None = None) -> Case:
     """Work a scenario out up to the physics; `file` is its model file, where it names one, as the caller has read it,
     `machine` the machine where more is known of it than its parts, such as what memory is free now.
 

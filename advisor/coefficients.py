@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.work import FAMILIES
+from advisor.work import FAMILIES, KINDS
 from catalog.efficiency import Effect
 
 
@@ -46,7 +46,7 @@ class Setting(NamedTuple):
     """one, several GPUs, or unified memory."""
 
 
-_OF_CPU = frozenset({"{microarchitecture}", "{cpu}", "{simd}", "{simd}/{family}", "{engine}/{simd}"})
+_OF_CPU = frozenset({"{microarchitecture}", "{cpu}", "{simd}", "{simd}/{kind}", "{engine}/{simd}"})
 """Labels that are a guess where the CPU is not named."""
 RAM_SPEED_DEVIATION = 0.15
 """Standard deviation of the log RAM speed that home machines have: 0.17 over the six DDR4 and 0.12 over the six DDR5
@@ -78,10 +78,11 @@ _GPU = (
     ("{form}", 0.2),
 )
 _FAMILY = (
-    ("{family}", 0.2),
-    ("{backend}/{family}", 0.15),
-    ("{backend}/{architecture}/{family}", 0.15),
-    ("{engine}/{family}", 0.1),
+    ("{kind}", 0.2),
+    ("{backend}/{kind}", 0.15),
+    ("{backend}/{architecture}/{kind}", 0.15),
+    ("{engine}/{kind}", 0.1),
+    ("{backend}/{family} alone", 0.05),
 )
 _MICROS = (
     ("{backend}", 0.75),
@@ -105,7 +106,7 @@ _CPU = (
 COEFFICIENTS: tuple[Coefficient, ...] = (
     #           name                  unit                start  deviation per family  pools
     Coefficient("gpu_stream",         "share of peak",      0.80, 0.3, True,  (*_GPU, ("{stated}/{era}", 0.15), *_FAMILY)),
-    Coefficient("gpu_expert",         "share of stream",    0.80, 0.3, True,  (("{backend}", 0.2), ("{backend}/{architecture}", 0.2), ("{family}", 0.1), ("{backend}/{era}", 0.2))),
+    Coefficient("gpu_expert",         "share of stream",    0.80, 0.3, True,  (("{backend}", 0.2), ("{backend}/{architecture}", 0.2), ("{kind}", 0.1), ("{backend}/{era}", 0.2))),
     Coefficient("gpu_kv",             "share of peak",      0.50, 0.5, False, (("{flash}", 0.4), ("{backend}/{flash}", 0.4), ("{backend}/{architecture}", 0.3), ("{backend}/{era}/{flash}", 0.3))),
     Coefficient("gpu_matrix_us",      "us per matrix",      2.0,  0.5, False, (*_MICROS, *_BUILD, ("{chip}", 0.3))),
     Coefficient("gpu_moe_us",         "us per MoE layer",   10.,  0.7, False, _MICROS),
@@ -113,8 +114,10 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("gpu_token_us",       "us per token",       300., 0.7, False, _MICROS + _BUILD),
     Coefficient("ram_stream",         "share of peak",      0.75, 0.3, False, _CPU),
     Coefficient("core_gb_s",          "GB/s per thread",    28.,  0.3, False, (("{microarchitecture}", 0.16), ("{cpu}", 0.08))),
-    Coefficient("cpu_unpack",         "weights per byte",   0.15, 0.6, True,  (("{family}", 0.5), ("{simd}", 0.3), ("{simd}/{family}", 0.3), ("{engine}/{family}", 0.3), ("{microarchitecture}", 0.1), ("{cpu}", 0.08))),
+    Coefficient("cpu_unpack",         "weights per byte",   0.15, 0.6, True,  (("{kind}", 0.5), ("{family} alone", 0.15), ("{simd}", 0.3), ("{simd}/{kind}", 0.3), ("{engine}/{kind}", 0.3), ("{microarchitecture}", 0.1), ("{cpu}", 0.08))),
     Coefficient("cpu_kv",             "share of RAM peak",  0.40, 0.6, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
+    Coefficient("cpu_scores",         "products per byte",  0.03, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
+    Coefficient("thread_loss",        "exponent",           0.05, 0.7, False, (("{sockets}", 0.3),)),
     Coefficient("numa_share",         "of a 2nd socket",    0.30, 0.5, False, (("{engine}", 0.2),)),
     Coefficient("cpu_layer_us",       "us per layer",       60.,  0.5, False, (("{microarchitecture}", 0.12), ("{engine}", 0.16), ("{known}", 0.12))),
     Coefficient("cpu_thread_us",      "us per layer, thread", 1.5, 0.8, False, (("{sockets}", 0.5), ("{engine}", 0.3))),
@@ -126,14 +129,16 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("disk_gain",          "x random reads",     8.,   0.7, False, ()),
     Coefficient("page_locality",      "exponent",           3.,   0.3, False, ()),
     Coefficient("prefill_matmul",     "share of peak",      0.40, 0.4, True,  (*_GPU, ("{backend}/{architecture}/{flash}", 0.1), *_FAMILY)),
-    Coefficient("prefill_expert",     "share of matmul",    0.70, 0.4, True,  (("{backend}", 0.3), ("{backend}/{architecture}", 0.3), ("{family}", 0.2), ("{backend}/{era}", 0.3))),
+    Coefficient("prefill_expert",     "share of matmul",    0.70, 0.4, True,  (("{backend}", 0.3), ("{backend}/{architecture}", 0.3), ("{kind}", 0.2), ("{backend}/{era}", 0.3))),
     Coefficient("prefill_half_rows",  "rows per expert",    16.,  0.7, False, (("{backend}", 0.4), ("{backend}/{architecture}", 0.3))),
     Coefficient("prefill_attention",  "share of peak",      0.25, 0.6, False, (("{flash}", 0.4), ("{backend}/{flash}", 0.4), ("{backend}/{architecture}", 0.3))),
     Coefficient("prefill_matrix_us",  "us per matrix",      8.,   0.7, False, _MICROS),
     Coefficient("prefill_moe_us",     "us per MoE layer",   60.,  0.7, False, _MICROS),
     Coefficient("prefill_recurrent_ns", "ns per token",     200., 0.8, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.4), ("{backend}/{era}", 0.4))),
     Coefficient("prefill_link",       "share of peak",      0.45, 0.3, False, (("{backend}", 0.15), ("{engine}", 0.15), ("{chip}", 0.1), ("{known}", 0.1))),
-    Coefficient("prefill_cpu",        "products per byte",  0.60, 0.6, True,  (("{family}", 0.3), ("{simd}", 0.4), ("{engine}/{family}", 0.25), ("{microarchitecture}", 0.15), ("{cpu}", 0.1), ("{sockets}", 0.2), ("{known}", 0.15))),
+    Coefficient("prefill_cpu",        "products per byte",  0.60, 0.6, True,  (("{kind}", 0.3), ("{family} alone", 0.15), ("{simd}", 0.4), ("{engine}/{kind}", 0.25), ("{microarchitecture}", 0.15), ("{cpu}", 0.1), ("{sockets}", 0.2), ("{known}", 0.15))),
+    Coefficient("prefill_cpu_expert", "share of matmul",    0.70, 0.4, False, (("{engine}", 0.2), ("{simd}", 0.2))),
+    Coefficient("prefill_cpu_recurrent_us", "us per token, layer", 150., 0.8, False, (("{engine}", 0.3), ("{stated}/{era}", 0.4))),
     Coefficient("prefill_cpu_scores", "products per byte",  0.20, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.4))),
     Coefficient("prefill_pipeline",   "exponent",           0.50, 0.5, False, (("{backend}", 0.4),)),
 )  # fmt: skip
@@ -159,8 +164,13 @@ def by_name(rows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
 
 def labels_of(coefficient: Coefficient, setting: Setting, family: str = "") -> tuple[str, ...]:
     """Labels of a coefficient in a setting; the base label "" comes first."""
-    words = setting._asdict() | {"family": family}
+    words = setting._asdict() | {"family": family, "kind": KINDS.get(family, family)}
     return ("", *(template.format_map(words) for template, _ in coefficient.pools))
+
+
+def own_label(family: str) -> str:
+    """The label of what a single machine was found to add for a quant family; no shipped table has it."""
+    return f"own/{family}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +242,8 @@ def _families(item: Coefficient) -> tuple[str, ...]:
 def _value(efficiencies: Efficiencies, item: Coefficient, setting: Setting, family: str) -> float:
     effects = efficiencies.effects
     base = effects.get((item.name, ""), math.log(item.start))
-    return math.exp(base + sum(effects.get((item.name, label), 0.0) for label in labels_of(item, setting, family)[1:]))
+    labels = (*labels_of(item, setting, family)[1:], own_label(family))
+    return math.exp(base + sum(effects.get((item.name, label), 0.0) for label in labels))
 
 
 @lru_cache(maxsize=50_000)

@@ -158,10 +158,13 @@ def _sums(shares: Shares, sides: _Sides, machine: Machine, offload: bool) -> _Su
 
 
 class _Caches(NamedTuple):
-    """KV cache and states of a step, read by GPUs (s at peak) and CPU (bytes), and a prompt's attention (s, FLOP)."""
+    """KV cache and states of a step, read by GPUs (s at peak) and CPU (bytes), its attention on the CPU (FLOP), and a
+    prompt's attention (s, FLOP).
+    """
 
     kv_s: float
     kv_bytes: float
+    kv_flops: float
     state_s: float
     state_bytes: float
     attention_s: float
@@ -169,18 +172,24 @@ class _Caches(NamedTuple):
 
 
 def _caches(footprint: Footprint, shares: Shares, sides: _Sides, usage: Usage, tokens: float) -> _Caches:
-    kv = kv_read_bytes(footprint, usage.depth, *usage.kv_types)
-    seen, window = usage.prompt_start + tokens / 2, footprint.layer_window
-    context = np.where(window > 0, np.minimum(seen, np.where(window > 0, window, 1)), seen) if shares.windowed else seen
-    per_layer = np.array([kv, footprint.layer_recurrent_bytes, footprint.layer_attention_flops * context])
+    kv, flops = kv_read_bytes(footprint, usage.depth, *usage.kv_types), footprint.layer_attention_flops
+    step = flops * _seen(footprint, shares, usage.depth)
+    prompt = flops * _seen(footprint, shares, usage.prompt_start + tokens / 2)
+    per_layer = np.array([kv, footprint.layer_recurrent_bytes, prompt, step])
     gpu = sides.on_gpu
     found = per_layer @ np.array([gpu / sides.bandwidth, ~gpu, gpu / sides.flops]).T
-    (kv_s, kv_bytes, _), (state_s, state_bytes, _), (_, cpu_flops, attention_s) = found.tolist()
+    (kv_s, kv_bytes, _), (state_s, state_bytes, _), (_, cpu_flops, attention_s), (_, step_flops, _) = found.tolist()
     users = usage.users
     return _Caches(
-        kv_s * users, kv_bytes * users, 2 * state_s * users, 2 * state_bytes * users,
+        kv_s * users, kv_bytes * users, step_flops * users, 2 * state_s * users, 2 * state_bytes * users,
         attention_s * tokens, cpu_flops * tokens,
     )  # fmt: skip
+
+
+def _seen(footprint: Footprint, shares: Shares, depth: float) -> Any:
+    """Tokens that each layer attends to at a depth."""
+    window = footprint.layer_window
+    return np.where(window > 0, np.minimum(depth, np.where(window > 0, window, 1)), depth) if shares.windowed else depth
 
 
 def _decode_work(
@@ -205,6 +214,7 @@ def _decode_work(
         "gpu_used": float(sums.cpu_layers < layers or sides.output_on_gpu),
         "spill_s": _spill_s(footprint, placement, machine, read),
         **_cpu_decode(shares, sides, sums, read, caches.kv_bytes + caches.state_bytes),
+        "cpu_kv_products": caches.kv_flops / 2,
         **_paging(footprint, sums, read, placement, machine, usage.mapped),
         **_link_decode(footprint, sums.split_layers, placement, machine, usage),
     }
@@ -284,6 +294,7 @@ def _prefill_work(
         "prefill_expert_s": 2 * tokens * active * sums.expert_weights[2],
         "prefill_stream_s": dense[3] * batches + routed[3] * read,
         "prefill_link_s": (sum(dense[4].tolist()) * batches + sum(routed[4].tolist()) * read) / link,
-        "prefill_products": tokens * (sums.resident_weights[5] + active * sums.expert_weights[5]),
+        "prefill_products": tokens * sums.resident_weights[5],
+        "prefill_expert_products": tokens * active * sums.expert_weights[5],
         "prefill_cpu_bytes": dense[5] * batches + routed[5] * read,
     }

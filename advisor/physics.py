@@ -28,9 +28,16 @@ def _ram_bandwidth(work: Work, values: Values) -> Any:
     return saturated(shared, values["core_gb_s"] * GB, work.threads)
 
 
+def _vector_bandwidth(work: Work, values: Values) -> Any:
+    """Bytes/s that the threads' vector units take in together: a little less each, the more there are (clocks fall, and
+    some wait).
+    """
+    return work.vector_bandwidth * work.threads ** -values["thread_loss"]
+
+
 def cpu_limits(work: Work, values: Values) -> tuple[Any, Any]:
     """Seconds of a decode step that the CPU needs to read its weights and, in parallel, to unpack them."""
-    unpacking = _total(work.cpu_weights / values["cpu_unpack"]) / work.vector_bandwidth
+    unpacking = _total(work.cpu_weights / values["cpu_unpack"]) / _vector_bandwidth(work, values)
     return _total(work.cpu_bytes) / _ram_bandwidth(work, values), unpacking
 
 
@@ -39,6 +46,12 @@ def _cpu_waits_s(work: Work, values: Values) -> Any:
     wait_us = values["cpu_layer_us"] + values["cpu_thread_us"] * work.threads
     whole = overhead_s(work.cpu_layers, wait_us) + overhead_s(work.cpu_recurrent_layers, values["cpu_recurrent_us"])
     return whole + overhead_s(work.cpu_expert_layers, wait_us * values["cpu_expert_share"])
+
+
+def _cpu_attention_s(work: Work, values: Values) -> Any:
+    """Reading the context on the CPU, and in parallel multiplying it with the queries of all heads."""
+    multiplying = work.cpu_kv_products / values["cpu_scores"] / _vector_bandwidth(work, values)
+    return slower_of(transfer_s(work.cpu_kv_bytes, work.ram_bandwidth, reached(values["cpu_kv"])), multiplying)
 
 
 def _missed_bytes(work: Work, values: Values) -> Any:
@@ -65,7 +78,7 @@ def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
         "gpu_kv": work.gpu_kv_s / reached(values["gpu_kv"]),
         "gpu_launches": _gpu_launches_s(work, values),
         "cpu_weights": slower_of(*cpu_limits(work, values)) * crowded,
-        "cpu_kv": transfer_s(work.cpu_kv_bytes, work.ram_bandwidth, reached(values["cpu_kv"])),
+        "cpu_kv": _cpu_attention_s(work, values),
         "cpu_sync": _cpu_waits_s(work, values) * crowded,
         "link": overhead_s(work.crossings, values["crossing_us"]) + (work.link_s + work.spill_s) / link,
         "disk": missed_s(_missed_bytes(work, values), 0.0, work.random_bandwidth, values["disk_gain"]),
@@ -76,15 +89,12 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
     """Seconds of the whole prompt by stage."""
     matmul = values["prefill_matmul"]
     filled = filled_share(work.rows_per_expert, values["prefill_half_rows"])
-    expert = matmul * values["prefill_expert"] * np.asarray(filled)[..., None]
+    expert = matmul * values["prefill_expert"] * _column(filled)
     computing = _total(work.prefill_dense_s / matmul) + _total(work.prefill_expert_s / expert)
     matrices = slower_of(computing, _total(work.prefill_stream_s / reached(values["gpu_stream"])))
     launches = overhead_s(work.gpu_matrices * work.batches, values["prefill_matrix_us"])
     launches = launches + overhead_s(work.gpu_moe_layers * work.batches, values["prefill_moe_us"])
     scans = work.gpu_recurrent_layers * work.prompt_tokens * values["prefill_recurrent_ns"] * 1e-9
-    ram = _ram_bandwidth(work, values)
-    multiplying = _total(work.prefill_products / values["prefill_cpu"]) / work.vector_bandwidth
-    scores = work.prefill_cpu_kv_products / values["prefill_cpu_scores"] / work.vector_bandwidth
     attention = work.prefill_attention_s / values["prefill_attention"]
 
     def piped(seconds: Numbers) -> Numbers:
@@ -94,8 +104,25 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
     return {
         "gpu_matmul": piped(matrices), "gpu_attention": piped(attention), "gpu_launches": piped(launches + scans),
         "link": work.prefill_link_s / reached(values["prefill_link"]),
-        "cpu_matmul": slower_of(multiplying, _total(work.prefill_cpu_bytes) / ram) + scores,
+        "cpu_matmul": _cpu_prompt_s(work, values),
     }  # fmt: skip
+
+
+def _cpu_prompt_s(work: Work, values: Values) -> Any:
+    """The CPU's part of a prompt: matrices, attention and recurrences one after the other."""
+    vector = _vector_bandwidth(work, values)
+    products = work.prefill_products + work.prefill_expert_products / _column(values["prefill_cpu_expert"])
+    multiplying = _total(products / values["prefill_cpu"]) / vector
+    matrices = slower_of(multiplying, _total(work.prefill_cpu_bytes) / _ram_bandwidth(work, values))
+    scores = work.prefill_cpu_kv_products / values["prefill_cpu_scores"] / vector
+    workers = work.threads ** (1 - values["thread_loss"])
+    scans = overhead_s(work.cpu_recurrent_layers * work.prompt_tokens, values["prefill_cpu_recurrent_us"]) / workers
+    return matrices + scores + scans
+
+
+def _column(value: Any) -> Any:
+    """A number for each run as a column beside vectors of quant families."""
+    return np.asarray(value)[..., None]
 
 
 def total_s(stages: Mapping[str, Numbers]) -> Numbers:

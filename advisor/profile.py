@@ -2,7 +2,7 @@
 
 import math
 
-from advisor.coefficients import COEFFICIENTS, Efficiencies
+from advisor.coefficients import COEFFICIENTS, Efficiencies, own_label
 from advisor.errors import InputError
 from advisor.knowledge import Knowledge
 from advisor.work import FAMILIES
@@ -19,7 +19,7 @@ def knowledge_of(profile: Profile, knowledge: Knowledge) -> Knowledge:
     effects = dict(knowledge.efficiencies.effects)
     for shift in profile.effects:
         _check(shift, profile.name)
-        key = (shift.coefficient, shift.label)
+        key = (shift.coefficient, own_label(shift.label) if shift.label else "")
         start = 0.0 if shift.label else math.log(_KNOWN[shift.coefficient].start)
         effects[key] = effects.get(key, start) + shift.log_value
     spreads = knowledge.spreads | {(row.speed, row.regime): row for row in profile.spreads}

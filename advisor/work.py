@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from advisor.footprint import Footprint
 
-FAMILIES = ("float", "q8", "q4", "k", "k_low", "iq4", "iq_low")
+FAMILIES = ("float", "q8", "q4", "q4_k", "q5_k", "q6_k", "q3_k", "q2_k", "iq4", "fp4", "iq_low")
 """Quant families whose kernels behave alike."""
+KINDS = {"q4_k": "k", "q5_k": "k", "q6_k": "k", "q3_k": "k_low", "q2_k": "k_low", "iq4": "four", "fp4": "four"}
+"""Families of one kind, packed alike: what is known of one says something of the others. Others are their own kind."""
 
 Vector = NDArray[np.float64]
 Numbers = float | Vector
@@ -24,21 +26,20 @@ Numbers = float | Vector
 def family_of(tensor_type: str) -> str:
     """Quant family of a ggml tensor type.
 
-    >>> [family_of(name) for name in ("BF16", "Q4_K", "Q2_K", "IQ4_XS", "IQ2_XXS", "Q4_0", "Q8_0")]
-    ['float', 'k', 'k_low', 'iq4', 'iq_low', 'q4', 'q8']
+    >>> [family_of(name) for name in ("BF16", "Q4_K", "Q2_K_R4", "IQ4_XS", "IQ2_XXS", "Q4_0", "Q8_0", "MXFP4")]
+    ['float', 'q4_k', 'q2_k', 'iq4', 'iq_low', 'q4', 'q8', 'fp4']
     """
     name = tensor_type.upper()
-    if name.startswith(("F", "BF")):
-        return "float"
-    if name.startswith("Q8"):
-        return "q8"
-    if name.startswith(("IQ1", "IQ2", "IQ3", "TQ")):
-        return "iq_low"
-    if name.startswith(("IQ", "MXFP4", "NVFP4")):
-        return "iq4"
-    if name.startswith(("Q2", "Q3")):
-        return "k_low"
-    return "k" if "K" in name else "q4"
+    for prefixes, family in _FAMILY_BY_PREFIX:
+        if name.startswith(prefixes):
+            return family
+    return "q4"
+
+
+_FAMILY_BY_PREFIX = (
+    (("F", "BF"), "float"), (("Q8",), "q8"), (("IQ1", "IQ2", "IQ3", "TQ"), "iq_low"), (("IQ",), "iq4"),
+    (("MXFP4", "NVFP4"), "fp4"), *(((f"Q{bits}_K",), f"q{bits}_k") for bits in (2, 3, 4, 5, 6)),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +57,8 @@ class Work:
     cpu_bytes: Vector
     cpu_weights: Vector
     cpu_kv_bytes: Numbers
+    cpu_kv_products: Numbers
+    """Multiplications of a step's attention on the CPU: queries with keys, and weights with values."""
     cpu_layers: Numbers
     cpu_expert_layers: Numbers
     cpu_recurrent_layers: Numbers
@@ -84,6 +87,8 @@ class Work:
     prefill_stream_s: Vector
     prefill_link_s: Numbers
     prefill_products: Vector
+    prefill_expert_products: Vector
+    """The CPU's part of a prompt's multiplications, without and of routed experts."""
     prefill_cpu_bytes: Vector
     prefill_cpu_kv_products: Numbers
     rows_per_expert: Numbers

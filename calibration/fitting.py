@@ -6,7 +6,7 @@ prior deviation (partial pooling). Each coefficient acts on a run through its lo
 sensitivity of a run's time to each of its coefficients, spread over that coefficient's labels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,10 @@ from scipy.sparse import csr_matrix, diags, vstack
 from scipy.sparse.linalg import LinearOperator
 
 from advisor.case import Case
-from advisor.coefficients import COEFFICIENTS, Coefficient, Efficiencies, labels_of
+from advisor.coefficients import COEFFICIENTS, Coefficient, Efficiencies, Setting
 from advisor.physics import decode_stages, prefill_stages, total_s
 from advisor.work import FAMILIES, Work, stack
+from calibration.pooling import ALL_MACHINES, Column, Pooling, columns_of
 
 Array = NDArray[np.float64]
 NOISE = {"decode": 0.12, "prefill": 0.25}
@@ -49,16 +50,8 @@ class Observation:
     kind: str
     tok_s: float
     machine: str
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One parameter of the fit: the effect of a label on a coefficient, with its prior."""
-
-    coefficient: Coefficient
-    label: str
-    prior: float
-    deviation: float
+    noise: float | None = None
+    """Deviation of log(predicted / measured) that a good fit leaves in this very run, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,20 +61,25 @@ class _Slot:
     coefficient: Coefficient
     family: int | None
     columns: NDArray[np.int64]
+    offset: Array
+    """Added to their sum, shape (runs,)."""
 
 
 class Design:
     """Observations of one kind with the columns that act on them."""
 
-    def __init__(self, kind: str, observations: Sequence[Observation], index: dict[tuple[str, str], int]) -> None:
+    def __init__(
+        self, kind: str, observations: Sequence[Observation], index: Mapping[tuple[str, str], int], pooling: Pooling
+    ) -> None:
         self.kind = kind
         self.work: Work = stack([item.case.work for item in observations])
         tokens = np.array(
             [item.case.scenario.workload.prompt_tokens if kind == "prefill" else 1.0 for item in observations]
         )
         self.target = np.log(tokens) - np.log([item.tok_s for item in observations])
+        settings = [item.case.setting for item in observations]
         self.slots = [
-            _Slot(item, family, _columns(item, FAMILIES[family] if family is not None else "", observations, index))
+            _slot(item, family, settings, index, pooling)
             for item in COEFFICIENTS
             for family in (range(len(FAMILIES)) if item.per_family else (None,))
         ]
@@ -99,7 +97,7 @@ class Design:
 
     def logs(self, theta: Array) -> list[Array]:
         """Logarithm of each slot's coefficient for every run."""
-        return [theta[slot.columns].sum(axis=1) for slot in self.slots]
+        return [theta[slot.columns].sum(axis=1) + slot.offset for slot in self.slots]
 
     def residuals(self, theta: Array) -> Array:
         """log(measured / predicted) speed."""
@@ -123,37 +121,33 @@ class Design:
         return csr_matrix((np.concatenate(data), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
 
 
-def _columns(
-    item: Coefficient, family: str, observations: Sequence[Observation], index: dict[tuple[str, str], int]
-) -> NDArray[np.int64]:
-    found = [[index[item.name, label] for label in labels_of(item, obs.case.setting, family)] for obs in observations]
-    return np.array(found, dtype=np.int64)
-
-
-def columns_of(observations: Sequence[Observation]) -> list[Column]:
-    """Every label of every coefficient that the observations show, with its prior."""
-    found: dict[tuple[str, str], Column] = {}
-    for item in COEFFICIENTS:
-        deviations = (item.deviation, *(deviation for _, deviation in item.pools))
-        for setting in sorted({obs.case.setting for obs in observations}):
-            for family in FAMILIES if item.per_family else ("",):
-                for place, (label, deviation) in enumerate(
-                    zip(labels_of(item, setting, family), deviations, strict=True)
-                ):
-                    prior = float(np.log(item.start)) if place == 0 else 0.0
-                    found.setdefault((item.name, label), Column(item, label, prior, deviation))
-    return list(found.values())
+def _slot(
+    item: Coefficient, family: int | None, settings: Sequence[Setting], index: Mapping[tuple[str, str], int],
+    pooling: Pooling,
+) -> _Slot:  # fmt: skip
+    name = FAMILIES[family] if family is not None else ""
+    places = {
+        setting: [index[item.name, label] for label in pooling.labels(item, setting, name)] for setting in set(settings)
+    }
+    offsets = {setting: pooling.offset(item, setting, family) for setting in places}
+    columns = np.array([places[setting] for setting in settings], dtype=np.int64)
+    return _Slot(item, family, columns, np.array([offsets[setting] for setting in settings]))
 
 
 def weights_of(observations: Sequence[Observation]) -> Array:
-    """Weight of each residual: rows of a machine with many count a little less each, unknown hardware much less."""
+    """Weight of each residual, 1 / deviation: rows of a machine with many count a little less each, unknown hardware
+    much less; where the noise of a run is known, that alone counts.
+    """
     keys = [(item.kind, item.machine) for item in observations]
     counts = {key: keys.count(key) for key in set(keys)}
     doubt = np.array([1.0 + 0.5 * len({"cpu", "ram_speed"} & item.case.machine.unknown) for item in observations])
     beside = np.array(
         [item.case.regime in {"expert_offload", "layer_split", "cpu_only", "storage"} for item in observations]
     )
-    return np.array([counts[key] ** -CROWDING for key in keys]) / np.where(beside, doubt, 1.0)
+    shared = np.array([counts[key] ** -CROWDING for key in keys]) / np.where(beside, doubt, 1.0)
+    known = np.array([item.noise or 0.0 for item in observations])
+    usual = np.array([NOISE[item.kind] for item in observations])
+    return np.where(known > 0, 1 / np.where(known > 0, known, 1.0), shared / usual)
 
 
 class Problem:
@@ -161,11 +155,13 @@ class Problem:
     speed.
     """
 
-    def __init__(self, ordered: Sequence[Observation], columns: Sequence[Column]) -> None:
+    def __init__(
+        self, ordered: Sequence[Observation], columns: Sequence[Column], pooling: Pooling = ALL_MACHINES
+    ) -> None:
         index = {(column.coefficient.name, column.label): place for place, column in enumerate(columns)}
         kinds = [kind for kind in ("decode", "prefill") if any(item.kind == kind for item in ordered)]
-        self.designs = [Design(kind, [item for item in ordered if item.kind == kind], index) for kind in kinds]
-        self.weights = weights_of(ordered) / np.array([NOISE[item.kind] for item in ordered])
+        self.designs = [Design(kind, [item for item in ordered if item.kind == kind], index, pooling) for kind in kinds]
+        self.weights = weights_of(ordered)
         self.prior = np.array([column.prior for column in columns])
         self.precision = np.array([column.deviation for column in columns]) ** -2.0
 
@@ -213,14 +209,14 @@ class Fit:
         return Efficiencies(dict(zip(keys, self.theta.tolist(), strict=True)), known)
 
 
-def fit(observations: Sequence[Observation], start: "Fit | None" = None) -> Fit:
+def fit(observations: Sequence[Observation], start: "Fit | None" = None, pooling: Pooling = ALL_MACHINES) -> Fit:
     """Fit all effects to the observations, from the priors or from an earlier fit.
 
     Robust by reweighting: each round solves a weighted least-squares problem through the physics, then weighs anew.
     """
     ordered = sorted(observations, key=lambda item: item.kind)
-    columns = start.columns if start else columns_of(ordered)
-    problem = Problem(ordered, columns)
+    columns = start.columns if start else columns_of((item.case.setting for item in ordered), pooling)
+    problem = Problem(ordered, columns, pooling)
     theta = start.theta if start else problem.prior
     cost = problem.cost(theta)
     for _ in range(MOST_ROUNDS):

@@ -4,14 +4,15 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from calibration.fitting import Fit, Observation, Problem, columns_of
+from calibration.fitting import Fit, Observation, Problem
+from calibration.pooling import columns_of
 from catalog.efficiency import Effect
 
 
 def restored(observations: Sequence[Observation], effects: Iterable[Effect]) -> Fit:
     """The fit that a table of effects was written from; a label that the table lacks keeps its prior."""
     ordered = sorted(observations, key=lambda item: item.kind)
-    columns = columns_of(ordered)
+    columns = columns_of(item.case.setting for item in ordered)
     rows = {(row.coefficient, row.label): row for row in effects}
     found = [rows.get((column.coefficient.name, column.label)) for column in columns]
     pairs = list(zip(columns, found, strict=True))

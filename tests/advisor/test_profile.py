@@ -37,17 +37,20 @@ def seconds(prediction: Any, stage: str) -> float:
 
 
 def test_a_coefficient_shifted_by_log_2_halves_the_time_it_divides() -> None:
-    """Context reads on the CPU take bytes / (cpu_kv x RAM peak): twice the coefficient is half the time."""
+    """The context on the CPU takes as long as reading it, bytes / (cpu_kv x RAM peak), or as multiplying it, products /
+    (cpu_scores x vector bandwidth): with twice both it takes half the time.
+    """
     asked = ON_CPU.model_copy(update={"workload": ON_CPU.workload.model_copy(update={"context_depth": 8192})})
     before = predict(asked, load())
-    after = predict(asked, knowledge_of(profile([shift("cpu_kv", math.log(2))]), load()))
+    twice = [shift("cpu_kv", math.log(2)), shift("cpu_scores", math.log(2))]
+    after = predict(asked, knowledge_of(profile(twice), load()))
     assert seconds(after, "cpu_kv") == pytest.approx(seconds(before, "cpu_kv") / 2, rel=1e-9)
     assert seconds(after, "cpu_weights") == pytest.approx(seconds(before, "cpu_weights"), rel=1e-12)
     assert (before.calibration, after.calibration) == ("global", "profile:box")
 
 
 def test_a_shift_of_a_quant_family_leaves_other_families_alone() -> None:
-    faster = knowledge_of(profile([shift("cpu_unpack", -2.0, "k")]), load())
+    faster = knowledge_of(profile([shift("cpu_unpack", -2.0, "q4_k")]), load())
     assert predict(ON_CPU, faster).decode_tok_s == predict(ON_CPU, load()).decode_tok_s
     on_k = ON_CPU.model_copy(update={"quant": "Q4_K_M"})
     assert predict(on_k, faster).decode_tok_s != predict(on_k, load()).decode_tok_s

@@ -6,7 +6,8 @@ from datetime import date
 import numpy as np
 import pytest
 
-from calibration.fitting import Fit, Observation, Problem, columns_of, fit
+from calibration.fitting import Fit, Observation, Problem, fit
+from calibration.pooling import columns_of
 from calibration.publication import effects_of
 from catalog.efficiency import Effect
 
@@ -29,7 +30,7 @@ def a_world(observations: tuple[Observation, ...], random: np.random.Generator) 
             log_value=column.prior + random.normal(0, column.deviation), prior_deviation=column.deviation,
             informed=True, source="simulated", as_of=TODAY,
         )
-        for column in columns_of(observations)
+        for column in columns_of(item.case.setting for item in observations)
     ]  # fmt: skip
 
 
@@ -83,7 +84,7 @@ def test_what_no_run_sees_stays_at_its_prior_and_is_said_to_be_assumed(observati
 
 def test_the_jacobian_is_the_numerical_derivative(observations) -> None:
     few = sorted(observations[::4], key=lambda item: item.kind)
-    columns = columns_of(few)
+    columns = columns_of(item.case.setting for item in few)
     problem = Problem(few, columns)
     theta = problem.prior + 0.1 * np.random.default_rng(1).normal(size=len(columns))
     exact, step = problem.jacobian(theta).toarray(), 1e-5

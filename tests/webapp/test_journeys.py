@@ -100,12 +100,13 @@ def test_a_budget_nothing_fits_names_the_cheapest_that_does(open_page: Opener) -
     expect(page.get_by_role("tab", name="Price and speed")).to_be_visible()
 
 
-def test_a_longer_context_moves_experts_to_ram_and_slows_it_down(open_page: Opener) -> None:
+def test_a_longer_context_moves_experts_to_ram_and_slows_it_down(open_page: Opener, settle: Settle) -> None:
     page = open_page("?article=B1&condition=any&context=4096&quant=Q4_K_M")
     before, layers = writing(page), experts_in_ram(page)
     choose(page, "Context", "128K tokens")
     expect(page).to_have_url(re.compile("context=131072"))
     expect(page.get_by_test_id("stMetricValue").first).not_to_have_text(f"{before:.0f} tok/s")
+    settle(page)
     assert writing(page) < before
     assert experts_in_ram(page) > layers
 

@@ -1,0 +1,95 @@
+"""What sums up to the logarithm of a coefficient: effects of labels that machines share, or shifts of one machine."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from advisor.coefficients import COEFFICIENTS, COLUMNS, Coefficient, Efficiencies, Setting, labels_of
+from advisor.work import FAMILIES
+
+FAMILY_DEVIATION = 0.3
+"""By how much (log) one machine's quant families differ from those of all machines, beyond what they share: the prior
+deviation of a family's own effect (0.1 to 0.5 in `advisor.coefficients`), all of them taken together.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One parameter of the fit: the effect of a label on a coefficient, with its prior."""
+
+    coefficient: Coefficient
+    label: str
+    prior: float
+    deviation: float
+
+
+class Pooling(Protocol):
+    """How a coefficient's logarithm is put together in a setting, for one quant family ("" where it has none)."""
+
+    def labels(self, item: Coefficient, setting: Setting, family: str) -> tuple[str, ...]:
+        """Labels whose effects are summed up."""
+        ...
+
+    def priors(self, item: Coefficient) -> Sequence[tuple[float, float]]:
+        """Mean and deviation of the effect of each label, in the order of `labels`."""
+        ...
+
+    def offset(self, item: Coefficient, setting: Setting, family: int | None) -> float:
+        """What is added to their sum."""
+        ...
+
+
+class AllMachines:
+    """Every label that a setting has, pulled towards zero by its prior: partial pooling."""
+
+    def labels(self, item: Coefficient, setting: Setting, family: str) -> tuple[str, ...]:
+        """As `advisor.coefficients` predicts with them."""
+        return labels_of(item, setting, family)
+
+    def priors(self, item: Coefficient) -> Sequence[tuple[float, float]]:
+        """The start value for the base, no effect for all else."""
+        base = (float(np.log(item.start)), item.deviation)
+        return (base, *((0.0, deviation) for _, deviation in item.pools))
+
+    def offset(self, item: Coefficient, setting: Setting, family: int | None) -> float:  # noqa: ARG002
+        """Nothing."""
+        return 0.0
+
+
+ALL_MACHINES = AllMachines()
+
+
+@dataclass(frozen=True, eq=False)
+class OneMachine:
+    """What one machine adds to the efficiencies known so far: to a coefficient, and to single quant families of it."""
+
+    known: Efficiencies
+
+    def labels(self, item: Coefficient, setting: Setting, family: str) -> tuple[str, ...]:  # noqa: ARG002
+        """All of the coefficient, and the family."""
+        return ("", family) if item.per_family else ("",)
+
+    def priors(self, item: Coefficient) -> Sequence[tuple[float, float]]:
+        """No shift, within the coefficient's own deviation."""
+        return ((0.0, item.deviation), (0.0, FAMILY_DEVIATION))[: 1 + item.per_family]
+
+    def offset(self, item: Coefficient, setting: Setting, family: int | None) -> float:
+        """The logarithm that is known so far."""
+        place = COLUMNS[item.name]
+        at = place.start + (family or 0) if isinstance(place, slice) else place
+        return float(np.log(self.known.row(setting)[at]))
+
+
+def columns_of(settings: Iterable[Setting], pooling: Pooling = ALL_MACHINES) -> list[Column]:
+    """Every label of every coefficient that the settings show, with its prior."""
+    found: dict[tuple[str, str], Column] = {}
+    distinct = sorted(set(settings))
+    for item in COEFFICIENTS:
+        priors = pooling.priors(item)
+        for setting in distinct:
+            for family in FAMILIES if item.per_family else ("",):
+                for label, prior in zip(pooling.labels(item, setting, family), priors, strict=True):
+                    found.setdefault((item.name, label), Column(item, label, *prior))
+    return list(found.values())
