@@ -2,6 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Final
+
+CALIBRATIONS: Final = "calibrations"
+"""Folder of the calibration profiles in the user's data folder."""
 
 
 def data_folder() -> Path:

@@ -7,13 +7,15 @@ fitted on are those shipped here.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from advisor.errors import InputError
 from advisor.fingerprint import filled, fingerprint_of, same_machine, same_parts
 from advisor.knowledge import Knowledge
-from advisor.profile import is_current, knowledge_of
 from advisor.scenario import Hardware, Scenario
-from catalog.profiles import Profile
+
+if TYPE_CHECKING:  # read where there is a profile: most questions start without one
+    from catalog.profiles import Profile
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +25,7 @@ class OwnMachine:
     `any_size`: whatever memory the machine has now, as where the user names the profile.
     """
 
-    profile: Profile
+    profile: "Profile"
     hardware: Hardware
     shipped: Knowledge
     any_size: bool = False
@@ -31,11 +33,15 @@ class OwnMachine:
     @cached_property
     def knowledge(self) -> Knowledge:
         """The shipped knowledge with the profile over it. Raises `InputError` for shifts that the physics has not."""
+        from advisor.profile import knowledge_of
+
         return knowledge_of(self.profile, self.shipped)
 
     @property
     def current(self) -> bool:
         """Whether the profile was fitted on the efficiencies shipped here."""
+        from advisor.profile import is_current
+
         return is_current(self.profile, self.shipped)
 
     def covers(self, scenario: Scenario) -> bool:
@@ -60,7 +66,7 @@ class OwnMachine:
         return None
 
 
-def hardware_of(profile: Profile) -> Hardware:
+def hardware_of(profile: "Profile") -> Hardware:
     """The machine that a profile was measured on. Raises `InputError` where it describes none that can be read."""
     try:
         hardware = Hardware.model_validate(profile.hardware)
@@ -70,7 +76,7 @@ def hardware_of(profile: Profile) -> Hardware:
     return hardware
 
 
-def own_machine(profile: Profile, shipped: Knowledge, *, any_size: bool = False) -> OwnMachine:
+def own_machine(profile: "Profile", shipped: Knowledge, *, any_size: bool = False) -> OwnMachine:
     """The machine of a profile. Raises `InputError` for one that describes no machine or shifts unknown numbers."""
     machine = OwnMachine(profile, hardware_of(profile), shipped, any_size)
     if machine.current:
@@ -108,7 +114,7 @@ class OwnMachines:
         return sorted(self.machines, key=lambda item: not item.current)
 
 
-def own_machines(profiles: Iterable[Profile | InputError], shipped: Knowledge) -> OwnMachines:
+def own_machines(profiles: "Iterable[Profile | InputError]", shipped: Knowledge) -> OwnMachines:
     """The machines of stored profiles; an `InputError` among them is a file that could not be read."""
     machines, damaged = [], []
     for profile in profiles:

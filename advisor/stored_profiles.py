@@ -9,10 +9,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from advisor.errors import InputError
+from advisor.home import CALIBRATIONS
 from catalog.names.nearest import nearest
 from catalog.profiles import MAX_BYTES, BadProfile, Profile, read_profile
 
-FOLDER = "calibrations"
 SUFFIX = ".json"
 
 
@@ -25,7 +25,7 @@ class ProfileStore:
     @property
     def folder(self) -> Path:
         """Where the files are."""
-        return self.home / FOLDER
+        return self.home / CALIBRATIONS
 
     def paths(self) -> list[Path]:
         """Every profile's file, by name."""

@@ -30,16 +30,17 @@ def profile_options(command: Decorated) -> Decorated:
 
 def own_machines_of(options: Mapping[str, Any]) -> "OwnMachines":
     """The calibrated machines that the options leave to choose from. Raises `InputError` for an unknown --profile."""
-    from advisor.home import data_folder
+    from advisor.home import CALIBRATIONS, data_folder
     from advisor.knowledge import load
     from advisor.own_machine import OwnMachines, own_machine, own_machines
+
+    name, without = options.get("profile"), options.get("no_profile")
+    if name and without:
+        raise InputError("--profile names a profile and --no-profile takes none: give one of them")
+    if without or not (name or (data_folder() / CALIBRATIONS).is_dir()):
+        return OwnMachines(load())
     from advisor.stored_profiles import ProfileStore
 
-    name = options.get("profile")
-    if options.get("no_profile"):
-        if name:
-            raise InputError("--profile names a profile and --no-profile takes none: give one of them")
-        return OwnMachines(load())
     store = ProfileStore(data_folder())
     if name is None:
         return own_machines(store.each(), load())
