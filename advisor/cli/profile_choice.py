@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from advisor.stored_profiles import ProfileStore
     from catalog.profiles import Profile
 
-HERE, OLD, FOREIGN = "this machine's", "this machine's, old", "another machine's"
+HERE, OLD = "this machine's", "this machine's, old"
+FOREIGN, FOREIGN_OLD = "another machine's", "another machine's, old"
 USES = {
     HERE: "It is this machine's: predictions for it use this profile.",
     OLD: "It is this machine's but not used: it was fitted on other efficiencies than those shipped; calibrate anew.",
+    FOREIGN_OLD: "It is another machine's and not used: it was fitted on other efficiencies than those shipped here.",
     FOREIGN: "It is another machine's: it is used where a question names the parts of that machine.",
 }
 
@@ -36,7 +38,7 @@ def this_hardware() -> "Hardware":
 def standing(machine: "OwnMachine", here: "Hardware") -> str:
     """Whose a profile is: one of the keys of `USES`."""
     if machine.as_seen(here) is None:
-        return FOREIGN
+        return FOREIGN if machine.current else FOREIGN_OLD
     return HERE if machine.current else OLD
 
 

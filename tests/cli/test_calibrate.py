@@ -25,20 +25,22 @@ def _here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_profiles_are_listed_with_their_errors_and_whose_they_are(store: ProfileStore, capsys: Captured) -> None:
     assert "none is stored here" in said(capsys, "calibrate", "list")[0]
-    for profile in (own_profile(), old(own_profile(name="before")), own_profile(XEON, name="xeon", runs=[])):
+    for profile in (own_profile(), old(own_profile(name="before")), own_profile(XEON, name="xeon", runs=[]),
+                    old(own_profile(XEON, name="xeon before"))):  # fmt: skip
         store.save(profile)
     (store.folder / "bad.json").write_text("{}")
     out, err = said(capsys, "calibrate", "list", "--json")
     rows = {row["profile"]: row for row in json.loads(out)["profiles"]}
     assert {name: row["whose"] for name, row in rows.items()} == {
         "box": "this machine's", "before": "this machine's, old", "xeon": "another machine's",
+        "xeon before": "another machine's, old",
     }  # fmt: skip
     assert rows["box"]["machine"] == "RTX 3060 12GB, Ryzen 7 5800X, 31.3 GiB DDR4-3200"
     assert (rows["box"]["runs"], rows["xeon"]["writing"]) == (9, None)
     assert 0 < rows["box"]["writing"] < 0.1  # shifts that are a tenth off, and 3 % of noise
     assert json.loads(out)["damaged"][0].startswith("bad.json is no calibration profile")
     out, err = said(capsys, "calibrate", "list")
-    assert [line.split()[0] for line in out.splitlines()] == ["profile", "before", "box", "xeon"]
+    assert [line.split()[0] for line in out.splitlines()] == ["profile", "before", "box", "xeon", "xeon"]
     assert err.startswith("note: bad.json")
 
 
