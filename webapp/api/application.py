@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from advisor.home import data_folder
 from advisor.knowledge import load
 from webapp.api import accuracy, calibrations, facts, health, predictions, recommendations
-from webapp.api.gate import DEFECT, Gate
+from webapp.api.gate import DEFECT, Gate, refusing
 from webapp.api.logs import configure
 from webapp.api.metrics import Metrics
 from webapp.api.openapi import document_of
@@ -53,7 +53,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 
 
 def _layered(app: ASGIApp, settings: Settings) -> ASGIApp:
-    app = GZipMiddleware(app, COMPRESSED_FROM_BYTES, COMPRESSION)
+    app = GZipMiddleware(refusing(app), COMPRESSED_FROM_BYTES, COMPRESSION)
     if settings.cors_origins:
         exposed = ("ETag", "Location", "Retry-After", "X-Request-ID")
         headers = ("Authorization", "Content-Type", "If-None-Match", "X-Request-ID")

@@ -18,6 +18,7 @@ UNLIMITED = frozenset({"/healthz", "/readyz", "/metrics"})
 """Answered however much is under way, so that a busy server is not taken for a dead one."""
 DEFECT = "this failed unexpectedly; the server's log has it under the request id"
 ID_HEADER = b"x-request-id"
+REFUSED = "refused"
 _GOOD_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _GONE = 499
 """Logged where the client left before its answer. Source: nginx, ngx_http_request.h NGX_HTTP_CLIENT_CLOSED_REQUEST."""
@@ -44,11 +45,8 @@ class Gate:
         self._under_way += 1
         self._metrics.under_way.inc()
         try:
-            refused = self._refusal(scope)
-            if refused:
-                await answer(refused, passage.request_id)(scope, receive, passage.send)
-            else:
-                await self._app(scope, receive, passage.send)
+            scope["state"][REFUSED] = self._refusal(scope)
+            await self._app(scope, receive, passage.send)
         except ClientLeft:
             passage.status = passage.status or _GONE
         except Exception as error:  # noqa: BLE001 - the last resort: a defect costs one answer, never the server
@@ -75,6 +73,19 @@ class Gate:
     async def _failed(self, passage: "_Passage", receive: Receive) -> None:
         if passage.status is None:
             await answer(Refused("internal_error", DEFECT), passage.request_id)(passage.scope, receive, passage.send)
+
+
+def refusing(app: ASGIApp) -> ASGIApp:
+    """The innermost layer: what the gate refuses goes no further, but out through all layers, as every answer."""
+
+    async def pass_or_refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        refused = scope.get("state", {}).get(REFUSED)
+        if refused:
+            await answer(refused, scope["state"]["request_id"])(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+
+    return pass_or_refuse
 
 
 class _Passage:

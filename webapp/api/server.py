@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from webapp.api.migrations import upgrade
 from webapp.api.settings import Settings
 
 APPLICATION: Final = "webapp.api.application:create_app"
+LOOP: Final = "asyncio" if sys.platform == "win32" else "webapp.api.accepting:Loop"
+"""uvloop is not for Windows."""
 WORKER_ANSWERS_S: Final = 30
 """A worker that does not answer its parent for so long is replaced; a busy machine may need seconds."""
 WAITING_CONNECTIONS: Final = 2048
@@ -42,7 +45,7 @@ def serve(settings: Settings, port: int, tell: Callable[[], None]) -> int:
 def _config(settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         APPLICATION, factory=True, workers=settings.workers, http="webapp.api.protocol:BoundedProtocol",
-        loop="auto", ws="none", lifespan="on", log_config=None, access_log=False, server_header=False,
+        loop=LOOP, ws="none", lifespan="on", log_config=None, access_log=False, server_header=False,
         timeout_keep_alive=30, timeout_graceful_shutdown=int(settings.shutdown_timeout_s),
         timeout_worker_healthcheck=WORKER_ANSWERS_S,
     )  # fmt: skip

@@ -35,6 +35,8 @@ class Settings(BaseSettings):
     """10,000 scenarios with every field take about 8 MiB."""
     header_timeout_s: Seconds = 10.0
     body_timeout_s: Seconds = 20.0
+    send_timeout_s: Seconds = 20.0
+    """How long a client may take nothing of an answer that waits for it, before the connection is dropped."""
     answer_timeout_s: Seconds = 60.0
     """The longest that one answer may take."""
     shutdown_timeout_s: Seconds = 30.0

@@ -27,7 +27,12 @@ class Together:
     def _evaluate(self) -> None:
         waiting, self._waiting = self._waiting, {}
         for knowledge, pairs in waiting.items():
-            items = [worked_out(value, self._read_file) for value, _ in pairs]
-            for (_, future), outcome in zip(pairs, outcomes(items, knowledge), strict=True):
-                if not future.done():
+            asked = [pair for pair in pairs if not pair[1].done()]  # a client that has left needs no answer
+            try:
+                items = [worked_out(value, self._read_file) for value, _ in asked]
+                for (_, future), outcome in zip(asked, outcomes(items, knowledge), strict=True):
                     future.set_result(outcome)
+            except Exception as error:  # noqa: BLE001 - a defect must be told to all that wait
+                for _, future in asked:
+                    if not future.done():
+                        future.set_exception(error)

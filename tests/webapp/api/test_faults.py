@@ -89,8 +89,9 @@ def test_counts_are_summed_over_workers_dead_ones_included(workers: Server) -> N
     assert answered() == before + 10
 
 
-def test_a_stop_answers_what_has_begun_and_takes_nothing_new(tmp_path: Path) -> None:
-    with serving(tmp_path) as running:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_stop_answers_what_has_begun_and_takes_nothing_new(tmp_path: Path, workers: str) -> None:
+    with serving(tmp_path, "--workers", workers) as running:
         found: list[httpx.Response] = []
         asked = {"scenarios": [SCENARIO] * 4000}
         thread = threading.Thread(target=lambda: found.append(running.predict(asked)))

@@ -28,6 +28,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "ADVISOR_MAX_BODY_BYTES": "20000", "ADVISOR_BODY_TIMEOUT_S": "1", "ADVISOR_HEADER_TIMEOUT_S": "1",
         "ADVISOR_RATE_PER_S": "0.01", "ADVISOR_RATE_BURST": "3", "ADVISOR_MAX_REQUESTS": "8",
         "ADVISOR_ANSWER_TIMEOUT_S": "0.05", "ADVISOR_MAX_COMPUTATIONS": "1",
+        "ADVISOR_CORS_ORIGINS": "https://example.org",
     }  # fmt: skip
     with serving(tmp_path_factory.mktemp("strict"), **environment) as running:
         yield running
@@ -36,8 +37,9 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_a_client_that_asks_too_often_is_told_when_to_come_back(strict: Server) -> None:
     codes = [strict.predict(headers=ELSEWHERE).status_code for _ in range(5)]
     assert codes == [200, 200, 200, 429, 429]
-    refused = strict.predict(headers=ELSEWHERE)
+    refused = strict.predict(headers=ELSEWHERE | {"origin": "https://example.org"})
     assert refused.json()["code"] == "rate_limited"
+    assert refused.headers["access-control-allow-origin"] == "https://example.org"  # or a page could not read it
     assert 1 <= int(refused.headers["retry-after"]) <= 101
     assert strict.predict(headers={"x-forwarded-for": "203.0.113.8"}).status_code == 200
     assert strict.predict().status_code == 200
