@@ -1,65 +1,12 @@
-"""Predictions over HTTP: the same numbers as everywhere else, and refusals that say what to mend."""
+"""Predictions over HTTP: many in one call, refusals that say what to mend, and model files."""
 
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from advisor.batch import answer_lines
-from advisor.client import Client
-from advisor.knowledge import load
-from advisor.prediction import predict
-from advisor.scenario import Scenario
 from tests.webapp.api.running import CARD, SCENARIO, Server
-
-FACES: list[dict[str, Any]] = [
-    SCENARIO,
-    {"model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M", "hardware": CARD, "workload": {"context_depth": 8192}},
-    {"model": "Llama-3.3-70B", "quant": "Q4_K_M", "hardware": {"machine": "M4 Max"}},
-    {"model": "Qwen3.6-35B-A3B-UD-Q4_K_XL", "hardware": {"gpus": [{"name": "RTX 5090", "count": 2}]}},
-    {"model": "gpt-oss-120b", "hardware": {"cpu": "EPYC 9115", "ram": {"gb": 256}}, "workload": {"users": 4}},
-    {"model": "Llama-3.3-70B", "quant": "F16", "hardware": {"gpus": [{"name": "GTX 1060 6GB"}], "ram": {"gb": 8}}},
-]
-
-
-def test_the_same_scenario_gives_the_same_numbers_through_python_command_batch_http_and_client(
-    server: Server, tmp_path: Path
-) -> None:
-    in_python = [predict(Scenario.model_validate(item), load()).model_dump(mode="json") for item in FACES]
-    lines = [json.dumps(item) for item in FACES]
-    questions, answers = tmp_path / "questions.jsonl", tmp_path / "answers.jsonl"
-    questions.write_text("\n".join(lines))
-    command = (sys.executable, "-m", "advisor", "predict", "--batch", str(questions), "--output", str(answers))
-    subprocess.run(command, check=True)
-    with Client(server.url) as client:
-        by_client = [item.model_dump(mode="json") for item in client.predict_many(FACES)]
-    many = server.predict({"scenarios": FACES}).json()["predictions"]
-    single = [server.predict(item).json() for item in FACES]
-    for face in (
-        [json.loads(line) for line in answers.read_text().splitlines()],
-        [json.loads(line) for line in answer_lines((line.encode() for line in lines), load())],
-        by_client, many, single,
-    ):  # fmt: skip
-        assert [_without_numbers(item) for item in face] == [_without_numbers(item) for item in in_python]
-        assert [_numbers(item) for item in face] == [pytest.approx(_numbers(item), rel=1e-12) for item in in_python]
-
-
-def _numbers(answer: Any) -> list[float]:
-    if isinstance(answer, dict | list):
-        inside = answer.values() if isinstance(answer, dict) else answer
-        return [number for item in inside for number in _numbers(item)]
-    return [answer] if isinstance(answer, float) else []
-
-
-def _without_numbers(answer: Any) -> Any:
-    if isinstance(answer, dict):
-        return {name: _without_numbers(item) for name, item in answer.items()}
-    if isinstance(answer, list):
-        return [_without_numbers(item) for item in answer]
-    return 0.0 if isinstance(answer, float) else answer
 
 
 def test_many_scenarios_are_answered_in_order_with_an_error_in_the_place_of_each_bad_one(server: Server) -> None:
