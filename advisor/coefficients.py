@@ -137,7 +137,7 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("prefill_recurrent_ns", "ns per token",     200., 0.8, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.4), ("{backend}/{era}", 0.4))),
     Coefficient("prefill_link",       "share of peak",      0.45, 0.3, False, (("{backend}", 0.15), ("{engine}", 0.15), ("{chip}", 0.1), ("{known}", 0.1))),
     Coefficient("prefill_cpu",        "products per byte",  0.60, 0.6, True,  (("{kind}", 0.3), ("{family} alone", 0.15), ("{simd}", 0.4), ("{engine}/{kind}", 0.25), ("{microarchitecture}", 0.15), ("{cpu}", 0.1), ("{sockets}", 0.2), ("{known}", 0.15))),
-    Coefficient("prefill_cpu_expert", "share of matmul",    0.70, 0.4, False, (("{engine}", 0.2), ("{simd}", 0.2))),
+    Coefficient("prefill_cpu_expert", "share of matmul",    0.70, 0.4, True,  (("{kind}", 0.15), ("{engine}", 0.2), ("{simd}", 0.2))),
     Coefficient("prefill_cpu_recurrent_us", "us per token, layer", 150., 0.8, False, (("{engine}", 0.3), ("{stated}/{era}", 0.4))),
     Coefficient("prefill_cpu_scores", "products per byte",  0.20, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.4))),
     Coefficient("prefill_pipeline",   "exponent",           0.50, 0.5, False, (("{backend}", 0.4),)),

@@ -89,7 +89,7 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
     """Seconds of the whole prompt by stage."""
     matmul = values["prefill_matmul"]
     filled = filled_share(work.rows_per_expert, values["prefill_half_rows"])
-    expert = matmul * values["prefill_expert"] * _column(filled)
+    expert = matmul * values["prefill_expert"] * np.asarray(filled)[..., None]
     computing = _total(work.prefill_dense_s / matmul) + _total(work.prefill_expert_s / expert)
     matrices = slower_of(computing, _total(work.prefill_stream_s / reached(values["gpu_stream"])))
     launches = overhead_s(work.gpu_matrices * work.batches, values["prefill_matrix_us"])
@@ -111,18 +111,13 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
 def _cpu_prompt_s(work: Work, values: Values) -> Any:
     """The CPU's part of a prompt: matrices, attention and recurrences one after the other."""
     vector = _vector_bandwidth(work, values)
-    products = work.prefill_products + work.prefill_expert_products / _column(values["prefill_cpu_expert"])
+    products = work.prefill_products + work.prefill_expert_products / values["prefill_cpu_expert"]
     multiplying = _total(products / values["prefill_cpu"]) / vector
     matrices = slower_of(multiplying, _total(work.prefill_cpu_bytes) / _ram_bandwidth(work, values))
     scores = work.prefill_cpu_kv_products / values["prefill_cpu_scores"] / vector
     workers = work.threads ** (1 - values["thread_loss"])
     scans = overhead_s(work.cpu_recurrent_layers * work.prompt_tokens, values["prefill_cpu_recurrent_us"]) / workers
     return matrices + scores + scans
-
-
-def _column(value: Any) -> Any:
-    """A number for each run as a column beside vectors of quant families."""
-    return np.asarray(value)[..., None]
 
 
 def total_s(stages: Mapping[str, Numbers]) -> Numbers:

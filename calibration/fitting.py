@@ -78,6 +78,7 @@ class Design:
         )
         self.target = np.log(tokens) - np.log([item.tok_s for item in observations])
         settings = [item.case.setting for item in observations]
+        self._acting: list[int] | None = None
         self.slots = [
             _slot(item, family, settings, index, pooling)
             for item in COEFFICIENTS
@@ -104,12 +105,20 @@ class Design:
         difference: Array = self.log_time(self.logs(theta)) - self.target
         return difference
 
+    def _live(self, logs: Sequence[Array], start: Array) -> Sequence[int]:
+        """Places of the slots that act on any run at all: a machine without graphics cards has no use for most."""
+        if self._acting is None:
+            moves = ([*logs[:place], logs[place] + 1.0, *logs[place + 1 :]] for place in range(len(logs)))
+            self._acting = [place for place, moved in enumerate(moves) if np.any(self.log_time(moved) != start)]
+        return self._acting
+
     def jacobian(self, theta: Array) -> csr_matrix:
         """Derivative of the residuals, shape (runs, parameters)."""
         logs = self.logs(theta)
         start = self.log_time(logs)
         rows, columns, data = [], [], []
-        for place, slot in enumerate(self.slots):
+        for place in self._live(logs, start):
+            slot = self.slots[place]
             moved = [*logs[:place], logs[place] + STEP, *logs[place + 1 :]]
             slope = (self.log_time(moved) - start) / STEP
             active = np.flatnonzero(np.abs(slope) > 1e-9)
@@ -209,7 +218,12 @@ class Fit:
         return Efficiencies(dict(zip(keys, self.theta.tolist(), strict=True)), known)
 
 
-def fit(observations: Sequence[Observation], start: "Fit | None" = None, pooling: Pooling = ALL_MACHINES) -> Fit:
+def fit(
+    observations: Sequence[Observation],
+    start: "Fit | None" = None,
+    pooling: Pooling = ALL_MACHINES,
+    most_rounds: int = MOST_ROUNDS,
+) -> Fit:
     """Fit all effects to the observations, from the priors or from an earlier fit.
 
     Robust by reweighting: each round solves a weighted least-squares problem through the physics, then weighs anew.
@@ -219,7 +233,7 @@ def fit(observations: Sequence[Observation], start: "Fit | None" = None, pooling
     problem = Problem(ordered, columns, pooling)
     theta = start.theta if start else problem.prior
     cost = problem.cost(theta)
-    for _ in range(MOST_ROUNDS):
+    for _ in range(most_rounds):
         moved = _solve_round(problem, theta)
         gain, theta = cost - problem.cost(moved), moved
         cost -= gain

@@ -1,7 +1,7 @@
 """What sums up to the logarithm of a coefficient: effects of labels that machines share, or shifts of one machine."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +13,9 @@ FAMILY_DEVIATION = 0.3
 """By how much (log) one machine's quant families differ from those of all machines, beyond what they share: the prior
 deviation of a family's own effect (0.1 to 0.5 in `advisor.coefficients`), all of them taken together.
 """
+
+PROBED_DEVIATION = 0.15
+"""By how much (log) a kernel in a model differs from the same alone, from one family to the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Pooling(Protocol):
         """Labels whose effects are summed up."""
         ...
 
-    def priors(self, item: Coefficient) -> Sequence[tuple[float, float]]:
+    def priors(self, item: Coefficient, family: str) -> Sequence[tuple[float, float]]:
         """Mean and deviation of the effect of each label, in the order of `labels`."""
         ...
 
@@ -48,7 +51,7 @@ class AllMachines:
         """As `advisor.coefficients` predicts with them."""
         return labels_of(item, setting, family)
 
-    def priors(self, item: Coefficient) -> Sequence[tuple[float, float]]:
+    def priors(self, item: Coefficient, family: str) -> Sequence[tuple[float, float]]:  # noqa: ARG002
         """The start value for the base, no effect for all else."""
         base = (float(np.log(item.start)), item.deviation)
         return (base, *((0.0, deviation) for _, deviation in item.pools))
@@ -66,14 +69,19 @@ class OneMachine:
     """What one machine adds to the efficiencies known so far: to a coefficient, and to single quant families of it."""
 
     known: Efficiencies
+    probed: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Log shift of a coefficient for a quant family, as a probe of its kernels has it."""
 
     def labels(self, item: Coefficient, setting: Setting, family: str) -> tuple[str, ...]:  # noqa: ARG002
         """All of the coefficient, and the family."""
         return ("", family) if item.per_family else ("",)
 
-    def priors(self, item: Coefficient) -> Sequence[tuple[float, float]]:
-        """No shift, within the coefficient's own deviation."""
-        return ((0.0, item.deviation), (0.0, FAMILY_DEVIATION))[: 1 + item.per_family]
+    def priors(self, item: Coefficient, family: str) -> Sequence[tuple[float, float]]:
+        """No shift, within the coefficient's own deviation; for a family what its kernels reached in the probe."""
+        if not item.per_family:
+            return ((0.0, item.deviation),)
+        found = self.probed.get((item.name, family))
+        return ((0.0, item.deviation), (0.0, FAMILY_DEVIATION) if found is None else (found, PROBED_DEVIATION))
 
     def offset(self, item: Coefficient, setting: Setting, family: int | None) -> float:
         """The logarithm that is known so far."""
@@ -87,9 +95,9 @@ def columns_of(settings: Iterable[Setting], pooling: Pooling = ALL_MACHINES) -> 
     found: dict[tuple[str, str], Column] = {}
     distinct = sorted(set(settings))
     for item in COEFFICIENTS:
-        priors = pooling.priors(item)
         for setting in distinct:
             for family in FAMILIES if item.per_family else ("",):
+                priors = pooling.priors(item, family)
                 for label, prior in zip(pooling.labels(item, setting, family), priors, strict=True):
                     found.setdefault((item.name, label), Column(item, label, *prior))
     return list(found.values())

@@ -119,7 +119,7 @@ class DeviceFacts(_Part):
     name: Text
     link_gb_s: Rate
     link_latency_us: Rate
-    memory_gib: Rate
+    """Half of the way there and back for 4 KiB."""
 
 
 class Profile(_Part):

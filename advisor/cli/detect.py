@@ -1,6 +1,7 @@
 """`advisor detect`: this machine's parts."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,19 +51,19 @@ def command(*, model: Path | None, as_json: bool, everything: bool, **options: A
     from advisor.detection.ggml import ask_ggml, cards_of
     from advisor.scenario import StorageRequest
 
-    given = _given(options, None)  # what is misspelt is refused before anything is looked at
+    given(options, None)  # what is misspelt is refused before anything is looked at
     ggml = ask_ggml()
     found = detect(cards_of(ggml))
     facts = read_facts(ggml, model)
-    given = _given(options, found.hardware.cpu)
+    named = given(options, found.hardware.cpu)
     told = found.hardware.model_copy(update={"storage": StorageRequest(name=facts.storage.name)})
-    remark = excess(told, given)
+    remark = excess(told, named)
     notes = found.notes + ((remark,) if remark else ())
-    found = replace(found, hardware=completed(told, given), notes=notes)
+    found = replace(found, hardware=completed(told, named), notes=notes)
     _show(found, facts, as_json=as_json, everything=everything)
 
 
-def _given(options: dict[str, Any], cpu: str | None) -> "Hardware":
+def given(options: Mapping[str, Any], cpu: str | None) -> "Hardware":
     """The parts that options name, read as `advisor predict` reads them; `cpu` is this machine's, whose channels count.
 
     Raises InputError.

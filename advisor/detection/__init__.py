@@ -10,6 +10,7 @@ from advisor.detection.graphics import Card
 from advisor.detection.memory import Module
 from advisor.detection.storage import disk_name
 from advisor.scenario import GpuRequest, Hardware, RamRequest, StorageRequest
+from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
 from catalog.names.machines import resolve_machine
 from catalog.names.resolution import UnknownName
@@ -66,7 +67,19 @@ def assembled(
         return Detected(Hardware(machine=machine, ram=RamRequest(gb=gib), storage=storage), cores, (), tuple(cards))
     gpus, notes = _known(cards)
     ram = RamRequest.model_validate({**memory.described(modules), "gb": gib})
-    return Detected(Hardware(gpus=gpus, cpu=cpu, ram=ram, storage=storage), cores, notes, tuple(cards))
+    hardware = Hardware(gpus=gpus, cpu=_with_cores(cpu, cores), ram=ram, storage=storage)
+    return Detected(hardware, cores, notes, tuple(cards))
+
+
+def _with_cores(cpu: str | None, cores: int | None) -> str | None:
+    """A processor that the catalog lacks, as a virtual machine hides its own, with the cores that it has here."""
+    if cpu is None or cores is None:
+        return cpu
+    try:
+        resolve_cpu(cpu)
+    except UnknownName:
+        return f"{cpu}, {cores} core{'s' * (cores != 1)}"
+    return cpu
 
 
 def _unified(cpu: str | None, cards: Sequence[Card]) -> str | None:

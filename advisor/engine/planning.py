@@ -23,6 +23,7 @@ from advisor.machine import GpuDevice, Machine
 from advisor.placement import SYSTEM_RAM_BYTES
 from advisor.scenario import Scenario
 from catalog.llms import Llm
+from catalog.profiles import DeviceFacts
 from catalog.quants import Quant
 
 TRIES = 8
@@ -41,22 +42,27 @@ class Here:
     notes: tuple[str, ...]
 
 
-def look_around(path: Path, found: Detected, scenario: Scenario, rpc: tuple[str, ...]) -> Here:
-    """What there is to plan with; `path` is any model file, which llama.cpp needs to start. Raises as `Session`."""
+def look_around(
+    path: Path, found: Detected, scenario: Scenario, rpc: tuple[str, ...], facts: Sequence[DeviceFacts] = ()
+) -> Here:
+    """What there is to plan with; `path` is any model file, which llama.cpp needs to start. Raises as `Session`.
+
+    `facts` are what a calibration measured of devices that the catalog lacks.
+    """
     devices = dry_run(path, EngineSettings(n_ctx=SMALL_CONTEXT, rpc=rpc)).devices
     machine = machine_of(scenario.hardware, scenario.engine.backend)
     offload = offload_devices(devices)
     remote = any(item.backend == RPC for item in devices)
-    gpus, known, notes = cards_of(machine, offload, remote)
+    gpus, known, notes = cards_of(machine, offload, remote, facts)
     free = free_memory(devices)["CPU"]
     ram = machine.ram if machine.unified else replace(machine.ram, capacity_bytes=free + SYSTEM_RAM_BYTES)
-    backend = machine.backend if gpus and known else "rpc" if gpus else "cpu"
+    backend = "rpc" if remote or (gpus and not known) else machine.backend if gpus else "cpu"
     cores = found.cores or machine.cpu.cores
     return Here(replace(machine, gpus=gpus, ram=ram, backend=backend), devices, cores, known, notes)
 
 
 def cards_of(
-    machine: Machine, offload: Sequence[OffloadDevice], remote: bool
+    machine: Machine, offload: Sequence[OffloadDevice], remote: bool, facts: Sequence[DeviceFacts] = ()
 ) -> tuple[tuple[GpuDevice, ...], bool, tuple[str, ...]]:
     """A card for each device of llama.cpp with the memory that is free on it; whether its speed is known."""
     cards = machine.gpus
@@ -68,17 +74,23 @@ def cards_of(
     if not remote and len(cards) == len(offload):
         pairs = zip(cards, offload, strict=True)
         return tuple(replace(card, vram_bytes=device.free_bytes) for card, device in pairs), True, ()
+    links = {item.name: item.link_gb_s for item in facts}
+    measured = tuple(_unknown(device, machine, links.get(device.name, 1.0)) for device in offload)
+    if all(device.name in links for device in offload):
+        return measured, True, ()
     note = "no speed is predicted: what the remote device is made of is not known" if remote else (
         f"no speed is predicted: llama.cpp has {len(offload)} devices and the catalog knows {len(cards)} of them"
     )  # fmt: skip
-    return tuple(_unknown(device, machine) for device in offload), False, (note,)
+    return measured, False, (note,)
 
 
-def _unknown(device: OffloadDevice, machine: Machine) -> GpuDevice:
-    """A device of which only the memory is known: what is placed on it depends on nothing else."""
+def _unknown(device: OffloadDevice, machine: Machine, link_gb_s: float) -> GpuDevice:
+    """A device of which only the memory is known, and its link where it was measured: what is placed on it depends on
+    nothing else, and a calibration's shifts count from these rates.
+    """
     return GpuDevice(
         name=device.name, maker="unknown", architecture="unknown", form="desktop", vram_bytes=device.free_bytes,
-        bandwidth_gb_s=machine.ram.bandwidth_gb_s, fp16_tflops=1.0, link_gb_s=1.0,
+        bandwidth_gb_s=machine.ram.bandwidth_gb_s, fp16_tflops=1.0, link_gb_s=link_gb_s,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from calibration.probes import calm
-from calibration.probes.compute import ComputeProbe, probe_compute
+from calibration.probes.compute import TYPES, ComputeProbe, probe_compute
 from calibration.probes.disk import PATTERNS, DiskProbe, probe_disk
 from calibration.probes.link import LinkProbe, probe_links
 from calibration.probes.ram import RamProbe, ReadBench, probe_ram, usable_processors
@@ -74,9 +74,7 @@ def probe_all(
     )
     medians.append(_again(ram))
     told("ggml's products", 0.65)
-    compute = probe_compute(
-        _few(ram.knee), types=("Q4_K",) if quick else ("F16", "Q8_0", "Q4_K"), seconds_each=0.15 if quick else 0.3
-    )
+    compute = _products(("F16", "Q8_0", "Q4_K") if quick else TYPES)
     medians.append(_again(ram))
     told("done", 1.0)
     failed = tuple(f"{link.device} could not be measured: {link.failed}" for link in links if link.failed)
@@ -90,9 +88,11 @@ def _again(ram: RamProbe) -> float:
         return bench.sample(ram.knee, 5).value
 
 
-def _few(knee: int) -> tuple[int, ...]:
-    """Numbers of threads for the products: one, where RAM is filled, and all."""
-    return tuple(sorted({1, knee, usable_processors()}))
+def _products(types: Sequence[str]) -> ComputeProbe:
+    """A decoded token on one thread, where unpacking limits and not RAM, and a batch of a prompt on all."""
+    token = probe_compute((1,), types=types, columns=(1,), repeats=5, seconds_each=0.12)
+    batch = probe_compute((usable_processors(),), types=types, columns=(512,), repeats=5, seconds_each=0.12)
+    return ComputeProbe(token.rates + batch.rates)
 
 
 def _too_small(ram: RamProbe) -> tuple[str, ...]:

@@ -11,7 +11,10 @@ from typing import Any, Final
 
 from advisor.engine.library import EngineMissing, how_to_install, require_engine
 
-TYPES: Final = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 8, "Q4_K": 12, "Q6_K": 14}
+TYPES: Final = {
+    "F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 8, "Q2_K": 10, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14,
+    "IQ3_XXS": 18, "IQ4_XS": 23, "MXFP4": 39,
+}  # fmt: skip
 """Source: enum ggml_type of ggml/include/ggml.h (read 2026-11-28)."""
 
 

@@ -14,7 +14,9 @@ BYTES_PER_WEIGHT = {"F16": 2.0, "Q8_0": 34 / 32, "Q4_K": 144 / 256}
 
 @pytest.fixture(scope="module")
 def found() -> ComputeProbe:
-    return probe_compute((1, 2), columns=(1, 8), weight_bytes=40 * MIB, repeats=3, seconds_each=0.01)
+    return probe_compute(
+        (1, 2), types=tuple(BYTES_PER_WEIGHT), columns=(1, 8), weight_bytes=40 * MIB, repeats=3, seconds_each=0.01
+    )
 
 
 def test_each_type_is_measured_with_each_number_of_threads_and_columns(found: ComputeProbe) -> None:

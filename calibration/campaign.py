@@ -1,0 +1,127 @@
+"""The measuring of a calibration: which runs are made, in which order, within the time there is; and what they say."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from advisor.case import SizedModel
+from advisor.engine.described import ModelFile, read_model_file
+from advisor.engine.session.messages import Measure
+from advisor.errors import InputError
+from calibration.candidates import Ground, Unwritten, candidates, everyday, experiment
+from calibration.experiments import Experiment, chosen
+from calibration.journal import Journal
+from calibration.own_fit import OwnError, OwnFit, faults_of, fit_own, left_out_errors
+from calibration.pooling import OneMachine, columns_of
+from calibration.probe_models import ProbeModel
+from calibration.trials import observations_of, try_out
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a calibration does now, for a progress bar."""
+
+    what: str
+    done: float
+    """Share of the time there is, 0 to 1."""
+    left_s: float
+
+
+Told = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Learned:
+    """What the runs say, and whether to believe it."""
+
+    own: OwnFit
+    errors: tuple[OwnError, ...]
+    faults: tuple[str, ...]
+    """Why the fit is not to be used; none for one that is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Campaign:
+    """A machine to be measured, with the models to do it with and what was measured before.
+
+    `models`: those that can be written into `folder`; `own`: the user's files; `probed`: see `OneMachine`.
+    """
+
+    ground: Ground
+    threads: Sequence[int]
+    models: Sequence[ProbeModel]
+    own: Mapping[str, ModelFile]
+    folder: Path
+    journal: Journal
+    probed: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    clock: Callable[[], float] = time.monotonic
+
+    @property
+    def pooling(self) -> OneMachine:
+        """What the fit starts from."""
+        return OneMachine(self.ground.knowledge.efficiencies, self.probed)
+
+    def planned(self, budget_s: float) -> list[Experiment]:
+        """What to do in that many seconds: the user's own files, then what tells most."""
+        own = [item for file, model in self.own.items() for item in self._of_file(file, model)]
+        found, asked = candidates(self.models, self.threads, self.ground), everyday(self.ground)
+        seen = (*(run for item in found for run in item.expected), *asked)
+        columns = columns_of((item.case.setting for item in seen), self.pooling)
+        left_s = budget_s - sum(item.seconds for item in own)
+        return [*own, *chosen(found, asked, columns, self.pooling, left_s)]
+
+    def _of_file(self, file: str, model: ModelFile) -> Iterator[Experiment]:
+        for number in self.threads:
+            for settings in self.ground.settings(model.llm, number):
+                yield experiment(file, model, settings, self.ground, model.header.file_bytes, written=True)
+
+    def make(self, order: Sequence[Experiment], budget_s: float, told: Told) -> None:
+        """Make the runs in order as far as the time allows; what the journal has is not made again.
+
+        Expected times are corrected by how long runs took so far. Raises as `Session`.
+        """
+        start, expected_s = self.clock(), 0.0
+        for item in order:
+            missing = [asked for asked in item.measures if not self._known(item, asked)]
+            spent_s = self.clock() - start
+            pace = spent_s / expected_s if expected_s else 1.0
+            if not missing or spent_s + item.seconds * pace > budget_s:
+                continue
+            told(Step(_words(item), spent_s / budget_s, budget_s - spent_s))
+            for trial in try_out(self._path(item.file), item.settings, missing, file=item.file):
+                self.journal.add(trial)
+            expected_s += item.seconds + item.writing_s
+
+    def _known(self, item: Experiment, asked: Measure) -> bool:
+        wanted = (item.file, item.settings, asked)
+        return any((trial.file, trial.settings, trial.asked) == wanted for trial in self.journal.trials)
+
+    def _path(self, file: str) -> Path:
+        if file in self.own:
+            return Path(file)
+        return next(model for model in self.models if model.file == file).write(self.folder)
+
+    def learned(self) -> Learned:
+        """The fit of what was measured. Raises `InputError` where nothing was."""
+        if not self.journal.trials:
+            raise InputError("no run was finished in the time there was: close other programs, or give --thorough")
+        written: dict[str, SizedModel] = {model.file: Unwritten.of(model) for model in self.models}
+        observations = observations_of(
+            self.journal.trials, self.ground.machine, self.ground.hardware, written | dict(self.own)
+        )
+        own = fit_own(observations, self.pooling)
+        errors = left_out_errors(own)
+        return Learned(own, tuple(errors), tuple(faults_of(own, errors)))
+
+
+def own_files(paths: Sequence[Path]) -> dict[str, ModelFile]:
+    """The user's model files by their whole path. Raises `InputError` for one that is none."""
+    return {str(path.resolve()): read_model_file(path) for path in paths}
+
+
+def _words(item: Experiment) -> str:
+    own, name = item.settings, Path(item.file).stem
+    experts = f", {own.n_cpu_moe} layers of experts in RAM" if own.n_cpu_moe else ""
+    placed = f", {own.n_gpu_layers} layers on devices{experts}" if own.n_gpu_layers else ""
+    return f"{name} on {own.threads} thread{'s' * (own.threads != 1)}{placed}"

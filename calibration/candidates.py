@@ -1,0 +1,124 @@
+"""The runs that could be made on a machine with what is expected of each, and the questions that they are to answer."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from advisor.answer import Prediction
+from advisor.case import Case, SizedModel, case_of
+from advisor.engine.session.messages import Measure
+from advisor.engine.settings import EngineSettings
+from advisor.footprint import Footprint, footprint_of_tensors
+from advisor.knowledge import Knowledge
+from advisor.machine import Machine
+from advisor.prediction import answers
+from advisor.scenario import Hardware, Scenario
+from calibration.experiments import Experiment
+from calibration.fitting import Observation
+from calibration.probe_models import ProbeModel
+from calibration.trials import asked_of
+from catalog.llms import Llm
+from catalog.quants import Quant
+from catalog.units import MIB
+
+EVERYDAY = ("Qwen3.6-35B-A3B", "gpt-oss-20b", "Llama-3.1-8B", "Qwen3-4B", "Gemma-3-12B")
+"""Models of which calibration/evidence has the most runs, one of each kind."""
+EVERYDAY_QUANTS = ("Q4_K_M", "Q8_0", "IQ4_XS", "Q2_K", "IQ3_XXS", "Q4_0", "F16")
+EVERYDAY_DEPTHS = (0, 8192)
+PROMPT, GENERATED = 128, 16
+DEPTH = 1024
+SHALLOW = Measure(depth=0, prompt=PROMPT, gen=GENERATED, repeats=3, warm_up=4)
+DEEP = Measure(depth=DEPTH, prompt=PROMPT, gen=GENERATED, repeats=1, warm_up=0, seed=2)
+BUNDLES = ((SHALLOW,), (SHALLOW, DEEP))
+"""What to measure in one load: deep in a context too, or not, since filling it takes longer than all else."""
+START_S = 2.0
+"""To start a process with llama.cpp in it."""
+FILE_MIB_S = 400.0
+"""At which a file is written, and read and repacked: a hard disk is slower, so time is watched besides."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unwritten:
+    """A model known by its recipe, for `case_of`."""
+
+    llm: Llm
+    quant: Quant
+    footprint: Footprint
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, model: ProbeModel) -> "Unwritten":
+        """Of a probe model, whether it has been written or not."""
+        recipe = model.recipe
+        return cls(recipe.llm, recipe.quant, footprint_of_tensors(recipe.llm, recipe.tensors))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ground:
+    """What the runs are made on."""
+
+    machine: Machine
+    hardware: Hardware
+    knowledge: Knowledge
+    devices: int
+    """How many there are to offload layers to."""
+    rpc: tuple[str, ...] = ()
+
+    def settings(self, llm: Llm, threads: int) -> Iterator[EngineSettings]:
+        """Ways to place a model: on the CPU, and where there is a device with none, half and all experts in RAM."""
+        room = {"n_ctx": DEPTH + PROMPT + GENERATED, "threads": threads, "rpc": self.rpc}
+        yield EngineSettings.model_validate(room)
+        if self.devices:
+            layers = llm.n_layers
+            for n_cpu_moe in (0, layers // 2, layers) if llm.n_experts else (0,):
+                yield EngineSettings.model_validate(room | {"n_gpu_layers": 99, "n_cpu_moe": n_cpu_moe})
+
+
+def candidates(models: Iterable[ProbeModel], threads: Sequence[int], ground: Ground) -> list[Experiment]:
+    """Every load of every model that could be made."""
+    return [
+        experiment(model.file, Unwritten.of(model), settings, ground, model.recipe.size_bytes, measures)
+        for model in models
+        for number in threads
+        for settings in ground.settings(model.recipe.llm, number)
+        for measures in BUNDLES
+    ]
+
+
+def experiment(
+    file: str, model: SizedModel, settings: EngineSettings, ground: Ground, size_bytes: int,
+    measures: tuple[Measure, ...] = BUNDLES[-1], *, written: bool = False,
+) -> Experiment:  # fmt: skip
+    """One load of a model, its file `written` already or not."""
+    cases = [case_of(asked_of(file, settings, asked, ground.hardware), model, ground.machine) for asked in measures]
+    speeds = answers(cases, ground.knowledge)
+    expected = [item for case, speed in zip(cases, speeds, strict=True) for item in _expected(case, speed)]
+    reading_s = size_bytes / (FILE_MIB_S * MIB)
+    seconds = START_S + reading_s + sum(map(_seconds, measures, speeds))
+    return Experiment(file, settings, measures, tuple(expected), seconds, 0.0 if written else reading_s)
+
+
+def _expected(case: Case, speed: Prediction) -> Iterator[Observation]:
+    for kind, found in (("decode", speed.decode_tok_s), ("prefill", speed.prefill_tok_s)):
+        if found:
+            yield Observation(case, kind, found.p50, case.scenario.engine.model_dump_json())
+
+
+def _seconds(asked: Measure, speed: Prediction) -> float:
+    """What a measurement is expected to take; the context is filled anew before each part of it."""
+    if not speed.decode_tok_s or not speed.prefill_tok_s:
+        return 0.0
+    parts = (asked.prompt > 0) + (asked.gen > 0)
+    read = asked.repeats * (asked.prompt + parts * asked.depth) + asked.prompt * bool(asked.warm_up)
+    return read / speed.prefill_tok_s.p50 + (asked.repeats * asked.gen + asked.warm_up) / speed.decode_tok_s.p50
+
+
+def everyday(ground: Ground, models: Iterable[str] = EVERYDAY) -> list[Observation]:
+    """What people ask of a machine: those of the questions that it can run."""
+    found = []
+    for model, quant, depth in product(models, EVERYDAY_QUANTS, EVERYDAY_DEPTHS):
+        asked = {"model": model, "quant": quant, "hardware": ground.hardware, "workload": {"context_depth": depth}}
+        case = case_of(Scenario.model_validate(asked), None, ground.machine)
+        if case.runs and case.regime != "storage":
+            found += list(_expected(case, answers([case], ground.knowledge)[0]))
+    return found

