@@ -78,13 +78,14 @@ class Case:
         return place_.fits or ((asked or self.machine.unified) and place_.exceeded <= OVERFULL)
 
 
-@lru_cache(maxsize=20_000)
-def _named(model: str, quant: str | None) -> tuple[Llm, Quant, tuple[str, ...]]:
+@lru_cache(maxsize=4096)
+def _named(model: str, quant: str | None) -> tuple[Llm, Quant, Footprint, tuple[str, ...]]:
     found = resolve_llm(model)
     asked = _wider(quant, found.row.quant_text)
     kind = resolve_quant(asked or default_quant(found.row.llm))
     said = () if asked else (f"no quant given: taken as {kind.row.name}",)
-    return found.row.llm, kind.row, (*found.assumptions, *kind.assumptions, *said)
+    llm = found.row.llm
+    return llm, kind.row, footprint(llm, kind.row), (*found.assumptions, *kind.assumptions, *said)
 
 
 def _wider(quant: str | None, in_name: str | None) -> str | None:
@@ -93,7 +94,7 @@ def _wider(quant: str | None, in_name: str | None) -> str | None:
     return in_name if dynamic or not quant else quant
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=4096)
 def _demand(print_: Footprint, n_ctx: int, kv_types: tuple[str, str], ubatch: int, flash: bool, users: int) -> Demand:
     return demand_of(print_, n_ctx, kv_types, ubatch, flash, users)
 
@@ -104,8 +105,7 @@ def _asked(scenario: Scenario, file: SizedModel | None) -> tuple[Llm, Quant, Foo
         if file is None:
             raise InputError("a GGUF file is not read here: name the model and the quant instead")
         return file.llm, file.quant, file.footprint, file.notes
-    llm, quant, notes = _named(scenario.model, scenario.quant)
-    return llm, quant, footprint(llm, quant), notes
+    return _named(scenario.model, scenario.quant)
 
 
 def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine | None = None) -> Case:

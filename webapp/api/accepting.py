@@ -30,8 +30,8 @@ class Loop(uvloop.Loop):
         return Listener(self, protocol_factory, sock)
 
 
-class Listener(asyncio.AbstractServer):
-    """A server that takes one connection in each turn of the loop."""
+class Listener:
+    """A server that takes one connection in each turn of the loop, as far as uvicorn needs one."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, factory: Callable[[], asyncio.BaseProtocol], listening: socket.socket
@@ -76,11 +76,3 @@ class Listener(asyncio.AbstractServer):
 
     async def wait_closed(self) -> None:
         """Connections are no affair of this: uvicorn waits for those."""
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        """The loop that it runs on."""
-        return self._loop
-
-    def is_serving(self) -> bool:
-        """Whether connections are taken."""
-        return self._listening.fileno() >= 0

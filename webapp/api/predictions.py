@@ -16,6 +16,7 @@ from webapp.api.logs import tell
 from webapp.api.problems import Refused
 from webapp.api.service import Service, service_of
 
+PATH: Final = "/v1/predictions"
 MOST_SCENARIOS: Final = 10_000
 TOGETHER: Final = 128
 """Scenarios of a batch worked on between two looks at the clock: about a thirtieth of a second."""
@@ -26,7 +27,7 @@ DEFECT: Final = "this could not be worked out; the server's log has it"
 router = APIRouter()
 
 
-@router.post("/v1/predictions", **PREDICTIONS)
+@router.post(PATH, **PREDICTIONS)
 async def predictions(request: Request) -> Response:
     """How fast models run: a scenario gives a prediction, {"scenarios": [...]} gives {"predictions": [...]}."""
     service = service_of(request)
