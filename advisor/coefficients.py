@@ -117,6 +117,7 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("cpu_unpack",         "weights per byte",   0.15, 0.6, True,  (("{kind}", 0.5), ("{family} alone", 0.15), ("{simd}", 0.3), ("{simd}/{kind}", 0.3), ("{engine}/{kind}", 0.3), ("{microarchitecture}", 0.1), ("{cpu}", 0.08))),
     Coefficient("cpu_kv",             "share of RAM peak",  0.40, 0.6, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
     Coefficient("cpu_scores",         "products per byte",  0.03, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
+    Coefficient("cpu_score_ns",       "ns per score",       20.,  0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
     Coefficient("thread_loss",        "exponent",           0.05, 0.7, False, (("{sockets}", 0.3),)),
     Coefficient("numa_share",         "of a 2nd socket",    0.30, 0.5, False, (("{engine}", 0.2),)),
     Coefficient("cpu_layer_us",       "us per layer",       60.,  0.5, False, (("{microarchitecture}", 0.12), ("{engine}", 0.16), ("{known}", 0.12))),
@@ -140,6 +141,7 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("prefill_cpu_expert", "share of matmul",    0.70, 0.4, True,  (("{kind}", 0.15), ("{engine}", 0.2), ("{simd}", 0.2))),
     Coefficient("prefill_cpu_recurrent_us", "us per token, layer", 150., 0.8, False, (("{engine}", 0.3), ("{stated}/{era}", 0.4))),
     Coefficient("prefill_cpu_scores", "products per byte",  0.20, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.4))),
+    Coefficient("prefill_cpu_score_ns", "ns per score",     2.,   0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.3))),
     Coefficient("prefill_pipeline",   "exponent",           0.50, 0.5, False, (("{backend}", 0.4),)),
 )  # fmt: skip
 

@@ -61,6 +61,8 @@ class Footprint:
     """State per sequence, read and written once per step. [L]"""
     layer_attention_flops: Array
     """FLOPs per query token and token of context (scores and values). [L]"""
+    layer_attention_heads: Array
+    """Heads that score each token of context. [L]"""
     attention_width: int
     """Elements per token that the widest attention part keeps at one time beside the scores: queries, keys, values."""
     feed_forward_width: int
@@ -104,7 +106,8 @@ def footprint_of_tensors(llm: Llm, tensors: Sequence[Tensor]) -> Footprint:
         n_heads=llm.n_heads, layer_kv_elements=kv,
         layer_window=np.array([float(llm.sliding_window or 0) if k == "S" else 0.0 for k in kinds]),
         layer_recurrent_bytes=np.array([state_bytes(llm) if k == "R" else 0.0 for k in kinds]),
-        layer_attention_flops=flops, attention_width=_attention_width(llm, kinds),
+        layer_attention_flops=flops, layer_attention_heads=_attention_heads(llm, kinds),
+        attention_width=_attention_width(llm, kinds),
         feed_forward_width=_feed_forward_width(llm),
         largest_expert_bytes=weights.largest_expert,
         parameters=weights.parameters, parameters_active=weights.active, file_bytes=weights.file_bytes,
@@ -182,6 +185,11 @@ def _kv_elements(llm: Llm, kinds: str) -> Array:
             of = heads(llm, kind)
             rows[layer] = of.keys * of.key_dim + (llm.index_head_dim or 0), of.keys * of.value_dim
     return rows
+
+
+def _attention_heads(llm: Llm, kinds: str) -> Array:
+    queries = {kind: float(heads(llm, kind).queries) if kind in "FS" else float(llm.n_heads) for kind in set(kinds)}
+    return np.array([queries[kind] if kind in "FSM" else 0.0 for kind in kinds])
 
 
 def _attention_flops(llm: Llm, kinds: str) -> Array:

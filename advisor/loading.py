@@ -158,32 +158,30 @@ def _sums(shares: Shares, sides: _Sides, machine: Machine, offload: bool) -> _Su
 
 
 class _Caches(NamedTuple):
-    """KV cache and states of a step, read by GPUs (s at peak) and CPU (bytes), its attention on the CPU (FLOP), and a
-    prompt's attention (s, FLOP).
-    """
+    """KV cache and states of a step (s at peak, bytes), its attention (FLOP, scores), a prompt's (s, FLOP, scores)."""
 
     kv_s: float
     kv_bytes: float
     kv_flops: float
+    kv_scores: float
     state_s: float
     state_bytes: float
     attention_s: float
     attention_cpu_flops: float
+    attention_cpu_scores: float
 
 
 def _caches(footprint: Footprint, shares: Shares, sides: _Sides, usage: Usage, tokens: float) -> _Caches:
     kv, flops = kv_read_bytes(footprint, usage.depth, *usage.kv_types), footprint.layer_attention_flops
-    step = flops * _seen(footprint, shares, usage.depth)
-    prompt = flops * _seen(footprint, shares, usage.prompt_start + tokens / 2)
-    per_layer = np.array([kv, footprint.layer_recurrent_bytes, prompt, step])
-    gpu = sides.on_gpu
+    now, mean = _seen(footprint, shares, usage.depth), _seen(footprint, shares, usage.prompt_start + tokens / 2)
+    state, heads = footprint.layer_recurrent_bytes, footprint.layer_attention_heads
+    per_layer = np.array([kv, state, flops * mean, flops * now, heads * mean, heads * now])
+    gpu, users = sides.on_gpu, usage.users
     found = per_layer @ np.array([gpu / sides.bandwidth, ~gpu, gpu / sides.flops]).T
-    (kv_s, kv_bytes, _), (state_s, state_bytes, _), (_, cpu_flops, attention_s), (_, step_flops, _) = found.tolist()
-    users = usage.users
-    return _Caches(
-        kv_s * users, kv_bytes * users, step_flops * users, 2 * state_s * users, 2 * state_bytes * users,
-        attention_s * tokens, cpu_flops * tokens,
-    )  # fmt: skip
+    kv_s, state_s = (found[:2, 0] * users).tolist()
+    kv_bytes, state_bytes, prompt_flops, step_flops, prompt_scores, step_scores = found[:, 1].tolist()
+    step = (kv_s, kv_bytes * users, step_flops * users, step_scores * users, 2 * state_s, 2 * state_bytes * users)
+    return _Caches(*step, float(found[2, 2]) * tokens, prompt_flops * tokens, prompt_scores * tokens)
 
 
 def _seen(footprint: Footprint, shares: Shares, depth: float) -> Any:
@@ -215,6 +213,7 @@ def _decode_work(
         "spill_s": _spill_s(footprint, placement, machine, read),
         **_cpu_decode(shares, sides, sums, read, caches.kv_bytes + caches.state_bytes),
         "cpu_kv_products": caches.kv_flops / 2,
+        "cpu_kv_scores": caches.kv_scores,
         **_paging(footprint, sums, read, placement, machine, usage.mapped),
         **_link_decode(footprint, sums.split_layers, placement, machine, usage),
     }
@@ -290,6 +289,7 @@ def _prefill_work(
         "rows_per_expert": tokens / batches * active,
         "prefill_attention_s": caches.attention_s,
         "prefill_cpu_kv_products": caches.attention_cpu_flops / 2,
+        "prefill_cpu_kv_scores": caches.attention_cpu_scores,
         "prefill_dense_s": 2 * tokens * sums.resident_weights[2],
         "prefill_expert_s": 2 * tokens * active * sums.expert_weights[2],
         "prefill_stream_s": dense[3] * batches + routed[3] * read,

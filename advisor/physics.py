@@ -49,8 +49,11 @@ def _cpu_waits_s(work: Work, values: Values) -> Any:
 
 
 def _cpu_attention_s(work: Work, values: Values) -> Any:
-    """Reading the context on the CPU, and in parallel multiplying it with the queries of all heads."""
+    """Reading the context on the CPU, and in parallel multiplying it with the queries of all heads; each score that
+    this gives takes some time, however narrow the head.
+    """
     multiplying = work.cpu_kv_products / values["cpu_scores"] / _vector_bandwidth(work, values)
+    multiplying = multiplying + work.cpu_kv_scores * values["cpu_score_ns"] * 1e-9 / _workers(work, values)
     return slower_of(transfer_s(work.cpu_kv_bytes, work.ram_bandwidth, reached(values["cpu_kv"])), multiplying)
 
 
@@ -115,9 +118,14 @@ def _cpu_prompt_s(work: Work, values: Values) -> Any:
     multiplying = _total(products / values["prefill_cpu"]) / vector
     matrices = slower_of(multiplying, _total(work.prefill_cpu_bytes) / _ram_bandwidth(work, values))
     scores = work.prefill_cpu_kv_products / values["prefill_cpu_scores"] / vector
-    workers = work.threads ** (1 - values["thread_loss"])
-    scans = overhead_s(work.cpu_recurrent_layers * work.prompt_tokens, values["prefill_cpu_recurrent_us"]) / workers
-    return matrices + scores + scans
+    counted = work.prefill_cpu_kv_scores * values["prefill_cpu_score_ns"] * 1e-9
+    scans = overhead_s(work.cpu_recurrent_layers * work.prompt_tokens, values["prefill_cpu_recurrent_us"])
+    return matrices + scores + (counted + scans) / _workers(work, values)
+
+
+def _workers(work: Work, values: Values) -> Any:
+    """Threads, counted by what they gain over one."""
+    return work.threads ** (1 - values["thread_loss"])
 
 
 def total_s(stages: Mapping[str, Numbers]) -> Numbers:

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from advisor.footprint import Footprint
 
-FAMILIES = ("float", "q8", "q4", "q4_k", "q5_k", "q6_k", "q3_k", "q2_k", "iq4", "fp4", "iq_low")
+FAMILIES = ("float", "q8", "q4", "q5", "q4_k", "q5_k", "q6_k", "q3_k", "q2_k", "iq4", "fp4", "iq_low")
 """Quant families whose kernels behave alike."""
-KINDS = {"q4_k": "k", "q5_k": "k", "q6_k": "k", "q3_k": "k_low", "q2_k": "k_low", "iq4": "four", "fp4": "four"}
+KINDS = {
+    "q5": "q4", "q4_k": "k", "q5_k": "k", "q6_k": "k", "q3_k": "k_low", "q2_k": "k_low", "iq4": "four", "fp4": "four",
+}  # fmt: skip
 """Families of one kind, packed alike: what is known of one says something of the others. Others are their own kind."""
 
 Vector = NDArray[np.float64]
@@ -38,7 +40,8 @@ def family_of(tensor_type: str) -> str:
 
 _FAMILY_BY_PREFIX = (
     (("F", "BF"), "float"), (("Q8",), "q8"), (("IQ1", "IQ2", "IQ3", "TQ"), "iq_low"), (("IQ",), "iq4"),
-    (("MXFP4", "NVFP4"), "fp4"), *(((f"Q{bits}_K",), f"q{bits}_k") for bits in (2, 3, 4, 5, 6)),
+    (("MXFP4", "NVFP4"), "fp4"), (("Q5_0", "Q5_1"), "q5"),
+    *(((f"Q{bits}_K",), f"q{bits}_k") for bits in (2, 3, 4, 5, 6)),
 )  # fmt: skip
 
 
@@ -59,6 +62,8 @@ class Work:
     cpu_kv_bytes: Numbers
     cpu_kv_products: Numbers
     """Multiplications of a step's attention on the CPU: queries with keys, and weights with values."""
+    cpu_kv_scores: Numbers
+    """Scores that they give: one for each head and token of context."""
     cpu_layers: Numbers
     cpu_expert_layers: Numbers
     cpu_recurrent_layers: Numbers
@@ -91,6 +96,7 @@ class Work:
     """The CPU's part of a prompt's multiplications, without and of routed experts."""
     prefill_cpu_bytes: Vector
     prefill_cpu_kv_products: Numbers
+    prefill_cpu_kv_scores: Numbers
     rows_per_expert: Numbers
 
 

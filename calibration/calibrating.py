@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from advisor.case import case_of
+from advisor.coefficients import Setting
 from advisor.detection import Detected
 from advisor.detection.caches import read_caches
 from advisor.engine.library import installed_version
@@ -22,6 +23,7 @@ from advisor.home import CALIBRATIONS
 from advisor.knowledge import Knowledge
 from advisor.machine import Machine
 from advisor.scenario import Scenario
+from calibration.bandwidths import disk_shifts, link_shifts
 from calibration.campaign import Campaign, Step, Told, own_files
 from calibration.candidates import Ground
 from calibration.journal import Journal, Stamp, only_one
@@ -127,12 +129,21 @@ def _threads(cores: int) -> tuple[int, ...]:
 
 
 def _probed(probes: Probes, ground: Ground) -> dict[tuple[str, str], float]:
-    """What the probe of kernels says of the coefficients, in the setting of a run on the CPU alone."""
-    asked = Scenario.model_validate(
-        {"model": SMALLEST[0], "quant": SMALLEST[1], "hardware": ground.hardware, "engine": {"n_gpu_layers": 0}}
-    )
-    setting = case_of(asked, None, ground.machine).setting
-    return dict(probed_shifts(probes.compute, ground.machine.cpu, ground.knowledge.efficiencies, setting))
+    """What the probes say of the coefficients, in the settings of a run on the CPU alone and of one with a device."""
+    known, machine = ground.knowledge.efficiencies, ground.machine
+    alone = _setting(ground, n_gpu_layers=0)
+    found = dict(probed_shifts(probes.compute, machine.cpu, known, alone))
+    found |= disk_shifts(probes.disk, machine, known, alone)
+    links = device_facts(probes)
+    if machine.gpus and links:
+        found |= link_shifts(links[0], machine, known, _setting(ground, n_gpu_layers=99))
+    return found
+
+
+def _setting(ground: Ground, n_gpu_layers: int) -> Setting:
+    asked = {"model": SMALLEST[0], "quant": SMALLEST[1], "hardware": ground.hardware}
+    scenario = Scenario.model_validate(asked | {"engine": {"n_gpu_layers": n_gpu_layers}})
+    return case_of(scenario, None, ground.machine).setting
 
 
 def _stamp(asked: Asked) -> Stamp:

@@ -79,11 +79,13 @@ class Campaign:
     def make(self, order: Sequence[Experiment], budget_s: float, told: Told) -> None:
         """Make the runs in order as far as the time allows; what the journal has is not made again.
 
-        Expected times are corrected by how long runs took so far. Raises as `Session`.
+        Expected times are corrected by how long runs took so far; an earlier part counts as long as it was expected to
+        take. Raises as `Session`.
         """
-        start, expected_s = self.clock(), 0.0
-        for item in order:
-            missing = [asked for asked in item.measures if not self._known(item, asked)]
+        missing_of = {item: [asked for asked in item.measures if not self._known(item, asked)] for item in order}
+        earlier_s = sum(item.seconds for item, missing in missing_of.items() if not missing)
+        start, expected_s = self.clock() - earlier_s, earlier_s
+        for item, missing in missing_of.items():
             spent_s = self.clock() - start
             pace = spent_s / expected_s if expected_s else 1.0
             if not missing or spent_s + item.seconds * pace > budget_s:

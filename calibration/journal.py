@@ -1,6 +1,5 @@
 """What a calibration has measured so far, kept on disk line by line so that an interrupted one goes on where it was."""
 
-import json
 import os
 import sys
 from collections.abc import Iterator
@@ -69,17 +68,17 @@ class Journal:
 def _read(path: Path) -> tuple[Stamp, list[Trial]] | None:
     """What a file holds; a last line that was cut off while it was written is passed over."""
     try:
-        first, *rest = path.read_text(encoding="utf-8").splitlines()
+        first, *rest = path.read_bytes().split(b"\n")  # a letter of several bytes may be cut off too
         return Stamp.model_validate_json(first), list(_trials(rest))
     except (OSError, ValueError):
         return None
 
 
-def _trials(lines: list[str]) -> Iterator[Trial]:
+def _trials(lines: list[bytes]) -> Iterator[Trial]:
     for line in lines:
         try:
-            yield Trial.model_validate(json.loads(line))
-        except (json.JSONDecodeError, ValidationError):
+            yield Trial.model_validate_json(line)
+        except ValidationError:
             return
 
 

@@ -1,7 +1,7 @@
 """What the probe of ggml's kernels says of the coefficients that a machine has for each quant family."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from advisor.coefficients import COLUMNS, Efficiencies, Setting
@@ -12,6 +12,7 @@ from catalog.units import GB
 
 UNPACK: Final = "cpu_unpack"
 MULTIPLY: Final = "prefill_cpu"
+EXPERTS: Final = "prefill_cpu_expert"
 
 
 def probed_shifts(
@@ -31,7 +32,18 @@ def probed_shifts(
             weights_s = rate.gflop_s.value * GB / FLOP_PER_WEIGHT
             value = _known(known, setting, name, FAMILIES.index(family))
             found[name, family] = math.log(weights_s / vector_bytes_s / value)
+    for family, share in _expert_shares(rates):
+        value = _known(known, setting, EXPERTS, FAMILIES.index(family))
+        found[EXPERTS, family] = math.log(share / value)
     return found
+
+
+def _expert_shares(rates: list[Rate]) -> Iterator[tuple[str, float]]:
+    """By family, the speed of products through routed experts as a share of that of whole matrices."""
+    whole = {rate.weight_type: rate.gflop_s.value for rate in _many(rates)}
+    for rate in rates:
+        if rate.routed and rate.weight_type in whole:
+            yield family_of(rate.weight_type), rate.gflop_s.value / whole[rate.weight_type]
 
 
 def _as_loaded(rate: Rate, probe: ComputeProbe) -> bool:
@@ -41,12 +53,13 @@ def _as_loaded(rate: Rate, probe: ComputeProbe) -> bool:
 
 
 def _single(rates: list[Rate]) -> list[Rate]:
-    return [rate for rate in rates if rate.columns == 1 and rate.threads == 1]
+    return [rate for rate in rates if rate.columns == 1 and rate.threads == 1 and not rate.routed]
 
 
 def _many(rates: list[Rate]) -> list[Rate]:
-    most = max((rate.threads for rate in rates if rate.columns > 1), default=0)
-    return [rate for rate in rates if rate.columns > 1 and rate.threads == most]
+    batches = [rate for rate in rates if rate.columns > 1 and not rate.routed]
+    most = max((rate.threads for rate in batches), default=0)
+    return [rate for rate in batches if rate.threads == most]
 
 
 def _known(known: Efficiencies, setting: Setting, name: str, family: int) -> float:

@@ -15,7 +15,7 @@ deviation of a family's own effect (0.1 to 0.5 in `advisor.coefficients`), all o
 """
 
 PROBED_DEVIATION = 0.15
-"""By how much (log) a kernel in a model differs from the same alone, from one family to the next."""
+"""By how much (log) a part in the midst of a model's run differs from the same part probed alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +70,20 @@ class OneMachine:
 
     known: Efficiencies
     probed: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    """Log shift of a coefficient for a quant family, as a probe of its kernels has it."""
+    """Log shift of a coefficient ("" for all of it, or for one quant family) as a probe has it."""
 
     def labels(self, item: Coefficient, setting: Setting, family: str) -> tuple[str, ...]:  # noqa: ARG002
         """All of the coefficient, and the family."""
         return ("", family) if item.per_family else ("",)
 
     def priors(self, item: Coefficient, family: str) -> Sequence[tuple[float, float]]:
-        """No shift, within the coefficient's own deviation; for a family what its kernels reached in the probe."""
+        """No shift, within the coefficient's own deviation; what a probe told of it, more narrowly."""
+        base = self.probed.get((item.name, ""))
+        own = (0.0, item.deviation) if base is None else (base, PROBED_DEVIATION)
         if not item.per_family:
-            return ((0.0, item.deviation),)
+            return (own,)
         found = self.probed.get((item.name, family))
-        return ((0.0, item.deviation), (0.0, FAMILY_DEVIATION) if found is None else (found, PROBED_DEVIATION))
+        return (own, (0.0, FAMILY_DEVIATION) if found is None else (found, PROBED_DEVIATION))
 
     def offset(self, item: Coefficient, setting: Setting, family: int | None) -> float:
         """The logarithm that is known so far."""

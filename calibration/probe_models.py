@@ -1,5 +1,6 @@
 """Synthetic models to measure a machine with: real architectures cut to a size that its caches cannot hold."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,10 +8,12 @@ from typing import Final
 from zlib import crc32
 
 from advisor.engine.synthesis import Cut, Recipe, least_layers, write_model
+from advisor.errors import InputError
+from advisor.stored_profiles import unwritable
 from catalog.llms import Llm
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
-from catalog.units import MIB
+from catalog.units import GB, MIB
 
 VOCABULARY: Final = 16_384
 """Tokens left: the output matrix is then as small beside the layers as it is in the whole models."""
@@ -43,7 +46,13 @@ class ProbeModel:
         """The file in a folder, written now if it is not there whole. Raises `InputError` where it cannot be."""
         path = folder / self.file
         if not self._is_at(path):
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                for left in folder.glob(f".{self.file}.*.partial"):
+                    left.unlink()  # by a process that was killed: one calibration writes at a time
+            except OSError as error:
+                raise unwritable(path, error) from None
+            _check_room(folder, self.recipe.size_bytes)
             write_model(self.recipe, path, replace=True)
         return path
 
@@ -52,6 +61,15 @@ class ProbeModel:
             return path.stat().st_size == self.recipe.size_bytes
         except OSError:
             return False
+
+
+def _check_room(folder: Path, size_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if size_bytes > free:
+        raise InputError(
+            f"a probe model needs {size_bytes / GB:.2f} GB and {folder} has {free / GB:.2f} GB free: free some "
+            "room; ADVISOR_HOME names another folder"
+        )
 
 
 def probe_models(cache_bytes: int | None) -> Iterator[ProbeModel]:

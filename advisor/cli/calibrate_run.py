@@ -41,6 +41,7 @@ def _asked(options: Mapping[str, Any]) -> "Asked":
     from advisor.knowledge import load
     from calibration.calibrating import Asked
 
+    _check_name(options["name"])
     given(options, None)  # what is misspelt is refused before anything is looked at
     found = detect()
     named = given(options, found.hardware.cpu)
@@ -52,6 +53,20 @@ def _asked(options: Mapping[str, Any]) -> "Asked":
         data_folder(), found, told, load(), effort, options["name"] or default_name(told.hardware),
         tuple(options["model"]), tuple(options["rpc"]),
     )  # fmt: skip
+
+
+def _check_name(name: str | None) -> None:
+    from pydantic import TypeAdapter, ValidationError
+
+    from advisor.errors import InputError
+    from catalog.profiles import Name
+
+    try:
+        TypeAdapter[str | None](Name | None).validate_python(name)
+    except ValidationError:
+        raise InputError(
+            f"--name {name!r} is not possible: give letters and digits, and among them spaces and . _ + -"
+        ) from None
 
 
 @contextmanager

@@ -91,7 +91,9 @@ def _planned(path: Path, file: Any, model: Any, options: dict[str, Any]) -> "Pla
         raise InputError(in_options(complaint(error, Scenario))) from None
     knowledge, rpc = machines.knowledge, tuple(options.get("rpc") or ())
     check_asked(options, asked, knowledge)
-    return plan_here(path, look_around(path, found, asked, rpc), asked, file, knowledge, rpc)
+    own = machines.of(asked.hardware)
+    here = look_around(path, found, asked, rpc, own.profile.devices if own and own.current else ())
+    return plan_here(path, here, asked, file, knowledge, rpc)
 
 
 def _hardware(found: "Hardware", ram: str | None, machines: "OwnMachines") -> dict[str, Any]:

@@ -25,6 +25,8 @@ LARGEST_BATCH = 2048
 KV_TYPES = ("f16", "q8_0")
 KV_GAIN = 1.10
 """A narrower cache loses a little quality: it is taken where it writes this much faster, or alone fits."""
+EVERY_LAYER = 10_000
+"""More layers than any model has: the number is clamped to the model."""
 NEARLY_ALL = 0.99
 """Threads beyond the fewest that reach this share of the best speed only draw power: the memory is the limit."""
 SAME_SPEED = 0.999
@@ -73,6 +75,8 @@ class Ground:
     knowledge: Knowledge
     file: ModelFile | None
     cores: int
+    speeds_known: bool = False
+    """Whether what a device reaches is known, so that it can be compared with doing without."""
 
     def candidates(self, scenarios: Sequence[Scenario]) -> list[Candidate]:
         """What these scenarios would do here."""
@@ -82,7 +86,7 @@ class Ground:
 
 def choose(asked: Scenario, ground: Ground) -> tuple[Candidate, tuple[str, ...]]:
     """The best candidate and why, `asked` leaving open what may be chosen. One that does not fit only if none does."""
-    found = ground.candidates(list(_variants(asked)))
+    found = ground.candidates([placed for item in _variants(asked) for placed in _placements(item, ground)])
     best = _best(found)
     reasons = [*_about_cache(asked, best), *_about_batches(found, best)]
     if asked.engine.threads is None:
@@ -99,6 +103,16 @@ def _variants(asked: Scenario) -> Iterator[Scenario]:
     for kv_type in kv_types:
         for ubatch in ubatches:
             yield with_engine(asked, kv_type=kv_type, ubatch=ubatch)
+
+
+def _placements(asked: Scenario, ground: Ground) -> Iterator[Scenario]:
+    """As much on the devices as fits, and where they might be the slower side, all experts or all layers in RAM."""
+    yield asked
+    machine, engine = ground.machine, asked.engine
+    free = engine.n_gpu_layers is None and engine.n_cpu_moe is None
+    if ground.speeds_known and free and machine.gpus and not machine.unified:
+        yield with_engine(asked, n_cpu_moe=EVERY_LAYER)
+        yield with_engine(asked, n_gpu_layers=0)
 
 
 def with_engine(asked: Scenario, **fields: object) -> Scenario:

@@ -101,7 +101,7 @@ def plan_here(
 
     Raises `InputError` where nothing fits.
     """
-    ground = Ground(here.machine, knowledge, file, here.cores)
+    ground = Ground(here.machine, knowledge, file, here.cores, here.speeds_known)
     sizes = Sizes.of_file(file or read_model_file(path))
     if not here.speeds_known:
         asked = with_engine(asked, threads=asked.engine.threads or here.cores)

@@ -11,7 +11,7 @@ from catalog.profiles import ProbeResult
 from catalog.units import GB
 
 TYPES: Final = (
-    "F16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K", "Q3_K", "Q2_K", "IQ4_XS", "MXFP4", "IQ3_XXS",
+    "F16", "Q8_0", "Q4_0", "Q5_0", "Q4_K", "Q5_K", "Q6_K", "Q3_K", "Q2_K", "IQ4_XS", "MXFP4", "IQ3_XXS",
 )  # fmt: skip
 """One of each quant family (see `advisor.work.FAMILIES`)."""
 COLUMNS: Final = (1, 512)
@@ -33,6 +33,8 @@ class Rate:
     threads: int
     gflop_s: Sample
     read_gb_s: Sample
+    routed: bool = False
+    """Through routed experts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ class ComputeProbe:
         """Rows of a profile: bytes read for one column, operations for many."""
         for rate in self.rates:
             place = f"type={rate.weight_type} layout={rate.layout} columns={rate.columns} threads={rate.threads}"
-            if rate.columns == 1:
+            if rate.routed:
+                yield rate.gflop_s.result(f"cpu_expert_gflop_s {place}", "GFLOP/s")
+            elif rate.columns == 1:
                 yield rate.read_gb_s.result(f"cpu_product_read_gb_s {place}", "GB/s")
             else:
                 yield rate.gflop_s.result(f"cpu_product_gflop_s {place}", "GFLOP/s")
@@ -60,20 +64,23 @@ def probe_compute(
     repeats: int = 7,
     seconds_each: float = 0.25,
     patience_s: float = 180.0,
+    routed: bool = False,
 ) -> ComputeProbe:
-    """Multiply with each number of threads; `weight_bytes` of matrices for one column, else what the RAM probe reads.
+    """Multiply with each number of threads, `routed` through experts.
 
-    Raises EngineMissing, ProbeFailed, and InputError when too little memory is free.
+    `weight_bytes`: of the matrices for one column; what the RAM probe reads if not given. Raises EngineMissing,
+    ProbeFailed, and InputError when too little memory is free.
     """
     task = {
         "types": list(types), "threads": list(threads), "columns": list(columns), "repeats": repeats,
-        "weight_bytes": weight_bytes or buffer_size()[0], "seconds": seconds_each,
+        "weight_bytes": weight_bytes or buffer_size()[0], "seconds": seconds_each, "routed": routed,
     }  # fmt: skip
     return ComputeProbe(tuple(
         Rate(
             line["type"], line["layout"], line["columns"], line["threads"],
             Sample.of(FLOP_PER_WEIGHT * line["weights"] * line["columns"] / s / GB for s in line["seconds"]),
             Sample.of(line["bytes"] / s / GB for s in line["seconds"]),
+            routed,
         )
         for line in told_by_child("compute", task, patience_s)
     ))  # fmt: skip

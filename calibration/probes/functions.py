@@ -12,8 +12,8 @@ from typing import Any, Final
 from advisor.engine.library import EngineMissing, how_to_install, require_engine
 
 TYPES: Final = {
-    "F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 8, "Q2_K": 10, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14,
-    "IQ3_XXS": 18, "IQ4_XS": 23, "MXFP4": 39,
+    "F32": 0, "F16": 1, "Q4_0": 2, "Q5_0": 6, "Q8_0": 8, "Q2_K": 10, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14,
+    "IQ3_XXS": 18, "IQ4_XS": 23, "I32": 26, "MXFP4": 39,
 }  # fmt: skip
 """Source: enum ggml_type of ggml/include/ggml.h (read 2026-11-28)."""
 
@@ -39,7 +39,9 @@ _PROTOTYPES: Final[dict[str, tuple[Any, list[Any]]]] = {
     "ggml_row_size": (_SIZE, [_INT, _LONG]),
     "ggml_new_tensor_1d": (_POINTER, [_POINTER, _INT, _LONG]),
     "ggml_new_tensor_2d": (_POINTER, [_POINTER, _INT, _LONG, _LONG]),
+    "ggml_new_tensor_3d": (_POINTER, [_POINTER, _INT, _LONG, _LONG, _LONG]),
     "ggml_mul_mat": (_POINTER, [_POINTER, _POINTER, _POINTER]),
+    "ggml_mul_mat_id": (_POINTER, [_POINTER, _POINTER, _POINTER, _POINTER]),
     "ggml_new_graph": (_POINTER, [_POINTER]),
     "ggml_build_forward_expand": (None, [_POINTER, _POINTER]),
     "ggml_backend_alloc_ctx_tensors_from_buft": (_POINTER, [_POINTER, _POINTER]),

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from advisor.engine.library import Engine
 from calibration.probes.functions import TYPES, TensorHead, context, ggml
 
@@ -18,6 +20,11 @@ WIDTH: Final = 4096
 FILL: Final = 0x11
 """Byte that all weights are made of: finite, normal numbers in each type, its scales too."""
 PLAIN: Final = "plain"
+EXPERTS: Final = 32
+EXPERTS_USED: Final = 8
+EXPERT_WIDTH: Final = 2048
+EXPERT_ROWS: Final = 512
+"""Of Qwen3.6-35B-A3B, with an eighth of its experts: so many that a batch gives each some tens of columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,8 @@ class Shape:
     weight_bytes: int
     repeats: int
     seconds: float
+    routed: bool = False
+    """Through routed experts: `weights` are then those that one column is multiplied with."""
 
 
 def rates_of(engine: Engine, shape: Shape) -> Iterator[dict[str, Any]]:
@@ -45,7 +54,9 @@ def rates_of(engine: Engine, shape: Shape) -> Iterator[dict[str, Any]]:
     for name in shape.types:
         for layout, kind in _layouts(engine, device, TYPES[name]):
             for columns in shape.columns:
-                with Multiplication(engine, TYPES[name], kind, columns, shape.weight_bytes) as work:
+                with Multiplication(
+                    engine, TYPES[name], kind, columns, shape.weight_bytes, routed=shape.routed
+                ) as work:
                     for threads in shape.threads:
                         set_threads(backend, threads)
                         taken = _repeated(backend, work.graph, shape)
@@ -55,20 +66,45 @@ def rates_of(engine: Engine, shape: Shape) -> Iterator[dict[str, Any]]:
 
 
 class Multiplication:
-    """A graph of products of matrices of one type with the same columns; leaving its context frees all."""
+    """A graph of products of matrices of one type with the same columns; leaving its context frees all.
 
-    def __init__(self, engine: Engine, kind: int, buffer_kind: int, columns: int, size: int) -> None:
+    `routed`: one tensor of experts instead, of which each column takes some, as a layer with routed experts does.
+    """
+
+    def __init__(
+        self, engine: Engine, kind: int, buffer_kind: int, columns: int, size: int, *, routed: bool = False
+    ) -> None:
         matrix = ggml().ggml_row_size(kind, WIDTH) * WIDTH
-        count = max(1, round(size / matrix)) if columns == 1 else 1
-        self._matrices, self._others = context(count), context(count + 1, graphs=1)
-        matrices = [ggml().ggml_new_tensor_2d(self._matrices, kind, WIDTH, WIDTH) for _ in range(count)]
-        batch = ggml().ggml_new_tensor_2d(self._others, TYPES["F32"], WIDTH, columns)
+        count = max(1, round(size / matrix)) if columns == 1 and not routed else 1
+        self._matrices, self._others = context(count), context(count + 2, graphs=1)
         self.graph = ggml().ggml_new_graph(self._others)
-        for matrix_ in matrices:
-            ggml().ggml_build_forward_expand(self.graph, ggml().ggml_mul_mat(self._others, matrix_, batch))
+        ids = None
+        if routed:
+            ids = self._routed_product(kind, columns)
+            self.weights = EXPERTS_USED * EXPERT_WIDTH * EXPERT_ROWS
+            self.weight_bytes = EXPERTS * EXPERT_ROWS * ggml().ggml_row_size(kind, EXPERT_WIDTH)
+        else:
+            self._products(kind, columns, count)
+            self.weights, self.weight_bytes = count * WIDTH * WIDTH, count * matrix
         plain = engine.ggml.ggml_backend_cpu_buffer_type()
         self._buffers = [_filled(self._matrices, buffer_kind), _filled(self._others, plain)]
-        self.weights, self.weight_bytes = count * WIDTH * WIDTH, count * matrix
+        if ids is not None:
+            chosen = np.arange(columns * EXPERTS_USED, dtype=np.int32) % EXPERTS  # every expert as often as another
+            ggml().ggml_backend_tensor_set(ids, chosen.ctypes.data, 0, chosen.nbytes)
+
+    def _products(self, kind: int, columns: int, count: int) -> None:
+        matrices = [ggml().ggml_new_tensor_2d(self._matrices, kind, WIDTH, WIDTH) for _ in range(count)]
+        batch = ggml().ggml_new_tensor_2d(self._others, TYPES["F32"], WIDTH, columns)
+        for matrix in matrices:
+            ggml().ggml_build_forward_expand(self.graph, ggml().ggml_mul_mat(self._others, matrix, batch))
+
+    def _routed_product(self, kind: int, columns: int) -> int:
+        """Adds the product and gives the tensor that says which experts each column takes."""
+        experts = ggml().ggml_new_tensor_3d(self._matrices, kind, EXPERT_WIDTH, EXPERT_ROWS, EXPERTS)
+        batch = ggml().ggml_new_tensor_3d(self._others, TYPES["F32"], EXPERT_WIDTH, 1, columns)
+        ids = ggml().ggml_new_tensor_2d(self._others, TYPES["I32"], EXPERTS_USED, columns)
+        ggml().ggml_build_forward_expand(self.graph, ggml().ggml_mul_mat_id(self._others, experts, batch, ids))
+        return int(ids)
 
     def __enter__(self) -> "Multiplication":
         return self

@@ -153,7 +153,8 @@ def test_twice_every_bandwidth_halves_every_transfer(place: dict[str, Any]) -> N
     for name in halved:
         assert getattr(twice, name) == pytest.approx(getattr(once, name) / 2, rel=ROUNDING), name
     # Without what the CPU computes meanwhile, which no bandwidth makes faster.
-    values = KNOWLEDGE.efficiencies.values(case_of(scenario(**place)).setting) | {"cpu_scores": math.inf}
+    computed = {"cpu_scores": math.inf, "cpu_score_ns": 0.0}
+    values = KNOWLEDGE.efficiencies.values(case_of(scenario(**place)).setting) | computed
     before, after = (decode_stages(item, values) for item in (once, twice))
     for name in ("gpu_weights", "gpu_experts", "gpu_kv", "cpu_kv"):
         assert after[name] == pytest.approx(before[name] / 2, rel=ROUNDING), name

@@ -2,9 +2,10 @@
 
     python tests/benchmarks/calibration_cpu.py [--loads 2] [--profile NAME] [--csv FILE]
 
-Uses the profile of this machine (`advisor calibrate` first). Every configuration is loaded and measured `--loads` times;
-the error is that of the prediction against the median of them, the run-to-run spread the largest over the smallest
-less one. Models: the real Gemma 3 270M, and cuts of two architectures in two mixes, none of which a calibration runs.
+Uses the profile of this machine (`advisor calibrate` first). Every configuration is loaded and measured `--loads`
+times; the error is that of the prediction against the median of them, the run-to-run spread the largest over the
+smallest less one. Models: the real Gemma 3 270M, and cuts of two architectures in two mixes, none of which a
+calibration runs.
 """
 
 import argparse
@@ -38,6 +39,8 @@ FOLDER = Path.home() / ".cache" / "llm-hardware-advisor" / "held-out"
 CUTS = {"Gemma-3-4B": Cut(layers=8, vocabulary=16_384), "Qwen3-30B-A3B": Cut(layers=5, experts=32, vocabulary=16_384)}
 QUANTS = ("Q5_K_M", "Q3_K_M")
 PROMPT, GENERATED = 128, 24
+Row = tuple[str, int, int, str, float, float, float, float, float]
+"""Model, threads, depth, kind, measured, predicted, error, spread, error without the profile."""
 
 
 @dataclass(frozen=True)
@@ -91,25 +94,8 @@ def predicted(item: Held, hardware: Hardware, knowledge: Knowledge) -> dict[str,
     return {"decode": answer.decode_tok_s.p50, "prefill": answer.prefill_tok_s.p50}
 
 
-def main() -> None:
-    """Measure, predict, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--loads", type=int, default=2)
-    parser.add_argument("--profile")
-    parser.add_argument("--csv", type=Path)
-    options = parser.parse_args()
-    profile = chosen(options.profile)
-    hardware, knowledge, shipped = hardware_of(profile), knowledge_of(profile, load()), load()
-    rows = []
-    for item in held_out():
-        ours, without = predicted(item, hardware, knowledge), predicted(item, hardware, shipped)
-        for kind, speeds in measured(item, options.loads).items():
-            truth = median(speeds)
-            row = (item.name, item.threads, item.depth, kind, truth, ours[kind], ours[kind] / truth - 1,
-                   max(speeds) / min(speeds) - 1, without[kind] / truth - 1)  # fmt: skip
-            rows.append(row)
-            print("{:45} t{} d{:<5}{:8}{:9.2f}{:9.2f}{:+8.1%}  spread {:5.1%}  uncalibrated {:+.0%}".format(*row))
-            sys.stdout.flush()
+def sum_up(rows: list[Row]) -> None:
+    """Errors and spreads of decode, of prefill and of both."""
     for kind in ("decode", "prefill", "both"):
         chosen_rows = [row for row in rows if kind in (row[3], "both")]
         errors, spreads = (np.abs([row[place] for row in chosen_rows]) for place in (6, 7))
@@ -119,6 +105,28 @@ def main() -> None:
             f"{np.quantile(errors, 0.9):.1%}; run-to-run spread: median {np.median(spreads):.1%}, 90th percentile "
             f"{np.quantile(spreads, 0.9):.1%}; within 12 % or 1.5 spreads: {within}"
         )
+
+
+def main() -> None:
+    """Measure, predict, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--loads", type=int, default=2)
+    parser.add_argument("--profile")
+    parser.add_argument("--csv", type=Path)
+    options = parser.parse_args()
+    profile = chosen(options.profile)
+    hardware, knowledge, shipped = hardware_of(profile), knowledge_of(profile, load()), load()
+    rows: list[Row] = []
+    for item in held_out():
+        ours, without = predicted(item, hardware, knowledge), predicted(item, hardware, shipped)
+        for kind, speeds in measured(item, options.loads).items():
+            truth = median(speeds)
+            row = (item.name, item.threads, item.depth, kind, truth, ours[kind], ours[kind] / truth - 1,
+                   max(speeds) / min(speeds) - 1, without[kind] / truth - 1)  # fmt: skip
+            rows.append(row)
+            print("{:45} t{} d{:<5}{:8}{:9.2f}{:9.2f}{:+8.1%}  spread {:5.1%}  uncalibrated {:+.0%}".format(*row))
+            sys.stdout.flush()
+    sum_up(rows)
     if options.csv:
         with options.csv.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(rows)

@@ -10,7 +10,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
+from advisor.detection.commands import text_of
 from advisor.engine.session.refusals import last_warnings
 
 KEPT_LINES = 400
@@ -119,10 +121,17 @@ def how(code: int) -> str:
     meaning = {
         "SIGKILL": "was killed (SIGKILL), as systems do when memory runs out",
         "SIGABRT": "gave up (SIGABRT)",
-        "SIGSEGV": "crashed (SIGSEGV)",
+        "SIGSEGV": f"crashed (SIGSEGV){_amx()}",
         "SIGBUS": "crashed (SIGBUS), as happens when a mapped file becomes shorter",
     }
     return meaning.get(name, f"was ended by {name}")
+
+
+def _amx(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
+    """What a crash is likely due to on a processor with AMX. Source: llama.cpp issue 20824 and pull 26954."""
+    if "amx_tile" not in text_of(cpuinfo):
+        return ""
+    return "; some builds of llama.cpp crash on processors with AMX: scripts/install-engine builds it without"
 
 
 def _environment() -> dict[str, str]:

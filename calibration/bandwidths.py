@@ -1,0 +1,45 @@
+"""What the probes of links and of the disk say of the coefficients that count them."""
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from advisor.coefficients import COLUMNS, Efficiencies, Setting
+from advisor.machine import Machine
+from calibration.probes.disk import DiskProbe, Pattern
+from catalog.profiles import DeviceFacts
+from catalog.units import GB, KIB
+
+FAULT: Final = Pattern(64 * KIB, 1)
+"""What a page fault of a mapped file reads: the kernel reads around it by half of its read-ahead of 128 KiB.
+
+Source: Linux mm/filemap.c do_sync_mmap_readahead (read 2026-11-28).
+"""
+MOST_SHARE: Final = 0.9
+"""Of a rate that was itself measured: a share of it bends below 1 (see `advisor.speed.reached`)."""
+
+
+def link_shifts(
+    facts: DeviceFacts, machine: Machine, known: Efficiencies, setting: Setting
+) -> Mapping[tuple[str, str], float]:
+    """Log of the share that the link to the first device reached over what is known of it.
+
+    Not of a crossing: the engine does more in one than the probe, so its runs alone tell.
+    """
+    share = min(facts.link_gb_s / machine.gpus[0].link_gb_s, MOST_SHARE)
+    return {(name, ""): math.log(share / _known(known, setting, name)) for name in ("link_share", "prefill_link")}
+
+
+def disk_shifts(
+    probe: DiskProbe, machine: Machine, known: Efficiencies, setting: Setting
+) -> Mapping[tuple[str, str], float]:
+    """Log of what page faults reach on the disk over what is known; nothing where they were not probed."""
+    rate = next((sample.value for pattern, sample in probe.rates if pattern == FAULT), None)
+    if rate is None:
+        return {}
+    expected = machine.storage.random_gb_s * GB * _known(known, setting, "disk_gain")
+    return {("disk_gain", ""): math.log(rate * GB / expected)}
+
+
+def _known(known: Efficiencies, setting: Setting, name: str) -> float:
+    return float(known.row(setting)[COLUMNS[name]])
