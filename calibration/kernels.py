@@ -35,6 +35,8 @@ def probed_shifts(
     for family, share in _expert_shares(rates):
         value = _known(known, setting, EXPERTS, FAMILIES.index(family))
         found[EXPERTS, family] = math.log(share / value)
+        # A share of two rates probed together leaves little open, whatever the machine did meanwhile.
+        found[EXPERTS, ""] = 0.0
     return found
 
 

@@ -24,9 +24,12 @@ MOST_BYTES: Final = 1024 * MIB
 CACHES: Final = 3
 """A model is this many times the last-level cache, of which a step may find a part still there."""
 DENSE: Final = "Qwen3-4B"
-MOE: Final = "Qwen3.6-35B-A3B"
+MOE: Final = "Qwen3-30B-A3B"
+RECURRENT: Final = "Qwen3.6-35B-A3B"
 SMALL: Final = "Llama-3.2-1B"
-"""What the models of a home have: large matrices, routed experts with recurrent layers, many small matrices."""
+"""What the models of a home have: large matrices; routed experts, without and with recurrent layers, so that what each
+costs can be told apart; many small matrices.
+"""
 QUANTS: Final = ("Q4_K_M", "Q8_0", "Q4_0", "IQ4_XS", "Q6_K", "Q2_K", "IQ3_XXS", "F16")
 """One or two of each quant family (see `advisor.work.FAMILIES`)."""
 
@@ -75,7 +78,7 @@ def _check_room(folder: Path, size_bytes: int) -> None:
 def probe_models(cache_bytes: int | None) -> Iterator[ProbeModel]:
     """The models for a machine whose last-level cache has that many bytes."""
     size = min(max(CACHES * (cache_bytes or 0), LEAST_BYTES), MOST_BYTES)
-    for name in (MOE, DENSE, SMALL):
+    for name in (RECURRENT, MOE, DENSE, SMALL):
         llm = resolve_llm(name).row.llm
         for quant in QUANTS:
             mix = resolve_quant(quant).row

@@ -3,7 +3,7 @@
     python tests/benchmarks/calibration_hybrid.py [--rates 25 60 150] [--effort quick] [--home FOLDER]
 
 An RPC server of this computer's CPU stands for a graphics card. First it is reached over the loopback: the machine is
-calibrated with it, and a model that the calibration never ran (Qwen3-30B-A3B cut, Q4_K_M) is measured with no layer's
+calibrated with it, and a model that the calibration never ran (GLM-4.5-Air cut, Q5_K_M) is measured with no layer's
 experts in RAM, a quarter, half, three quarters and all of them; and the plan for it is measured beside every other
 placement, number of threads and micro-batch. Then (as root) it is put into a network namespace
 behind a link whose rate `tc ... tbf` sets, in MB/s, and calibrated anew for each rate.
@@ -42,7 +42,7 @@ from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 from catalog.profiles import Profile
 
-MODEL, QUANT, CUT = "Qwen3-30B-A3B", "Q4_K_M", Cut(layers=8, experts=32, vocabulary=16_384)
+MODEL, QUANT, CUT = "GLM-4.5-Air", "Q5_K_M", Cut(layers=4, experts=16, vocabulary=16_384)
 SPACE, OURS, THEIRS = "advisor-link", "10.99.7.1", "10.99.7.2"
 PORT = 50_052
 ASKED = Measure(depth=0, prompt=64, gen=24, repeats=3, warm_up=4, seed=5)
