@@ -83,9 +83,10 @@ class Figures:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Accuracy:
-    """All comparisons, and how many rows are not among them by reason."""
+    """All comparisons with the errors they come from, and how many rows are not among them by reason."""
 
     comparisons: list[Comparison]
+    errors: list[LeftOutError]
     rows_read: int
     left_out: Counter[str]
     refused: list[tuple[MeasuredRun, str]]
@@ -101,8 +102,10 @@ def accuracy(fit_of: Callable[[Sequence[Observation]], Fit] | None = None) -> Ac
     observations = [item for _, found, _ in observed for item in found]
     fitted = fit_of(observations) if fit_of else restored(observations, tables.efficiencies())
     runs = {item: run for run, found, _ in observed for item in found}
+    errors = left_out_errors(fitted, observations)
     return Accuracy(
-        _compared(left_out_errors(fitted, observations), runs),
+        _compared(errors, runs),
+        errors,
         len(kept) + len(left_out),
         Counter(item.reason for item in left_out),
         [item for _, _, refused in observed for item in refused],

@@ -1,19 +1,22 @@
 """How wrong the predictions are on machines that were never fitted: leave one machine out, refit, predict it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import inv, solve
 
 from advisor.knowledge import Knowledge
 from advisor.novelty import evaluated
 from advisor.physics import decode_stages, prefill_stages
 from advisor.work import stack
-from calibration.fitting import Fit, Observation, informed
+from calibration.fitting import Fit, Observation
+from calibration.refits import beside, refitted
 
 Array = NDArray[np.float64]
+MANY_RUNS = 100
+"""Machines of more runs than these are refitted without: they hold so much of the fit that its tangent does not
+reach to the fit without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,31 +29,21 @@ class LeftOutError:
     """How novel the run is to that fit (see `advisor.novelty`)."""
 
 
-def left_out_errors(fit: Fit, observations: Sequence[Observation]) -> list[LeftOutError]:
+def left_out_errors(fit: Fit, observations: Sequence[Observation], many: int = MANY_RUNS) -> list[LeftOutError]:
     """Errors of all observations, each predicted without its machine.
 
-    The refit is one Gauss-Newton step from the fit of all runs, in closed form: with the inverse H of the normal
-    matrix, slopes J, weights W and residuals r of the rows taken out, the parameters move by H J' (W^-1 - J H J')^-1 r
-    (Woodbury's identity).
+    Machines of more than `many` runs are left out by a whole refit (`refitted`), the others on the fit's tangent
+    (`beside`).
     """
     ordered = sorted(observations, key=lambda item: item.kind)
     machines = np.array([item.machine for item in ordered])
-    problem, slope = fit.problem, fit.problem.jacobian(fit.theta)
-    residuals = problem.residuals(fit.theta)
-    weights = problem.robust_weights(residuals)
-    inverse = inv(problem.normal(slope, weights), check_finite=False)
+    outs = [np.flatnonzero(machines == machine) for machine in np.unique(machines)]
+    large, small = ([out for out in outs if (len(out) > many) is wanted] for wanted in (True, False))
     errors, novelties = np.zeros(len(ordered)), np.zeros(len(ordered))
-    variance = np.diag(inverse)
-    for machine in np.unique(machines):
-        out = np.flatnonzero(machines == machine)
-        rows = slope[out]
-        spread = np.asarray(rows @ inverse)
-        left = np.diag(1 / weights[out]) - rows @ spread.T
-        theta = fit.theta + spread.T @ solve(left, residuals[out], check_finite=False)
-        errors[out] = -problem.residuals(theta)[out]
-        wider = np.einsum("ij,ij->j", spread, solve(left, spread, check_finite=False))
-        known = informed(np.sqrt(variance + wider), problem)
-        novelties[out] = _novelties(replace(fit, theta=theta, informed=known), [ordered[place] for place in out])
+    fits = [*(refitted(fit, out) for out in large), *beside(fit, small)]
+    for out, without in zip([*large, *small], fits, strict=True):
+        errors[out] = -fit.problem.residuals(without.theta)[out]
+        novelties[out] = _novelties(without, [ordered[place] for place in out])
     return [LeftOutError(*row) for row in zip(ordered, errors.tolist(), novelties.tolist(), strict=True)]
 
 

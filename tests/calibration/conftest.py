@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from advisor.coefficients import Efficiencies
 from advisor.physics import decode_stages, prefill_stages, total_s
+from calibration.accuracy import Accuracy, accuracy
 from calibration.fitting import Fit, Observation, fit
 from calibration.observations import observe
 from calibration.runs import load_runs, rows
@@ -59,3 +60,14 @@ def observations() -> tuple[Observation, ...]:
 def fitted() -> Fit:
     """The fit of the slice, made once."""
     return _fitted()
+
+
+@cache
+def _found() -> Accuracy:
+    return accuracy()
+
+
+@pytest.fixture
+def found() -> Callable[[], Accuracy]:
+    """The shipped table on all evidence, each machine left out: worked out once, as it takes a while."""
+    return _found

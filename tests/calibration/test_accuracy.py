@@ -3,9 +3,9 @@
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,10 @@ from advisor.cli import accuracy as command
 from advisor.cli.app import run
 from advisor.scenario import Scenario
 from calibration import accuracy as accuracies
-from calibration.accuracy import Accuracy, Comparison, accuracy, figures, grouped, quantile, spearman
-from calibration.accuracy_page import KINDS, REGIMES, baseline_rows, by_regime, of_kind, page
-from calibration.assessment import LeftOutError
+from calibration.accuracy import Comparison, figures, grouped, quantile, spearman
+from calibration.accuracy_page import KINDS, REGIMES, baseline_rows, by_regime, machine_words, of_kind, page
+from calibration.accuracy_page import sections as page_sections
+from calibration.assessment import MANY_RUNS, LeftOutError
 from calibration.baselines import BASELINES, Baseline
 from calibration.explanations import explanation, worst
 from calibration.fitting import Observation
@@ -27,11 +28,6 @@ from catalog.efficiency import Spread
 ROOT = Path(__file__).parents[2]
 DRIFT = 0.02
 """Figures may differ by this much: other BLAS builds end the fit in slightly other places."""
-
-
-@cache
-def found() -> Accuracy:
-    return accuracy()
 
 
 def scenario(ram: dict[str, object] | None = None, **more: object) -> Scenario:
@@ -168,7 +164,7 @@ def alike(left: str, right: str) -> bool:
     return math.isclose(float(left), float(right), rel_tol=DRIFT, abs_tol=last)
 
 
-def test_the_page_in_the_repository_is_current() -> None:
+def test_the_page_in_the_repository_is_current(found) -> None:
     kept = sections((ROOT / "ACCURACY.md").read_text(encoding="utf-8"))
     made = sections(page(found(), command.TITLE, "docs/accuracy.png", command.MADE_BY))
     number = r"(?<![\w.-])\d+(?:\.\d+)?(?![\w-])"
@@ -189,7 +185,7 @@ def test_the_picture_is_small() -> None:
     assert len(picture) < 200 * 1024
 
 
-def test_every_kept_run_is_compared_or_refused_for_a_reason() -> None:
+def test_every_kept_run_is_compared_or_refused_for_a_reason(found) -> None:
     kept, left_out = load_runs()
     compared = {id(row.run) for row in found().comparisons}
     prefill_of_nothing = sum(run_.decode_tok_s is None and run_.scenario.workload.prompt_tokens == 0 for run_ in kept)
@@ -198,7 +194,16 @@ def test_every_kept_run_is_compared_or_refused_for_a_reason() -> None:
     assert all(reason for _, reason in found().refused)
 
 
-def test_groups_hold_every_row_once() -> None:
+def test_the_page_names_the_machines_that_were_fitted_again_without(found) -> None:
+    runs = Counter(row.machine for row in found().comparisons)
+    large = [machine_words(name) for name, count in runs.most_common() if count > MANY_RUNS]
+    (part,) = (part for part in page_sections(found()) if part.title == "How a machine is left out")
+    assert [row[0] for row in part.rows] == large
+    assert large[0] == "Strix Halo (Ryzen AI Max+ 395)"
+    assert all(int(row[1]) > MANY_RUNS for row in part.rows)
+
+
+def test_groups_hold_every_row_once(found) -> None:
     for kind in KINDS:
         ours = of_kind(found(), kind)
         for group in accuracies.GROUPS:
@@ -206,7 +211,7 @@ def test_groups_hold_every_row_once() -> None:
 
 
 @pytest.mark.parametrize("baseline", BASELINES, ids=lambda item: item.name)
-def test_ours_is_ahead_of_other_advisors_wherever_there_are_machines_to_tell(baseline: Baseline) -> None:
+def test_ours_is_ahead_of_other_advisors_wherever_there_are_machines_to_tell(found, baseline: Baseline) -> None:
     theirs, ours = (by_regime(part) for part in baseline_rows(baseline, of_kind(found(), "decode")))
     told = {name: figures(part) for name, part in theirs.items() if figures(part).machines >= 5}
     assert {"all", "full_gpu", "unified", "expert_offload"} <= set(told)
@@ -215,7 +220,7 @@ def test_ours_is_ahead_of_other_advisors_wherever_there_are_machines_to_tell(bas
 
 
 def test_the_command_prints_json_and_draws(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(accuracies, "accuracy", found)
     assert run(["accuracy", "--json", "--plot", str(tmp_path / "points.html")]) == 0
@@ -225,7 +230,7 @@ def test_the_command_prints_json_and_draws(
     assert "<img" in (tmp_path / "points.html").read_text(encoding="utf-8")
 
 
-def test_the_command_prints_tables(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_tables(found, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(accuracies, "accuracy", found)
     assert run(["accuracy"]) == 0
     out = capsys.readouterr().out
@@ -238,7 +243,7 @@ def test_the_command_prints_tables(monkeypatch: pytest.MonkeyPatch, capsys: pyte
     [(("--json", "--markdown"), "leave one out"), (("--plot", "points.gif"), "must end in .png, .svg, .html")],
 )
 def test_what_the_command_refuses(
-    options: tuple[str, ...], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    found, options: tuple[str, ...], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(accuracies, "accuracy", found)
     assert run(["accuracy", *options]) == 2
