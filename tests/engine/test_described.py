@@ -34,7 +34,8 @@ PATTERN_IN_FILE = {"gemma4", "mimo2", "step35"}
 """Architectures whose files must have the pattern of sliding layers (get_arr without a default)."""
 ARRAYS = {
     "layer_resident_bytes", "layer_expert_bytes", "layer_matrices", "layer_is_moe", "output_bytes", "layer_kv_elements",
-    "layer_window", "layer_recurrent_bytes", "layer_attention_flops", "bits_per_weight",
+    "layer_window", "layer_recurrent_bytes", "layer_attention_flops", "layer_attention_heads",
+    "bits_per_weight",
 }  # fmt: skip
 
 

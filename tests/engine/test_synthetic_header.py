@@ -17,7 +17,7 @@ from catalog.tables import llms
 NOT_MADE = {"qwen4exp"}
 """Architectures that are not synthesised: a table as large as the model."""
 ARRAYS = ("layer_resident_bytes", "layer_expert_bytes", "layer_kv_elements", "layer_recurrent_bytes", "layer_window",
-          "layer_attention_flops")  # fmt: skip
+          "layer_attention_flops", "layer_attention_heads")  # fmt: skip
 MADE = [row for row in llms() if row.architecture not in NOT_MADE]
 
 
