@@ -1,11 +1,10 @@
 """Structured logs: one JSON object a line on standard error."""
 
+import json
 import logging
 import sys
 from datetime import UTC, datetime
 from typing import Any
-
-from pydantic_core import to_json
 
 REQUESTS = logging.getLogger("advisor.api")
 _EXTRA = "fields"
@@ -24,7 +23,7 @@ class JsonLines(logging.Formatter):
         } | getattr(record, _EXTRA, {})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return to_json(line, fallback=str).decode()
+        return json.dumps(line, default=str)  # in ASCII: no character in it breaks a line for any reader
 
 
 def tell(level: int, event: str, error: BaseException | None = None, **fields: Any) -> None:

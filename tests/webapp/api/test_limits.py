@@ -141,6 +141,14 @@ def test_each_request_is_one_line_of_json_in_the_log(server: Server) -> None:
     assert line["bytes"] > 1000
 
 
+def test_no_address_breaks_a_line_of_the_log(server: Server) -> None:
+    server.http.get("/v1/prices/%E2%80%A8%C2%85%0A%22", headers={"x-request-id": "strange"})
+    until = time.monotonic() + 10
+    while not (found := [item for item in server.log_lines() if item.get("request_id") == "strange"]):
+        assert time.monotonic() < until
+    assert found[0]["path"] == '/v1/prices/\u2028\x85\n"'
+
+
 def test_metrics_count_requests_and_predictions(server: Server) -> None:
     def value(name: str) -> float:
         text = server.http.get("/metrics").text
