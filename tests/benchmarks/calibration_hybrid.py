@@ -111,11 +111,7 @@ def against_sweep(profile: Profile, endpoint: str, home: Path) -> None:
     own = plan.settings
     print(f"planned: {placement_of(own)}")
     speeds: dict[EngineSettings, list[float]] = {}
-    placed = [(0, 0), *((99, layers * quarter // 4) for quarter in range(5))]
-    tried = [
-        own.model_copy(update={"n_gpu_layers": ngl, "n_cpu_moe": moe, "threads": threads, "n_ubatch": ubatch})
-        for (ngl, moe), threads, ubatch in product(placed, range(1, cores + 1), (512, 1024))
-    ]
+    tried = list(swept(own, cores, layers))
     for _ in range(2):
         for settings in (own, *tried):
             [trial] = try_out(path, settings, [ASKED])
@@ -126,6 +122,13 @@ def against_sweep(profile: Profile, endpoint: str, home: Path) -> None:
     fastest, ours = median(speeds[best]), median(speeds[own])
     print(f"best of {len(tried)}: {placement_of(best)} with {fastest:.1f} tok/s")
     print(f"the plan {ours:.1f} tok/s ({ours / fastest - 1:+.1%}); run-to-run spread {spread:.1%}")
+
+
+def swept(own: EngineSettings, cores: int, layers: int) -> Iterator[EngineSettings]:
+    """The settings with every placement, number of threads and micro-batch."""
+    placed = [(0, 0), *((99, layers * quarter // 4) for quarter in range(5))]
+    for (ngl, moe), threads, ubatch in product(placed, range(1, cores + 1), (512, 1024)):
+        yield own.model_copy(update={"n_gpu_layers": ngl, "n_cpu_moe": moe, "threads": threads, "n_ubatch": ubatch})
 
 
 def placement_of(own: EngineSettings) -> str:
