@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 TEXT = """
 Show how far predictions are from measured public runs, each predicted by a fit that never saw its machine, beside the
-formulas of other advisors on the same rows. Takes some ten seconds.
+formulas of other advisors on the same rows. Takes some minutes.
 
 \b
 Examples:
@@ -45,7 +45,7 @@ def command(claims: bool, as_json: bool, markdown: bool, plot: str | None) -> No
         return
     from calibration.accuracy import accuracy
 
-    click.echo("comparing with the measured runs, some ten seconds", err=True)
+    click.echo("comparing with the measured runs, each machine left out: some minutes", err=True)
     found = accuracy()
     if plot:
         from calibration.scatter import draw

@@ -58,7 +58,7 @@ def _failed(task: asyncio.Task[Entity]) -> bool:
 
 
 async def _computed() -> bytes:
-    """The command's output; in a process of its own, since ten seconds of arithmetic would hold up other answers."""
+    """The command's output; in a process of its own, since minutes of arithmetic would hold up other answers."""
     command = (sys.executable, "-m", "advisor", "accuracy", "--json")
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
