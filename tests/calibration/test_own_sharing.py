@@ -64,7 +64,7 @@ def test_nothing_private_is_left_anywhere() -> None:
     secret = "/home-of-anna/x 10.1.2.3:50052"
     profile = own_profile(
         name="anna", notes=[secret], runs=[run(model={"gguf": f"{secret}.gguf"})],
-        devices=[{"name": "RPC0 10.1.2.3:50052", "link_gb_s": 1, "link_latency_us": 1, "memory_gib": 1}],
+        devices=[{"name": "RPC0 10.1.2.3:50052", "link_gb_s": 1, "link_latency_us": 1}],
         engine={"name": "llama.cpp", "build": secret, "backend": "rpc"},
         probes=[{"name": "link 10.1.2.3:50052", "unit": "GB/s", "value": 1, "spread": 0, "repeats": 1}],
         spreads=[{"speed": "decode", "regime": "cpu_only", "low": -1, "high": 1, "rows": 1, "machines": 1,
