@@ -1,7 +1,7 @@
 """Thousands of calls made up from the API's description, sent to a running server: none may get a defect or an answer
 that is not described. The tests make some hundreds.
 
-Run from the root of a clone: python -m tests.benchmarks.api_fuzz [--calls-each 500] [--run 1]
+Run from the root of a clone: python -m tests.benchmarks.api_fuzz [--calls-each 400] [--run 1]
 """
 
 import argparse
@@ -16,7 +16,7 @@ from tests.webapp.api.running import serving
 def main() -> None:
     """Print how many calls got which answer; ends with an error at the first that is wrong."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--calls-each", type=int, default=500, help="calls of each kind, good ones and bad ones each")
+    options.add_argument("--calls-each", type=int, default=400, help="calls of each kind, good ones and bad ones each")
     options.add_argument("--run", type=int, default=1, help="another number makes up other calls")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), "--workers", "2") as server:
