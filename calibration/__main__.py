@@ -1,10 +1,11 @@
-"""`python -m calibration`: refit the shipped efficiency tables from the shipped evidence, and list its runs."""
+"""`python -m calibration`: refit the shipped efficiencies from the shipped evidence, and list its runs and errors."""
 
 import sys
 from datetime import date
 
 from calibration.assessment import balanced, left_out_errors
 from calibration.fitting import fit
+from calibration.left_out import rows_of
 from calibration.observations import observe
 from calibration.publication import effects_of, spreads_of, write_table
 from calibration.runs import load_runs
@@ -16,7 +17,7 @@ EVIDENCE_READ = date(2026, 11, 23)
 
 
 def main() -> None:
-    """Fit, assess on machines left out, and write efficiencies.csv, spreads.csv and public_runs.csv."""
+    """Fit, assess on machines left out, and write the tables of what was learned and of the runs."""
     runs, left_out = load_runs()
     observations, refused = observe(runs)
     print(f"{len(runs)} runs kept, {len(left_out)} left out, {len(refused)} not answered", file=sys.stderr)
@@ -30,6 +31,7 @@ def main() -> None:
             print(f"{kind:8} {regime:15} {text}", file=sys.stderr)
     write_table(DATA / "efficiencies.csv", effects_of(fitted, EVIDENCE_READ))
     write_table(DATA / "spreads.csv", spreads_of(errors, EVIDENCE_READ))
+    write_table(DATA / "left_out.csv", rows_of(errors, EVIDENCE_READ))
     write_runs(DATA / "public_runs.csv", public_runs(runs, EVIDENCE_READ.isoformat()))
 
 

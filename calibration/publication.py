@@ -41,21 +41,19 @@ def effects_of(fit: Fit, as_of: date) -> list[Effect]:
 
 def spreads_of(errors: Sequence[LeftOutError], as_of: date) -> list[Spread]:
     """Quantiles of log(measured / predicted) per speed and regime, in predicted deviations."""
-    rows = []
-    for speed in ("decode", "prefill"):
-        ours = [item for item in errors if item.observation.kind == speed]
-        for regime in ("all", *sorted({item.observation.case.regime for item in ours})):
-            chosen = [item for item in ours if regime in ("all", item.observation.case.regime)]
-            if chosen:
-                rows.append(_spread(chosen, speed, regime, as_of))
-    return rows
+    groups: dict[tuple[str, str], list[tuple[str, float]]] = {}
+    for error in errors:
+        item = error.observation
+        regime = item.case.regime
+        told = item.machine, -error.log_ratio / deviation_of(item.kind, regime, error.novelty)
+        for name in ("all", regime):
+            groups.setdefault((item.kind, name), []).append(told)
+    return [_spread(groups[key], *key, as_of) for key in sorted(groups)]
 
 
-def _spread(errors: Sequence[LeftOutError], speed: str, regime: str, as_of: date) -> Spread:
-    ratios = -np.array([
-        item.log_ratio / deviation_of(speed, item.observation.case.regime, item.novelty) for item in errors
-    ])  # fmt: skip
-    machines = {item.observation.machine for item in errors}
+def _spread(errors: Sequence[tuple[str, float]], speed: str, regime: str, as_of: date) -> Spread:
+    ratios = np.array([ratio for _, ratio in errors])
+    machines = {machine for machine, _ in errors}
     # The conformal rank (n + 1) p makes few rows give wide bounds.
     low, high = (float(np.quantile(ratios, min(1.0, max(0.0, share)))) for share in _conformal(len(ratios)))
     return Spread(

@@ -1,5 +1,5 @@
-"""Row type of the fitted efficiencies: what the evidence says of each coefficient of the physics, with its
-uncertainty.
+"""Row types of what the evidence taught: the coefficients of the physics with their uncertainty, and the errors on
+machines left out.
 """
 
 from datetime import date
@@ -44,5 +44,25 @@ class Spread(BaseModel):
     """Quantile 95 %, in deviations."""
     rows: int = Field(ge=0)
     machines: int = Field(ge=0)
+    source: str
+    as_of: date
+
+
+class LeftOutRow(BaseModel):
+    """How far off one measured speed was predicted by the fit that never saw its machine."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    speed: str
+    """decode or prefill"""
+    machine: str
+    """Resolved GPU | CPU."""
+    model: str
+    quant: str
+    measured_tok_s: float = Field(gt=0, allow_inf_nan=False)
+    log_ratio: float = Field(allow_inf_nan=False)
+    """log(predicted / measured)"""
+    novelty: float = Field(ge=0, allow_inf_nan=False)
+    """How novel the run was to that fit (see `advisor.novelty`)."""
     source: str
     as_of: date

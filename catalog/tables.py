@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from catalog.efficiency import Effect, Spread
+from catalog.efficiency import Effect, LeftOutRow, Spread
 from catalog.llms import Llm
 from catalog.measured import PublicRun
 from catalog.parts import Board, Case, Cooler, Cpu, Gpu, Laptop, Psu, RamKit, Ssd, UnifiedMachine
@@ -108,6 +108,12 @@ def efficiencies() -> tuple[Effect, ...]:
 def spreads() -> tuple[Spread, ...]:
     """Quantiles of the prediction's errors on machines never fitted."""
     return _read(Spread, "spreads.csv")
+
+
+@cache
+def left_out() -> tuple[LeftOutRow, ...]:
+    """Errors of the measured runs, each predicted by a fit that never saw its machine."""
+    return _read(LeftOutRow, "left_out.csv")
 
 
 @cache

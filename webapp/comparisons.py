@@ -24,7 +24,7 @@ WHAT = {
 
 
 def measured(found: Accuracy | None = None) -> tuple[Measured, ...]:
-    """Every comparison, lightly. Takes some twenty seconds where `found` is not given."""
+    """Every comparison, lightly. Takes some seconds where `found` is not given."""
     return tuple(
         Measured(
             kind=row.kind, regime=row.run.regime, backend=row.case.setting.backend,

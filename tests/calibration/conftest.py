@@ -69,5 +69,5 @@ def _found() -> Accuracy:
 
 @pytest.fixture
 def found() -> Callable[[], Accuracy]:
-    """The shipped table on all evidence, each machine left out: worked out once, as it takes a while."""
+    """The shipped errors on all evidence, each machine left out: worked out once, as it takes a while."""
     return _found

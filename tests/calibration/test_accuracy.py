@@ -222,7 +222,7 @@ def test_ours_is_ahead_of_other_advisors_wherever_there_are_machines_to_tell(fou
 def test_the_command_prints_json_and_draws(
     found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(accuracies, "accuracy", found)
+    monkeypatch.setattr(accuracies, "accuracy", lambda _again: found())
     assert run(["accuracy", "--json", "--plot", str(tmp_path / "points.html")]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["decode"]["all"]["rows"] == len(of_kind(found(), "decode"))
@@ -231,11 +231,27 @@ def test_the_command_prints_json_and_draws(
 
 
 def test_the_command_prints_tables(found, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(accuracies, "accuracy", found)
+    monkeypatch.setattr(accuracies, "accuracy", lambda _again: found())
     assert run(["accuracy"]) == 0
     out = capsys.readouterr().out
     assert "Decode beside other advisors" in out
     assert "unified memory" in out
+
+
+@pytest.mark.parametrize("options", [(), ("--again",)])
+def test_machines_are_left_out_anew_only_when_asked_for(
+    found, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[bool] = []
+
+    def spy(again: bool) -> accuracies.Accuracy:
+        asked.append(again)
+        return found()
+
+    monkeypatch.setattr(accuracies, "accuracy", spy)
+    assert run(["accuracy", "--json", *options]) == 0
+    assert asked == [bool(options)]
+    assert ("some minutes" in capsys.readouterr().err) is bool(options)
 
 
 @pytest.mark.parametrize(
@@ -245,6 +261,6 @@ def test_the_command_prints_tables(found, monkeypatch: pytest.MonkeyPatch, capsy
 def test_what_the_command_refuses(
     found, options: tuple[str, ...], told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(accuracies, "accuracy", found)
+    monkeypatch.setattr(accuracies, "accuracy", lambda _again: found())
     assert run(["accuracy", *options]) == 2
     assert told in capsys.readouterr().err

@@ -159,6 +159,21 @@ def left_out_of(own: OwnFit) -> dict[tuple[str, str], OwnError]:
     return {(item.observation.machine, item.observation.kind): item for item in errors}
 
 
+def test_runs_are_predicted_better_by_a_fit_that_has_seen_them() -> None:
+    random = np.random.default_rng(5)
+    own = fitted(measured(world_of(drawn(random)), random)[:12])
+    inside = {
+        (item.machine, item.kind): abs(ratio)
+        for item, ratio in zip(own.observations, own.log_ratios(own.observations), strict=True)
+    }
+    outside = {key: abs(error.log_ratio) for key, error in left_out_of(own).items()}
+    for kind in ("decode", "prefill"):
+        seen_, unseen = (np.array([found[key] for key in inside if key[1] == kind]) for found in (inside, outside))
+        assert seen_.max() <= unseen.max()
+        assert np.median(seen_) < np.median(unseen)
+        assert np.median(unseen) < 0.3
+
+
 def test_of_one_configuration_nothing_can_be_left_out() -> None:
     assert left_out_errors(fitted(quiet_trials(1))) == []
 

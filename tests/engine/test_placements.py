@@ -1,6 +1,11 @@
-"""Placements on a real second device (an RPC server): where llama.cpp puts everything; all compute the same."""
+"""Placements on a real second device: where llama.cpp puts everything; all compute the same.
 
+The device is an RPC server's, or the one that ADVISOR_TEST_DEVICE names (scripts/test-vulkan: "Vulkan0").
+"""
+
+import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -45,11 +50,22 @@ def model_of(name: str, folder: Path) -> Path:
     return path
 
 
+@dataclass(frozen=True)
+class SecondDevice:
+    """A device beside the CPU's memory, and the settings that choose it."""
+
+    name: str
+    choice: dict[str, tuple[str, ...]]
+
+
 @pytest.fixture(scope="module")
-def remote_device() -> Iterator[str]:
+def device() -> Iterator[SecondDevice]:
     """A server that computes with one thread: two wait for each other where the tests share the machine."""
+    if named := os.environ.get("ADVISOR_TEST_DEVICE"):
+        yield SecondDevice(named, {"devices": (named,)})
+        return
     with RpcServer.start(threads=1, devices=["CPU"]) as server:
-        yield str(server.endpoint)
+        yield SecondDevice("RPC0", {"rpc": (str(server.endpoint),)})
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +73,11 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("models")
 
 
-def settings(placement: str, layers: int, endpoint: str, **more) -> EngineSettings:
+def settings(placement: str, layers: int, device: SecondDevice, **more) -> EngineSettings:
     """Settings for a placement. Weights are copied, not mapped: the buffer of a mapped file is a span of it."""
     values = {"threads": 1, "load_mode": "none", **SIZES.get(placement, {}), **more}
     if placement != "CPU only":
-        values |= {"n_gpu_layers": ALL, "rpc": (endpoint,)}
+        values |= {"n_gpu_layers": ALL, **device.choice}
     if placement == "half of the experts in RAM":
         values["n_cpu_moe"] = layers // 2
     return EngineSettings.model_validate(values)
@@ -72,55 +88,55 @@ def check_within_3_percent(path: Path, asked: EngineSettings) -> None:
     prepared = prepare(path, asked)
     with prepared.open() as session:
         report = session.loaded.report
-    for device in {*prepared.layout.shares, *report.devices()}:
-        for kind, planned in zip(KINDS, prepared.layout.shares[device], strict=True):
-            found = report.total_bytes(kind, device)
-            assert planned == pytest.approx(found, rel=0.03, abs=ROUNDING_BYTES), (device, kind)
+    for name in {*prepared.layout.shares, *report.devices()}:
+        for kind, planned in zip(KINDS, prepared.layout.shares[name], strict=True):
+            found = report.total_bytes(kind, name)
+            assert planned == pytest.approx(found, rel=0.03, abs=ROUNDING_BYTES), (name, kind)
 
 
 @pytest.mark.parametrize("placement", SIZES)
 @pytest.mark.parametrize("name", CUTS)
-def test_everything_lies_as_planned_within_3_percent(name, placement, folder, remote_device):
+def test_everything_lies_as_planned_within_3_percent(name, placement, folder, device):
     layers = CUTS[name][1].layers
-    check_within_3_percent(model_of(name, folder), settings(placement, layers, remote_device))
+    check_within_3_percent(model_of(name, folder), settings(placement, layers, device))
 
 
 @pytest.mark.parametrize("more", [{}, {"n_gpu_layers": 10, "n_ctx": 8192}, {"flash_attn": False, "n_ctx": 2048}])
-def test_a_real_model_lies_as_planned_within_3_percent(more, gemma_path, remote_device):
+def test_a_real_model_lies_as_planned_within_3_percent(more, gemma_path, device):
     placement = "all on the device" if more else "CPU only"
-    asked = settings(placement, 18, remote_device, kv_type_k="f16", kv_type_v="f16")
+    asked = settings(placement, 18, device, kv_type_k="f16", kv_type_v="f16")
     check_within_3_percent(gemma_path, asked.model_copy(update=more))
 
 
-def test_a_mapped_file_is_accepted_where_experts_stay_in_ram(folder, remote_device):
+def test_a_mapped_file_is_accepted_where_experts_stay_in_ram(folder, device):
     path = model_of("qwen3-30b-a3b", folder)
-    asked = settings("half of the experts in RAM", 4, remote_device, load_mode="mmap")
+    asked = settings("half of the experts in RAM", 4, device, load_mode="mmap")
     with prepare(path, asked).open() as session:
         assert session.loaded.report.load_mode == "mmap"
-        assert set(session.loaded.report.layer_devices) == {"RPC0"}
+        assert set(session.loaded.report.layer_devices) == {device.name}
 
 
-def test_what_lies_elsewhere_than_planned_is_an_error(folder, remote_device):
+def test_what_lies_elsewhere_than_planned_is_an_error(folder, device):
     path = model_of("qwen3-30b-a3b", folder)
-    planned = prepare(path, settings("half of the experts in RAM", 4, remote_device))
-    other = settings("all on the device", 4, remote_device)
+    planned = prepare(path, settings("half of the experts in RAM", 4, device))
+    other = settings("all on the device", 4, device)
     with pytest.raises(EngineFailed, match=r"blk.0.ffn_\w+_exps.weight stayed with its layer"):
         Session(path, other, layout=planned.layout)
 
 
-def test_an_override_of_ones_own_moves_what_it_names(folder, remote_device):
+def test_an_override_of_ones_own_moves_what_it_names(folder, device):
     path = model_of("qwen3-30b-a3b", folder)
-    asked = settings("CPU only", 4, remote_device, overrides=(Override(pattern=r"blk\.1\.attn", device="RPC0"),))
-    asked = asked.model_copy(update={"rpc": (remote_device,)})
+    asked = settings("CPU only", 4, device, overrides=(Override(pattern=r"blk\.1\.attn", device=device.name),))
+    asked = asked.model_copy(update=device.choice)
     prepared = prepare(path, asked)
     assert {name.split(".")[1] for name in prepared.layout.moved} == {"1"}
     prepared.open().close()
 
 
-def test_a_dry_run_reads_no_weights_and_allocates_none(folder, remote_device):
-    found = dry_run(model_of("qwen3-30b-a3b", folder), settings("all on the device", 4, remote_device))
-    assert {device.name for device in found.devices} == {CPU, "RPC0"}
-    assert set(found.compute) == {CPU, "RPC0"}
+def test_a_dry_run_reads_no_weights_and_allocates_none(folder, device):
+    found = dry_run(model_of("qwen3-30b-a3b", folder), settings("all on the device", 4, device))
+    assert {device.name for device in found.devices} == {CPU, device.name}
+    assert set(found.compute) == {CPU, device.name}
 
 
 TOKENS = tuple(int(token) for token in np.random.default_rng(7).integers(0, 1024, 8))
@@ -132,24 +148,24 @@ def logits_of(path: Path, asked: EngineSettings) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("extra_buffers", "tolerance"), [(False, 1e-5), (True, 0.02)])
-def test_logits_are_the_same_wherever_the_experts_are(extra_buffers, tolerance, folder, remote_device):
+def test_logits_are_the_same_wherever_the_experts_are(extra_buffers, tolerance, folder, device):
     """With the same kernels on both devices they agree as f32 sums do. Weights that llama.cpp repacks for the CPU go
     through other kernels, which quantise activations in other blocks: up to 1.3 % of the largest logit was seen.
     """
     path = model_of("qwen3.6-35b-a3b", folder)
     base = {"n_ctx": 256, "n_ubatch": 64, "extra_buffers": extra_buffers}
-    where = [settings("device", 4, remote_device, **base, n_cpu_moe=number) for number in (0, 2, 4)]
+    where = [settings("device", 4, device, **base, n_cpu_moe=number) for number in (0, 2, 4)]
     none, half, everything = (logits_of(path, asked) for asked in where)
     scale = np.abs(none).max(axis=1)
     for other in (half, everything):
         assert (np.abs(other - none).max(axis=1) / scale).max() < tolerance
 
 
-def test_the_greedy_text_is_the_same_wherever_the_layers_are(gemma_path, remote_device):
+def test_the_greedy_text_is_the_same_wherever_the_layers_are(gemma_path, device):
     """18 layers and the output: none, half and all of them on the device."""
     texts = []
     for layers in (0, 10, 19):
-        asked = settings("device", 18, remote_device, n_ctx=256, n_ubatch=64, extra_buffers=False)
+        asked = settings("device", 18, device, n_ctx=256, n_ubatch=64, extra_buffers=False)
         with prepare(gemma_path, asked.model_copy(update={"n_gpu_layers": layers})).open() as session:
             found = session.generate(Generate(prompt="The capital of France is", max_tokens=16))
             texts.append("".join(item.text for item in found if isinstance(item, Piece)))
