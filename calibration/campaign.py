@@ -15,7 +15,12 @@ from calibration.journal import Journal
 from calibration.own_fit import OwnError, OwnFit, faults_of, fit_own, left_out_errors
 from calibration.pooling import OneMachine, columns_of
 from calibration.probe_models import ProbeModel
-from calibration.trials import observations_of, try_out
+from calibration.trials import Trial, clearest, observations_of, try_out
+
+TRIES = 3
+"""How often a run is made that other virtual machines disturb."""
+LATER = 6
+"""Runs that are made before a disturbed one is made again: what others do often lasts minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,12 @@ class Campaign:
     journal: Journal
     probed: Mapping[tuple[str, str], float] = field(default_factory=dict)
     clock: Callable[[], float] = time.monotonic
+    tries: int = TRIES
+
+    @property
+    def trials(self) -> list[Trial]:
+        """What was measured, each run where it was disturbed least."""
+        return clearest(self.journal.trials)
 
     @property
     def pooling(self) -> OneMachine:
@@ -77,16 +88,18 @@ class Campaign:
                 yield experiment(file, model, settings, self.ground, model.header.file_bytes, written=True)
 
     def make(self, order: Sequence[Experiment], budget_s: float, told: Told) -> None:
-        """Make the runs in order as far as the time allows; what the journal has is not made again.
+        """Make the runs in order as far as the time allows. What the journal has is not made again, but a run that was
+        disturbed is, a little later: that costs the last runs their time.
 
         Expected times are corrected by how long runs took so far; an earlier part counts as long as it was expected to
         take. Raises as `Session`.
         """
-        missing_of = {item: [asked for asked in item.measures if not self._known(item, asked)] for item in order}
-        earlier_s = sum(item.seconds for item, missing in missing_of.items() if not missing)
+        earlier_s = sum(item.seconds for item in order if not self._missing(item))
         start, expected_s = self.clock() - earlier_s, earlier_s
-        for item, missing in missing_of.items():
-            spent_s = self.clock() - start
+        queue = list(order)
+        while queue:
+            item = queue.pop(0)
+            missing, spent_s = self._missing(item), self.clock() - start
             pace = spent_s / expected_s if expected_s else 1.0
             if not missing or spent_s + item.seconds * pace > budget_s:
                 continue
@@ -94,10 +107,15 @@ class Campaign:
             for trial in try_out(self._path(item.file), item.settings, missing, file=item.file):
                 self.journal.add(trial)
             expected_s += item.seconds + item.writing_s
+            queue.insert(LATER, item)  # passed over unless it was disturbed
 
-    def _known(self, item: Experiment, asked: Measure) -> bool:
-        wanted = (item.file, item.settings, asked)
-        return any((trial.file, trial.settings, trial.asked) == wanted for trial in self.journal.trials)
+    def _missing(self, item: Experiment) -> list[Measure]:
+        return [asked for asked in item.measures if self._wanted(item, asked)]
+
+    def _wanted(self, item: Experiment, asked: Measure) -> bool:
+        key = (item.file, item.settings, asked)
+        made = [trial for trial in self.journal.trials if (trial.file, trial.settings, trial.asked) == key]
+        return len(made) < self.tries and all(trial.disturbed for trial in made)
 
     def _path(self, file: str) -> Path:
         if file in self.own:
@@ -110,7 +128,7 @@ class Campaign:
             raise InputError("no run was finished in the time there was: close other programs, or give --thorough")
         written: dict[str, SizedModel] = {model.file: Unwritten.of(model) for model in self.models}
         observations = observations_of(
-            self.journal.trials, self.ground.machine, self.ground.hardware, written | dict(self.own)
+            self.trials, self.ground.machine, self.ground.hardware, written | dict(self.own)
         )
         own = fit_own(observations, self.pooling)
         errors = left_out_errors(own)

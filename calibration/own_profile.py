@@ -31,7 +31,7 @@ def profile_of(
         effects=learned.own.shifts,
         spreads=tuple(spreads_of(learned.errors, f"calibration of {today}", today)),
         probes=tuple(probes),
-        runs=tuple(engine_run(trial, hardware, learned.errors) for trial in campaign.journal.trials),
+        runs=tuple(engine_run(trial, hardware, learned.errors) for trial in campaign.trials),
         correlations=learned.own.correlations(),
         notes=tuple(notes),
     )

@@ -1,8 +1,9 @@
 """Runs of the engine on this machine: what one load of a model measured, and what that says to the fit."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from statistics import pstdev
+from statistics import mean, pstdev
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,6 +22,11 @@ LEAST_NOISE = 0.03
 within one load differed by 1 % on a quiet machine, loads of one file by 3 %.
 """
 
+DISTURBED_SHARE = 0.04
+"""Stolen of the threads' time, from which on a run is made again: about as much as loads of one file differ by."""
+STOLEN_TO_SLOWER = 2.0
+"""Of two threads that wait for each other at every matrix, each loses what was stolen from either."""
+
 
 class Trial(BaseModel):
     """One configuration measured."""
@@ -36,6 +42,16 @@ class Trial(BaseModel):
     asked: Measure
     decode: MeasuredSpeed | None
     prefill: MeasuredSpeed | None
+
+    @property
+    def stolen_share(self) -> float:
+        """Of its worse speed."""
+        return max((speed.stolen_share for speed in (self.decode, self.prefill) if speed), default=0.0)
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether other virtual machines took so much that it does not tell of this one."""
+        return self.stolen_share > DISTURBED_SHARE
 
     @property
     def configuration(self) -> str:
@@ -70,12 +86,29 @@ def try_out(
 
 
 def _measured(phases: Sequence[Phase]) -> MeasuredSpeed | None:
-    """Steps at their median over the repeats: what else the machine did in between slows single steps."""
-    speed = speed_of(phases)
+    """Steps at their median over the calm repeats: what else the machine did in between slows single steps."""
+    stolen = [phase.stolen_share or 0.0 for phase in phases]
+    most = max(min(stolen, default=0.0), DISTURBED_SHARE)
+    speed = speed_of([phase for phase, share in zip(phases, stolen, strict=True) if share <= most])
     if speed is None:
         return None
     rate = speed.tokens / sum(speed.step_s)
-    return MeasuredSpeed(tok_s=rate, spread=pstdev(speed.runs) / speed.median, repeats=len(speed.runs))
+    return MeasuredSpeed(
+        tok_s=rate,
+        spread=pstdev(speed.runs) / speed.median,
+        stolen_share=round(mean(share for share in stolen if share <= most), 4),
+        repeats=len(speed.runs),
+    )
+
+
+def clearest(trials: Iterable[Trial]) -> list[Trial]:
+    """Of those that measured the same, the one from which least was stolen; in the order of the first ones."""
+    found: dict[tuple[str, EngineSettings, Measure], Trial] = {}
+    for trial in trials:
+        key = trial.file, trial.settings, trial.asked
+        if key not in found or trial.stolen_share < found[key].stolen_share:
+            found[key] = trial
+    return list(found.values())
 
 
 def asked_of(file: str, own: EngineSettings, asked: Measure, hardware: Hardware) -> Scenario:
@@ -103,5 +136,5 @@ def observations_of(
 def _observed(trial: Trial, case: Case) -> Iterator[Observation]:
     for kind, speed in (("decode", trial.decode), ("prefill", trial.prefill)):
         if speed is not None:
-            noise = (LEAST_NOISE**2 + speed.spread**2) ** 0.5
+            noise = math.hypot(LEAST_NOISE, speed.spread, STOLEN_TO_SLOWER * speed.stolen_share)
             yield Observation(case, kind, speed.tok_s, trial.configuration, noise)

@@ -1,19 +1,26 @@
 """The measuring of a calibration by the real engine, with models of a few megabytes."""
 
+import math
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from advisor.engine.gguf import read_header
 from advisor.errors import EngineFailed, InputError
+from advisor.hardware import machine_of
 from advisor.stored_profiles import ProfileStore
+from calibration import campaign as campaigns
 from calibration.campaign import Step, own_files
+from calibration.candidates import Unwritten
 from calibration.journal import Journal
 from calibration.own_profile import profile_of
+from calibration.trials import Trial, observations_of
 from catalog.profiles import EngineBuild
 from tests.calibration.small_campaign import TODAY
-from tests.calibration.tiny import BRIEF, DEEPER, EXPECTED_S, HARDWARE, MOE, STAMP, Heard, campaign, one, tiny
+from tests.calibration.tiny import BRIEF, DEEPER, EXPECTED_S, HARDWARE, MOE, STAMP, Heard, campaign, one, tiny, trial_of
 
 MODELS = (tiny("Q8_0"), tiny("Q4_0"))
 PLENTY_S = 1e9
@@ -96,6 +103,41 @@ def test_what_is_told_of_the_time_agrees_with_the_clock(tmp_path: Path) -> None:
 
     campaign(tmp_path, MODELS, clock=clock).make([one(model) for model in MODELS], 40.0, told)
     assert [(step.done, step.left_s) for step in heard] == [(0.0, 40.0), (0.25, 30.0)]
+
+
+def disturbed(stolen: Iterator[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """From each run's processors the next of these shares is stolen; speeds are as they were measured."""
+    real = campaigns.try_out
+
+    def measured(*asked: Any, **more: Any) -> Iterator[Trial]:
+        for trial in real(*asked, **more):
+            found = {"decode": next(stolen), "prefill": 0.0}
+            speeds = {kind: getattr(trial, kind).model_copy(update={"stolen_share": of}) for kind, of in found.items()}
+            yield trial.model_copy(update=speeds)
+
+    monkeypatch.setattr(campaigns, "try_out", measured)
+
+
+def test_a_disturbed_run_is_made_again_later_and_its_calmest_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disturbed(iter([0.5, 0.0, 0.3, 0.4]), monkeypatch)
+    small = campaign(tmp_path, MODELS, tries=3)
+    small.make([one(model) for model in MODELS], PLENTY_S, Heard())
+    files = [trial.file for trial in small.journal.trials]
+    assert files == [MODELS[0].file, MODELS[1].file, MODELS[0].file, MODELS[0].file]
+    assert [(trial.file, trial.stolen_share) for trial in small.trials] == [(MODELS[0].file, 0.3), (MODELS[1].file, 0)]
+    small.make([one(model) for model in MODELS], PLENTY_S, Heard())  # three times are enough
+    assert len(small.journal.trials) == 4
+
+
+def test_a_speed_says_less_the_more_was_stolen() -> None:
+    item, model = one(MODELS[0]), MODELS[0]
+    trials = [trial_of(item, BRIEF, model, 10.0, 100.0, share) for share in (0.0, 0.1, 0.3)]
+    machine, files = machine_of(HARDWARE), {item.file: Unwritten.of(model)}
+    noises = [{found.noise for found in observations_of([trial], machine, HARDWARE, files)} for trial in trials]
+    for share, noise in zip((0.0, 0.1, 0.3), noises, strict=True):
+        assert list(noise) == pytest.approx([math.hypot(0.03, 0.04, 2 * share)])
 
 
 def test_without_time_nothing_is_made_and_nothing_can_be_learned(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ def campaign(
 ) -> Campaign:
     """A campaign with its files in a folder; one of the same folder goes on with what was measured there."""
     journal = Journal.open(home / "measured.jsonl", stamp)
+    more = {"tries": 1} | more  # else a disturbed test machine would have its runs made again
     return Campaign(ground(), threads, models, more.pop("own", {}), home / "probe-models", journal, **more)
 
 
@@ -62,13 +63,15 @@ def one(model: ProbeModel, threads: int = 1, measures: tuple[Measure, ...] = (BR
     return Experiment(item.file, settings, measures, item.expected, EXPECTED_S)
 
 
-def trial_of(item: Experiment, asked: Measure, model: ProbeModel, decode: float, prefill: float) -> Trial:
-    """A trial that measured those speeds, in tok/s."""
+def trial_of(
+    item: Experiment, asked: Measure, model: ProbeModel, decode: float, prefill: float, stolen_share: float = 0.0
+) -> Trial:
+    """A trial that measured those speeds, in tok/s, while other virtual machines took a share of the processors."""
     return Trial(
         model=model.recipe.name, quant=model.recipe.quant.name, file=item.file, settings=item.settings,
         file_bytes=model.recipe.size_bytes, asked=asked,
-        decode=MeasuredSpeed(tok_s=decode, spread=0.04, repeats=3),
-        prefill=MeasuredSpeed(tok_s=prefill, spread=0.04, repeats=3),
+        decode=MeasuredSpeed(tok_s=decode, spread=0.04, stolen_share=stolen_share, repeats=3),
+        prefill=MeasuredSpeed(tok_s=prefill, spread=0.04, stolen_share=stolen_share, repeats=3),
     )  # fmt: skip
 
 

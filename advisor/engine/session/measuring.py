@@ -48,13 +48,13 @@ class _Tokens:
 def _prefill(model: LoadedModel, number: int, depth: int, tokens: _Tokens) -> Phase:
     _fill(model, depth, tokens)
     prompt = tokens.some(number)
-    return _phase("prefill", number, depth, lambda: model.feed(prompt))
+    return _phase("prefill", number, depth, model.threads, lambda: model.feed(prompt))
 
 
 def _decode(model: LoadedModel, number: int, depth: int, tokens: _Tokens) -> Phase:
     _fill(model, depth, tokens)
     text = tokens.some(number)
-    return _phase("decode", number, depth, lambda: [model.step((token,)) for token in text])
+    return _phase("decode", number, depth, model.threads, lambda: [model.step((token,)) for token in text])
 
 
 def _fill(model: LoadedModel, depth: int, tokens: _Tokens) -> None:
@@ -63,13 +63,17 @@ def _fill(model: LoadedModel, depth: int, tokens: _Tokens) -> None:
         model.feed(tokens.some(depth))
 
 
-def _phase(work: Literal["prefill", "decode"], number: int, depth: int, run: Callable[[], list[float]]) -> Phase:
-    minor, major = page_faults()
+def _phase(
+    work: Literal["prefill", "decode"], number: int, depth: int, threads: int, run: Callable[[], list[float]]
+) -> Phase:
+    (minor, major), stolen_s = page_faults(), stolen_seconds()
     step_s = run()
-    minor_after, major_after = page_faults()
+    (minor_after, major_after), stolen_after_s = page_faults(), stolen_seconds()
+    stolen = None if stolen_s is None or stolen_after_s is None else stolen_after_s - stolen_s
     return Phase(
         work=work, tokens=number, depth=depth, step_s=tuple(step_s), minor_faults=_difference(minor, minor_after),
         major_faults=_difference(major, major_after),
+        stolen_share=None if stolen is None else min(1.0, stolen / (threads * sum(step_s))),
     )  # fmt: skip
 
 
@@ -87,6 +91,16 @@ def page_faults() -> Faults:
 
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_minflt, usage.ru_majflt
+
+
+def stolen_seconds() -> float | None:
+    """Seconds that the host has kept this system's processors from it so far, all of them together; None where the
+    system does not tell.
+    """
+    import psutil
+
+    stolen: float | None = getattr(psutil.cpu_times(), "steal", None)
+    return stolen
 
 
 def memory_of_process() -> tuple[int, int]:
