@@ -13,6 +13,8 @@ from calibration.own_errors import OwnComparison, OwnErrors, comparisons, errors
 from calibration.own_outlook import Outlook, outlook
 from catalog.profiles import Correlation, EngineRun, ProbeResult, Profile
 
+_VOCABULARY = re.compile(r", \d+ tokens$")
+"""Of how many tokens a cut model knows: every probe model as many."""
 _THREADS = re.compile(r"ram_read_gb_s threads=(\d+)")
 UNITS = {item.name: item.unit for item in COEFFICIENTS}
 
@@ -82,17 +84,17 @@ def run_label(run: EngineRun, without: str = "") -> str:
     """A run in a few words: the model, and what of its settings is not the usual; `without` one of them."""
     asked = run.scenario
     model, engine = asked.get("model"), asked.get("engine") or {}
-    name = model if isinstance(model, str) else "a model file"
+    name = _VOCABULARY.sub("", model) if isinstance(model, str) else "a model file"
     words = [f"{name} {asked.get('quant') or ''}".strip()]
     depth = (asked.get("workload") or {}).get("context_depth")
     settings: dict[str, Callable[[Any], str]] = {
         "n_gpu_layers": lambda value: ("on the CPU", f"{value} layers on the GPU", "on the GPU")[
             (value > 0) + (value >= 99)
         ],
-        "n_cpu_moe": lambda value: f"experts of {value} layers in RAM",
+        "n_cpu_moe": lambda value: f"experts of {value} layers in RAM" if engine.get("n_gpu_layers") else "",
         "threads": lambda value: f"{value} thread{'s' if value > 1 else ''}",
         "ubatch": lambda value: f"-ub {value}" if value != 512 else "",
-        "kv_type": lambda value: f"context {value}" if value != "f16" else "",
+        "kv_type": lambda value: f"context {value}" if {*str(value).split("/")} != {"f16"} else "",
     }
     words += [say(engine[key]) for key, say in settings.items() if key != without and engine.get(key) is not None]
     if depth and without != "context_depth":
