@@ -222,7 +222,6 @@ def fit(
     observations: Sequence[Observation],
     start: "Fit | None" = None,
     pooling: Pooling = ALL_MACHINES,
-    most_rounds: int = MOST_ROUNDS,
 ) -> Fit:
     """Fit all effects to the observations, from the priors or from an earlier fit.
 
@@ -233,7 +232,7 @@ def fit(
     problem = Problem(ordered, columns, pooling)
     theta = start.theta if start else problem.prior
     cost = problem.cost(theta)
-    for _ in range(most_rounds):
+    for _ in range(MOST_ROUNDS):
         moved = _solve_round(problem, theta)
         gain, theta = cost - problem.cost(moved), moved
         cost -= gain

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from advisor.interval import deviation_of
 from calibration.fitting import Fit, Observation, Problem, fit
 from calibration.pooling import OneMachine
+from calibration.refits import beside
 from catalog.efficiency import Spread
 from catalog.profiles import MAX_LOG_SHIFT, Correlation, Shift
 
@@ -28,8 +29,6 @@ machines never seen (ACCURACY.md, CPU only).
 """
 MOST_SPREAD = 0.25
 """Median spread of repeats beyond which a machine was too busy to be measured."""
-LEFT_OUT_ROUNDS = 3
-"""Rounds of a refit that begins where the fit of all runs ended: further ones move speeds by less than 0.1 %."""
 QUANTILES = (0.05, 0.95)
 
 
@@ -97,15 +96,19 @@ class OwnError:
 
 
 def left_out_errors(own: OwnFit) -> list[OwnError]:
-    """Each configuration predicted by a fit that never saw it."""
+    """Each configuration predicted without it, on the tangent of the fit of all (`calibration.refits.beside`).
+
+    For eight configurations of the simulated machine in the tests whole refits gave predictions within 0.9 % of these
+    (2026-11-28), in more than a second each.
+    """
+    names = np.array([item.machine for item in own.observations])
+    outs = [np.flatnonzero(names == name) for name in np.unique(names)]
+    if len(outs) < 2:
+        return []
     found: list[OwnError] = []
-    for name in sorted({item.machine for item in own.observations}):
-        ours = [item for item in own.observations if item.machine == name]
-        others = [item for item in own.observations if item.machine != name]
-        if others:
-            refitted = fit(others, own.fit, own.pooling, LEFT_OUT_ROUNDS)
-            ratios = OwnFit(own.pooling, tuple(others), refitted).log_ratios(ours)
-            found += [OwnError(item, float(ratio)) for item, ratio in zip(ours, ratios, strict=True)]
+    for out, without in zip(outs, beside(own.fit, outs), strict=True):
+        ratios = -own.fit.problem.residuals(without.theta)[out]
+        found += [OwnError(own.observations[place], float(ratio)) for place, ratio in zip(out, ratios, strict=True)]
     return found
 
 
