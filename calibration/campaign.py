@@ -18,7 +18,7 @@ from calibration.probe_models import ProbeModel
 from calibration.trials import Trial, clearest, observations_of, try_out
 
 TRIES = 3
-"""How often a run is made that other virtual machines disturb."""
+"""How often a run is made that other programs or virtual machines disturb."""
 LATER = 6
 """Runs that are made before a disturbed one is made again: what others do often lasts minutes."""
 

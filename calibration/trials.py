@@ -23,9 +23,11 @@ within one load differed by 1 % on a quiet machine, loads of one file by 3 %.
 """
 
 DISTURBED_SHARE = 0.04
-"""Stolen of the threads' time, from which on a run is made again: about as much as loads of one file differ by."""
-STOLEN_TO_SLOWER = 2.0
-"""Of two threads that wait for each other at every matrix, each loses what was stolen from either."""
+"""Taken of the threads' time, from which on a run is made again: about as much as loads of one file differ by."""
+TAKEN_TO_SLOWER = 2.0
+"""Of two threads that wait for each other at every matrix, each loses what was taken from either. More by far was seen
+too: a program of the lowest priority on one of two processors made decode 30 times slower.
+"""
 
 
 class Trial(BaseModel):
@@ -44,14 +46,14 @@ class Trial(BaseModel):
     prefill: MeasuredSpeed | None
 
     @property
-    def stolen_share(self) -> float:
+    def taken_share(self) -> float:
         """Of its worse speed."""
-        return max((speed.stolen_share for speed in (self.decode, self.prefill) if speed), default=0.0)
+        return max((speed.taken_share for speed in (self.decode, self.prefill) if speed), default=0.0)
 
     @property
     def disturbed(self) -> bool:
-        """Whether other virtual machines took so much that it does not tell of this one."""
-        return self.stolen_share > DISTURBED_SHARE
+        """Whether others took so much that it does not tell of this computer."""
+        return self.taken_share > DISTURBED_SHARE
 
     @property
     def configuration(self) -> str:
@@ -87,26 +89,26 @@ def try_out(
 
 def _measured(phases: Sequence[Phase]) -> MeasuredSpeed | None:
     """Steps at their median over the calm repeats: what else the machine did in between slows single steps."""
-    stolen = [phase.stolen_share or 0.0 for phase in phases]
-    most = max(min(stolen, default=0.0), DISTURBED_SHARE)
-    speed = speed_of([phase for phase, share in zip(phases, stolen, strict=True) if share <= most])
+    taken = [phase.taken_share for phase in phases]
+    most = max(min(taken, default=0.0), DISTURBED_SHARE)
+    speed = speed_of([phase for phase, share in zip(phases, taken, strict=True) if share <= most])
     if speed is None:
         return None
     rate = speed.tokens / sum(speed.step_s)
     return MeasuredSpeed(
         tok_s=rate,
         spread=pstdev(speed.runs) / speed.median,
-        stolen_share=round(mean(share for share in stolen if share <= most), 4),
+        taken_share=round(mean(share for share in taken if share <= most), 4),
         repeats=len(speed.runs),
     )
 
 
 def clearest(trials: Iterable[Trial]) -> list[Trial]:
-    """Of those that measured the same, the one from which least was stolen; in the order of the first ones."""
+    """Of those that measured the same, the one from which least was taken; in the order of the first ones."""
     found: dict[tuple[str, EngineSettings, Measure], Trial] = {}
     for trial in trials:
         key = trial.file, trial.settings, trial.asked
-        if key not in found or trial.stolen_share < found[key].stolen_share:
+        if key not in found or trial.taken_share < found[key].taken_share:
             found[key] = trial
     return list(found.values())
 
@@ -136,5 +138,5 @@ def observations_of(
 def _observed(trial: Trial, case: Case) -> Iterator[Observation]:
     for kind, speed in (("decode", trial.decode), ("prefill", trial.prefill)):
         if speed is not None:
-            noise = math.hypot(LEAST_NOISE, speed.spread, STOLEN_TO_SLOWER * speed.stolen_share)
+            noise = math.hypot(LEAST_NOISE, speed.spread, TAKEN_TO_SLOWER * speed.taken_share)
             yield Observation(case, kind, speed.tok_s, trial.configuration, noise)

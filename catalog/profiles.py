@@ -70,13 +70,13 @@ class ProbeResult(_Part):
 
 
 class MeasuredSpeed(_Part):
-    """A measured speed: median in tok/s; `spread` is the standard deviation of the repeats over it, `stolen_share` what
-    other virtual machines on the same host took of its threads' time.
+    """A measured speed: median in tok/s; `spread` is the standard deviation of the repeats over it, `taken_share` what
+    other programs, and other virtual machines on the same host, took of its threads' time.
     """
 
     tok_s: Rate
     spread: Share
-    stolen_share: Share = 0.0
+    taken_share: Share = 0.0
     repeats: Annotated[int, Field(ge=1, le=100_000)] = 1
 
 

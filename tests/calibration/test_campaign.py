@@ -105,14 +105,14 @@ def test_what_is_told_of_the_time_agrees_with_the_clock(tmp_path: Path) -> None:
     assert [(step.done, step.left_s) for step in heard] == [(0.0, 40.0), (0.25, 30.0)]
 
 
-def disturbed(stolen: Iterator[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    """From each run's processors the next of these shares is stolen; speeds are as they were measured."""
+def disturbed(taken: Iterator[float], monkeypatch: pytest.MonkeyPatch) -> None:
+    """From each run the next of these shares of its processors is taken; speeds are as they were measured."""
     real = campaigns.try_out
 
     def measured(*asked: Any, **more: Any) -> Iterator[Trial]:
         for trial in real(*asked, **more):
-            found = {"decode": next(stolen), "prefill": 0.0}
-            speeds = {kind: getattr(trial, kind).model_copy(update={"stolen_share": of}) for kind, of in found.items()}
+            found = {"decode": next(taken), "prefill": 0.0}
+            speeds = {kind: getattr(trial, kind).model_copy(update={"taken_share": of}) for kind, of in found.items()}
             yield trial.model_copy(update=speeds)
 
     monkeypatch.setattr(campaigns, "try_out", measured)
@@ -126,12 +126,12 @@ def test_a_disturbed_run_is_made_again_later_and_its_calmest_counts(
     small.make([one(model) for model in MODELS], PLENTY_S, Heard())
     files = [trial.file for trial in small.journal.trials]
     assert files == [MODELS[0].file, MODELS[1].file, MODELS[0].file, MODELS[0].file]
-    assert [(trial.file, trial.stolen_share) for trial in small.trials] == [(MODELS[0].file, 0.3), (MODELS[1].file, 0)]
+    assert [(trial.file, trial.taken_share) for trial in small.trials] == [(MODELS[0].file, 0.3), (MODELS[1].file, 0)]
     small.make([one(model) for model in MODELS], PLENTY_S, Heard())  # three times are enough
     assert len(small.journal.trials) == 4
 
 
-def test_a_speed_says_less_the_more_was_stolen() -> None:
+def test_a_speed_says_less_the_more_was_taken() -> None:
     item, model = one(MODELS[0]), MODELS[0]
     trials = [trial_of(item, BRIEF, model, 10.0, 100.0, share) for share in (0.0, 0.1, 0.3)]
     machine, files = machine_of(HARDWARE), {item.file: Unwritten.of(model)}

@@ -64,14 +64,14 @@ def one(model: ProbeModel, threads: int = 1, measures: tuple[Measure, ...] = (BR
 
 
 def trial_of(
-    item: Experiment, asked: Measure, model: ProbeModel, decode: float, prefill: float, stolen_share: float = 0.0
+    item: Experiment, asked: Measure, model: ProbeModel, decode: float, prefill: float, taken_share: float = 0.0
 ) -> Trial:
-    """A trial that measured those speeds, in tok/s, while other virtual machines took a share of the processors."""
+    """A trial that measured those speeds, in tok/s, while others took a share of the processors."""
     return Trial(
         model=model.recipe.name, quant=model.recipe.quant.name, file=item.file, settings=item.settings,
         file_bytes=model.recipe.size_bytes, asked=asked,
-        decode=MeasuredSpeed(tok_s=decode, spread=0.04, stolen_share=stolen_share, repeats=3),
-        prefill=MeasuredSpeed(tok_s=prefill, spread=0.04, stolen_share=stolen_share, repeats=3),
+        decode=MeasuredSpeed(tok_s=decode, spread=0.04, taken_share=taken_share, repeats=3),
+        prefill=MeasuredSpeed(tok_s=prefill, spread=0.04, taken_share=taken_share, repeats=3),
     )  # fmt: skip
 
 

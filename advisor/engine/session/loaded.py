@@ -45,11 +45,6 @@ class LoadedModel:
         self.n_ctx = int(self.llama.llama_n_ctx(self.context))
         self._memory = self.llama.llama_get_memory(self.context)
 
-    @property
-    def threads(self) -> int:
-        """Threads that it computes with."""
-        return self.settings.threads
-
     def clear(self) -> None:
         """Forget all tokens."""
         self.llama.llama_memory_clear(self._memory, False)

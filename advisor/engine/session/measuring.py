@@ -48,13 +48,13 @@ class _Tokens:
 def _prefill(model: LoadedModel, number: int, depth: int, tokens: _Tokens) -> Phase:
     _fill(model, depth, tokens)
     prompt = tokens.some(number)
-    return _phase("prefill", number, depth, model.threads, lambda: model.feed(prompt))
+    return _phase("prefill", number, depth, model, lambda: model.feed(prompt))
 
 
 def _decode(model: LoadedModel, number: int, depth: int, tokens: _Tokens) -> Phase:
     _fill(model, depth, tokens)
     text = tokens.some(number)
-    return _phase("decode", number, depth, model.threads, lambda: [model.step((token,)) for token in text])
+    return _phase("decode", number, depth, model, lambda: [model.step((token,)) for token in text])
 
 
 def _fill(model: LoadedModel, depth: int, tokens: _Tokens) -> None:
@@ -64,16 +64,16 @@ def _fill(model: LoadedModel, depth: int, tokens: _Tokens) -> None:
 
 
 def _phase(
-    work: Literal["prefill", "decode"], number: int, depth: int, threads: int, run: Callable[[], list[float]]
+    work: Literal["prefill", "decode"], number: int, depth: int, model: LoadedModel, run: Callable[[], list[float]]
 ) -> Phase:
-    (minor, major), stolen_s = page_faults(), stolen_seconds()
+    remote = bool(model.settings.rpc)
+    (minor, major), taken_s = page_faults(), taken_seconds(remote)
     step_s = run()
-    (minor_after, major_after), stolen_after_s = page_faults(), stolen_seconds()
-    stolen = None if stolen_s is None or stolen_after_s is None else stolen_after_s - stolen_s
+    (minor_after, major_after), taken_after_s = page_faults(), taken_seconds(remote)
     return Phase(
         work=work, tokens=number, depth=depth, step_s=tuple(step_s), minor_faults=_difference(minor, minor_after),
         major_faults=_difference(major, major_after),
-        stolen_share=None if stolen is None else min(1.0, stolen / (threads * sum(step_s))),
+        taken_share=min(1.0, max(0.0, taken_after_s - taken_s) / (model.settings.threads * sum(step_s))),
     )  # fmt: skip
 
 
@@ -93,14 +93,18 @@ def page_faults() -> Faults:
     return usage.ru_minflt, usage.ru_majflt
 
 
-def stolen_seconds() -> float | None:
-    """Seconds that the host has kept this system's processors from it so far, all of them together; None where the
-    system does not tell.
+def taken_seconds(remote: bool) -> float:
+    """Processor seconds so far that others had: other virtual machines on the host, as far as it tells, and other
+    programs here. Those are left out where a `remote` device computes: its server may be one of them.
     """
     import psutil
 
-    stolen: float | None = getattr(psutil.cpu_times(), "steal", None)
-    return stolen
+    every, own = psutil.cpu_times(), psutil.Process().cpu_times()
+    stolen = float(getattr(every, "steal", 0.0))
+    if remote:
+        return stolen
+    busy = every.user + getattr(every, "nice", 0.0) + every.system
+    return stolen + float(busy - own.user - own.system)
 
 
 def memory_of_process() -> tuple[int, int]:

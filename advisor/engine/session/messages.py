@@ -100,8 +100,8 @@ class Phase(_Message):
     step_s: tuple[float, ...]
     minor_faults: int | None
     major_faults: int | None
-    stolen_share: float | None = None
-    """Of the time of its threads, what other virtual machines on the same host took; None where that is not told."""
+    taken_share: float = 0.0
+    """Of the time of its threads, what other programs and, on the same host, other virtual machines took."""
 
     @property
     def seconds(self) -> float:
