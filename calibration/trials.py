@@ -23,7 +23,7 @@ within one load differed by 1 % on a quiet machine, loads of one file by 3 %.
 """
 
 DISTURBED_SHARE = 0.04
-"""Taken of the threads' time, from which on a run is made again: about as much as loads of one file differ by."""
+"""Taken of all processors' time, from which on a run is made again: about as much as loads of one file differ by."""
 TAKEN_TO_SLOWER = 2.0
 """Of two threads that wait for each other at every matrix, each loses what was taken from either. More by far was seen
 too: a program of the lowest priority on one of two processors made decode 30 times slower.

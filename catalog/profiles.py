@@ -71,7 +71,7 @@ class ProbeResult(_Part):
 
 class MeasuredSpeed(_Part):
     """A measured speed: median in tok/s; `spread` is the standard deviation of the repeats over it, `taken_share` what
-    other programs, and other virtual machines on the same host, took of its threads' time.
+    other programs, and other virtual machines on the same host, took of all processors' time.
     """
 
     tok_s: Rate

@@ -1,5 +1,6 @@
 """Timing prefill and decode step by step, with page faults and the memory of the process."""
 
+import os
 import random
 import sys
 from collections.abc import Callable
@@ -73,7 +74,7 @@ def _phase(
     return Phase(
         work=work, tokens=number, depth=depth, step_s=tuple(step_s), minor_faults=_difference(minor, minor_after),
         major_faults=_difference(major, major_after),
-        taken_share=min(1.0, max(0.0, taken_after_s - taken_s) / (model.settings.threads * sum(step_s))),
+        taken_share=min(1.0, max(0.0, taken_after_s - taken_s) / ((os.cpu_count() or 1) * sum(step_s))),
     )  # fmt: skip
 
 

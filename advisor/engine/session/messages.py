@@ -101,7 +101,7 @@ class Phase(_Message):
     minor_faults: int | None
     major_faults: int | None
     taken_share: float = 0.0
-    """Of the time of its threads, what other programs and, on the same host, other virtual machines took."""
+    """Of all processors' time, what other programs and, on the same host, other virtual machines took."""
 
     @property
     def seconds(self) -> float:
