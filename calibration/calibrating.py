@@ -5,7 +5,7 @@ profile.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -80,7 +80,7 @@ def calibrate(asked: Asked, told: Told, today: date, save: Callable[[Profile], o
         told(Step("the fit", 1.0, 0.0))
         learned = campaign.learned()
         if learned.faults:
-            raise EngineFailed(f"this calibration is not to be used and not stored: {'; '.join(learned.faults)}")
+            raise EngineFailed(_refusal(learned.faults, asked.effort))
         profile = profile_of(
             asked.name, campaign, learned, seen=asked.found.hardware, engine=_engine(here.machine), today=today,
             probes=probes.results(), devices=device_facts(probes), notes=probes.warnings,
@@ -88,6 +88,12 @@ def calibrate(asked: Asked, told: Told, today: date, save: Callable[[Profile], o
         save(profile)
         journal.close()
         return profile
+
+
+def _refusal(faults: Sequence[str], effort: Effort) -> str:
+    longer = {"quick": ", and without --quick", "usual": ", or with --thorough", "thorough": ""}[effort]
+    told = f"this calibration is not to be used and not stored: {'; '.join(faults)}"
+    return f"{told} (calibrate again with nothing else running{longer})"
 
 
 def _probes(asked: Asked, told: Told) -> Probes:

@@ -18,6 +18,7 @@ from calibration.fitting import Observation
 from calibration.probe_models import ProbeModel
 from calibration.trials import asked_of
 from catalog.llms import Llm
+from catalog.names.llms import resolve_llm
 from catalog.quants import Quant
 from catalog.units import MIB
 
@@ -118,7 +119,16 @@ def everyday(ground: Ground, models: Iterable[str] = EVERYDAY) -> list[Observati
     found = []
     for model, quant, depth in product(models, EVERYDAY_QUANTS, EVERYDAY_DEPTHS):
         asked = {"model": model, "quant": quant, "hardware": ground.hardware, "workload": {"context_depth": depth}}
-        case = case_of(Scenario.model_validate(asked), None, ground.machine)
-        if case.runs and case.regime != "storage":
-            found += list(_expected(case, answers([case], ground.knowledge)[0]))
+        for engine in _placements(model, ground):
+            case = case_of(Scenario.model_validate(asked | {"engine": engine}), None, ground.machine)
+            if case.runs and case.regime != "storage":
+                found += list(_expected(case, answers([case], ground.knowledge)[0]))
     return found
+
+
+def _placements(model: str, ground: Ground) -> Iterator[dict[str, int]]:
+    """Where the planner puts a model, and with experts in RAM, which a device with less free memory comes to."""
+    yield {}
+    llm = resolve_llm(model).row.llm
+    if ground.devices and llm.n_experts:
+        yield {"n_gpu_layers": 99, "n_cpu_moe": llm.n_layers}

@@ -7,11 +7,14 @@ from functools import cache
 import numpy as np
 import pytest
 
-from calibration.candidates import candidates, everyday
+from advisor.hardware import machine_of
+from advisor.knowledge import load
+from advisor.scenario import Hardware
+from calibration.candidates import Ground, candidates, everyday
 from calibration.experiments import EXPECTED_NOISE, Experiment, chosen
 from calibration.fitting import Observation, Problem
 from calibration.pooling import Column, OneMachine, columns_of
-from tests.calibration.tiny import DENSE, MOE, ground, tiny
+from tests.calibration.tiny import DENSE, HARDWARE, MOE, ground, tiny
 
 MODELS = (tiny("Q8_0"), tiny("Q4_0"), tiny("F16"), tiny("Q4_K_M", MOE, layers=2))
 THREADS = (1, 8)
@@ -169,3 +172,17 @@ def test_candidates_say_what_they_measure_and_how_long_it_takes() -> None:
         )
         assert item.seconds > busy_s > 0
     assert {item.file.partition("-Q")[0].partition("-F16")[0] for item in could_be()} == {DENSE.lower(), MOE.lower()}
+
+
+def test_beside_a_card_experts_in_ram_are_asked_of_and_measured() -> None:
+    """Also where the card would hold the whole model."""
+    hardware = Hardware.model_validate(HARDWARE.model_dump() | {"gpus": [{"name": "RTX 5090"}]})
+    beside = Ground(machine_of(hardware), hardware, load(), 1)
+    asked = everyday(beside, ["gpt-oss-20b"])
+    assert {item.case.regime for item in asked} == {"full_gpu", "expert_offload"}
+    found = candidates(MODELS, THREADS, beside)
+    seen = [*(run for item in found for run in item.expected), *asked]
+    every = columns_of((item.case.setting for item in seen), pooling())
+    placed = {item.settings.n_cpu_moe for item in chosen(found, asked, every, pooling(), cost_s(found) / 3)}
+    assert placed & {1, 2}
+    assert 0 in placed

@@ -131,6 +131,7 @@ def test_a_calibration_on_the_cpu_is_used_from_then_on_unless_it_is_not_to_be_be
     out, err = capsys.readouterr()
     words = "advisor: this calibration is not to be used and not stored: decode speeds left out are"
     assert (out, err.splitlines()[-1][: len(words)]) == ("", words)
+    assert err.endswith("(calibrate again with nothing else running, and without --quick)\n")
     assert store.path_of("box").read_bytes() == before
     journal = advisor_home / CALIBRATIONS / calibrating.JOURNAL
     measured = [Trial.model_validate_json(line) for line in journal.read_bytes().splitlines()[1:]]
