@@ -18,7 +18,7 @@ from advisor.engine.remote import RpcServer
 from advisor.home import CALIBRATIONS
 from advisor.scenario import GgufFile, Scenario
 from advisor.stored_profiles import ProfileStore
-from calibration import calibrating, candidates, own_fit, probes
+from calibration import calibrating, candidates, own_fit, probes, trials
 from calibration.campaign import Campaign, Learned
 from calibration.journal import only_one
 from calibration.probe_models import ProbeModel
@@ -59,6 +59,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> list[Learned]:
     monkeypatch.setattr(calibrating, "BUDGET_S", SECONDS)
     monkeypatch.setattr(own_fit, "MOST_ERROR", math.inf)
     monkeypatch.setattr(own_fit, "MOST_SPREAD", math.inf)
+    monkeypatch.setattr(trials, "DISTURBED_SHARE", 1.0)  # and nothing is measured again
     learned: list[Learned] = []
     learn = Campaign.learned
 
