@@ -25,6 +25,7 @@ class Demand:
     held_below: tuple[float, ...]
     """Sum of `held` over the layers below each, and over all."""
     experts_below: tuple[float, ...]
+    kv_sum: float
     output: float
     compute: float
     compute_offload: float
@@ -58,6 +59,7 @@ def demand_of(
         held=held,
         held_below=_sums_below(held),
         experts_below=_sums_below(experts),
+        kv_sum=float(kv.sum()),
         output=float(footprint.output_bytes.sum()),
         compute=on_gpu,
         compute_offload=offload,
