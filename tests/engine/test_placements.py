@@ -1,6 +1,6 @@
 """Placements on a real second device: where llama.cpp puts everything; all compute the same.
 
-The device is an RPC server's, or the one that ADVISOR_TEST_DEVICE names (scripts/test-vulkan: "Vulkan0").
+The device is an RPC server's, or the one of this computer that ADVISOR_TEST_DEVICE names, such as "CUDA0".
 """
 
 import os
