@@ -92,10 +92,10 @@ def _products(types: Sequence[str]) -> ComputeProbe:
     """A decoded token on one thread, where unpacking limits and not RAM; on all a batch of a prompt, and one through
     experts.
     """
-    token = probe_compute((1,), types=types, columns=(1,), repeats=5, seconds_each=0.12)
+    token = probe_compute((1,), types=types, columns=(1,))
     threads = (usable_processors(),)
-    batch = probe_compute(threads, types=types, columns=(512,), repeats=5, seconds_each=0.12)
-    experts = probe_compute(threads, types=types, columns=(128,), repeats=5, seconds_each=0.12, routed=True)
+    batch = probe_compute(threads, types=types, columns=(512,))
+    experts = probe_compute(threads, types=types, columns=(128,), routed=True)
     return ComputeProbe(token.rates + batch.rates + experts.rates)
 
 

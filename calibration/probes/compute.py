@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from calibration.probes.child import told_by_child
 from calibration.probes.ram import buffer_size
@@ -61,26 +61,34 @@ def probe_compute(
     types: Sequence[str] = TYPES,
     columns: Sequence[int] = COLUMNS,
     weight_bytes: int | None = None,
-    repeats: int = 7,
-    seconds_each: float = 0.25,
+    rounds: int = 3,
+    repeats: int = 3,
+    seconds_each: float = 0.1,
     patience_s: float = 180.0,
     routed: bool = False,
 ) -> ComputeProbe:
-    """Multiply with each number of threads, `routed` through experts.
+    """Multiply with each number of threads, `routed` through experts: `rounds` times all of it.
 
-    `weight_bytes`: of the matrices for one column; what the RAM probe reads if not given. Raises EngineMissing,
-    ProbeFailed, and InputError when too little memory is free.
+    `weight_bytes`: of the matrices for one column; what the RAM probe reads if not given. Repeats and seconds are those
+    of a round. Raises EngineMissing, ProbeFailed, and InputError when too little memory is free.
     """
     task = {
-        "types": list(types), "threads": list(threads), "columns": list(columns), "repeats": repeats,
+        "types": list(types), "threads": list(threads), "columns": list(columns), "rounds": rounds, "repeats": repeats,
         "weight_bytes": weight_bytes or buffer_size()[0], "seconds": seconds_each, "routed": routed,
     }  # fmt: skip
-    return ComputeProbe(tuple(
-        Rate(
-            line["type"], line["layout"], line["columns"], line["threads"],
-            Sample.of(FLOP_PER_WEIGHT * line["weights"] * line["columns"] / s / GB for s in line["seconds"]),
-            Sample.of(line["bytes"] / s / GB for s in line["seconds"]),
-            routed,
-        )
-        for line in told_by_child("compute", task, patience_s)
-    ))  # fmt: skip
+    found: dict[tuple[str, str, int, int], list[dict[str, Any]]] = {}
+    for line in told_by_child("compute", task, patience_s):
+        found.setdefault((line["type"], line["layout"], line["columns"], line["threads"]), []).append(line)
+    return ComputeProbe(tuple(_rate(lines, routed=routed) for lines in found.values()))
+
+
+def _rate(lines: Sequence[dict[str, Any]], *, routed: bool) -> Rate:
+    """Of the same product in each round."""
+    first = lines[0]
+    seconds = [each for line in lines for each in line["seconds"]]
+    return Rate(
+        first["type"], first["layout"], first["columns"], first["threads"],
+        Sample.of(FLOP_PER_WEIGHT * first["weights"] * first["columns"] / each / GB for each in seconds),
+        Sample.of(first["bytes"] / each / GB for each in seconds),
+        routed,
+    )  # fmt: skip

@@ -39,10 +39,13 @@ class Shape:
     seconds: float
     routed: bool = False
     """Through routed experts: `weights` are then those that one column is multiplied with."""
+    rounds: int = 1
+    """Times to go through all types, each with so many repeats: what disturbs one round spoils it for few types."""
 
 
 def rates_of(engine: Engine, shape: Shape) -> Iterator[dict[str, Any]]:
-    """Seconds of each repeat for each type, layout, number of columns and of threads, with the weights multiplied.
+    """Seconds of each repeat of a round for each type, layout, number of columns and of threads, with the weights
+    multiplied.
 
     The layout is "plain", as in a file that is mapped, or the name of the buffer type that llama.cpp repacks into.
     """
@@ -51,7 +54,7 @@ def rates_of(engine: Engine, shape: Shape) -> Iterator[dict[str, Any]]:
     registry = engine.ggml.ggml_backend_dev_backend_reg(device)
     found = engine.ggml.ggml_backend_reg_get_proc_address(registry, b"ggml_backend_set_n_threads")
     set_threads = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int)(found)
-    for name in shape.types:
+    for name in shape.types * shape.rounds:
         for layout, kind in _layouts(engine, device, TYPES[name]):
             for columns in shape.columns:
                 with Multiplication(
@@ -159,7 +162,7 @@ def _supported(device: int, kind: int, buffer_kind: int) -> bool:
 def _repeated(backend: int, graph: int, shape: Shape) -> list[float]:
     taken: list[float] = []
     end = time.perf_counter() + shape.seconds
-    while len(taken) < 3 or (len(taken) <= shape.repeats and time.perf_counter() < end):
+    while len(taken) < 2 or (len(taken) <= shape.repeats and time.perf_counter() < end):
         start = time.perf_counter()
         if ggml().ggml_backend_graph_compute(backend, graph) != 0:
             raise RuntimeError("ggml failed to compute the product")
