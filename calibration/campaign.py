@@ -127,9 +127,7 @@ class Campaign:
         if not self.journal.trials:
             raise InputError("no run was finished in the time there was: close other programs, or give --thorough")
         written: dict[str, SizedModel] = {model.file: Unwritten.of(model) for model in self.models}
-        observations = observations_of(
-            self.trials, self.ground.machine, self.ground.hardware, written | dict(self.own)
-        )
+        observations = observations_of(self.trials, self.ground.machine, self.ground.hardware, written | dict(self.own))
         own = fit_own(observations, self.pooling)
         errors = left_out_errors(own)
         return Learned(own, tuple(errors), tuple(faults_of(own, errors)))

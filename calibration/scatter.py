@@ -1,46 +1,25 @@
 """A picture of predicted against measured speeds, by where the weights lie. Needs the extra `plots`."""
 
-from base64 import b64encode
 from collections.abc import Sequence
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
-from advisor.errors import InputError
 from calibration.accuracy import Comparison, grouped
 from calibration.accuracy_page import KINDS, REGIMES
+from calibration.picture import Picture
 
-FORMATS = (".png", ".svg", ".html")
-DPI = 90
 COLOURS = {
     "full_gpu": "#0072b2", "unified": "#009e73", "expert_offload": "#d55e00", "cpu_only": "#cc79a7",
     "storage": "#7f7f7f", "multi_gpu": "#56b4e9", "layer_split": "#e69f00",
 }  # fmt: skip
 """Okabe and Ito's colours, told apart by colour-blind readers too. Source: https://jfly.uni-koeln.de/color/"""
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Predicted against measured</title>
-<img alt="Predicted against measured speeds" style="max-width:100%" src="data:image/svg+xml;base64,{picture}"></html>
-"""
 
 
 def draw(rows: Sequence[Comparison], target: str) -> None:
-    """Draw to a file, whose ending decides the format. Raises `InputError` for another ending or without matplotlib."""
-    path = Path(target)
-    if path.suffix not in FORMATS:
-        raise InputError(f"--plot {target!r} must end in {', '.join(FORMATS)}")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError("--plot needs matplotlib: pip install 'llm-hardware-advisor[plots]'") from None
-    figure = Figure(figsize=(12, 6), dpi=DPI, layout="constrained")
+    """Draw to a file, whose ending decides the format. Raises as `Picture`."""
+    picture = Picture(target, 12, 6)
     for place, kind in enumerate(KINDS, start=1):
-        _panel(figure.add_subplot(1, 2, place), kind, [row for row in rows if row.kind == kind])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".html":
-        drawn = BytesIO()
-        figure.savefig(drawn, format="svg")
-        path.write_text(PAGE.format(picture=b64encode(drawn.getvalue()).decode()), encoding="utf-8")
-    else:
-        figure.savefig(path)
+        _panel(picture.figure.add_subplot(1, 2, place), kind, [row for row in rows if row.kind == kind])
+    picture.save("Predicted against measured speeds")
 
 
 def _panel(axes: Any, kind: str, rows: Sequence[Comparison]) -> None:

@@ -68,6 +68,7 @@ command = Tree(
         click.Option(["--machine"], metavar="NAME", help="A whole laptop or unified-memory machine instead of parts."),
         click.Option(["--storage"], metavar="NAME|GB/S", help="The disk, where the system names it otherwise."),
         click.Option(["--html"], metavar="FILE", help="Write the report as a page too."),
+        click.Option(["--plot"], metavar="FILE", help="Draw its charts: .png, .svg or .html (extra 'plots')."),
         click.Option(["--json", "as_json"], is_flag=True, help="Print what was found as JSON alone."),
     ],
 )  # fmt: skip

@@ -27,7 +27,7 @@ def run(options: Mapping[str, Any]) -> None:
     for note in profile.notes:
         click.echo(f"note: {note}", err=True)
     click.echo(f"stored as {profile.name}: predictions for this machine are its own from now on", err=True)
-    show(profile, options["html"], as_json=options["as_json"])
+    show(profile, options["html"], options["plot"], as_json=options["as_json"])
 
 
 def _asked(options: Mapping[str, Any]) -> "Asked":

@@ -14,20 +14,29 @@ if TYPE_CHECKING:
 @click.command("show")
 @click.argument("name", required=False)
 @click.option("--html", metavar="FILE", help="Write the report as a page with charts, in one file.")
+@click.option("--plot", metavar="FILE", help="Draw its charts: .png, .svg or .html (needs the extra 'plots').")
 @click.option("--json", "as_json", is_flag=True, help="Print it as JSON alone.")
-def command(name: str | None, html: str | None, *, as_json: bool) -> None:
+def command(name: str | None, html: str | None, plot: str | None, *, as_json: bool) -> None:
     """Show what a calibration found: errors on runs not seen, bandwidths, fitted numbers, limits, upgrades.
 
     Without NAME the profile of this machine.
     """
     from advisor.cli.profile_choice import chosen
 
-    show(chosen(name), html, as_json=as_json)
+    show(chosen(name), html, plot, as_json=as_json)
 
 
-def show(profile: "Profile", html: str | None = None, *, as_json: bool = False) -> None:
-    """Print the report of a profile as text or as JSON; `html` names a file for the page, which is written first."""
+def show(
+    profile: "Profile", html: str | None = None, plot: str | None = None, *, as_json: bool = False
+) -> None:  # fmt: skip
+    """Print the report of a profile as text or as JSON; `html` names a file for the page and `plot` one for its charts,
+    which are written first.
+    """
     found = _findings(profile)
+    if plot:
+        from calibration.own_picture import draw
+
+        draw(found, plot)
     if html:
         from advisor.cli.lines import written
         from calibration.own_page import page
