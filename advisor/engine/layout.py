@@ -10,9 +10,11 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from types import MappingProxyType
 from typing import NamedTuple, Self
 
 from advisor.engine.described import ModelFile
+from advisor.engine.products import Product, product_of
 from advisor.engine.settings import EngineSettings
 from advisor.footprint import Footprint, footprint
 from advisor.memory import FLOAT_BYTES, compute_buffer_bytes, kv_bytes
@@ -22,6 +24,8 @@ from catalog.llms import Llm
 from catalog.quants import Quant
 
 CPU = "CPU"
+Refused = Mapping[str, Sequence[Product]]
+"""By device, products that it does not compute."""
 REPACKED = frozenset({"Q4_0", "Q4_K", "Q2_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "MXFP4"})
 """Types that llama.cpp repacks on some processor. Source: ggml/src/ggml-cpu/repack.cpp (read 2026-11-25)."""
 NO_WEIGHTS = "mtp"
@@ -94,17 +98,21 @@ class Layout:
 
 
 def layout_of(
-    sizes: Sizes, settings: EngineSettings, devices: Sequence[OffloadDevice], compute: Mapping[str, float] | None = None
-) -> Layout:
-    """The layout for these settings; `compute` are compute buffers by device, as a dry run reports them."""
+    sizes: Sizes, settings: EngineSettings, devices: Sequence[OffloadDevice],
+    compute: Mapping[str, float] | None = None, refused: Refused = MappingProxyType({}),
+) -> Layout:  # fmt: skip
+    """The layout for these settings; `compute` are compute buffers by device, as a dry run reports them, and `refused`
+    what a device does not multiply: that stays in RAM.
+    """
     names = layer_devices(sizes.counted_layers, settings, devices)
     moved = _moved(sizes, settings)
-    weights = _weights(sizes, names, moved)
+    weights = _weights(sizes, names, moved, refused)
     scratch = compute if compute is not None else _compute(sizes, settings, names, moved)
     caches = _by_layer(kv_bytes(sizes.footprint, settings.n_ctx, settings.kv_type_k, settings.kv_type_v,
                                 settings.n_ubatch).tolist(), names, settings.offload_kv)  # fmt: skip
     states = _by_layer(sizes.footprint.layer_recurrent_bytes.tolist(), names, settings.offload_kv)
-    used = [CPU, *(item.name for item in devices if item.name in {*names, *moved.values()})]
+    # A card computes large batches even where no layer is on it: its buffer for that is in the dry run alone.
+    used = [CPU, *(item.name for item in devices if item.name in {*names, *moved.values(), *scratch})]
     logits = float(FLOAT_BYTES * sizes.llm.vocab_size)
     shares = {
         name: Share(weights.get(name, 0.0), caches.get(name, 0.0), states.get(name, 0.0), scratch.get(name, 0.0),
@@ -141,15 +149,22 @@ def _moved(sizes: Sizes, settings: EngineSettings) -> dict[str, str]:
     return moved
 
 
-def _weights(sizes: Sizes, names: Sequence[str], moved: Mapping[str, str]) -> dict[str, float]:
+def _weights(
+    sizes: Sizes, names: Sequence[str], moved: Mapping[str, str], refused: Refused
+) -> dict[str, float]:  # fmt: skip
     weights: dict[str, float] = {}
     for tensor in sizes.tensors:
         if tensor.group != NO_WEIGHTS:
-            device = moved.get(tensor.name) or _usual_device(tensor, names)
+            device = moved.get(tensor.name) or _accepting(tensor, _usual_device(tensor, names), refused)
             weights[device] = weights.get(device, 0.0) + tensor.bytes
-            if tensor.name == "token_embd.weight" and sizes.llm.tied_embeddings and names[-1] != CPU:
-                weights[names[-1]] = weights.get(names[-1], 0.0) + tensor.bytes
+            output = _accepting(tensor, names[-1], refused)
+            if tensor.name == "token_embd.weight" and sizes.llm.tied_embeddings and output != CPU:
+                weights[output] = weights.get(output, 0.0) + tensor.bytes
     return weights
+
+
+def _accepting(tensor: Tensor, device: str, refused: Refused) -> str:
+    return CPU if product_of(tensor) in refused.get(device, ()) else device
 
 
 def _repackable(sizes: Sizes, names: Sequence[str], moved: Mapping[str, str]) -> float:

@@ -111,7 +111,8 @@ def plan_here(
         settings, why = settings_for(best.case, sizes, len(offload), here.cores, free["CPU"], rpc)
         # before the dry run, which takes long for contexts of many millions of tokens
         check_room(layout_of(sizes, settings, offload, {}), free, settings)
-        layout = layout_of(sizes, settings, offload, dry_run(path, settings).compute)
+        dry = dry_run(path, settings, sizes)
+        layout = layout_of(sizes, settings, offload, dry.compute, dry.refused)
         easier = easier_than(best, layout, free)
         if easier is None:
             break

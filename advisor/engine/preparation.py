@@ -10,6 +10,7 @@ from advisor.engine.admission import check_room, check_threads
 from advisor.engine.described import ModelFile, read_model_file
 from advisor.engine.devices import Kind
 from advisor.engine.layout import CPU, Layout, OffloadDevice, Sizes, layout_of
+from advisor.engine.products import Product, products_of
 from advisor.engine.session import Session
 from advisor.engine.session.messages import DeviceMemory
 from advisor.engine.settings import EngineSettings
@@ -25,6 +26,8 @@ class DryRun:
     devices: tuple[DeviceMemory, ...]
     compute: Mapping[str, float]
     """Compute buffers by device, bytes."""
+    refused: Mapping[str, tuple[Product, ...]]
+    """Products of the model that a device does not compute, by device."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,18 +51,22 @@ def prepare(path: Path, settings: EngineSettings) -> Prepared:
     sizes = Sizes.of_file(file)
     if settings.n_gpu_layers == 0:  # before the dry run, which takes long for contexts of many millions of tokens
         check_room(layout_of(sizes, settings, (), {}), {CPU: free_ram_bytes()}, settings)
-    dry = dry_run(path, settings)
-    layout = layout_of(sizes, settings, offload_devices(dry.devices), dry.compute)
+    dry = dry_run(path, settings, sizes)
+    layout = layout_of(sizes, settings, offload_devices(dry.devices), dry.compute, dry.refused)
     check_room(layout, free_memory(dry.devices), settings)
     return Prepared(path, file, settings, layout)
 
 
-def dry_run(path: Path, settings: EngineSettings) -> DryRun:
-    """Let llama.cpp lay a model out without allocating it. Raises as `Session`."""
-    with Session(path, settings, dry=True) as session:
+def dry_run(path: Path, settings: EngineSettings, sizes: Sizes | None = None) -> DryRun:
+    """Let llama.cpp lay a model out without allocating it, and ask each device for what its `sizes` have it compute.
+
+    Raises as `Session`.
+    """
+    products = products_of(sizes.tensors) if sizes else ()
+    with Session(path, settings, dry=True, products=products) as session:
         report = session.loaded.report
-        sizes = {name: report.total_bytes("compute", name) for name in {item.device for item in report.buffers}}
-        return DryRun(session.loaded.devices, sizes)
+        compute = {name: report.total_bytes("compute", name) for name in {item.device for item in report.buffers}}
+        return DryRun(session.loaded.devices, compute, session.loaded.refused)
 
 
 def offload_devices(devices: tuple[DeviceMemory, ...]) -> list[OffloadDevice]:

@@ -12,8 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from advisor.engine.functions import TYPES, context, ggml
 from advisor.engine.library import Engine
-from calibration.probes.functions import TYPES, TensorHead, context, ggml
+from advisor.engine.products import Product
+from advisor.engine.session.support import supports
 
 WIDTH: Final = 4096
 """Rows and columns of a matrix: the width of a layer of a model of some 8 billion weights."""
@@ -55,7 +57,7 @@ def rates_of(engine: Engine, shape: Shape) -> Iterator[dict[str, Any]]:
     found = engine.ggml.ggml_backend_reg_get_proc_address(registry, b"ggml_backend_set_n_threads")
     set_threads = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int)(found)
     for name in shape.types * shape.rounds:
-        for layout, kind in _layouts(engine, device, TYPES[name]):
+        for layout, kind in _layouts(engine, device, Product(name, (WIDTH, WIDTH))):
             for columns in shape.columns:
                 with Multiplication(
                     engine, TYPES[name], kind, columns, shape.weight_bytes, routed=shape.routed
@@ -127,7 +129,7 @@ def _filled(tensors: int, kind: int) -> int:
     return int(buffer)
 
 
-def _layouts(engine: Engine, device: int, kind: int) -> Iterator[tuple[str, int]]:
+def _layouts(engine: Engine, device: int, product: Product) -> Iterator[tuple[str, int]]:
     """The plain buffer type, and the extra one that llama.cpp puts such weights into by default, if any."""
     yield PLAIN, engine.ggml.ggml_backend_cpu_buffer_type()
     registry = engine.ggml.ggml_backend_dev_backend_reg(device)
@@ -137,26 +139,10 @@ def _layouts(engine: Engine, device: int, kind: int) -> Iterator[tuple[str, int]
     extras = ctypes.CFUNCTYPE(ctypes.POINTER(ctypes.c_void_p), ctypes.c_void_p)(found)(device)
     index = 0
     while extras and extras[index]:
-        if _supported(device, kind, extras[index]):
+        if supports(device, extras[index], product):
             yield (ggml().ggml_backend_buft_name(extras[index]) or b"").decode(), extras[index]
             return
         index += 1
-
-
-def _supported(device: int, kind: int, buffer_kind: int) -> bool:
-    """Whether the device multiplies a matrix that lies in such a buffer; asked as llama.cpp asks when it loads.
-
-    Source: weight_buft_supported of llama.cpp (read 2026-11-28): an empty buffer stands for the one to come.
-    """
-    tensors = context(3)
-    matrix = ggml().ggml_new_tensor_2d(tensors, kind, WIDTH, WIDTH)
-    product = ggml().ggml_mul_mat(tensors, matrix, ggml().ggml_new_tensor_2d(tensors, TYPES["F32"], WIDTH, 512))
-    empty = ggml().ggml_backend_buft_alloc_buffer(buffer_kind, 0)
-    TensorHead.from_address(matrix).buffer = empty
-    found = bool(ggml().ggml_backend_dev_supports_op(device, product))
-    ggml().ggml_backend_buffer_free(empty)
-    ggml().ggml_free(tensors)
-    return found
 
 
 def _repeated(backend: int, graph: int, shape: Shape) -> list[float]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+from advisor.engine.functions import TYPES, context, ggml
 from advisor.engine.library import Engine
-from calibration.probes.functions import TYPES, context, ggml
 from catalog.units import KIB, MIB
 
 SIZES_BYTES: Final = tuple(64 * KIB * 4**step for step in range(6))

@@ -56,13 +56,15 @@ class SecondDevice:
 
     name: str
     choice: dict[str, tuple[str, ...]]
+    own_kernels: bool = False
+    """Whether it computes otherwise than this computer's processor."""
 
 
 @pytest.fixture(scope="module")
 def device() -> Iterator[SecondDevice]:
     """A server that computes with one thread: two wait for each other where the tests share the machine."""
     if named := os.environ.get("ADVISOR_TEST_DEVICE"):
-        yield SecondDevice(named, {"devices": (named,)})
+        yield SecondDevice(named, {"devices": (named,)}, own_kernels=True)
         return
     with RpcServer.start(threads=1, devices=["CPU"]) as server:
         yield SecondDevice("RPC0", {"rpc": (str(server.endpoint),)})
@@ -150,8 +152,10 @@ def logits_of(path: Path, asked: EngineSettings) -> np.ndarray:
 @pytest.mark.parametrize(("extra_buffers", "tolerance"), [(False, 1e-5), (True, 0.02)])
 def test_logits_are_the_same_wherever_the_experts_are(extra_buffers, tolerance, folder, device):
     """With the same kernels on both devices they agree as f32 sums do. Weights that llama.cpp repacks for the CPU go
-    through other kernels, which quantise activations in other blocks: up to 1.3 % of the largest logit was seen.
+    through other kernels, which quantise activations in other blocks, and so do those of a device with its own: up to
+    1.3 % of the largest logit was seen.
     """
+    tolerance = 0.02 if device.own_kernels else tolerance
     path = model_of("qwen3.6-35b-a3b", folder)
     base = {"n_ctx": 256, "n_ubatch": 64, "extra_buffers": extra_buffers}
     where = [settings("device", 4, device, **base, n_cpu_moe=number) for number in (0, 2, 4)]

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from advisor.engine.endpoint import Endpoint, protocol_at
 from advisor.engine.layout import Layout
+from advisor.engine.products import Product
 from advisor.engine.session.child import Child, Ended
 from advisor.engine.session.messages import (
     REPLIES,
@@ -42,22 +43,23 @@ class Session:
     """One model loaded with given settings; a context manager whose end is the child's.
 
     `layout`: where everything must lie; `dry`: nothing is allocated or read, only laid out; `trace`: experts can be
-    traced, and all is slower; `wrapper`: words in front of the child's command, such as a memory limit. Raises
-    `InputError` for what the user can mend (no such architecture, too little memory, too long a prompt) and
-    `EngineFailed` when the child dies, is silent for `silence_s`, or llama.cpp put something elsewhere than `layout`
-    has it.
+    traced, and all is slower; `products`: to ask the devices for; `wrapper`: words before the child's command, such
+    as a memory limit. Raises `InputError` for what the user can mend (no such architecture, too little memory, too long
+    a prompt) and `EngineFailed` when the child dies, is silent for `silence_s`, or llama.cpp put something elsewhere
+    than `layout` has it.
     """
 
     def __init__(
         self, path: Path, settings: EngineSettings, *, layout: Layout | None = None, dry: bool = False,
-        trace: bool = False, silence_s: float = SILENCE_S, wrapper: Sequence[str] = (),
+        trace: bool = False, products: Sequence[Product] = (), silence_s: float = SILENCE_S,
+        wrapper: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.path, self.settings, self.silence_s = path, settings, silence_s
         for endpoint in settings.rpc:
             protocol_at(Endpoint.parse(endpoint))  # llama.cpp ends its process where no server answers
         self._child = Child(WORKER, wrapper)
         try:
-            self._ask(Load(path=str(path), settings=settings, dry=dry, trace=trace))
+            self._ask(Load(path=str(path), settings=settings, dry=dry, trace=trace, products=tuple(products)))
             self.loaded: Loaded = self._answer(Loaded, "loading")
             if layout is not None:
                 check_placement(layout, self.loaded.report, settings.mapped)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from advisor.engine.devices import Kind
+from advisor.engine.products import Product
 from advisor.engine.session.buffers import BufferReport
 from advisor.engine.settings import EngineSettings
 
@@ -18,7 +19,7 @@ class _Message(BaseModel):
 
 class Load(_Message):
     """Load a model and make its context. `dry`: lay it out without allocating or reading weights; `trace`: note which
-    experts are chosen, which is slow.
+    experts are chosen, which is slow; `products`: to ask of each device whether it computes them.
     """
 
     kind: Literal["load"] = "load"
@@ -26,6 +27,7 @@ class Load(_Message):
     settings: EngineSettings
     dry: bool = False
     trace: bool = False
+    products: tuple[Product, ...] = ()
 
 
 class Measure(_Message):
@@ -89,6 +91,8 @@ class Loaded(_Message):
     threads: int
     rss_bytes: int
     devices: tuple[DeviceMemory, ...]
+    refused: dict[str, tuple[Product, ...]]
+    """By device, of the products asked for those that it does not compute."""
 
 
 class Phase(_Message):

@@ -24,6 +24,7 @@ from advisor.engine.session.loaded import LoadedModel
 from advisor.engine.session.log import Log
 from advisor.engine.session.measuring import memory_of_process
 from advisor.engine.session.messages import REQUESTS, Generate, Load, Loaded, Measure, Refusal, Route, Score
+from advisor.engine.session.support import refused_products
 from advisor.errors import InputError
 
 Say = Callable[[BaseModel], None]
@@ -93,6 +94,7 @@ class _Worker:
             threads=request.settings.threads,
             rss_bytes=memory_of_process()[0],
             devices=self.model.device_memory(),
+            refused=refused_products(self.model.engine, request.products),
         )
 
 

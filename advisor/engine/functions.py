@@ -1,4 +1,4 @@
-"""ggml's functions that the probes call beyond those of the engine, reached as the engine reaches its own.
+"""ggml's functions to build and compute single operations, reached as the engine reaches llama.cpp's.
 
 See advisor/engine/library.py: a library opened by its name could be another copy than the one that llama.cpp uses.
 """
