@@ -18,12 +18,15 @@ from advisor.engine.layout import CPU, Layout, OffloadDevice, Share, Sizes, laye
 from advisor.engine.plan import Ground, Plan, choose, settings_for, with_engine
 from advisor.engine.plan_report import commands
 from advisor.engine.planning import cards_of, easier_than
+from advisor.engine.products import Product
 from advisor.engine.settings import EngineSettings
 from advisor.errors import InputError
 from advisor.hardware import machine_of
 from advisor.knowledge import load
 from advisor.prediction import predict
 from advisor.scenario import Scenario
+from catalog.names.llms import resolve_llm
+from catalog.names.quants import resolve_quant
 from catalog.tables import llms, quants
 from catalog.units import GIB
 
@@ -53,6 +56,27 @@ def planned(asked: Scenario) -> Plan:
     settings, why = settings_for(best.case, sizes, len(names), CORES, 60 * GIB)
     layout = layout_of(sizes, settings, [OffloadDevice(name, 1.0) for name in names])
     return Plan(best, settings, layout, {}, True, (*reasons, *why))
+
+
+def test_what_a_device_refuses_stays_in_ram():
+    """A tied output that the device does not multiply is no second copy there; experts that it refuses lie in RAM."""
+    gemma, mix = resolve_llm("Gemma-3-1B").row.llm, resolve_quant("Q4_K_M").row
+    sizes, settings = Sizes.of(gemma, mix), EngineSettings(n_gpu_layers=99)
+    devices = [OffloadDevice("Vulkan0", 1.0)]
+    embedding = next(tensor for tensor in sizes.tensors if tensor.name == "token_embd.weight")
+    plain = layout_of(sizes, settings, devices)
+    refused = layout_of(sizes, settings, devices, refused={"Vulkan0": (Product(embedding.type, embedding.shape),)})
+    assert plain.shares["Vulkan0"].weights - refused.shares["Vulkan0"].weights == embedding.bytes
+    assert refused.shares[CPU].weights == plain.shares[CPU].weights
+    sizes = Sizes.of(resolve_llm("Qwen3-30B-A3B").row.llm, mix)
+    routed = [tensor for tensor in sizes.tensors if len(tensor.shape) == 3]
+    experts = tuple(Product(tensor.type, tensor.shape) for tensor in routed)
+    plain = layout_of(sizes, settings, devices)
+    refused = layout_of(sizes, settings, devices, refused={"Vulkan0": experts})
+    moved_bytes = sum(tensor.bytes for tensor in routed)
+    assert moved_bytes > 0
+    assert plain.shares["Vulkan0"].weights - refused.shares["Vulkan0"].weights == moved_bytes
+    assert refused.shares[CPU].weights - plain.shares[CPU].weights == moved_bytes
 
 
 def test_no_number_of_experts_in_ram_is_predicted_to_write_faster():
