@@ -7,7 +7,7 @@ from typing import Any
 from webapp import palette
 
 Row = Mapping[str, Any]
-_GRID = "display:grid;grid-template-columns:max-content minmax(3rem,1fr) max-content;gap:0.4rem 0.75rem;"
+_GRID = "display:grid;grid-template-columns:fit-content(10rem) minmax(3rem,1fr) max-content;gap:0.4rem 0.75rem;"
 _FILL = "position:absolute;top:0;bottom:0;min-width:2px;border-radius:3px;"
 
 
@@ -34,6 +34,34 @@ def memory(rows: Sequence[Row], label: str) -> str:
             for row in rows
         ],
     )
+
+
+def stacked(rows: Sequence[Row], colours: Mapping[str, str], label: str) -> str:
+    """One bar of milliseconds per `bar`, made of `part`s in their order, and a key. Rows: bar, part, size, said."""
+    names = list(dict.fromkeys(row["bar"] for row in rows))
+    totals = {name: sum(row["size"] for row in rows if row["bar"] == name) for name in names}
+    longest = max(totals.values(), default=0.0) or 1.0
+    lines = [
+        (name, _segments([row for row in rows if row["bar"] == name], colours, longest), f"{totals[name]:.3g} ms")
+        for name in names
+    ]
+    key = "".join(
+        f'<span style="white-space:nowrap"><span style="display:inline-block;width:0.8rem;height:0.8rem;'
+        f'background:{colours.get(part, palette.GREY)}"></span> {escape(part)}</span>'
+        for part in dict.fromkeys(row["part"] for row in rows)
+    )
+    style = "display:flex;flex-wrap:wrap;gap:0.25rem 0.9rem;font-size:0.875rem;margin-bottom:0.75rem"
+    return f'<div style="{style}">{key}</div>{_lines(label, lines)}'
+
+
+def _segments(rows: Sequence[Row], colours: Mapping[str, str], longest: float) -> str:
+    """The parts of one bar side by side; each tells its time to the pointer."""
+    parts = "".join(
+        f'<span title="{escape(row["part"])}: {escape(row["said"])}" style="width:{row["size"] / longest:.2%};'
+        f'background:{colours.get(row["part"], palette.GREY)}"></span>'
+        for row in rows
+    )
+    return f'<span style="display:flex;height:1.4rem">{parts}</span>'
 
 
 def _bar(start: float, end: float, colour: str, track: float = 1.0) -> str:

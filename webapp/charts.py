@@ -86,27 +86,6 @@ def _tip(field: str, title: str, form: str | None) -> Spec:
     return plain | {"type": "quantitative", "format": form} if form else plain | {"type": "nominal"}
 
 
-def stacked(rows: Sequence[Row], colours: Mapping[str, str], unit: str) -> Spec:
-    """One bar per `bar`, made of `part`s in the order of the rows. Rows: bar, part, size, order, said."""
-    parts = list(dict.fromkeys(row["part"] for row in rows))
-    bars = {
-        "mark": {"type": "bar", "height": {"band": 0.6}},
-        "encoding": {
-            "x": {"field": "size", "type": "quantitative", "title": unit, "stack": "zero"},
-            "y": {"field": "bar", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 150}},
-            "order": {"field": "order", "type": "quantitative"},
-            "color": {
-                "field": "part", "sort": None,
-                "scale": {"domain": parts, "range": [colours.get(part, palette.GREY) for part in parts]},
-                "legend": {"title": None, "orient": "top", "columns": 2, "labelLimit": 140},
-            },
-            "tooltip": [_tip("bar", "Build", None), _tip("part", "What", None), _tip("said", "Takes", None)],
-        },
-    }  # fmt: skip
-    bar_count = len({row["bar"] for row in rows})
-    return {"data": {"values": list(rows)}, "height": 44 * bar_count + 150, "layer": [bars]}
-
-
 def speeds(rows: Sequence[Row], title: str) -> Spec:
     """Speeds side by side as bars with their 90 % ranges. Rows: name, speed, low, high."""
     y = {"field": "name", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 150}}

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import streamlit as st
 
 from advisor.answer import Prediction
-from advisor.build_words import LIMITS as SHORT_LIMITS
 from advisor.recommendation import RankedBuild
 from advisor.report import LIMITS, STAGES, STRATEGIES, number, seconds
 from webapp import bars, build_rows, controls, palette, resources, tables
@@ -106,7 +105,6 @@ def token_time(answer: Prediction) -> None:
     """The time of one token as a bar."""
     st.markdown("**Where the time of a token goes**")
     st.html(bars.waterfall(build_rows.waterfall(answer), COLOURS, "Time of one token by stage"))
-    note(f"Longest stage: {SHORT_LIMITS.get(answer.bottleneck or '', '')}.")
 
 
 def memory(answer: Prediction) -> None:

@@ -23,7 +23,7 @@ def table(rows: Sequence[Row], formats: Mapping[str, str], label: str) -> str:
         for name, title in zip(names, titles, strict=True)
     )
     body = "".join(f"<tr>{''.join(_cell(row, name, formats) for name in names)}</tr>" for row in rows)
-    style = "border-collapse:collapse;width:100%;font-size:0.875rem;margin-bottom:0.5rem"
+    style = "border-collapse:collapse;width:100%;min-width:44rem;font-size:0.875rem;margin-bottom:0.5rem"
     grid = f'<table style="{style}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div role="region" aria-label="{escape(label)}" tabindex="0" style="overflow-x:auto">{grid}</div>'
 
@@ -38,5 +38,6 @@ def _cell(row: Row, name: str, formats: Mapping[str, str]) -> str:
     shown = "" if value is None or value == "" else escape(formats.get(name, "{}").format(value))
     if name == "Source" and row.get("Link"):
         site = escape(urlsplit(row["Link"]).netloc.removeprefix("www."))
-        shown = f'<a href="{escape(row["Link"])}" title="{shown}" target="_blank" rel="noopener">{site}</a>'
+        link = f'href="{escape(row["Link"])}" title="{shown}" style="color:inherit"'
+        shown = f'<a {link} target="_blank" rel="noopener">{site}</a>'
     return f'<td style="{_style(name, formats)}">{shown}</td>'
