@@ -23,8 +23,7 @@ def main() -> None:
     pages = [st.Page(show, title=title, url_path=path or None, default=not path) for title, path, show in PAGES]
     st.navigation(pages, position="top").run()
     with st.expander("Words used here", icon=":material/help:"):
-        for term, meaning in TERMS.items():
-            st.markdown(f"**{plain(term)}**: {plain(meaning)}")
+        st.markdown("\n\n".join(f"**{plain(term)}**: {plain(meaning)}" for term, meaning in TERMS.items()))
 
 
 if __name__ == "__main__":

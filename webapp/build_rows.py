@@ -120,17 +120,6 @@ def waterfall(prediction: Prediction) -> list[Row]:
     return rows
 
 
-def stage_words(prediction: Prediction) -> list[str]:
-    """The same in words, the longest first."""
-    total = sum(stage.seconds_per_token for stage in prediction.breakdown) or 1.0
-    ordered = sorted(prediction.breakdown, key=lambda stage: -stage.seconds_per_token)
-    return [
-        f"{STAGES.get(stage.stage, stage.stage)}: {seconds(stage.seconds_per_token)} "
-        f"({stage.seconds_per_token / total:.0%})"
-        for stage in ordered if stage.seconds_per_token / total >= 0.005
-    ]  # fmt: skip
-
-
 def memories(case: Case) -> list[Row]:
     """How full each memory is, in GiB; `there` is 0 where the size is not known."""
     machine, place = case.machine, case.placement

@@ -86,43 +86,6 @@ def _tip(field: str, title: str, form: str | None) -> Spec:
     return plain | {"type": "quantitative", "format": form} if form else plain | {"type": "nominal"}
 
 
-def waterfall(rows: Sequence[Row], colours: Mapping[str, str], unit: str) -> Spec:
-    """Parts of a whole one after the other, each on a line of its own. Rows: part, start, end, said."""
-    parts = [row["part"] for row in rows]
-    y = {"field": "part", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 160}}
-    colour = {"field": "part", "legend": None,
-              "scale": {"domain": parts, "range": [colours.get(part, palette.GREY) for part in parts]}}  # fmt: skip
-    bars = {
-        "mark": {"type": "bar", "height": {"band": 0.7}},
-        "encoding": {
-            "x": {"field": "start", "type": "quantitative", "title": unit}, "x2": {"field": "end"}, "y": y,
-            "color": colour, "tooltip": [_tip("part", "What", None), _tip("said", "Takes", None)],
-        },
-    }  # fmt: skip
-    return {"data": {"values": list(rows)}, "height": 26 * len(rows) + 50, "layer": [bars]}
-
-
-def stacked(rows: Sequence[Row], colours: Mapping[str, str], unit: str) -> Spec:
-    """One bar per `bar`, made of `part`s in the order of the rows. Rows: bar, part, size, order, said."""
-    parts = list(dict.fromkeys(row["part"] for row in rows))
-    bars = {
-        "mark": {"type": "bar", "height": {"band": 0.6}},
-        "encoding": {
-            "x": {"field": "size", "type": "quantitative", "title": unit, "stack": "zero"},
-            "y": {"field": "bar", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 150}},
-            "order": {"field": "order", "type": "quantitative"},
-            "color": {
-                "field": "part", "sort": None,
-                "scale": {"domain": parts, "range": [colours.get(part, palette.GREY) for part in parts]},
-                "legend": {"title": None, "orient": "top", "columns": 2, "labelLimit": 140},
-            },
-            "tooltip": [_tip("bar", "Build", None), _tip("part", "What", None), _tip("said", "Takes", None)],
-        },
-    }  # fmt: skip
-    bar_count = len({row["bar"] for row in rows})
-    return {"data": {"values": list(rows)}, "height": 44 * bar_count + 150, "layer": [bars]}
-
-
 def speeds(rows: Sequence[Row], title: str) -> Spec:
     """Speeds side by side as bars with their 90 % ranges. Rows: name, speed, low, high."""
     y = {"field": "name", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 150}}
@@ -134,19 +97,6 @@ def speeds(rows: Sequence[Row], title: str) -> Spec:
     ranges = {"mark": {"type": "rule", "color": palette.VERMILLION, "strokeWidth": 3},
               "encoding": {"y": y, "x": x | {"field": "low"}, "x2": {"field": "high"}, "tooltip": tip}}  # fmt: skip
     return {"data": {"values": list(rows)}, "height": 44 * len(rows) + 50, "layer": [bars, ranges]}
-
-
-def memory(rows: Sequence[Row]) -> Spec:
-    """How full each memory is: what is needed as a bar, what is there as a mark. Rows: bar, need, there, said."""
-    y = {"field": "bar", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 140}}
-    size = {"type": "quantitative", "title": "GiB"}
-    tip = [_tip("bar", "Memory", None), _tip("said", "Filled", None)]
-    there = {"transform": [{"filter": "datum.there > 0"}],
-             "mark": {"type": "bar", "fillOpacity": 0.12, "color": palette.GREY, "stroke": palette.GREY, "height": 26},
-             "encoding": {"x": size | {"field": "there"}, "y": y, "tooltip": tip}}  # fmt: skip
-    need = {"mark": {"type": "bar", "color": palette.BLUE, "height": 16},
-            "encoding": {"x": size | {"field": "need"}, "y": y, "tooltip": tip}}  # fmt: skip
-    return {"data": {"values": list(rows)}, "height": 46 * len(rows) + 30, "layer": [there, need]}
 
 
 def sweep(rows: Sequence[Row], x_title: str, *, log_x: bool = False, ticks: Sequence[float] = ()) -> Spec:

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 from advisor.answer import Prediction
-from advisor.build_words import LIMITS as SHORT_LIMITS
 from advisor.recommendation import RankedBuild
 from advisor.report import LIMITS, STAGES, STRATEGIES, number, seconds
-from webapp import build_rows, charts, controls, palette, resources, tables
+from webapp import bars, build_rows, controls, palette, resources, tables
 from webapp.described import DescribedBuild
 from webapp.glossary import TERMS
-from webapp.notes import note
+from webapp.notes import listed, note
 from webapp.words import plain, price_dates, sentence, thousands
 
 COLOURS = {STAGES[stage]: colour for stage, colour in palette.STAGES.items()}
@@ -104,31 +103,25 @@ def warnings(messages: Sequence[str]) -> None:
 
 def token_time(answer: Prediction) -> None:
     """The time of one token as a bar."""
-    words = build_rows.stage_words(answer)
     st.markdown("**Where the time of a token goes**")
-    spec = charts.waterfall(build_rows.waterfall(answer), COLOURS, "milliseconds per token")
-    st.vega_lite_chart(spec, alt=f"Time of one token by stage: {'; '.join(words)}")
-    limit = SHORT_LIMITS.get(answer.bottleneck or "", "")
-    note(f"Longest stage: {limit}. {'; '.join(words)}.")
+    st.html(bars.waterfall(build_rows.waterfall(answer), COLOURS, "Time of one token by stage"))
 
 
 def memory(answer: Prediction) -> None:
     """Where the bytes lie."""
     case = resources.case(answer.scenario)
     rows = build_rows.memories(case)
-    words = "; ".join(f"{row['bar']} {row['said']}" for row in rows)
     place, layers = answer.placement, case.demand.footprint.n_layers
     how = STRATEGIES[place.strategy].format(
         gpu_layers=place.n_gpu_layers, layers=layers, moe=min(place.n_cpu_moe, layers)
     )
     st.markdown("**Where the bytes lie**", help=f"{TERMS['VRAM']} {TERMS['RAM']} {TERMS['GiB']}")
-    st.vega_lite_chart(charts.memory(rows), alt=f"Memory filled: {words}")
+    st.html(bars.memory(rows, "How full each memory is"))
     moe = f" (n_cpu_moe {place.n_cpu_moe})" if place.n_cpu_moe else ""
     sizes = f"model {place.weights_gb:.1f} GiB, context {place.kv_gb:.2f} GiB"
-    note(f"{how[0].upper()}{how[1:]}{moe}: {sizes}. {words}.")
+    note(f"{how[0].upper()}{how[1:]}{moe}: {sizes}.")
     with st.expander("What would fit"):
-        for line in build_rows.room(resources.capacity(answer.scenario), case):
-            st.markdown(f"- {plain(line)}")
+        listed(build_rows.room(resources.capacity(answer.scenario), case))
 
 
 def parts(found: RankedBuild) -> None:
@@ -148,10 +141,20 @@ def compared(found: RankedBuild) -> None:
 
 
 def commands(answer: Prediction, predict_command: str) -> None:
-    """Flags to copy, and how to check the number."""
-    if answer.decode_tok_s is None:
-        return
-    st.markdown("**Run it, and check the number**")
+    """Flags to copy, and how to check the number: drawn once unfolded, as its colours are a large script."""
+    if answer.decode_tok_s is not None:
+        _commands(answer, predict_command)
+
+
+@st.fragment
+def _commands(answer: Prediction, predict_command: str) -> None:
+    fold = st.expander("Run it, and check the number", icon=":material/terminal:", on_change="rerun", key="run it")
+    if fold.open:
+        with fold:
+            _command_lines(answer, predict_command)
+
+
+def _command_lines(answer: Prediction, predict_command: str) -> None:
     note("Put the model's file in place of MODEL.gguf. The second command measures what is predicted here.")
     for name in ("llama-server", "llama-bench"):
         st.code(answer.flags[name], language="bash", wrap_lines=True)
@@ -171,5 +174,4 @@ def assumed(lines: Sequence[str]) -> None:
     """What the prediction had to assume."""
     if lines:
         with st.expander("What was assumed"):
-            for line in lines:
-                st.markdown(f"- {plain(sentence(line))}")
+            listed(sentence(line) for line in lines)

@@ -37,8 +37,17 @@ def _offer(state: links.State, name: str, as_csv: Maker, as_json: Maker, as_mark
                 label, data, f"{name}.{ending}", mime, key=f"{name}.{ending}", on_click="ignore",
                 icon=":material/download:", help=f"Download this view as {label}",
             )  # fmt: skip
-        with st.popover("Link", icon=":material/link:", help="A link that restores this view"):
-            st.code(address(state), language=None, wrap_lines=True)
+        _link(address(state), name)
+
+
+@st.fragment
+def _link(text: str, name: str) -> None:
+    """The link to copy, drawn once asked for."""
+    fold = st.popover("Link", icon=":material/link:", help="A link that restores this view", key=f"{name}.link",
+                      on_change="rerun")  # fmt: skip
+    if fold.open:
+        with fold:
+            st.code(text, language=None, wrap_lines=True)
 
 
 def address(state: links.State) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 
 import streamlit as st
 
+from webapp import text_tables
 from webapp.glossary import TERMS
 from webapp.readiness import AGENT_HINT, READING_HINT
 
@@ -74,9 +75,11 @@ def show(rows: Sequence[Row], alt: str, **more: Any) -> Any:
 
 def parts(rows: Sequence[Row]) -> None:
     """Parts of a build with prices."""
-    show(rows, "Parts with price, condition, kind of price, date, age and source")
+    label = "Parts with price, condition, kind of price, date, age and source"
+    st.html(text_tables.table(rows, {"Price": "${:,.2f}"}, label))
 
 
 def runs(rows: Sequence[Row]) -> None:
     """Measured runs."""
-    show(rows, "Measured runs: machine, model, speed, placement, date and source")
+    formats = {"tok/s": "{:.1f}", "Prompt": "{:.0f}", "At context": "{:,}"}
+    st.html(text_tables.table(rows, formats, "Measured runs: machine, model, speed, placement, date and source"))

@@ -76,6 +76,7 @@ def test_find_under_900_used_and_open_the_best(open_page: Opener, settle: Settle
     settle(page)
     for title in ("Where the time of a token goes", "Where the bytes lie", "Parts and prices", "Nearest measured runs"):
         expect(page.get_by_text(title).first).to_be_visible()
+    page.get_by_text("Run it, and check the number").click()
     expect(page.get_by_text("llama-bench -m MODEL.gguf")).to_be_visible()
 
 

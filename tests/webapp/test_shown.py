@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from advisor.knowledge import load
 from advisor.prediction import predict
 from catalog import tables
-from webapp import build_rows, charts, downloads, explorer, palette
+from webapp import bars, build_rows, charts, downloads, explorer, palette, text_tables
 from webapp.described import hardware_of, parts_of
 from webapp.evidence_rows import intervals
 from webapp.quant_names import quant_choices, quant_label
@@ -134,3 +134,38 @@ def test_the_usual_quantisation_is_named_for_each_model() -> None:
     assert quant_label("gpt-oss-20b", "") == "The usual (MXFP4)"
     assert quant_choices("Qwen3.6-35B-A3B")[:2] == ("", "best")
     assert quant_label("no such model", "") == "The usual"
+
+
+def test_bars_end_where_their_rows_end_and_hold_no_markup() -> None:
+    """By hand: 1 of 4 ms and 3 of 4 ms; 6 of 8 GiB beside a memory of 16 GiB."""
+    rows = [{"part": "<b>", "start": 0.0, "end": 1.0, "said": "1 ms"},
+            {"part": "link", "start": 1.0, "end": 4.0, "said": "3 ms"}]  # fmt: skip
+    token = bars.waterfall(rows, {"link": palette.PURPLE}, "Time")
+    assert "left:25.00%;width:75.00%;background:#cc79a7" in token
+    assert "3 ms (75%)" in token
+    assert "<b>" not in token
+    sizes = [
+        {"bar": "VRAM", "need": 6.0, "there": 8.0, "said": ""},
+        {"bar": "RAM", "need": 4.0, "there": 16.0, "said": ""},
+    ]
+    full = bars.memory(sizes, "Memory")
+    assert "width:37.50%;background:#0072b2" in full
+    assert "left:0;width:50.00%" in full
+
+
+def test_a_table_of_text_links_its_sources_and_holds_no_markup() -> None:
+    rows = [{"Name": "<i>", "Price": 1234.5, "Link": "https://www.example.org/a?b=1&c=2", "Source": "page (read 2026)"}]
+    found = text_tables.table(rows, {"Price": "${:,.2f}"}, "Parts")
+    assert "<i>" not in found
+    assert ">$1,234.50<" in found
+    assert 'href="https://www.example.org/a?b=1&amp;c=2" title="page (read 2026)"' in found
+    assert found.count("<th ") == 3
+
+
+def test_stacked_bars_are_as_long_as_their_time() -> None:
+    """By hand: 3 + 1 ms beside 2 ms: of the longest, 4 ms, they take 75, 25 and 50 %."""
+    times = (("a", "reads", 3.0), ("a", "link", 1.0), ("b", "reads", 2.0))
+    rows = [{"bar": name, "part": part, "size": size, "said": ""} for name, part, size in times]
+    found = bars.stacked(rows, {}, "Time")
+    assert [found.count(f"width:{share}%") for share in ("75.00", "25.00", "50.00")] == [1, 1, 1]
+    assert "<span>4 ms</span>" in found

@@ -5,7 +5,7 @@ import streamlit as st
 from advisor.errors import InputError
 from advisor.wish import Wish
 from catalog.names.resolution import UnknownName
-from webapp import build_rows, charts, comparison, controls, opened, parts_form, resources, sharing, tables
+from webapp import bars, build_rows, charts, comparison, controls, opened, parts_form, resources, sharing, tables
 from webapp.described import DescribedBuild, Parts
 from webapp.links import MOST_COMPARED, CompareState
 from webapp.notes import note
@@ -95,7 +95,7 @@ def _found(state: CompareState) -> list[DescribedBuild]:
 
 
 def _side_by_side(found: list[DescribedBuild], state: CompareState) -> None:
-    rows = comparison.facts(found, resources.today())
+    rows = [row for row in comparison.facts(found, resources.today()) if any(list(row.values())[1:])]
     tables.show(rows, "Builds side by side: price, speed with range, placement, what limits them",
                 height=(len(rows) + 1) * tables.ROW_HEIGHT + 4)  # fmt: skip
     sharing.rows("Builds side by side", rows, state, "advisor-compare")
@@ -113,9 +113,8 @@ def _side_by_side(found: list[DescribedBuild], state: CompareState) -> None:
 def _times(found: list[DescribedBuild]) -> None:
     pairs = list(zip(comparison.titles(found), found, strict=True))
     rows = [row for name, item in pairs for row in build_rows.stages(item.prediction, name)]
-    words = "; ".join(f"{name}: {', '.join(build_rows.stage_words(item.prediction)[:3])}" for name, item in pairs)
     st.markdown("**Where the time of a token goes**")
-    st.vega_lite_chart(charts.stacked(rows, opened.COLOURS, "milliseconds per token"), alt=f"Time of a token. {words}")
+    st.html(bars.stacked(rows, opened.COLOURS, "Time of a token of each build by stage"))
 
 
 def _parts(found: list[DescribedBuild]) -> None:

@@ -101,7 +101,7 @@ def _claims() -> None:
     st.subheader("An article's claims", anchor=False)
     found = resources.claims()
     about = "What an article of 2026 on running Qwen3.6-35B-A3B at home claims, beside what is predicted here"
-    note(plain(f"{about} and what others measured. Supported: within the range, or near it for sizes and prices."))
+    note(f"{about} and what others measured. Supported: within the range, or near it for sizes and prices.")
     st.pills("Verdict", VERDICTS, selection_mode="multi", key=controls.key(EvidenceState, "verdict"))
     state = controls.published(EvidenceState)
     rows = [row for row in found if not state.verdict or row["Verdict"] in state.verdict]

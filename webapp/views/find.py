@@ -9,7 +9,7 @@ from catalog.names.resolution import UnknownName
 from webapp import build_rows, charts, controls, filters, opened, resources, sharing, tables
 from webapp.described import DescribedBuild
 from webapp.links import FindState
-from webapp.notes import note
+from webapp.notes import listed, note
 from webapp.views import find_controls
 from webapp.words import plain, sentence
 
@@ -31,7 +31,7 @@ def page() -> None:
     except (InputError, UnknownName) as error:
         _refused(str(error), state)
         return
-    _found(found, state)
+    _found(found)
 
 
 def _refused(message: str, state: FindState) -> None:
@@ -42,10 +42,17 @@ def _refused(message: str, state: FindState) -> None:
         st.button("Show builds at any price", on_click=controls.go, args=(free,))
 
 
-def _found(found: Recommendation, state: FindState) -> None:
-    st.markdown(f"**{plain(headline(found))}**")
+def _found(found: Recommendation) -> None:
     which = f"{found.tried:,} builds reach the wish; shown is the best of each card or machine, least $/(tok/s) first."
-    note(f"Quantisation: {sentence(found.quant_choice)} {which}")
+    about = plain(f"Quantisation: {sentence(found.quant_choice)} {which}")
+    st.markdown(f"**{plain(headline(found))}**\n\n:small[{about}]")
+    _kept(found)
+    _remarks(found)
+
+
+@st.fragment
+def _kept(found: Recommendation) -> None:
+    """What the filters leave and what is open of it: drawn anew by itself, as no filter changes what was found."""
     find_controls.filters()
     state = controls.published(FindState)
     shown = filters.kept(found.builds, state)
@@ -58,14 +65,11 @@ def _found(found: Recommendation, state: FindState) -> None:
     chosen = by_name.get(state.open, shown[0])
     article = None if state.open in by_name else find_controls.article(state)
     _cards(shown)
-    chart, table = st.tabs(["Price and speed", f"All {len(shown)} in a table"])
-    with chart:
-        _chart(shown, chosen)
-    with table:
-        _table(shown)
+    chart, table = st.tabs(["Price and speed", "All in a table"], key="view", on_change="rerun")
+    with table if table.open else chart:
+        (_table if table.open else _chart)(shown, chosen)
     sharing.ranking(found, shown, state)
     _opened(shown, chosen, article)
-    _remarks(found)
 
 
 def _cards(shown: tuple[RankedBuild, ...]) -> None:
@@ -83,11 +87,10 @@ def _chart(shown: tuple[RankedBuild, ...], chosen: RankedBuild) -> None:
     )  # fmt: skip
     with st.expander("The chart in words"):
         note("No other build shown is both cheaper and faster than these:")
-        for line in words:
-            st.markdown(f"- {plain(line)}")
+        listed(words)
 
 
-def _table(shown: tuple[RankedBuild, ...]) -> None:
+def _table(shown: tuple[RankedBuild, ...], _chosen: RankedBuild) -> None:
     tables.show(
         build_rows.ranking(shown, resources.today()), "Ranked builds with price, speed, range and the age of prices",
         on_select=find_controls.open_row, selection_mode="single-row", key="rows",
@@ -111,7 +114,6 @@ def _opened(shown: tuple[RankedBuild, ...], chosen: RankedBuild, article: Descri
 
 def _remarks(found: Recommendation) -> None:
     with st.expander("How this was found"):
-        for line in (*(f"Left out, {text}" for text in found.left_out), *found.assumptions):
-            st.markdown(f"- {plain(sentence(line))}")
-        if found.quant_source:
-            st.markdown(f"- {plain(f'Quality of quantisations: {found.quant_source}')}")
+        quality = [f"Quality of quantisations: {found.quant_source}"] if found.quant_source else []
+        left_out = (sentence(f"Left out, {text}") for text in found.left_out)
+        listed([*left_out, *(sentence(line) for line in found.assumptions), *quality])

@@ -6,6 +6,7 @@ from advisor.build_words import contents
 from advisor.errors import InputError
 from advisor.recommendation import RankedBuild
 from advisor.report import number
+from advisor.wish import ALL_KINDS
 from catalog.names.resolution import UnknownName
 from webapp import build_rows, charts, controls, own_prices, presets, resources
 from webapp.described import DescribedBuild
@@ -57,8 +58,13 @@ def wish() -> None:
 
 
 def _more() -> None:
-    """What most visitors leave as it is."""
-    with st.expander("Kinds of computers, parts you have, your own prices"):
+    """What most visitors leave as it is: drawn once unfolded, or where something is set."""
+    state = controls.current(FindState)
+    st.session_state.setdefault("more", bool(state.own or state.price or set(state.kinds) != set(ALL_KINDS)))
+    fold = st.expander("Kinds of computers, parts you have, your own prices", key="more", on_change="rerun")
+    if not fold.open:
+        return
+    with fold:
         left, right = st.columns(2)
         left.pills(
             "Kinds of computers", list(KINDS), selection_mode="multi", key=controls.key(FindState, "kinds"),
@@ -110,12 +116,13 @@ def filters() -> None:
 def card(build: RankedBuild) -> None:
     """A build in a few lines with a button that opens it."""
     speed = build.prediction.decode_tok_s
-    st.markdown(f"**{plain(build.name)}**  \n{plain(contents(build))}")
+    lines = [f"**{plain(build.name)}**  \n{plain(contents(build))}"]
     if speed:
-        st.markdown(f"### {plain(number(speed.p50))} tok/s", help="Median; 9 of 10 real runs should fall in the range.")
-        note(f"9 of 10 between {number(speed.p05)} and {number(speed.p95)}")
-    st.markdown(plain(f"${build.price_usd:,.0f}, ${build.usd_per_tok_s:,.1f} per tok/s"))
-    note(f"Prices of {price_dates(build.parts, resources.today())}")
+        lines.append(f"### {plain(number(speed.p50))} tok/s")
+        lines.append(f":small[9 of 10 runs between {plain(number(speed.p05))} and {plain(number(speed.p95))}]")
+    dates = plain(f"Prices of {price_dates(build.parts, resources.today())}")
+    price = plain(f"${build.price_usd:,.0f}, ${build.usd_per_tok_s:,.1f} per tok/s")
+    st.markdown("\n\n".join([*lines, f"{price}  \n:small[{dates}]"]), anchors=False)
     st.button(f"Open {plain(build.name)}", key=f"open:{build.name}", on_click=_open, args=(build.name,))
 
 
