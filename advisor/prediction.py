@@ -16,10 +16,10 @@ from advisor.case import Case, case_of
 from advisor.coefficients import COLUMNS, by_name
 from advisor.interval import log_bounds
 from advisor.knowledge import Knowledge
+from advisor.loading import works_of
 from advisor.novelty import evaluated
 from advisor.physics import cpu_limits, decode_stages, prefill_stages, total_s
 from advisor.scenario import Scenario
-from advisor.work import stack
 from catalog.units import GB, GIB
 
 BOTTLENECKS = {
@@ -50,7 +50,7 @@ def answers(cases: Sequence[Case], knowledge: Knowledge) -> list[Prediction]:
     """Predictions of cases already worked out."""
     if not cases:
         return []
-    work, known = stack([case.work for case in cases]), [knowledge.about(case.scenario) for case in cases]
+    work, known = works_of(cases), [knowledge.about(case.scenario) for case in cases]
     values = np.array([own.efficiencies.row(case.setting) for case, own in zip(cases, known, strict=True)])
     unsaid = np.array([own.efficiencies.deviations(case.setting) for case, own in zip(cases, known, strict=True)])
     decode, prefill = evaluated((decode_stages, prefill_stages), work, values, unsaid)
