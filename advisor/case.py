@@ -99,11 +99,6 @@ def _wider(quant: str | None, in_name: str | None) -> str | None:
     return in_name if dynamic or not quant else quant
 
 
-@lru_cache(maxsize=4096)
-def _demand(print_: Footprint, n_ctx: int, kv_types: tuple[str, str], ubatch: int, flash: bool, users: int) -> Demand:
-    return demand_of(print_, n_ctx, kv_types, ubatch, flash, users)
-
-
 def _asked(scenario: Scenario, file: SizedModel | None) -> tuple[Llm, Quant, Footprint, tuple[str, ...]]:
     """The model, its mix of types, its sizes and what to say of them."""
     if isinstance(scenario.model, GgufFile):
@@ -123,7 +118,7 @@ def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine
     engine, load = scenario.engine, scenario.workload
     machine = machine or machine_of(scenario.hardware, engine.backend)
     types = engine.kv_types
-    demand = _demand(print_, scenario.context_tokens, types, engine.ubatch, flash_of(scenario), load.users)
+    demand = demand_of(print_, scenario.context_tokens, types, engine.ubatch, flash_of(scenario), load.users)
     placement = place(demand, machine, engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap)
     usage = Usage(
         depth=load.decode_depth,
