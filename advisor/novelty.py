@@ -57,16 +57,17 @@ def evaluated(
 
 
 def _evaluated(stages: Stages, work: Work, values: Values, factors: Values, unknown: Sequence[str]) -> Evaluated:
-    moving = [name for name in unknown if name in _read_by(stages)]
-    n_rows = len(next(iter(values.values())))
-    numbers = [name for name in moving if len(moving) * n_rows <= FEW or not isinstance(COLUMNS[name], slice)]
-    first = stages(work, _moved(numbers, values, factors, 1))
-    still = {name: np.asarray(seconds)[0] for name, seconds in first.items()}
+    read = _read_by(stages)
+    numbers = [name for name in unknown if name in read and not isinstance(COLUMNS[name], slice)]
+    by_family = [name for name in unknown if name in read and isinstance(COLUMNS[name], slice)]
+    few = (len(numbers) + len(by_family)) * len(next(iter(values.values()))) <= FEW
+    still = {name: values[name][None] for name in read}
+    first = stages(work, still | _moved([numbers, by_family] if few else [numbers], values, factors, 1))
     log = np.log(total_s(first))
     squares = _squares(log[1:] - log[0])
-    if by_family := [name for name in moving if name not in numbers]:
-        squares += _squares(np.log(total_s(stages(work, _moved(by_family, values, factors, 0)))) - log[0])
-    return Evaluated(still, np.sqrt(squares))
+    if by_family and not few:
+        squares += _squares(np.log(total_s(stages(work, still | _moved([by_family], values, factors, 0)))) - log[0])
+    return Evaluated({name: np.asarray(seconds)[0] for name, seconds in first.items()}, np.sqrt(squares))
 
 
 def _squares(moves: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -75,16 +76,19 @@ def _squares(moves: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray((slopes * slopes).sum(axis=0))
 
 
-def _moved(names: Sequence[str], values: Values, factors: Values, still: int) -> Values:
-    """The coefficients so often as they are, and once for each name with that one moved by a part of its deviation.
+def _moved(groups: Sequence[Sequence[str]], values: Values, factors: Values, still: int) -> Values:
+    """The coefficients of groups `still` times as they are, and once for each of them, where its turn comes moved by a
+    part of its deviation. Those of a group have the same shape.
 
-    Many moves are then one evaluation of the physics: as many small ones cost far more. Only coefficients of a name
-    have the rows of all moves.
+    Many moves are then one evaluation of the physics: as many small ones cost far more.
     """
-    found = {name: value[None] for name, value in values.items()}
-    for row, name in enumerate(names, still):
-        found[name] = np.repeat(found[name], still + len(names), axis=0)
-        found[name][row] *= factors[name]
+    found: Values = {}
+    count, turn = still + sum(map(len, groups)), still
+    for names in filter(None, groups):
+        rows, moves = (np.array([each[name] for name in names])[:, None] for each in (values, factors))
+        turns = np.eye(len(names), count, turn, dtype=bool).reshape(len(names), count, *[1] * (rows.ndim - 2))
+        found |= dict(zip(names, rows * np.where(turns, moves, 1.0), strict=True))
+        turn += len(names)
     return found
 
 

@@ -249,8 +249,7 @@ class _Contexts:
         hardware = scenario.hardware
         key = (tuple((gpu.name, gpu.vram_gb, gpu.count) for gpu in hardware.gpus), hardware.ram.gb, hardware.machine)
         if key not in self._known:
-            engine = scenario.engine
-            self._known[key] = longest_context(case_of(scenario), engine.n_gpu_layers, engine.n_cpu_moe)
+            self._known[key] = longest_context(case_of(scenario), scenario.engine.n_gpu_layers, scenario.engine.n_cpu_moe)
         return self._known[key]
 
 
