@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from pydantic import ValidationError
 
-from advisor.answer import Prediction
 from advisor.case import Case, case_of
 from advisor.complaints import complaint
 from advisor.errors import InputError
 from advisor.knowledge import Knowledge
-from advisor.prediction import answers
+from advisor.prediction import answers_json
 from advisor.scenario import Scenario
 from catalog.names.resolution import UnknownName
 
@@ -75,13 +74,13 @@ def outcomes(items: Sequence[Case | BadLine], knowledge: Knowledge) -> Iterator[
     found = iter(_together([item for item in items if isinstance(item, Case)], knowledge))
     for item in items:
         answer = next(found) if isinstance(item, Case) else item
-        yield answer if isinstance(answer, BadLine) else _one_line(answer.model_dump_json()).encode()
+        yield answer if isinstance(answer, BadLine) else _one_line(answer)
 
 
-def _together(cases: list[Case], knowledge: Knowledge) -> Sequence[Prediction | BadLine]:
-    """Predictions of cases evaluated as arrays; where that fails, of each by itself."""
+def _together(cases: list[Case], knowledge: Knowledge) -> Sequence[bytes | BadLine]:
+    """The JSON of cases evaluated as arrays; where that fails, of each by itself."""
     try:
-        return answers(cases, knowledge)
+        return answers_json(cases, knowledge)
     except Exception as error:  # noqa: BLE001 - one line's defect must not take the others' answers along
         if len(cases) > 1:
             return [item for case in cases for item in _together([case], knowledge)]
@@ -94,9 +93,9 @@ def _defect(error: Exception, value: Any, text: str) -> BadLine:
     return bad
 
 
-def _one_line(text: str) -> str:
+def _one_line(content: bytes) -> bytes:
     """JSON that stays one line for readers that also break lines at U+2028 and its like."""
-    return text if text.isascii() else json.dumps(json.loads(text))
+    return content if content.isascii() else json.dumps(json.loads(content)).encode()
 
 
 def _case(line: bytes, read_file: FileReader | None) -> Case | BadLine:

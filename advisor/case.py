@@ -1,7 +1,7 @@
 """A scenario worked out up to the numbers that the physics takes: names resolved, bytes placed, work counted."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Protocol
 
 from advisor.coefficients import Setting
@@ -50,7 +50,7 @@ class SizedModel(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Case:
     """A scenario worked out up to the numbers that the physics takes."""
 
@@ -60,9 +60,14 @@ class Case:
     machine: Machine
     demand: Demand
     placement: Placement
-    work: Work
+    usage: Usage
     setting: Setting
     assumptions: tuple[str, ...]
+
+    @cached_property
+    def work(self) -> Work:
+        """What each device has to do; for many cases at once ask `works_of`."""
+        return work_of(self.demand, self.placement, self.machine, self.usage)
 
     @property
     def regime(self) -> str:
@@ -94,11 +99,6 @@ def _wider(quant: str | None, in_name: str | None) -> str | None:
     return in_name if dynamic or not quant else quant
 
 
-@lru_cache(maxsize=4096)
-def _demand(print_: Footprint, n_ctx: int, kv_types: tuple[str, str], ubatch: int, flash: bool, users: int) -> Demand:
-    return demand_of(print_, n_ctx, kv_types, ubatch, flash, users)
-
-
 def _asked(scenario: Scenario, file: SizedModel | None) -> tuple[Llm, Quant, Footprint, tuple[str, ...]]:
     """The model, its mix of types, its sizes and what to say of them."""
     if isinstance(scenario.model, GgufFile):
@@ -118,7 +118,7 @@ def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine
     engine, load = scenario.engine, scenario.workload
     machine = machine or machine_of(scenario.hardware, engine.backend)
     types = engine.kv_types
-    demand = _demand(print_, scenario.context_tokens, types, engine.ubatch, flash_of(scenario), load.users)
+    demand = demand_of(print_, scenario.context_tokens, types, engine.ubatch, flash_of(scenario), load.users)
     placement = place(demand, machine, engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap)
     usage = Usage(
         depth=load.decode_depth,
@@ -131,9 +131,8 @@ def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine
         mapped=engine.mmap is not False,
         offload_min_batch=_offload_min_batch(engine.name, print_),
     )
-    work = work_of(demand, placement, machine, usage)
     setting = setting_of(scenario, machine, placement)
-    return Case(scenario, llm, quant, machine, demand, placement, work, setting, (*notes, *machine.assumptions))
+    return Case(scenario, llm, quant, machine, demand, placement, usage, setting, (*notes, *machine.assumptions))
 
 
 def _offload_min_batch(engine: str, print_: Footprint) -> int:

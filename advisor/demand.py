@@ -1,6 +1,7 @@
 """What a placement must find room for: weights, caches and buffers of a footprint for one context."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ class Demand:
         return float(self.resident.sum() + self.experts.sum()) + self.output + self.footprint.embedding_bytes
 
 
+@lru_cache(maxsize=4096)
 def demand_of(
     footprint: Footprint, n_ctx: int, kv_types: tuple[str, str], ubatch: int, flash_attn: bool, users: int
 ) -> Demand:

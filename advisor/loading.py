@@ -1,300 +1,233 @@
-"""The work that a placement gives to each device: bytes, weights and matrix counts of one decode step and of one
-prompt.
+"""The work that placements give to each device: bytes, weights and matrix counts of one decode step and of one prompt.
+
+Many cases are worked out together: arrays have one row per case.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.footprint import Footprint
+from advisor.columns import Columns, Placed, Usage, columns_of
+from advisor.layer_sums import LayerSums, layer_sums
 from advisor.machine import Machine
-from advisor.memory import expected_experts, kv_read_bytes
-from advisor.placement import CPU, Demand, Placement, ram_available
-from advisor.work import FAMILIES, Shares, Vector, Work, shares_of
-from catalog.units import GB, TERA
+from advisor.memory import expected_experts, tokens_seen
+from advisor.placement import Demand, Placement
+from advisor.work import BYTES, FULL, LAYERS, SIZES, SLIDING, STATE, WEIGHTS, Vector, Work, shares_of
+from catalog.units import GB
 
 EXPERT_MATRICES = 3
 """Fused matrix multiplications (up, gate, down) of a layer's routed experts."""
 ACTIVATION_BYTES = 4
 """Activations cross the link as 32-bit floats."""
+_ATTENDING = slice(0, FULL.stop - FULL.start), slice(FULL.stop - FULL.start, SLIDING.stop - FULL.start)
+"""`FULL` and `SLIDING` among the columns of `ATTENTION`."""
+
+__all__ = ["Usage", "work_of", "works_of"]
 
 
-Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """The part of a workload that decides work: tokens, depths, batch and threads."""
-
-    depth: float
-    prompt_start: float
-    prompt_tokens: int
-    ubatch: int
-    threads: int
-    users: int
-    kv_types: tuple[str, str]
-    offload_min_batch: int
-    mapped: bool
-    """Whether the model's file is mapped into memory (llama.cpp's default)."""
+class _Alone(NamedTuple):
+    demand: Demand
+    placement: Placement
+    machine: Machine
+    usage: Usage
 
 
 def work_of(demand: Demand, placement: Placement, machine: Machine, usage: Usage) -> Work:
-    """Work of a placement on a machine."""
-    footprint, shares = demand.footprint, shares_of(demand.footprint)
-    cores = min(usage.threads or machine.cpu.cores, machine.cpu.cores)
-    sides, batch = _sides(footprint, placement, machine), _batch(footprint, machine, usage)
-    sums, caches = _sums(shares, sides, machine, batch.offload), _caches(footprint, shares, sides, usage, batch.tokens)
-    return Work(
-        **_decode_work(footprint, shares, placement, machine, usage, sides, sums, caches),
-        **_prefill_work(footprint, placement, machine, sides, batch, sums, caches),
-        ram_bandwidth=machine.ram.bandwidth_gb_s * GB,
-        threads=float(cores),
-        crowding=max(0.0, min(usage.threads / machine.cpu.cores, 2.0) - 1.0),
-        sockets=float(machine.cpu.sockets),
-        vector_bandwidth=machine.cpu.vector_gb_s * GB * cores / machine.cpu.cores,
-        random_bandwidth=machine.storage.random_gb_s * GB,
-        users=float(usage.users),
-    )
+    """Work of one placement on a machine."""
+    found = works_of([_Alone(demand, placement, machine, usage)])
+    return Work(**{item.name: _only(getattr(found, item.name)) for item in fields(Work)})
 
 
-def _experts_read(footprint: Footprint, tokens: float) -> float:
-    if not footprint.n_experts:
-        return 1.0
-    return float(expected_experts(footprint.n_experts, footprint.n_experts_used, tokens)) / footprint.n_experts
+def _only(column: Any) -> Any:
+    return column[0] if column.ndim > 1 else float(column[0])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sides:
-    """Masks over layers: which run on a GPU, whose experts do, and the peaks of each layer's device."""
-
-    on_gpu: Mask
-    moe: Mask
-    expert_on_gpu: Mask
-    expert_on_cpu: Mask
-    bandwidth: Vector
-    flops: Vector
-    output_on_gpu: bool
-    output_bandwidth: float
+def works_of(cases: Sequence[Placed]) -> Work:
+    """Work of many placements: numbers of shape (cases,), family vectors (cases, families)."""
+    shares = [shares_of(case.demand.footprint) for case in cases]
+    given = columns_of(cases, shares)
+    batch = _batch(given)
+    sums = layer_sums(cases, shares, batch.offload)
+    caches, held = _caches(given, sums, batch.tokens), _held(sums)
+    output = np.array([share.output for share in shares])
+    decode = _decode_work(given, batch, sums, caches, held) | _weights_read(given, batch, sums, output)
+    return Work(**decode, **_prefill_work(given, batch, sums, caches, held), **_rates(given))
 
 
-def _sides(footprint: Footprint, placement: Placement, machine: Machine) -> _Sides:
-    on_gpu = placement.layer_device != CPU
-    expert_on_gpu = on_gpu & ~placement.experts_on_cpu
-    # The CPU is device -1 and so the last entry; its FLOP peak is not used.
-    bandwidths = np.array([gpu.bandwidth_gb_s for gpu in machine.gpus] + [machine.ram.bandwidth_gb_s]) * GB
-    flops = np.array([gpu.fp16_tflops for gpu in machine.gpus] + [1.0]) * TERA
-    return _Sides(
-        on_gpu=on_gpu,
-        moe=footprint.layer_is_moe,
-        expert_on_gpu=expert_on_gpu,
-        expert_on_cpu=footprint.layer_is_moe & ~expert_on_gpu,
-        bandwidth=bandwidths[placement.layer_device],
-        flops=flops[placement.layer_device],
-        output_on_gpu=placement.output_device != CPU,
-        output_bandwidth=float(bandwidths[placement.output_device]),
-    )
+def _rates(given: Columns) -> dict[str, Vector]:
+    """Fields of `Work` that the machine and its users give."""
+    cores = np.minimum(np.where(given.threads > 0, given.threads, given.cores), given.cores)
+    return {
+        "ram_bandwidth": given.ram_gb_s * GB,
+        "threads": cores,
+        "crowding": np.maximum(0.0, np.minimum(given.threads / given.cores, 2.0) - 1.0),
+        "sockets": given.sockets,
+        "vector_bandwidth": given.vector_gb_s * GB * cores / given.cores,
+        "random_bandwidth": given.random_gb_s * GB,
+        "users": given.users,
+    }
 
 
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """How a prompt is cut up, and whether the GPU computes for layers that lie in RAM."""
+class _Batch(NamedTuple):
+    """How a prompt is cut up, and whether the GPU computes for layers that lie in RAM. [cases]"""
 
-    tokens: float
-    batches: float
-    active: float
+    tokens: Vector
+    batches: Vector
+    active: Vector
     """Share of the experts that a token uses."""
-    offload: bool
+    read: Vector
+    """Share of them that one decode step of all users reads."""
+    read_by_batches: Vector
+    """The same of the batches of a prompt, summed up."""
+    offload: NDArray[np.bool_]
 
 
-def _batch(footprint: Footprint, machine: Machine, usage: Usage) -> _Batch:
-    tokens = float(max(usage.prompt_tokens, 1))
-    batches = float(-(-int(tokens) // usage.ubatch))
-    active = footprint.n_experts_used / footprint.n_experts if footprint.n_experts else 1.0
-    offload = bool(machine.gpus) and machine.backend != "cpu" and not machine.unified
-    return _Batch(tokens, batches, active, offload and tokens / batches >= usage.offload_min_batch)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sums:
-    """Sums over layers, a row for each of: decode on GPUs (1 / bandwidth), decode on the CPU, and in a prompt 1 / FLOP
-    peak and 1 / bandwidth of the GPU that computes, what it gets a copy of over the link, and the CPU.
-    """
-
-    resident_bytes: Vector
-    resident_weights: Vector
-    expert_bytes: Vector
-    expert_weights: Vector
-    cpu_layers: float
-    cpu_matrices: float
-    cpu_recurrent_layers: float
-    cpu_expert_layers: float
-    """Layers with experts in RAM: those on the CPU, and those whose experts alone are there."""
-    split_layers: float
-    """The latter."""
-
-
-def _sums(shares: Shares, sides: _Sides, machine: Machine, offload: bool) -> _Sums:
-    """One product for all rows: many small ones cost more than their arithmetic."""
-    gpu, experts = sides.on_gpu | offload, sides.expert_on_gpu | (sides.moe & offload)
-    main = machine.gpus[0] if machine.gpus else None
-    flops = np.where(sides.on_gpu, sides.flops, main.fp16_tflops * TERA if main else 1.0)
-    bandwidth = np.where(sides.on_gpu, sides.bandwidth, main.bandwidth_gb_s * GB if main else 1.0)
-    on_cpu, n = ~sides.on_gpu, len(FAMILIES)
-    resident = np.array(
-        [sides.on_gpu / sides.bandwidth, on_cpu, gpu / flops, gpu / bandwidth, gpu & on_cpu, ~gpu]
-    ) @ shares.resident  # fmt: skip
-    routed = np.array(
-        [sides.expert_on_gpu / sides.bandwidth, sides.expert_on_cpu, experts / flops, experts / bandwidth,
-         experts & sides.expert_on_cpu, sides.expert_on_cpu & ~experts]
-    ) @ shares.experts  # fmt: skip
-    cpu_layers, cpu_matrices, cpu_recurrent, cpu_moe = resident[1, 2 * n :].tolist()
-    expert_layers = float(routed[1, 2 * n])
-    return _Sums(
-        resident[:, :n], resident[:, n : 2 * n], routed[:, :n], routed[:, n : 2 * n],
-        cpu_layers, cpu_matrices, cpu_recurrent, expert_layers, expert_layers - cpu_moe,
-    )  # fmt: skip
+def _batch(given: Columns) -> _Batch:
+    tokens = np.maximum(given.prompt_tokens, 1.0)
+    batches = np.ceil(tokens / given.ubatch)
+    rows = tokens / batches
+    # A model without experts reads the one that it has.
+    experts, used = np.maximum(given.n_experts, 1.0), np.where(given.n_experts > 0, given.n_experts_used, 1.0)
+    read, by_batch = expected_experts(experts, used, np.array([given.users, rows])) / experts
+    offload = (given.offloads > 0) & (rows >= given.offload_min_batch)
+    return _Batch(tokens, batches, used / experts, read, by_batch * batches, offload)
 
 
 class _Caches(NamedTuple):
     """KV cache and states of a step (s at peak, bytes), its attention (FLOP, scores), a prompt's (s, FLOP, scores)."""
 
-    kv_s: float
-    kv_bytes: float
-    kv_flops: float
-    kv_scores: float
-    state_s: float
-    state_bytes: float
-    attention_s: float
-    attention_cpu_flops: float
-    attention_cpu_scores: float
+    kv_s: Vector
+    kv_bytes: Vector
+    kv_flops: Vector
+    kv_scores: Vector
+    state_s: Vector
+    state_bytes: Vector
+    attention_s: Vector
+    attention_cpu_flops: Vector
+    attention_cpu_scores: Vector
 
 
-def _caches(footprint: Footprint, shares: Shares, sides: _Sides, usage: Usage, tokens: float) -> _Caches:
-    kv, flops = kv_read_bytes(footprint, usage.depth, *usage.kv_types), footprint.layer_attention_flops
-    now, mean = _seen(footprint, shares, usage.depth), _seen(footprint, shares, usage.prompt_start + tokens / 2)
-    state, heads = footprint.layer_recurrent_bytes, footprint.layer_attention_heads
-    per_layer = np.array([kv, state, flops * mean, flops * now, heads * mean, heads * now])
-    gpu, users = sides.on_gpu, usage.users
-    found = per_layer @ np.array([gpu / sides.bandwidth, ~gpu, gpu / sides.flops]).T
-    kv_s, state_s = (found[:2, 0] * users).tolist()
-    kv_bytes, state_bytes, prompt_flops, step_flops, prompt_scores, step_scores = found[:, 1].tolist()
-    step = (kv_s, kv_bytes * users, step_flops * users, step_scores * users, 2 * state_s, 2 * state_bytes * users)
-    return _Caches(*step, float(found[2, 2]) * tokens, prompt_flops * tokens, prompt_scores * tokens)
+def _caches(given: Columns, sums: LayerSums, tokens: Vector) -> _Caches:
+    """Of each kind of attention there are keys, values, FLOP and heads, per token that its layers attend to."""
+    depths = np.array([given.depth, given.prompt_start + tokens / 2])[:, None]
+    step, prompt = zip(depths, tokens_seen(given.window, depths), strict=True)
+    full, sliding, users = sums.cpu.T[FULL], sums.cpu.T[SLIDING], given.users
+    gpu_step = sums.gpu.T[FULL] * step[0] + sums.gpu.T[SLIDING] * step[1]
+    cpu_step, cpu_prompt = (full * seen + sliding * in_window for seen, in_window in (step, prompt))
+    gpu_full, gpu_sliding = (sums.gpu_attention.T[part][2] for part in _ATTENDING)
+    return _Caches(
+        kv_s=(gpu_step[0] * given.k_bytes + gpu_step[1] * given.v_bytes) * users,
+        kv_bytes=(cpu_step[0] * given.k_bytes + cpu_step[1] * given.v_bytes) * users,
+        kv_flops=cpu_step[2] * users,
+        kv_scores=cpu_step[3] * users,
+        state_s=2 * sums.gpu[:, STATE] * users,
+        state_bytes=2 * sums.cpu[:, STATE] * users,
+        attention_s=(gpu_full * prompt[0][0] + gpu_sliding * prompt[1][0]) * tokens,
+        attention_cpu_flops=cpu_prompt[2] * tokens,
+        attention_cpu_scores=cpu_prompt[3] * tokens,
+    )
 
 
-def _seen(footprint: Footprint, shares: Shares, depth: float) -> Any:
-    """Tokens that each layer attends to at a depth."""
-    window = footprint.layer_window
-    return np.where(window > 0, np.minimum(depth, np.where(window > 0, window, 1)), depth) if shares.windowed else depth
+class _Held(NamedTuple):
+    """Bytes in RAM: of layers on the CPU without their experts, and of experts. [cases]"""
+
+    dense: Vector
+    experts: Vector
 
 
-def _decode_work(
-    footprint: Footprint, shares: Shares, placement: Placement, machine: Machine, usage: Usage, sides: _Sides,
-    sums: _Sums, caches: _Caches,
-) -> dict[str, Any]:  # fmt: skip
-    """Fields of `Work` for one decode step of all users."""
-    read = _experts_read(footprint, usage.users)
-    layers, matrices, recurrent, moe = shares.counts
-    dense_s = sums.resident_bytes[0]
-    if sides.output_on_gpu:
-        dense_s = dense_s + shares.output_bytes / sides.output_bandwidth
+def _held(sums: LayerSums) -> _Held:
+    return _Held(sums.cpu[:, BYTES].sum(axis=1), sums.ram_experts[:, BYTES].sum(axis=1))
+
+
+def _decode_work(given: Columns, batch: _Batch, sums: LayerSums, caches: _Caches, held: _Held) -> dict[str, Vector]:
+    """Fields of `Work` for one decode step of all users, but what `_weights_read` adds."""
+    cpu_layers, cpu_matrices, cpu_recurrent, cpu_moe = sums.cpu[:, LAYERS].T
+    ram_moe = sums.ram_experts[:, SIZES.stop]
+    split_layers = ram_moe - cpu_moe
     return {
-        "gpu_dense_s": dense_s,
-        "gpu_expert_s": sums.expert_bytes[0] * read,
         "gpu_kv_s": caches.kv_s,
         "gpu_state_s": caches.state_s,
-        "gpu_matrices": matrices - sums.cpu_matrices - EXPERT_MATRICES * sums.split_layers + sides.output_on_gpu,
-        "gpu_moe_layers": moe - sums.cpu_expert_layers,
-        "gpu_recurrent_layers": recurrent - sums.cpu_recurrent_layers,
-        "cpu_recurrent_layers": sums.cpu_recurrent_layers,
-        "gpu_used": float(sums.cpu_layers < layers or sides.output_on_gpu),
-        "spill_s": _spill_s(footprint, placement, machine, read),
-        **_cpu_decode(shares, sides, sums, read, caches.kv_bytes + caches.state_bytes),
+        "gpu_matrices": given.matrices - cpu_matrices - EXPERT_MATRICES * split_layers + given.output_on_gpu,
+        "gpu_moe_layers": given.moe_layers - ram_moe,
+        "gpu_recurrent_layers": given.recurrent_layers - cpu_recurrent,
+        "cpu_recurrent_layers": cpu_recurrent,
+        "gpu_used": np.maximum(cpu_layers < given.layers, given.output_on_gpu),
+        "spill_s": _spill_s(given, batch.read),
+        "cpu_kv_bytes": caches.kv_bytes + caches.state_bytes,
         "cpu_kv_products": caches.kv_flops / 2,
         "cpu_kv_scores": caches.kv_scores,
-        **_paging(footprint, sums, read, placement, machine, usage.mapped),
-        **_link_decode(footprint, sums.split_layers, placement, machine, usage),
+        "cpu_layers": cpu_layers,
+        "cpu_expert_layers": split_layers,
+        **_paging(given, batch.read, held),
+        **_link_decode(given, split_layers, sums.devices - 1),
     }
 
 
-def _spill_s(footprint: Footprint, placement: Placement, machine: Machine, read: float) -> float:
-    """Reading over the link what found no room on the GPU: experts in part, all else whole."""
-    if not placement.spilled_bytes or machine.unified:
-        return 0.0
-    resident, experts = float(footprint.layer_resident_bytes.sum()), float(footprint.layer_expert_bytes.sum())
-    share = (resident + experts * read) / (resident + experts)
-    return placement.spilled_bytes * share / (machine.gpus[0].link_gb_s * GB)
-
-
-def _cpu_decode(shares: Shares, sides: _Sides, sums: _Sums, read: float, cache: float) -> dict[str, Any]:
-    size = sums.resident_bytes[1] + sums.expert_bytes[1] * read
-    weights = sums.resident_weights[1] + sums.expert_weights[1] * read
+def _weights_read(given: Columns, batch: _Batch, sums: LayerSums, output: Vector) -> dict[str, Vector]:
+    """Weights of a step on the GPUs and in RAM, by family; `output`: those of the output. [cases, `SIZES`]"""
+    read, on_gpu = batch.read[:, None], given.output_on_gpu[:, None]
+    on_cpu = sums.cpu[:, SIZES] + sums.ram_experts[:, SIZES] * read + output * (1 - on_gpu)
     return {
-        "cpu_bytes": size if sides.output_on_gpu else size + shares.output_bytes,
-        "cpu_weights": weights if sides.output_on_gpu else weights + shares.output_weights,
-        "cpu_kv_bytes": cache,
-        "cpu_layers": sums.cpu_layers,
-        "cpu_expert_layers": sums.split_layers,
+        "gpu_dense_s": sums.gpu[:, BYTES] + output[:, BYTES] / (given.output_gb_s * GB)[:, None],
+        "gpu_expert_s": sums.gpu_expert_s * read,
+        "cpu_bytes": on_cpu[:, BYTES],
+        "cpu_weights": on_cpu[:, WEIGHTS],
     }
 
 
-def _paging(
-    footprint: Footprint, sums: _Sums, read: float, placement: Placement, machine: Machine, mapped: bool
-) -> dict[str, float]:
+def _spill_s(given: Columns, read: Vector) -> Vector:
+    """Reading over the link what found no room on the GPU: experts in part, all else whole."""
+    share = (given.resident_bytes + given.expert_bytes * read) / (given.resident_bytes + given.expert_bytes)
+    return np.where(given.unified > 0, 0.0, given.spilled_bytes) * share / (given.link_gb_s * GB)
+
+
+def _paging(given: Columns, read: Vector, held: _Held) -> dict[str, Vector]:
     """What a step reads from disk where RAM is too small. The GPU's part of a mapped file has gone through the page
     cache too and takes room there. Lookup tables (token and n-gram embeddings) are read a row at a time: they are the
     first to be left on the disk.
     """
-    held = max(0.0, placement.ram_bytes + placement.storage_bytes - footprint.embedding_bytes)
-    room = placement.ram_bytes if placement.storage_bytes else ram_available(machine, 0.0)
-    through = held + (footprint.file_bytes - held if mapped and not machine.unified else 0.0)
-    share = max(0.0, 1 - room / through) if through > 0 else 0.0
-    expert_bytes, dense_bytes = sum(sums.expert_bytes[1].tolist()), sum(sums.resident_bytes[1].tolist())
-    missing = max(0.0, placement.storage_bytes - footprint.embedding_bytes - expert_bytes)
+    weights = np.maximum(0.0, given.ram_bytes + given.storage_bytes - given.embedding_bytes)
+    room = np.where(given.storage_bytes > 0, given.ram_bytes, given.ram_available)
+    through = np.where((given.mapped > 0) & (given.unified == 0), given.file_bytes, weights)
+    missing = np.maximum(0.0, given.storage_bytes - given.embedding_bytes - held.experts)
     return {
-        "missing_bytes": min(dense_bytes, missing),
-        "paged_expert_bytes": expert_bytes * read,
-        "paged_share": share,
+        "missing_bytes": np.minimum(held.dense, missing),
+        "paged_expert_bytes": held.experts * read,
+        "paged_share": np.maximum(0.0, 1 - room / np.maximum(through, 1.0)),
     }
 
 
-def _link_decode(
-    footprint: Footprint, split: float, placement: Placement, machine: Machine, usage: Usage
-) -> dict[str, float]:
+def _link_decode(given: Columns, split: Vector, hops: Vector) -> dict[str, Vector]:
     """Crossings between devices: out and back for each layer whose experts alone are in RAM, once per change of
     device.
     """
-    hops = np.count_nonzero(placement.layer_device[1:] != placement.layer_device[:-1])
-    link = machine.gpus[0].link_gb_s * GB if machine.gpus else float("inf")
-    row = footprint.hidden_size * ACTIVATION_BYTES * usage.users
-    return {"crossings": 2.0 * split + hops, "link_s": row * (split * (footprint.n_experts_used + 1) + hops) / link}
+    row = given.hidden_size * ACTIVATION_BYTES * given.users
+    crossed = row * (split * (given.n_experts_used + 1) + hops)
+    return {"crossings": 2.0 * split + hops, "link_s": crossed / (given.link_gb_s * GB)}
 
 
-def _prefill_work(
-    footprint: Footprint, placement: Placement, machine: Machine, sides: _Sides, batch: _Batch, sums: _Sums,
-    caches: _Caches,
-) -> dict[str, Any]:  # fmt: skip
+def _prefill_work(given: Columns, batch: _Batch, sums: LayerSums, caches: _Caches, held: _Held) -> dict[str, Vector]:
     """Fields of `Work` for one prompt, in micro-batches of `usage.ubatch`. The output head runs for one token only."""
-    tokens, batches, active = batch.tokens, batch.batches, batch.active
-    piped = placement.strategy == "multi_gpu" and batches > 1
-    link = machine.gpus[0].link_gb_s * GB if machine.gpus else float("inf")
-    read = _experts_read(footprint, tokens / batches) * batches
-    dense, routed = sums.resident_bytes, sums.expert_bytes
+    tokens, batches, active = batch.tokens[:, None], batch.batches[:, None], batch.active[:, None]
+    read, by_cpu = batch.read_by_batches[:, None], (~batch.offload)[:, None]
+    dense, routed = sums.cpu[:, SIZES] * by_cpu, sums.ram_experts[:, SIZES] * by_cpu
+    copied = (held.dense * batch.batches + held.experts * batch.read_by_batches) * batch.offload
     return {
-        "prompt_tokens": tokens,
-        "batches": batches,
-        "stages": float(len(set(placement.layer_device[sides.on_gpu].tolist()))) if piped else 1.0,
-        "rows_per_expert": tokens / batches * active,
+        "prompt_tokens": batch.tokens,
+        "batches": batch.batches,
+        "stages": np.where((given.several_gpus > 0) & (batch.batches > 1), sums.gpus, 1.0),
+        "rows_per_expert": batch.tokens / batch.batches * batch.active,
         "prefill_attention_s": caches.attention_s,
         "prefill_cpu_kv_products": caches.attention_cpu_flops / 2,
         "prefill_cpu_kv_scores": caches.attention_cpu_scores,
-        "prefill_dense_s": 2 * tokens * sums.resident_weights[2],
-        "prefill_expert_s": 2 * tokens * active * sums.expert_weights[2],
-        "prefill_stream_s": dense[3] * batches + routed[3] * read,
-        "prefill_link_s": (sum(dense[4].tolist()) * batches + sum(routed[4].tolist()) * read) / link,
-        "prefill_products": tokens * sums.resident_weights[5],
-        "prefill_expert_products": tokens * active * sums.expert_weights[5],
-        "prefill_cpu_bytes": dense[5] * batches + routed[5] * read,
+        "prefill_dense_s": 2 * tokens * sums.prompt_dense[:, WEIGHTS],
+        "prefill_expert_s": 2 * tokens * active * sums.prompt_experts[:, WEIGHTS],
+        "prefill_stream_s": sums.prompt_dense[:, BYTES] * batches + sums.prompt_experts[:, BYTES] * read,
+        "prefill_link_s": copied / (given.link_gb_s * GB),
+        "prefill_products": tokens * dense[:, WEIGHTS],
+        "prefill_expert_products": tokens * active * routed[:, WEIGHTS],
+        "prefill_cpu_bytes": dense[:, BYTES] * batches + routed[:, BYTES] * read,
     }

@@ -3,6 +3,7 @@
 Rates are GB/s (10^9 B/s) of the data sheet; what share of a peak is reached is the business of the efficiencies.
 """
 
+import math
 from dataclasses import dataclass, field
 
 PCIE_GB_S_PER_LANE = {1: 0.25, 2: 0.5, 3: 0.985, 4: 1.969, 5: 3.938, 6: 7.563, 7: 15.125}
@@ -43,6 +44,15 @@ class GpuDevice:
     1/64).
     """
     link_gb_s: float
+
+    @property
+    def peaks(self) -> tuple[float, float]:
+        """Bandwidth in GB/s and matrix compute in TFLOP/s."""
+        return self.bandwidth_gb_s, self.fp16_tflops
+
+
+NO_GPU = GpuDevice("none", "none", "none", "none", 0.0, math.inf, math.inf, math.inf)
+"""Stands where nothing is done by a GPU: at its rates all takes no time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +111,13 @@ class Machine:
     """What the question did not say and had to be filled in, as sentences."""
     unknown: frozenset[str] = field(default_factory=frozenset)
     """The same as codes that widen the interval: cpu, ram_speed, vram, variant."""
+
+    @property
+    def main_gpu(self) -> GpuDevice:
+        """The GPU that computes for layers in RAM."""
+        return self.gpus[0] if self.gpus else NO_GPU
+
+    @property
+    def offloads(self) -> bool:
+        """Whether a GPU beside the CPU can compute what lies in RAM."""
+        return bool(self.gpus) and self.backend != "cpu" and not self.unified

@@ -1,7 +1,7 @@
 """What lies in memory beside the weights: KV cache, recurrent state, compute buffers. All sizes in bytes."""
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final, TypeVar
 
 import numpy as np
@@ -28,6 +28,7 @@ OFFLOADED_BATCH: Final = 32
 _KV_SPELLINGS: Final[Mapping[str, str]] = {"fp16": "F16", "fp32": "F32", "q8": "Q8_0", "q4": "Q4_0", "q5": "Q5_0"}
 
 
+@cache
 def kv_element_bytes(kv_type: str) -> float:
     """Bytes per element of a KV cache type.
 
@@ -67,8 +68,12 @@ def kv_bytes(footprint: Footprint, n_ctx: float, k_type: str, v_type: str, ubatc
 
 def kv_read_bytes(footprint: Footprint, depth: float, k_type: str, v_type: str) -> Array:
     """KV cache that one decode step reads at that depth, by layer and for one sequence."""
-    tokens = np.where(footprint.layer_window > 0, np.minimum(footprint.layer_window, depth), depth)
-    return _row_bytes(footprint, k_type, v_type) * tokens
+    return _row_bytes(footprint, k_type, v_type) * tokens_seen(footprint.layer_window, depth)
+
+
+def tokens_seen(window: Array, depth: float | Array) -> Array:
+    """Tokens that a layer attends to at a depth: all, or where it has a window (0: none) those in it."""
+    return np.where(window > 0, np.minimum(window, depth), depth)
 
 
 def recurrent_bytes(footprint: Footprint, n_seq: int = 1) -> Array:

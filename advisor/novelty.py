@@ -7,19 +7,32 @@ times the derivative of the log time. What the runs did inform is not in here: `
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from dataclasses import fields
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.coefficients import COLUMNS, by_name
 from advisor.physics import total_s
-from advisor.work import Numbers, Work
+from advisor.work import FAMILIES, Numbers, Vector, Work
 
 Stages = Callable[[Work, Mapping[str, Any]], Mapping[str, Numbers]]
 
+Values = dict[str, NDArray[np.float64]]
+"""Coefficients by name, shape (rows,) or (rows, families)."""
+
 STEP = 0.01
 """Part of a deviation by which a coefficient is moved to see the time move."""
+
+
+FEW: Final = 400
+"""So many moves of rows are worked out at once; of more, those of coefficients by quant family apart from the others,
+which then need not be evaluated for each family anew.
+"""
+_STARTS: Final = [place.start if isinstance(place, slice) else place for place in COLUMNS.values()]
+_COLUMN_COUNT: Final = _STARTS[-1] + 1
 
 
 class Evaluated(NamedTuple):
@@ -37,28 +50,64 @@ def evaluated(
 
     `rows` are the coefficients and `deviations` those of their logarithms, shape (rows, columns of all coefficients).
     """
-    moved = by_name(_moved(rows, deviations))
-    found = []
-    for stages in every:
-        seconds = stages(work, moved)
-        logs = np.log(total_s(seconds))
-        slopes = (logs[1:] - logs[0]) / STEP
-        still = {name: np.asarray(value)[0] for name, value in seconds.items()}
-        found.append(Evaluated(still, np.sqrt((slopes * slopes).sum(axis=0))))
+    values, factors = by_name(rows), by_name(np.exp(STEP * deviations))
+    unknown = np.logical_or.reduceat(deviations.any(axis=0), _STARTS)
+    names = [name for name, found in zip(COLUMNS, unknown.tolist(), strict=True) if found]
+    return [_evaluated(stages, work, values, factors, names) for stages in every]
+
+
+def _evaluated(stages: Stages, work: Work, values: Values, factors: Values, unknown: Sequence[str]) -> Evaluated:
+    read = _read_by(stages)
+    numbers = [name for name in unknown if name in read and not isinstance(COLUMNS[name], slice)]
+    by_family = [name for name in unknown if name in read and isinstance(COLUMNS[name], slice)]
+    few = (len(numbers) + len(by_family)) * len(next(iter(values.values()))) <= FEW
+    still = {name: values[name][None] for name in read}
+    first = stages(work, still | _moved([numbers, by_family] if few else [numbers], values, factors, 1))
+    log = np.log(total_s(first))
+    squares = _squares(log[1:] - log[0])
+    if by_family and not few:
+        squares += _squares(np.log(total_s(stages(work, still | _moved([by_family], values, factors, 0)))) - log[0])
+    return Evaluated({name: np.asarray(seconds)[0] for name, seconds in first.items()}, np.sqrt(squares))
+
+
+def _squares(moves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum of the squared slopes of log times, from what they moved by."""
+    slopes = moves / STEP
+    return np.asarray((slopes * slopes).sum(axis=0))
+
+
+def _moved(groups: Sequence[Sequence[str]], values: Values, factors: Values, still: int) -> Values:
+    """The coefficients of groups `still` times as they are, and once for each of them, where its turn comes moved by a
+    part of its deviation. Those of a group have the same shape.
+
+    Many moves are then one evaluation of the physics: as many small ones cost far more.
+    """
+    found: Values = {}
+    count, turn = still + sum(map(len, groups)), still
+    for names in filter(None, groups):
+        rows, moves = (np.array([each[name] for name in names])[:, None] for each in (values, factors))
+        turns = np.eye(len(names), count, turn, dtype=bool).reshape(len(names), count, *[1] * (rows.ndim - 2))
+        found |= dict(zip(names, rows * np.where(turns, moves, 1.0), strict=True))
+        turn += len(names)
     return found
 
 
-def _moved(rows: NDArray[np.float64], deviations: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rows as they are, and once for each coefficient moved by a part of its deviation.
+class _Read(dict[str, NDArray[np.float64]]):
+    """Coefficients that tell which of them were read."""
 
-    All moves are then one evaluation of the physics: as many small ones cost far more.
-    """
-    unknown = np.logical_or.reduceat(deviations.any(axis=0), _STARTS)
-    chosen = _CHOSEN[np.concatenate([[True], unknown])]
-    return rows * np.where(chosen[:, None, :], np.exp(STEP * deviations), 1.0)
+    def __init__(self) -> None:
+        super().__init__(by_name(np.ones((1, _COLUMN_COUNT))))
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        self.names.add(name)
+        return super().__getitem__(name)
 
 
-_STARTS = np.array([place.start if isinstance(place, slice) else place for place in COLUMNS.values()])
-_CHOSEN = np.zeros((len(COLUMNS) + 1, _STARTS[-1] + 1), dtype=bool)
-for _index, _place in enumerate(COLUMNS.values(), 1):
-    _CHOSEN[_index, _place] = True
+@cache
+def _read_by(stages: Stages) -> frozenset[str]:
+    """Coefficients that a physics reads: its time does not move with any other."""
+    read = _Read()
+    one = {item.name: np.ones((1, len(FAMILIES))) if item.type is Vector else np.ones(1) for item in fields(Work)}
+    stages(Work(**one), read)
+    return frozenset(read.names)

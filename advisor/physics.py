@@ -18,7 +18,7 @@ Values = Mapping[str, Any]
 
 
 def _total(by_family: Any) -> Any:
-    return np.sum(by_family, axis=-1)
+    return np.add.reduce(by_family, axis=-1)
 
 
 def _ram_bandwidth(work: Work, values: Values) -> Any:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from pydantic_core import to_json
 
 from advisor.advice import flags_of, warnings_of
 from advisor.answer import Prediction
@@ -16,10 +17,10 @@ from advisor.case import Case, case_of
 from advisor.coefficients import COLUMNS, by_name
 from advisor.interval import log_bounds
 from advisor.knowledge import Knowledge
+from advisor.loading import works_of
 from advisor.novelty import evaluated
 from advisor.physics import cpu_limits, decode_stages, prefill_stages, total_s
 from advisor.scenario import Scenario
-from advisor.work import stack
 from catalog.units import GB, GIB
 
 BOTTLENECKS = {
@@ -48,9 +49,19 @@ def predict_many(scenarios: Sequence[Scenario], knowledge: Knowledge) -> list[Pr
 
 def answers(cases: Sequence[Case], knowledge: Knowledge) -> list[Prediction]:
     """Predictions of cases already worked out."""
+    # Parts are checked with the whole in one go: that takes half the time.
+    return [Prediction.model_validate(fields) for fields in _answered(cases, knowledge)]
+
+
+def answers_json(cases: Sequence[Case], knowledge: Knowledge) -> list[bytes]:
+    """The same as JSON, as `Prediction` writes it."""
+    return [to_json(fields, inf_nan_mode="null") for fields in _answered(cases, knowledge)]
+
+
+def _answered(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any]]:
     if not cases:
         return []
-    work, known = stack([case.work for case in cases]), [knowledge.about(case.scenario) for case in cases]
+    work, known = works_of(cases), [knowledge.about(case.scenario) for case in cases]
     values = np.array([own.efficiencies.row(case.setting) for case, own in zip(cases, known, strict=True)])
     unsaid = np.array([own.efficiencies.deviations(case.setting) for case, own in zip(cases, known, strict=True)])
     decode, prefill = evaluated((decode_stages, prefill_stages), work, values, unsaid)
@@ -73,28 +84,26 @@ def _answer(
     computes: bool,
     novel: tuple[float, float],
     knowledge: Knowledge,
-) -> Prediction:
+) -> dict[str, Any]:
+    """The fields of a `Prediction`, in its order."""
     worst = max(stages, key=stages.__getitem__)
     limit = "cpu_compute" if worst == "cpu_weights" and computes else BOTTLENECKS[worst]
-    # As dictionaries, parts are checked with the whole in one go: that takes half the time.
-    return Prediction.model_validate(
-        {
-            "scenario": case.scenario,
-            "fits": case.placement.fits,
-            "regime": case.regime,
-            "machine": case.machine.name,
-            "model": case.llm.name,
-            "quant": case.quant.name,
-            "placement": _summary(case),
-            "bottleneck": limit if case.runs else None,
-            "breakdown": [{"stage": name, "seconds_per_token": value} for name, value in stages.items() if value > 0],
-            "flags": flags_of(case),
-            "warnings": warnings_of(case),
-            "assumptions": case.assumptions,
-            "calibration": knowledge.calibration,
-            **_speeds(case, sum(stages.values()), prompt_s, novel, knowledge),
-        }
-    )
+    return {
+        "scenario": case.scenario,
+        "fits": case.placement.fits,
+        "regime": case.regime,
+        "machine": case.machine.name,
+        "model": case.llm.name,
+        "quant": case.quant.name,
+        "placement": _summary(case),
+        **_speeds(case, sum(stages.values()), prompt_s, novel, knowledge),
+        "bottleneck": limit if case.runs else None,
+        "breakdown": [{"stage": name, "seconds_per_token": value} for name, value in stages.items() if value > 0],
+        "flags": flags_of(case),
+        "warnings": warnings_of(case),
+        "assumptions": case.assumptions,
+        "calibration": knowledge.calibration,
+    }
 
 
 def _speeds(

@@ -6,7 +6,7 @@ vendored in llama-cpp-python 0.3.36, read 2026-11-24. Importance matrices are as
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from advisor.mixes import DEFAULT_TYPE, LOW_BIT, RULES, Rule
@@ -76,6 +76,7 @@ def _queries_per_key(llm: Llm) -> float:
     return 0 if first in "RN" and per_layer_heads else llm.n_heads / llm.n_kv_heads
 
 
+@lru_cache(maxsize=20_000)
 def category(name: str) -> str:
     """Part a tensor plays in the rules; "other" for the rest."""
     if name in ("output.weight", "token_embd.weight", "per_layer_token_embd.weight"):
@@ -92,10 +93,19 @@ def more_bits(i: int, n: int) -> bool:
     return i < n // 8 or i >= 7 * n // 8 or (i - n // 8) % 3 == 2
 
 
+@lru_cache(maxsize=20_000)
+def _kept(name: str) -> str | None:
+    """The type that a tensor of that name keeps whatever the quantisation; None for one that is quantised."""
+    if any(part in name for part in _KEPT_F16):
+        return "F32" if "norm" in name else "F16"
+    return "F32" if not name.endswith("weight") or any(part in name for part in _KEPT_F32) else None
+
+
 def _type(llm: Llm, model: _Model, quant: Quant, shape: Shape, at: _Position) -> str:
-    if any(part in shape.name for part in _KEPT_F16):
-        return "F32" if "norm" in shape.name or quant.base == "F32" else "F16"
-    if len(shape.shape) < 2 or not shape.name.endswith("weight") or any(part in shape.name for part in _KEPT_F32):
+    kept = _kept(shape.name)
+    if kept == "F16":
+        return "F32" if quant.base == "F32" else "F16"
+    if kept or len(shape.shape) < 2:
         return "F32"
     if llm.native_expert_type and shape.group == "routed_experts":
         return llm.native_expert_type

@@ -90,13 +90,15 @@ class RatedPlatforms:
 
 def rate(platforms: Sequence[Platform], question: Scenario, knowledge: Knowledge) -> RatedPlatforms:
     """Speeds of processor and memory alone for the model asked, predicted once per distinct pair."""
-    pairs = [(p.cpu.name, RamRequest(type=p.memory.ram_type, mt_s=p.mt_s, channels=p.channels)) for p in platforms]
+    pairs = [(p.cpu.name, p.memory.ram_type, p.mt_s, p.channels) for p in platforms]
     engine = question.engine.model_copy(update={"backend": "cpu"})
-    asked = {
-        pair: question.model_copy(update={"hardware": Hardware(cpu=pair[0], ram=pair[1]), "engine": engine})
-        for pair in pairs
-    }
-    answers = dict(zip(asked, predict_many(list(asked.values()), knowledge), strict=True))
+    distinct = list(dict.fromkeys(pairs))
+    asked = [question.model_copy(update={"hardware": _alone(*pair), "engine": engine}) for pair in distinct]
+    answers = dict(zip(distinct, predict_many(asked, knowledge), strict=True))
     decode = [found.p50 if (found := answers[pair].decode_tok_s) else 0.0 for pair in pairs]
     prefill = [found.p50 if (found := answers[pair].prefill_tok_s) else 0.0 for pair in pairs]
     return RatedPlatforms(tuple(platforms), np.array(decode), np.array(prefill))
+
+
+def _alone(cpu: str, ram_type: str, mt_s: int, channels: int) -> Hardware:
+    return Hardware(cpu=cpu, ram=RamRequest(type=ram_type, mt_s=mt_s, channels=channels))

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from advisor.answer import Prediction, Warning
 from advisor.builds import Build, BuildKind
-from advisor.capacity import capacity_of
+from advisor.capacity import longest_context
 from advisor.case import case_of
 from advisor.errors import InputError
 from advisor.knowledge import Knowledge
@@ -245,11 +245,11 @@ class _Contexts:
         self._known: dict[tuple[object, ...], int | None] = {}
 
     def of(self, scenario: Scenario) -> int | None:
-        """The longest context that fits, in tokens."""
+        """The longest context that fits as the planner would place it, in tokens."""
         hardware = scenario.hardware
         key = (tuple((gpu.name, gpu.vram_gb, gpu.count) for gpu in hardware.gpus), hardware.ram.gb, hardware.machine)
         if key not in self._known:
-            self._known[key] = capacity_of(case_of(scenario)).longest_context_replanned
+            self._known[key] = longest_context(case_of(scenario), n_gpu_layers=None, n_cpu_moe=None)
         return self._known[key]
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,18 +114,34 @@ _VECTORS = attrgetter(*(item.name for item in fields(Work) if item.type is Vecto
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shares:
-    """Bytes and weight counts of a footprint by layer and quant family, and what else is counted by layers."""
+    """Bytes and weight counts of a footprint by quant family, and what else is counted by layers: sums over the layers
+    below each, and over all. The difference of two rows is what the layers between them have.
+    """
 
-    resident: Vector
-    """Columns by layer: bytes by family, weights by family, 1, matrices, whether recurrent, whether it has experts."""
-    experts: Vector
-    """Columns by layer: bytes by family, weights by family, 1 for a layer with experts."""
-    output_bytes: Vector
-    output_weights: Vector
+    resident_below: Vector
+    """Columns: `BYTES`, `WEIGHTS` by family, `LAYERS`, bytes of `STATE`, `FULL` and `SLIDING` attention."""
+    experts_below: Vector
+    """Columns: `BYTES`, `WEIGHTS` by family, 1 for a layer with experts."""
+    output: Vector
+    """Bytes and weights of the output by family."""
     counts: tuple[float, ...]
-    """Sums of the last four columns of `resident`."""
-    windowed: bool
-    """Whether any layer attends to a window only."""
+    """The columns of `LAYERS` over all layers."""
+    resident_bytes: float
+    expert_bytes: float
+    window: float
+    """Tokens that the sliding layers attend to; 0 without such layers."""
+
+
+BYTES, WEIGHTS = slice(0, len(FAMILIES)), slice(len(FAMILIES), 2 * len(FAMILIES))
+SIZES = slice(0, WEIGHTS.stop)
+LAYERS = slice(WEIGHTS.stop, WEIGHTS.stop + 4)
+"""1, matrices, whether recurrent, whether it has experts."""
+STATE = LAYERS.stop
+ATTENTION = slice(STATE + 1, STATE + 9)
+FULL, SLIDING = slice(STATE + 1, STATE + 5), slice(STATE + 5, STATE + 9)
+"""Of attention to all of the context and of attention to a window: elements of keys and of values, FLOP per query, each
+per token of context, and heads.
+"""
 
 
 @lru_cache(maxsize=4096)
@@ -134,13 +151,30 @@ def shares_of(footprint: Footprint) -> Shares:
     families[np.arange(len(footprint.types)), [FAMILIES.index(family_of(name)) for name in footprint.types]] = 1.0
     per_byte = 8 / footprint.bits_per_weight
     resident, experts, output = footprint.layer_resident_bytes, footprint.layer_expert_bytes, footprint.output_bytes
-    moe, recurrent = footprint.layer_is_moe, footprint.layer_recurrent_bytes > 0
-    counts = np.column_stack([np.ones(footprint.n_layers), footprint.layer_matrices, recurrent, moe])
+    moe = footprint.layer_is_moe[:, None]
+    resident_below = _below(resident @ families, (resident * per_byte) @ families, *_counted(footprint))
     return Shares(
-        resident=np.hstack([resident @ families, (resident * per_byte) @ families, counts]),
-        experts=np.hstack([experts @ families, (experts * per_byte) @ families, moe[:, None]]),
-        output_bytes=output @ families,
-        output_weights=(output * per_byte) @ families,
-        counts=tuple(counts.sum(axis=0).tolist()),
-        windowed=bool(footprint.layer_window.any()),
+        resident_below=resident_below,
+        experts_below=_below(experts @ families, (experts * per_byte) @ families, moe),
+        output=np.concatenate([output @ families, (output * per_byte) @ families]),
+        counts=tuple(resident_below[-1, LAYERS].tolist()),
+        resident_bytes=float(resident.sum()),
+        expert_bytes=float(experts.sum()),
+        window=float(footprint.layer_window.max(initial=0.0)),
     )
+
+
+def _counted(footprint: Footprint) -> tuple[Vector, Vector, Vector]:
+    """The columns of `LAYERS` and `STATE`, of `FULL` and of `SLIDING`."""
+    state, sliding = footprint.layer_recurrent_bytes, (footprint.layer_window > 0)[:, None]
+    ones = np.ones(footprint.n_layers)
+    layers = np.column_stack([ones, footprint.layer_matrices, state > 0, footprint.layer_is_moe, state])
+    per_token = np.column_stack(
+        [footprint.layer_kv_elements, footprint.layer_attention_flops, footprint.layer_attention_heads]
+    )
+    return layers, per_token * ~sliding, per_token * sliding
+
+
+def _below(*columns: NDArray[Any]) -> Vector:
+    below = np.cumsum(np.hstack(columns), axis=0)
+    return np.vstack([np.zeros(below.shape[1]), below])

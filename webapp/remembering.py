@@ -1,7 +1,7 @@
 """A search that keeps what it found, for the next wish that differs in budget or least speed alone."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from advisor.builds import Assembler, Build, Cards
 from advisor.knowledge import Knowledge
@@ -10,13 +10,16 @@ from advisor.search import Offer, Search
 from advisor.stock import Stock
 from advisor.wish import Wish
 
+ASSEMBLERS = 4
+"""Assemblers kept, each with some thousand builds."""
+
 
 class RememberingSearch(Search):
     """A search whose builds and predictions are made once; the answers are those of `Search`."""
 
     def __init__(self, wish: Wish, quant: str, stock: Stock, knowledge: Knowledge) -> None:
         super().__init__(wish, quant, stock, knowledge)
-        self.assembler = _RememberingAssembler(stock, self.assembler.model_gb)
+        self.assembler = _assembler(stock, self.assembler.model_gb)
         self._known: dict[int, tuple[Build, Offer | None]] = {}
 
     @cached_property
@@ -49,3 +52,9 @@ class _RememberingAssembler(Assembler):
         if key not in self._completed:
             self._completed[key] = (platform, super().complete(cards, platform))
         return self._completed[key][1]
+
+
+@lru_cache(maxsize=ASSEMBLERS)
+def _assembler(stock: Stock, model_gb: float) -> _RememberingAssembler:
+    """The assembler of all searches of a stock for a file of that size: builds do not depend on what they are asked."""
+    return _RememberingAssembler(stock, model_gb)
