@@ -87,8 +87,9 @@ def flags_of(case: Case) -> dict[str, str]:
     flash = "on" if case.setting.flash == "fa" else "off"
     options = " ".join(shared)
     bench = f"-p {load.prompt_tokens} -n {load.gen_tokens} -d {load.context_depth} -fa {int(flash == 'on')}"
-    mmap = {None: ("", ""), True: ("", " -mmp 1"), False: (" --no-mmap", " -mmp 0")}[engine.mmap]
+    # -lm has taken the place of --no-mmap and -mmp: llama.cpp common/arg.cpp in llama-cpp-python 0.3.36 (2026-11-28).
+    mapped = {None: "", True: " -lm mmap", False: " -lm none"}[engine.mmap]
     return {
-        "llama-server": f"llama-server -m MODEL.gguf -c {case.scenario.context_tokens} {options} -fa {flash}{mmap[0]}",
-        "llama-bench": f"llama-bench -m MODEL.gguf {options} {bench}{mmap[1]}",
+        "llama-server": f"llama-server -m MODEL.gguf -c {case.scenario.context_tokens} {options} -fa {flash}{mapped}",
+        "llama-bench": f"llama-bench -m MODEL.gguf {options} {bench}{mapped}",
     }

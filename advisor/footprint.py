@@ -20,6 +20,7 @@ __all__ = ["Footprint", "Group", "LayerKind", "Tensor", "footprint", "footprint_
 
 Array = NDArray[np.float64]
 LayerKind = Literal["full", "sliding", "mla", "recurrent", "none"]
+FEED_FORWARD: frozenset[Group] = frozenset({"router", "dense_ffn", "shared_expert"})
 _KINDS: dict[str, LayerKind] = {"F": "full", "S": "sliding", "M": "mla", "R": "recurrent", "N": "none"}
 
 
@@ -40,6 +41,10 @@ class Footprint:
     """All weights of the layer but the routed experts: read at every token. [L, T]"""
     layer_expert_bytes: Array
     """All routed experts of the layer: what --n-cpu-moe moves. [L, T]"""
+    last_feed_forward_bytes: Array
+    """Of the last layer's resident weights those after its attention: a prompt needs them only for the tokens whose
+    logits are wanted. Source: `inp_out_ids` in llama.cpp src/models (read 2026-11-28). [T]
+    """
     layer_matrices: Array
     """Matrix multiplications with weights per token in the layer (experts: one per fused kind). [L]"""
     layer_is_moe: NDArray[np.bool_]
@@ -99,7 +104,8 @@ def footprint_of_tensors(llm: Llm, tensors: Sequence[Tensor]) -> Footprint:
         name=llm.name, architecture=llm.architecture, n_layers=llm.n_layers, hidden_size=llm.hidden_size,
         vocab_size=llm.vocab_size, max_context=llm.max_context, types=types,
         bits_per_weight=np.array([tensor_types()[t].bits_per_weight for t in types]),
-        layer_resident_bytes=weights.resident, layer_expert_bytes=weights.experts, layer_matrices=weights.matrices,
+        layer_resident_bytes=weights.resident, layer_expert_bytes=weights.experts,
+        last_feed_forward_bytes=weights.last_feed_forward, layer_matrices=weights.matrices,
         layer_is_moe=weights.experts.sum(axis=1) > 0, layer_kind=tuple(_KINDS[k] for k in kinds),
         n_experts=llm.n_experts, n_experts_used=llm.n_experts_used,
         output_bytes=weights.output, embedding_bytes=weights.embedding, mtp_bytes=weights.mtp,
@@ -121,6 +127,7 @@ class _Weights:
         column = {name: i for i, name in enumerate(types)}
         self.resident = np.zeros((llm.n_layers, len(types)))
         self.experts = np.zeros((llm.n_layers, len(types)))
+        self.last_feed_forward = np.zeros(len(types))
         self.matrices = np.zeros(llm.n_layers)
         self.output = np.zeros(len(types))
         self.embedding = self.mtp = self.parameters = self.active = self.file_bytes = self.largest_expert = 0.0
@@ -144,6 +151,8 @@ class _Weights:
             self.active += tensor.elements
         else:
             self._add_to_layer(tensor, tensor.layer, t, share, size)
+            if tensor.group in FEED_FORWARD and tensor.layer == llm.n_layers - 1:
+                self.last_feed_forward[t] += size
 
     def _add_to_layer(self, tensor: Tensor, layer: int, t: int, share: float, size: float) -> None:
         routed = tensor.group == "routed_experts"

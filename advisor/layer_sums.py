@@ -34,8 +34,14 @@ class LayerSums(NamedTuple):
     ram_experts: Vector
     """All columns of the experts in RAM: of layers on the CPU, and of those whose experts alone are there."""
     prompt_dense: Vector
-    """What a GPU computes of a prompt, of layers in RAM too, where it offloads: bytes per B/s, weights per FLOP/s."""
+    """What a GPU computes of a prompt, of layers in RAM too, where it offloads: bytes per B/s, weights per FLOP/s. Here
+    and below without the last layer's feed-forward part, which a prompt needs for a single token.
+    """
     prompt_experts: Vector
+    prompt_cpu: Vector
+    """Bytes and weights of the layers on the CPU."""
+    prompt_ram_experts: Vector
+    """Those of the experts in RAM."""
 
 
 class _Runs(NamedTuple):
@@ -49,16 +55,20 @@ class _Runs(NamedTuple):
     experts_on_gpu: Vector
     peaks: Vector
     """B/s and FLOP/s, infinite for the CPU, which adds nothing to a GPU's time."""
+    last: NDArray[np.intp]
+    """The run of each case that has its last layer."""
 
 
 def _runs(cases: Sequence[Placed], shares: Sequence[Shares]) -> _Runs:
-    resident, experts, on_gpu, peaks, lengths = [], [], [], [], []
+    resident, experts, on_gpu, peaks, last = [], [], [], [], []
+    lengths: list[int] = []
     for case, share in zip(cases, shares, strict=True):
         bounds, experts_from = case.placement.bounds, case.placement.experts_from
         resident += [share.resident_below[bound] for bound in bounds]
         experts += [share.experts_below[bound] for bound in bounds]
         on_gpu += [share.experts_below[max(bound, experts_from)] for bound in bounds]
         peaks += [NO_GPU.peaks, *[gpu.peaks for gpu in case.machine.gpus]]
+        last.append(sum(lengths) + bounds.index(bounds[-1]) - 1)
         lengths.append(len(bounds) - 1)
     ends = np.cumsum(lengths)
     within = np.ones(len(resident) - 1, dtype=bool)
@@ -66,6 +76,7 @@ def _runs(cases: Sequence[Placed], shares: Sequence[Shares]) -> _Runs:
     return _Runs(
         first=ends - np.array(lengths), lengths=lengths, resident=_between(resident, within),
         experts=_between(experts, within), experts_on_gpu=_between(on_gpu, within), peaks=np.array(peaks) * (GB, TERA),
+        last=np.array(last),
     )  # fmt: skip
 
 
@@ -80,8 +91,12 @@ def layer_sums(cases: Sequence[Placed], shares: Sequence[Shares], offload: NDArr
     runs = _runs(cases, shares)
     bandwidth, flops = runs.peaks[:, :1], runs.peaks[:, 1:]
     used = (runs.resident[:, LAYERS.start] > 0).astype(np.float64)
+    ram_experts = np.array(
+        [share.experts_below[case.placement.experts_from] for share, case in zip(shares, cases, strict=True)]
+    )
+    prompt = _prompt(cases, shares, runs, ram_experts)
     prompt_peaks = np.repeat(_prompt_peaks(cases, runs, offload), len(FAMILIES), axis=1)
-    prompt_experts = np.where(np.repeat(offload, runs.lengths)[:, None], runs.experts, runs.experts_on_gpu)
+    prompt_experts = np.where(np.repeat(offload, runs.lengths)[:, None], prompt.experts, prompt.experts_on_gpu)
 
     def total(values: Vector) -> Vector:
         return np.add.reduceat(values, runs.first)
@@ -94,12 +109,35 @@ def layer_sums(cases: Sequence[Placed], shares: Sequence[Shares], offload: NDArr
         gpu_expert_s=total(runs.experts_on_gpu[:, BYTES] / bandwidth),
         gpu_attention=total(runs.resident[:, ATTENTION] / flops),
         cpu=runs.resident[runs.first],
-        ram_experts=np.array(
-            [share.experts_below[case.placement.experts_from] for share, case in zip(shares, cases, strict=True)]
-        ),
-        prompt_dense=total(runs.resident[:, SIZES] / prompt_peaks),
-        prompt_experts=total(prompt_experts[:, SIZES] / prompt_peaks),
+        ram_experts=ram_experts,
+        prompt_dense=total(prompt.resident / prompt_peaks),
+        prompt_experts=total(prompt_experts / prompt_peaks),
+        prompt_cpu=prompt.resident[runs.first],
+        prompt_ram_experts=prompt.ram_experts,
     )
+
+
+class _Prompt(NamedTuple):
+    """What a prompt needs of each run, and of the experts in RAM of each case: bytes and weights."""
+
+    resident: Vector
+    experts: Vector
+    experts_on_gpu: Vector
+    ram_experts: Vector
+
+
+def _prompt(cases: Sequence[Placed], shares: Sequence[Shares], runs: _Runs, ram_experts: Vector) -> _Prompt:
+    """All but the last layer's feed-forward part, which is computed for the one token whose logits are wanted."""
+    places = [case.placement for case in cases]
+    in_ram = np.array([[place.experts_from >= place.bounds[-1]] for place in places])
+    routed = np.array([share.experts_below[-1, SIZES] - share.experts_below[-2, SIZES] for share in shares])
+    resident, experts, on_gpu = (
+        table[:, SIZES].copy() for table in (runs.resident, runs.experts, runs.experts_on_gpu)
+    )  # fmt: skip
+    resident[runs.last] -= np.array([share.last_feed_forward for share in shares])
+    experts[runs.last] -= routed
+    on_gpu[runs.last] -= routed * ~in_ram
+    return _Prompt(resident, experts, on_gpu, ram_experts[:, SIZES] - routed * in_ram)
 
 
 def _prompt_peaks(cases: Sequence[Placed], runs: _Runs, offload: NDArray[np.bool_]) -> Vector:

@@ -54,7 +54,7 @@ def works_of(cases: Sequence[Placed]) -> Work:
     caches, held = _caches(given, sums, batch.tokens), _held(sums)
     output = np.array([share.output for share in shares])
     decode = _decode_work(given, batch, sums, caches, held) | _weights_read(given, batch, sums, output)
-    return Work(**decode, **_prefill_work(given, batch, sums, caches, held), **_rates(given))
+    return Work(**decode, **_prefill_work(given, batch, sums, caches), **_rates(given))
 
 
 def _rates(given: Columns) -> dict[str, Vector]:
@@ -209,11 +209,14 @@ def _link_decode(given: Columns, split: Vector, hops: Vector) -> dict[str, Vecto
     return {"crossings": 2.0 * split + hops, "link_s": crossed / (given.link_gb_s * GB)}
 
 
-def _prefill_work(given: Columns, batch: _Batch, sums: LayerSums, caches: _Caches, held: _Held) -> dict[str, Vector]:
-    """Fields of `Work` for one prompt, in micro-batches of `usage.ubatch`. The output head runs for one token only."""
+def _prefill_work(given: Columns, batch: _Batch, sums: LayerSums, caches: _Caches) -> dict[str, Vector]:
+    """Fields of `Work` for one prompt, in micro-batches of `usage.ubatch`. The output head and what follows the last
+    layer's attention run for one token only.
+    """
     tokens, batches, active = batch.tokens[:, None], batch.batches[:, None], batch.active[:, None]
     read, by_cpu = batch.read_by_batches[:, None], (~batch.offload)[:, None]
-    dense, routed = sums.cpu[:, SIZES] * by_cpu, sums.ram_experts[:, SIZES] * by_cpu
+    dense, routed = sums.prompt_cpu * by_cpu, sums.prompt_ram_experts * by_cpu
+    held = _Held(sums.prompt_cpu[:, BYTES].sum(axis=1), sums.prompt_ram_experts[:, BYTES].sum(axis=1))
     copied = (held.dense * batch.batches + held.experts * batch.read_by_batches) * batch.offload
     return {
         "prompt_tokens": batch.tokens,

@@ -124,6 +124,8 @@ class Shares:
     """Columns: `BYTES`, `WEIGHTS` by family, 1 for a layer with experts."""
     output: Vector
     """Bytes and weights of the output by family."""
+    last_feed_forward: Vector
+    """Bytes and weights by family of what follows the last layer's attention, its routed experts excepted."""
     counts: tuple[float, ...]
     """The columns of `LAYERS` over all layers."""
     resident_bytes: float
@@ -151,12 +153,13 @@ def shares_of(footprint: Footprint) -> Shares:
     families[np.arange(len(footprint.types)), [FAMILIES.index(family_of(name)) for name in footprint.types]] = 1.0
     per_byte = 8 / footprint.bits_per_weight
     resident, experts, output = footprint.layer_resident_bytes, footprint.layer_expert_bytes, footprint.output_bytes
-    moe = footprint.layer_is_moe[:, None]
+    moe, last = footprint.layer_is_moe[:, None], footprint.last_feed_forward_bytes
     resident_below = _below(resident @ families, (resident * per_byte) @ families, *_counted(footprint))
     return Shares(
         resident_below=resident_below,
         experts_below=_below(experts @ families, (experts * per_byte) @ families, moe),
         output=np.concatenate([output @ families, (output * per_byte) @ families]),
+        last_feed_forward=np.concatenate([last @ families, (last * per_byte) @ families]),
         counts=tuple(resident_below[-1, LAYERS].tolist()),
         resident_bytes=float(resident.sum()),
         expert_bytes=float(experts.sum()),

@@ -44,9 +44,7 @@ def test_without_a_table_the_interval_is_a_factor_of_three_either_way() -> None:
 
 
 def test_the_regime_counts_before_all_and_speeds_are_kept_apart() -> None:
-    known = knowing(
-        spread(-5, 4), spread(-2, 1, regime="full_gpu"), spread(-9, 8, regime="full_gpu", speed="prefill")
-    )
+    known = knowing(spread(-5, 4), spread(-2, 1, regime="full_gpu"), spread(-9, 8, regime="full_gpu", speed="prefill"))
     for speed, regime, low, high in (
         ("decode", "full_gpu", -2, 1), ("decode", "layer_split", -5, 4), ("prefill", "full_gpu", -9, 8)
     ):  # fmt: skip

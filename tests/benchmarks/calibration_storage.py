@@ -39,7 +39,7 @@ MODEL = ProbeModel(Recipe(
     resolve_llm("Qwen3.6-35B-A3B").row.llm, resolve_quant("Q4_K_M").row, Cut(8, 128, 16_384), router_skew=1.0,
 ))  # fmt: skip
 SETTINGS = EngineSettings(n_ctx=512, threads=2, extra_buffers=False)
-ASKED = Measure(depth=0, prompt=0, gen=32, repeats=3, warm_up=32)
+ASKED = Measure(depth=0, prompt=0, gen=96, repeats=2, warm_up=192)
 
 
 def limited(limit_bytes: int | None) -> tuple[str, ...]:
