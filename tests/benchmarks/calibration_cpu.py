@@ -1,10 +1,10 @@
 """How right a stored calibration is on the CPU, on configurations that it never saw: other models, mixes and depths.
 
-    python tests/benchmarks/calibration_cpu.py [--loads 2] [--profile NAME] [--csv FILE]
+    python tests/benchmarks/calibration_cpu.py [--rounds 2] [--profile NAME] [--csv FILE]
 
-Uses the profile of this machine (`advisor calibrate` first). Every configuration is loaded and measured `--loads`
-times; the error is that of the prediction against the median of them, the run-to-run spread the largest over the
-smallest less one. Models: the real Gemma 3 270M, and cuts of two architectures in two mixes, none of which a
+Uses the profile of this machine (`advisor calibrate` first). In each of `--rounds` every configuration is loaded and
+measured once, so that minutes lie between two runs of it, as they do between the calibration and them; the error is that
+of the prediction against the median of them, the run-to-run spread the largest over the smallest less one. Models: the real Gemma 3 270M, and cuts of two architectures in two mixes, none of which a
 calibration runs.
 """
 
@@ -69,18 +69,14 @@ def held_out() -> Iterator[Held]:
                 yield Held(f"{model.recipe.name} {quant}", path, threads, depth)
 
 
-def measured(item: Held, loads: int) -> dict[str, list[float]]:
-    """Speeds of each load, tok/s, by kind."""
+def measured(item: Held) -> dict[str, float]:
+    """Speeds of one load, tok/s, by kind."""
     settings = EngineSettings(n_ctx=item.depth + PROMPT + GENERATED, threads=item.threads)
     asked = Measure(depth=item.depth, prompt=PROMPT, gen=GENERATED, repeats=2 if item.depth else 3, warm_up=4, seed=9)
-    found: dict[str, list[float]] = {"decode": [], "prefill": []}
-    for _ in range(loads):
-        [trial] = try_out(item.path, settings, [asked])
-        assert trial.decode
-        assert trial.prefill
-        found["decode"].append(trial.decode.tok_s)
-        found["prefill"].append(trial.prefill.tok_s)
-    return found
+    [trial] = try_out(item.path, settings, [asked])
+    assert trial.decode
+    assert trial.prefill
+    return {"decode": trial.decode.tok_s, "prefill": trial.prefill.tok_s}
 
 
 def predicted(item: Held, hardware: Hardware, knowledge: Knowledge) -> dict[str, float]:
@@ -110,16 +106,19 @@ def sum_up(rows: list[Row]) -> None:
 def main() -> None:
     """Measure, predict, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--loads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--profile")
     parser.add_argument("--csv", type=Path)
     options = parser.parse_args()
     profile = chosen(options.profile)
     hardware, knowledge, shipped = hardware_of(profile), knowledge_of(profile, load()), load()
     rows: list[Row] = []
-    for item in held_out():
+    items = list(held_out())
+    found = [[measured(item) for item in items] for _ in range(options.rounds)]
+    for item, *rounds in zip(items, *found, strict=True):
         ours, without = predicted(item, hardware, knowledge), predicted(item, hardware, shipped)
-        for kind, speeds in measured(item, options.loads).items():
+        for kind in ("decode", "prefill"):
+            speeds = [speeds[kind] for speeds in rounds]
             truth = median(speeds)
             row = (item.name, item.threads, item.depth, kind, truth, ours[kind], ours[kind] / truth - 1,
                    max(speeds) / min(speeds) - 1, without[kind] / truth - 1)  # fmt: skip
