@@ -5,7 +5,7 @@ profile.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -29,7 +29,7 @@ from calibration.candidates import Ground
 from calibration.journal import Journal, Stamp, only_one
 from calibration.kernels import probed_shifts
 from calibration.own_profile import profile_of
-from calibration.probe_models import probe_models
+from calibration.probe_models import QUANTS, QUICK_QUANTS, ProbeModel, probe_models
 from calibration.probes import Probes, probe_all
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
@@ -72,7 +72,7 @@ def calibrate(asked: Asked, told: Told, today: date, save: Callable[[Profile], o
         journal = Journal.open(asked.home / CALIBRATIONS / JOURNAL, _stamp(asked))
         ground = Ground(here.machine, asked.told.hardware, asked.knowledge, len(here.machine.gpus), asked.rpc)
         campaign = Campaign(
-            ground, _threads(here.cores), tuple(probe_models(read_caches().last_level_bytes)), own,
+            ground, _threads(here.cores), tuple(_models(asked.effort, ground)), own,
             asked.home / MODELS, journal, _probed(probes, ground),
         )  # fmt: skip
         left_s = BUDGET_S[asked.effort] - (time.monotonic() - started_s)
@@ -127,6 +127,12 @@ def device_facts(probes: Probes) -> tuple[DeviceFacts, ...]:
                 link_latency_us=route.round_trip_us.value / 2,
             ))  # fmt: skip
     return tuple(found)
+
+
+def _models(effort: Effort, ground: Ground) -> Iterator[ProbeModel]:
+    """Those to measure with: where there is little time for two kinds of places, in few quants."""
+    quants = QUICK_QUANTS if effort == "quick" and ground.devices else QUANTS
+    return probe_models(read_caches().last_level_bytes, quants)
 
 
 def _threads(cores: int) -> tuple[int, ...]:

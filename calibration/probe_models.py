@@ -1,7 +1,7 @@
 """Synthetic models to measure a machine with: real architectures cut to a size that its caches cannot hold."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,6 +32,10 @@ costs can be told apart; many small matrices.
 """
 QUANTS: Final = ("Q4_K_M", "Q8_0", "Q4_0", "IQ4_XS", "Q6_K", "Q2_K", "IQ3_XXS", "F16")
 """One or two of each quant family (see `advisor.work.FAMILIES`)."""
+QUICK_QUANTS: Final = ("Q4_K_M", "Q8_0")
+"""What most people run. In three minutes two mixes are measured in several placements, or eight in one each, of which
+then none tells anything of another: with a device that no efficiencies are known of, such a fit left runs out by 45 %.
+"""
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,12 @@ def _check_room(folder: Path, size_bytes: int) -> None:
         )
 
 
-def probe_models(cache_bytes: int | None) -> Iterator[ProbeModel]:
-    """The models for a machine whose last-level cache has that many bytes."""
+def probe_models(cache_bytes: int | None, quants: Sequence[str] = QUANTS) -> Iterator[ProbeModel]:
+    """The models in these quants for a machine whose last-level cache has that many bytes."""
     size = min(max(CACHES * (cache_bytes or 0), LEAST_BYTES), MOST_BYTES)
     for name in (RECURRENT, MOE, DENSE, SMALL):
         llm = resolve_llm(name).row.llm
-        for quant in QUANTS:
+        for quant in quants:
             mix = resolve_quant(quant).row
             layers = next(
                 count for count in range(least_layers(llm), llm.n_layers + 1)

@@ -3,9 +3,9 @@
     python tests/benchmarks/calibration_cpu.py [--rounds 2] [--profile NAME] [--csv FILE]
 
 Uses the profile of this machine (`advisor calibrate` first). In each of `--rounds` every configuration is loaded and
-measured once, so that minutes lie between two runs of it, as they do between the calibration and them; the error is that
-of the prediction against the median of them, the run-to-run spread the largest over the smallest less one. Models: the real Gemma 3 270M, and cuts of two architectures in two mixes, none of which a
-calibration runs.
+measured once, so that minutes lie between two runs of it, as they do between the calibration and them; the error is
+that of the prediction against the median of them, the run-to-run spread the largest over the smallest less one. Models:
+the real Gemma 3 270M, and cuts of two architectures in two mixes, none of which a calibration runs.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """A calibration with a remote device: decode over n_cpu_moe, and whether the fitted link follows the link there is.
 
-    python tests/benchmarks/calibration_hybrid.py [--rates 25 60 150] [--effort quick] [--home FOLDER]
+    python tests/benchmarks/calibration_hybrid.py [--rates 25 60 150] [--effort quick] [--home FOLDER] [--parts experts]
 
 An RPC server of this computer's CPU stands for a graphics card. First it is reached over the loopback: the machine is
 calibrated with it, and a model that the calibration never ran (GLM-4.5-Air cut, Q5_K_M) is measured with no layer's
@@ -13,7 +13,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import product
@@ -45,6 +45,7 @@ from catalog.profiles import Profile
 MODEL, QUANT, CUT = "GLM-4.5-Air", "Q5_K_M", Cut(layers=4, experts=16, vocabulary=16_384)
 SPACE, OURS, THEIRS = "advisor-link", "10.99.7.1", "10.99.7.2"
 PORT = 50_052
+PARTS = ("experts", "sweep", "link")
 ASKED = Measure(depth=0, prompt=64, gen=24, repeats=3, warm_up=4, seed=5)
 
 
@@ -172,21 +173,29 @@ def run(*command: str) -> None:
     subprocess.run(command, check=True)
 
 
+def over_loopback(home: Path, effort: Effort, parts: Sequence[str]) -> None:
+    """Calibrate with a device on this computer, and measure what the profile says of it."""
+    with RpcServer.start(threads=1, devices=["CPU"]) as server:
+        endpoint = str(server.endpoint)
+        profile = calibrated(home, endpoint, effort)
+        print(f"loopback: fitted link {link_gb_s(profile, endpoint, home):.2f} GB/s")
+        if "experts" in parts:
+            over_experts(profile, endpoint, home)
+        if "sweep" in parts:
+            against_sweep(profile, endpoint, home)
+
+
 def main() -> None:
-    """Both parts."""
+    """All parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rates", type=float, nargs="*", default=[25.0, 60.0, 150.0])
     parser.add_argument("--effort", default="quick", choices=["quick", "usual"])
     parser.add_argument("--home", type=Path)
+    parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=PARTS)
     options = parser.parse_args()
     home = options.home or Path(tempfile.mkdtemp(prefix="advisor-hybrid-"))
-    with RpcServer.start(threads=1, devices=["CPU"]) as server:
-        endpoint = str(server.endpoint)
-        profile = calibrated(home, endpoint, options.effort)
-        over_experts(profile, endpoint, home)
-        against_sweep(profile, endpoint, home)
-        print(f"loopback: fitted link {link_gb_s(profile, endpoint, home):.2f} GB/s")
-    for rate_mb_s in options.rates:
+    over_loopback(home, options.effort, options.parts)
+    for rate_mb_s in options.rates if "link" in options.parts else ():
         with shaped(rate_mb_s) as endpoint:
             fitted_mb_s = link_gb_s(calibrated(home, endpoint, options.effort), endpoint, home) * 1000
         print(f"link set to {rate_mb_s:g} MB/s: fitted {fitted_mb_s:.1f} MB/s ({fitted_mb_s / rate_mb_s - 1:+.1%})")
