@@ -6,10 +6,9 @@ See advisor/engine/library.py: a library opened by its name could be another cop
 import ctypes
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Final
 
-from advisor.engine.library import EngineMissing, how_to_install, require_engine
+from advisor.engine.library import Prototype, functions_of, require_engine
 
 TYPES: Final = {
     "F32": 0, "F16": 1, "Q4_0": 2, "Q5_0": 6, "Q8_0": 8, "Q2_K": 10, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14,
@@ -31,7 +30,7 @@ class TensorHead(ctypes.Structure):
 
 
 _POINTER, _SIZE, _INT, _LONG = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int64
-_PROTOTYPES: Final[dict[str, tuple[Any, list[Any]]]] = {
+_PROTOTYPES: Final[dict[str, Prototype]] = {
     "ggml_init": (_POINTER, [Parameters]),
     "ggml_free": (None, [_POINTER]),
     "ggml_tensor_overhead": (_SIZE, []),
@@ -67,18 +66,7 @@ _PROTOTYPES: Final[dict[str, tuple[Any, list[Any]]]] = {
 def ggml() -> Any:
     """The functions as attributes. Raises EngineMissing."""
     engine = require_engine()
-    names = (Path(engine.llama._lib._name).name, "ggml.dll", "ggml-base.dll")
-    libraries = [ctypes.CDLL(str(path)) for name in names if (path := engine.folder / name).exists()]
-    return SimpleNamespace(**{name: _function(libraries, name) for name in _PROTOTYPES})
-
-
-def _function(libraries: list[ctypes.CDLL], name: str) -> Any:
-    for library in libraries:
-        function = getattr(library, name, None)
-        if function is not None:
-            function.restype, function.argtypes = _PROTOTYPES[name]
-            return function
-    raise EngineMissing(f"this build of llama-cpp-python is too old (it has no {name}); {how_to_install()}")
+    return functions_of(engine.folder / Path(engine.llama._lib._name).name, _PROTOTYPES)
 
 
 def context(tensors: int, graphs: int = 0) -> int:

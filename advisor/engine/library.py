@@ -8,6 +8,7 @@ looked up through libllama, which finds it in the very library that libllama is 
 import ctypes
 import logging
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -34,7 +35,9 @@ BUILDS: Final = {
 
 _POINTER, _TEXT, _SIZE, _INT = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int
 _SIZES = ctypes.POINTER(ctypes.c_size_t)
-_PROTOTYPES: Final[dict[str, tuple[Any, list[Any]]]] = {
+Prototype = tuple[Any, list[Any]]
+"""The result of a C function and its arguments, as types of ctypes."""
+_PROTOTYPES: Final[dict[str, Prototype]] = {
     "ggml_backend_register": (None, [_POINTER]),
     "ggml_backend_reg_by_name": (_POINTER, [_TEXT]),
     "ggml_backend_reg_name": (_TEXT, [_POINTER]),
@@ -125,7 +128,7 @@ def require_engine() -> Engine:
         raise EngineMissing(f"llama-cpp-python does not load ({error}); {how_to_install(anew=True)}") from error
     logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)
     libllama = Path(llama._lib._name)
-    return Engine(llama=llama, ggml=_functions(libllama), version=_version(), folder=libllama.parent)
+    return Engine(llama=llama, ggml=functions_of(libllama, _PROTOTYPES), version=_version(), folder=libllama.parent)
 
 
 def how_to_install(*, anew: bool = False) -> str:
@@ -143,19 +146,19 @@ def install_command(kind: str, *, anew: bool = False) -> str:
     return f'CMAKE_ARGS="{BUILDS[kind]}" {sys.executable} -m pip install {options} {packages}'
 
 
-def _functions(libllama: Path) -> Any:
-    """The functions of _PROTOTYPES as attributes, reached through libllama."""
+def functions_of(libllama: Path, prototypes: Mapping[str, Prototype]) -> Any:
+    """C functions as attributes by name, reached through libllama. Raises EngineMissing where one is not there."""
     # Windows does not look into linked libraries, but knows each library by its name alone: there are no copies.
     paths = (libllama, *(path for name in ("ggml.dll", "ggml-base.dll") if (path := libllama.parent / name).exists()))
     libraries = [ctypes.CDLL(str(path)) for path in paths]
-    return SimpleNamespace(**{name: _function(libraries, name) for name in _PROTOTYPES})
+    return SimpleNamespace(**{name: _function(libraries, name, item) for name, item in prototypes.items()})
 
 
-def _function(libraries: list[ctypes.CDLL], name: str) -> Any:
+def _function(libraries: list[ctypes.CDLL], name: str, prototype: Prototype) -> Any:
     for library in libraries:
         function = getattr(library, name, None)
         if function is not None:
-            function.restype, function.argtypes = _PROTOTYPES[name]
+            function.restype, function.argtypes = prototype
             return function
     raise EngineMissing(f"this build of llama-cpp-python is too old (it has no {name}); {how_to_install()}")
 
