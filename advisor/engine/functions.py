@@ -8,13 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+from advisor.engine.gguf.encodings import constants
 from advisor.engine.library import Prototype, functions_of, require_engine
-
-TYPES: Final = {
-    "F32": 0, "F16": 1, "Q4_0": 2, "Q5_0": 6, "Q8_0": 8, "Q2_K": 10, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14,
-    "IQ3_XXS": 18, "IQ4_XS": 23, "I32": 26, "MXFP4": 39,
-}  # fmt: skip
-"""Source: enum ggml_type of ggml/include/ggml.h (read 2026-11-28)."""
 
 
 class Parameters(ctypes.Structure):
@@ -67,6 +62,15 @@ def ggml() -> Any:
     """The functions as attributes. Raises EngineMissing."""
     engine = require_engine()
     return functions_of(engine.folder / Path(engine.llama._lib._name).name, _PROTOTYPES)
+
+
+def type_number(name: str) -> int:
+    """Return ggml's number of a tensor type. Raises KeyError for a name that is none, `InputError` without gguf.
+
+    >>> type_number("Q4_K")
+    12
+    """
+    return int(constants().GGMLQuantizationType[name])
 
 
 def context(tensors: int, graphs: int = 0) -> int:

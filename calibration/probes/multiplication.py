@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from advisor.engine.functions import TYPES, context, ggml
+from advisor.engine.functions import context, ggml, type_number
 from advisor.engine.library import Engine
 from advisor.engine.products import Product
 from advisor.engine.session.support import supports
@@ -60,7 +60,7 @@ def rates_of(engine: Engine, shape: Shape) -> Iterator[dict[str, Any]]:
         for layout, kind in _layouts(engine, device, Product(name, (WIDTH, WIDTH))):
             for columns in shape.columns:
                 with Multiplication(
-                    engine, TYPES[name], kind, columns, shape.weight_bytes, routed=shape.routed
+                    engine, type_number(name), kind, columns, shape.weight_bytes, routed=shape.routed
                 ) as work:
                     for threads in shape.threads:
                         set_threads(backend, threads)
@@ -99,15 +99,15 @@ class Multiplication:
 
     def _products(self, kind: int, columns: int, count: int) -> None:
         matrices = [ggml().ggml_new_tensor_2d(self._matrices, kind, WIDTH, WIDTH) for _ in range(count)]
-        batch = ggml().ggml_new_tensor_2d(self._others, TYPES["F32"], WIDTH, columns)
+        batch = ggml().ggml_new_tensor_2d(self._others, type_number("F32"), WIDTH, columns)
         for matrix in matrices:
             ggml().ggml_build_forward_expand(self.graph, ggml().ggml_mul_mat(self._others, matrix, batch))
 
     def _routed_product(self, kind: int, columns: int) -> int:
         """Adds the product and gives the tensor that says which experts each column takes."""
         experts = ggml().ggml_new_tensor_3d(self._matrices, kind, EXPERT_WIDTH, EXPERT_ROWS, EXPERTS)
-        batch = ggml().ggml_new_tensor_3d(self._others, TYPES["F32"], EXPERT_WIDTH, 1, columns)
-        ids = ggml().ggml_new_tensor_2d(self._others, TYPES["I32"], EXPERTS_USED, columns)
+        batch = ggml().ggml_new_tensor_3d(self._others, type_number("F32"), EXPERT_WIDTH, 1, columns)
+        ids = ggml().ggml_new_tensor_2d(self._others, type_number("I32"), EXPERTS_USED, columns)
         ggml().ggml_build_forward_expand(self.graph, ggml().ggml_mul_mat_id(self._others, experts, batch, ids))
         return int(ids)
 

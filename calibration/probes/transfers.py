@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from advisor.engine.functions import TYPES, context, ggml
+from advisor.engine.functions import context, ggml, type_number
 from advisor.engine.library import Engine
 from catalog.units import KIB, MIB
 
@@ -47,7 +47,7 @@ def _timed(device: int, kind: int, pace: Pace) -> dict[str, Any]:
     """Seconds of the transfers between a device and memory, pageable and pinned where there is such."""
     largest = SIZES_BYTES[-1]
     tensors = context(1)
-    tensor = ggml().ggml_new_tensor_1d(tensors, TYPES["F32"], largest // FLOAT_BYTES)
+    tensor = ggml().ggml_new_tensor_1d(tensors, type_number("F32"), largest // FLOAT_BYTES)
     memory = ggml().ggml_backend_alloc_ctx_tensors_from_buft(tensors, kind)
     if not memory:
         return {"failed": f"the device has no {largest // MIB} MiB free"}

@@ -7,7 +7,7 @@ Source: weight_buft_supported of llama.cpp src/llama-model-loader.cpp, as vendor
 from collections.abc import Iterable
 
 from advisor.engine.devices import Kind
-from advisor.engine.functions import TensorHead, context, ggml
+from advisor.engine.functions import TensorHead, context, ggml, type_number
 from advisor.engine.library import Engine
 from advisor.engine.products import Product
 from advisor.engine.session.hardware import device_memory
@@ -42,14 +42,12 @@ def supports(device: int, buffer_kind: int, product: Product) -> bool:
 
 def _operation(tensors: int, product: Product) -> tuple[int, int]:
     """The weights and their product with a batch."""
-    from gguf import GGMLQuantizationType as Types
-
-    kind, (width, rows, *experts) = Types[product.type].value, product.shape
+    kind, (width, rows, *experts) = type_number(product.type), product.shape
     if not product.routed:
         weights = ggml().ggml_new_tensor_2d(tensors, kind, width, rows)
-        batch = ggml().ggml_new_tensor_2d(tensors, Types.F32.value, width, COLUMNS)
+        batch = ggml().ggml_new_tensor_2d(tensors, type_number("F32"), width, COLUMNS)
         return weights, ggml().ggml_mul_mat(tensors, weights, batch)
     weights = ggml().ggml_new_tensor_3d(tensors, kind, width, rows, *experts)
-    batch = ggml().ggml_new_tensor_3d(tensors, Types.F32.value, width, 1, COLUMNS)
-    ids = ggml().ggml_new_tensor_2d(tensors, Types.I32.value, 1, COLUMNS)
+    batch = ggml().ggml_new_tensor_3d(tensors, type_number("F32"), width, 1, COLUMNS)
+    ids = ggml().ggml_new_tensor_2d(tensors, type_number("I32"), 1, COLUMNS)
     return weights, ggml().ggml_mul_mat_id(tensors, weights, batch, ids)
