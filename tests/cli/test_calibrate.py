@@ -153,12 +153,12 @@ def test_without_a_command_it_measures_with_the_options(capsys: Captured, monkey
     from tests.cli import recorded_run
 
     said(capsys, "calibrate", "--quick", "--model", "a.gguf", "--model", "b.gguf", "--rpc", "10.0.0.2:50052", "--name",
-         "box", "--ram", "DDR5-6000 2x16", "--html", "page.html", "--json")  # fmt: skip
+         "box", "--ram", "DDR5-6000 2x16", "--html", "page.html", "--plot", "charts.png", "--json")  # fmt: skip
     options = recorded_run.ASKED.pop()
     assert options == {
         "quick": True, "thorough": False, "model": (Path("a.gguf"), Path("b.gguf")), "rpc": ("10.0.0.2:50052",),
         "name": "box", "gpu": (), "cpu": None, "ram": "DDR5-6000 2x16", "storage": None, "html": "page.html",
-        "vram": (), "pcie": (), "machine": None, "as_json": True,
+        "vram": (), "pcie": (), "machine": None, "plot": "charts.png", "as_json": True,
     }  # fmt: skip
     assert "--quick and --thorough exclude each other" in said(capsys, "calibrate", "--quick", "--thorough", code=2)[1]
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from advisor.stored_profiles import ProfileStore
 from calibration import calibrating, candidates, own_fit, probes, trials
 from calibration.campaign import Campaign, Learned
 from calibration.journal import only_one
-from calibration.probe_models import ProbeModel
+from calibration.probe_models import QUICK_QUANTS, ProbeModel
 from calibration.probes import scratch
 from calibration.probes.compute import ComputeProbe, probe_compute
 from calibration.probes.link import probe_links
@@ -81,8 +81,16 @@ def few_products(types: Sequence[str]) -> ComputeProbe:
     return probe_compute((1,), types=types[1:2], columns=(1, 512), repeats=3, seconds_each=0.02)
 
 
-def use(monkeypatch: pytest.MonkeyPatch, models: tuple[ProbeModel, ...]) -> None:
-    monkeypatch.setattr(calibrating, "probe_models", lambda _cache_bytes: iter(models))
+def use(monkeypatch: pytest.MonkeyPatch, models: tuple[ProbeModel, ...]) -> list[Sequence[str]]:
+    """Measure these models; the quants in which models are asked for, as they are."""
+    quants: list[Sequence[str]] = []
+
+    def instead(_cache_bytes: int | None, asked: Sequence[str]) -> Iterator[ProbeModel]:
+        quants.append(asked)
+        return iter(models)
+
+    monkeypatch.setattr(calibrating, "probe_models", instead)
+    return quants
 
 
 def calibrated(capsys: Captured, home: Path, *options: str) -> Profile:
@@ -149,7 +157,7 @@ def test_a_calibration_on_the_cpu_is_used_from_then_on_unless_it_is_not_to_be_be
 def test_a_remote_device_is_calibrated_too(
     small: list[Learned], advisor_home: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    use(monkeypatch, (HYBRID,))
+    quants = use(monkeypatch, (HYBRID,))
     monkeypatch.setattr(candidates, "BUNDLES", candidates.BUNDLES[:1])  # no deep contexts: four runs are enough
     monkeypatch.setattr(calibrating, "probe_all", probes.probe_all)
     monkeypatch.setattr(scratch, "MOST_BYTES", 16 * MIB)
@@ -158,6 +166,7 @@ def test_a_remote_device_is_calibrated_too(
     monkeypatch.setattr(probes, "_products", few_products)
     with RpcServer.start(threads=1, devices=["CPU"]) as server:
         profile = calibrated(capsys, advisor_home, "--rpc", str(server.endpoint))
+    assert quants == [QUICK_QUANTS]
     assert profile.engine.backend == "rpc"
     [device] = profile.devices
     assert device.name == "RPC0"
