@@ -179,6 +179,22 @@ def test_with_all_experts_active_a_mixture_reads_what_a_dense_model_of_its_size_
     assert computed == pytest.approx(flops / (gpu.fp16_tflops * TERA), rel=ROUNDING)
 
 
+@pytest.mark.parametrize("model", [MOE, DENSE])
+@given(st.integers(0, 99), st.integers(0, 99))
+@settings(max_examples=25)
+def test_a_short_prompt_is_multiplied_with_the_same_weights_wherever_they_lie(model: str, ngl: int, moe: int) -> None:
+    """With all layers but the feed-forward part of the last one, which only the last token needs."""
+    tokens = 8  # fewer than llama.cpp copies weights in RAM to the card for
+    case = case_of(scenario(model=model, gpu="RTX 4090", n_gpu_layers=ngl, n_cpu_moe=moe, prompt_tokens=tokens))
+    print_, done = case.demand.footprint, case.work
+    per_byte, active = 8 / print_.bits_per_weight, case.llm.n_experts_used / (case.llm.n_experts or 1)
+    resident = ((print_.layer_resident_bytes.sum(axis=0) - print_.last_feed_forward_bytes) * per_byte).sum()
+    experts = (print_.layer_expert_bytes[:-1] * per_byte).sum() * active
+    on_gpu = (done.prefill_dense_s.sum() + done.prefill_expert_s.sum()) * case.machine.gpus[0].fp16_tflops * TERA / 2
+    on_cpu = done.prefill_products.sum() + done.prefill_expert_products.sum()
+    assert on_gpu + on_cpu == pytest.approx(tokens * (resident + experts), rel=ROUNDING)
+
+
 @pytest.mark.parametrize("users", [2, 8, 32])
 def test_many_users_get_more_together_and_less_each(users: int) -> None:
     alone, each = decode(gpu="RTX 5090"), decode(gpu="RTX 5090", users=users)
