@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from advisor.speed import filled_share, missed_s, overhead_s, pipelined_s, reached, saturated, slower_of, transfer_s
+from advisor.speed import (
+    filled_share,
+    missed_s,
+    missed_share,
+    overhead_s,
+    pipelined_s,
+    reached,
+    saturated,
+    slower_of,
+    transfer_s,
+)
 from advisor.work import Numbers, Work
 from catalog.units import GB
 
@@ -61,7 +71,7 @@ def _missed_bytes(work: Work, values: Values) -> Any:
     """Bytes of a step that the page cache does not hold: it keeps the experts that are chosen often, so of those fewer
     are missed than of bytes read evenly.
     """
-    return work.missing_bytes + work.paged_expert_bytes * work.paged_share ** values["page_locality"]
+    return work.missing_bytes + work.paged_expert_bytes * missed_share(work.paged_share, values["page_locality"])
 
 
 def _gpu_launches_s(work: Work, values: Values) -> Any:
@@ -84,7 +94,7 @@ def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
         "cpu_kv": _cpu_attention_s(work, values),
         "cpu_sync": _cpu_waits_s(work, values) * crowded,
         "link": overhead_s(work.crossings, values["crossing_us"]) + (work.link_s + work.spill_s) / link,
-        "disk": missed_s(_missed_bytes(work, values), 0.0, work.random_bandwidth, values["disk_gain"]),
+        "disk": missed_s(_missed_bytes(work, values), work.random_bandwidth, values["disk_gain"]),
     }
 
 

@@ -75,8 +75,15 @@ def pipelined_s(sequential_s: Number, stages: Number, batches: Number, exponent:
     return sequential_s / overlap
 
 
-def missed_s(size_bytes: Number, resident_share: Number, random_bandwidth: Number, gain: Number) -> Number:
+def missed_share(absent_share: Number, locality: Number) -> Number:
+    """Share of the reads that a page cache misses which lacks a share of the pages and keeps those read often: the odds
+    of a miss are `locality` times lower than those of a page's absence. 1: all pages are read alike.
+    """
+    return absent_share / (absent_share + locality * (1 - absent_share))
+
+
+def missed_s(missed_bytes: Number, random_bandwidth: Number, gain: Number) -> Number:
     """Time to read from disk what the page cache does not hold; `gain` over single random reads (read-ahead, queue
     depth).
     """
-    return size_bytes * (1 - resident_share) / (random_bandwidth * gain)
+    return missed_bytes / (random_bandwidth * gain)

@@ -27,8 +27,6 @@ NOISE = {"decode": 0.12, "prefill": 0.25}
 """Standard deviation of log(predicted / measured) that a good fit leaves, by kind of speed: the unit of the
 residuals.
 """
-ROBUST_FROM = 0.35
-"""Residuals beyond so many noise deviations pull like a Huber loss, linearly: nearly a fit of medians."""
 CROWDING = 0.15
 """Weights fall with this power of the rows that a machine has."""
 MOST_ROUNDS = 40
@@ -171,6 +169,7 @@ class Problem:
         kinds = [kind for kind in ("decode", "prefill") if any(item.kind == kind for item in ordered)]
         self.designs = [Design(kind, [item for item in ordered if item.kind == kind], index, pooling) for kind in kinds]
         self.weights = weights_of(ordered)
+        self.robust_from = pooling.robust_from
         self.prior = np.array([column.prior for column in columns])
         self.precision = np.array([column.deviation for column in columns]) ** -2.0
 
@@ -185,7 +184,7 @@ class Problem:
     def robust_weights(self, residuals: Array) -> Array:
         """Squared weights of the runs, smaller for far residuals (Huber)."""
         scaled = np.abs(residuals * self.weights)
-        weights: Array = self.weights**2 * np.minimum(1.0, ROBUST_FROM / np.maximum(scaled, 1e-12))
+        weights: Array = self.weights**2 * np.minimum(1.0, self.robust_from / np.maximum(scaled, 1e-12))
         return weights
 
     def normal(self, slope: csr_matrix, weights: Array) -> Array:
@@ -197,7 +196,8 @@ class Problem:
     def cost(self, theta: Array) -> float:
         """Huber loss of the runs plus the priors' squares."""
         scaled = np.abs(self.residuals(theta) * self.weights)
-        loss = np.where(scaled > ROBUST_FROM, 2 * ROBUST_FROM * scaled - ROBUST_FROM**2, scaled**2)
+        linear = 2 * self.robust_from * scaled - self.robust_from**2
+        loss = np.where(scaled > self.robust_from, linear, scaled**2)
         return float(loss.sum() + ((theta - self.prior) ** 2 * self.precision).sum())
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.linalg import inv, solve
 from scipy.sparse import diags
 
-from calibration.fitting import ROBUST_FROM, Fit, Problem, informed
+from calibration.fitting import Fit, Problem, informed
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
@@ -37,6 +37,7 @@ class Tangent:
 
     def __init__(self, problem: Problem, theta: Array) -> None:
         slope, self.residuals, self.weights = problem.jacobian(theta), problem.residuals(theta), problem.weights
+        self.robust_from = problem.robust_from
         # What no run moves has nothing but its prior: a third of the parameters, that would make the matrix slow.
         self.told = np.unique(slope[np.flatnonzero(self.weights)].indices)
         self.slope = slope[:, self.told].tocsr()
@@ -76,12 +77,12 @@ class Tangent:
         """Slope of half the cost."""
         weights = self.weights[:, None]
         scaled = weights * (self.residuals[:, None] + self.slope @ moved)
-        pull = weights * np.clip(scaled, -ROBUST_FROM, ROBUST_FROM) * kept
+        pull = weights * np.clip(scaled, -self.robust_from, self.robust_from) * kept
         return np.asarray(self.slope.T @ pull + self.precision * (moved + self.ahead))
 
     def _scale(self, kept: Array) -> float:
         """About the cost."""
-        return float((np.abs(self.weights * self.residuals) * ROBUST_FROM) @ kept.max(axis=1))
+        return float((np.abs(self.weights * self.residuals) * self.robust_from) @ kept.max(axis=1))
 
 
 def beside(whole: Fit, outs: Sequence[Places]) -> list[Fit]:

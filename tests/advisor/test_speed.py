@@ -9,6 +9,7 @@ from advisor.speed import (
     compute_s,
     filled_share,
     missed_s,
+    missed_share,
     overhead_s,
     pipelined_s,
     saturated,
@@ -21,6 +22,7 @@ sizes = st.floats(1.0, 1e13)
 rates = st.floats(1e6, 1e13)
 shares = st.floats(0.01, 1.0)
 times = st.floats(1e-9, 1e3)
+absences = st.floats(0, 1)
 
 
 @given(sizes, rates, shares)
@@ -73,10 +75,21 @@ def test_a_pipeline_by_hand() -> None:
     assert pipelined_s(4.0, 2.0, 4.0, 1.0) == pytest.approx(2.5, rel=ROUNDING)
 
 
-@given(sizes, st.floats(0, 1), rates, st.floats(1, 50))
-def test_only_what_is_missing_is_read_from_the_disk(size: float, resident: float, rate: float, gain: float) -> None:
-    assert missed_s(size, 1.0, rate, gain) <= ROUNDING
-    assert missed_s(size, resident, rate, gain) <= missed_s(size, 0.0, rate, gain)
+@given(absences, absences, st.floats(1, 50))
+def test_a_cache_that_lacks_more_misses_more_and_one_that_keeps_the_popular_misses_less(
+    one: float, other: float, locality: float
+) -> None:
+    less, more = sorted((one, other))
+    assert missed_share(less, locality) <= missed_share(more, locality) * (1 + ROUNDING)
+    assert missed_share(one, locality) <= missed_share(one, 1.0) * (1 + ROUNDING)
+    assert missed_share(one, 1.0) == pytest.approx(one, rel=ROUNDING)
+    assert (missed_share(0.0, locality), missed_share(1.0, locality)) == (0.0, 1.0)
+
+
+def test_what_a_cache_misses_by_hand() -> None:
+    # half of the pages are absent, the odds of a miss five times lower: 1 of 6 reads; 6 GB of them from 1 GB/s twice
+    assert missed_share(0.5, 5.0) == pytest.approx(1 / 6, rel=ROUNDING)
+    assert missed_s(6e9 * missed_share(0.5, 5.0), 1e9, 2.0) == pytest.approx(0.5, rel=ROUNDING)
 
 
 @given(st.lists(st.tuples(sizes, rates, shares), min_size=1, max_size=20))
