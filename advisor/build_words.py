@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from advisor.recommendation import PartLine, RankedBuild, Recommendation
+from advisor.recommendation import KIND_WORDS, PartLine, RankedBuild, Recommendation
 from advisor.report import number
 
 LIMITS = {
@@ -113,7 +113,7 @@ def _price_dates(builds: Sequence[RankedBuild]) -> str:
     if not parts:
         return ""
     dates = sorted(part.price_as_of for part in parts if part.price_as_of)
-    old = sorted({part.kind for part in parts if part.price_judgement == "pre_shortage"})
+    old = sorted({KIND_WORDS[part.kind][1] for part in parts if part.price_judgement == "pre_shortage"})
     said = f"; those of 2025 ({', '.join(old)}) are from before the memory shortage" if old else ""
     passing = ", some of them passing deals" if any(part.price_judgement == "deal" for part in parts) else ""
     quotes = f"Prices: quotes of {dates[0]} to {dates[-1]}{passing}{said}."

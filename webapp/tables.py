@@ -48,7 +48,7 @@ def _of_models() -> dict[str, Any]:
         "RAM floor GiB": number("RAM floor", format="%.1f GiB", help="Least RAM that keeps the disk out of it."),
         "n_cpu_moe": number("n_cpu_moe", help=TERMS["n_cpu_moe"]),
         "KL divergence": number("KL divergence", format="%.4f", help=TERMS["KL divergence"]),
-        "Perplexity": number("Perplexity", format="%.1f %%", help="Rise over the original's: 0 is no loss."),
+        "Perplexity": number("Perplexity", format="%.2f %%", help="Rise over the original's: 0 is no loss."),
     }
 
 
@@ -82,4 +82,5 @@ def parts(rows: Sequence[Row]) -> None:
 def runs(rows: Sequence[Row]) -> None:
     """Measured runs."""
     formats = {"tok/s": "{:.1f}", "Prompt": "{:.0f}", "At context": "{:,}"}
-    st.html(text_tables.table(rows, formats, "Measured runs: machine, model, speed, placement, date and source"))
+    label = "Measured runs: machine, model, speed, placement, date and source"
+    st.html(text_tables.table(rows, formats, label, {"Prompt": "Prompt tok/s"}))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,16 +12,17 @@ _SHORT = ("Date", "Age", "Price", "Condition")
 """Columns whose cells are not broken over lines."""
 
 
-def table(rows: Sequence[Row], formats: Mapping[str, str], label: str) -> str:
+def table(
+    rows: Sequence[Row], formats: Mapping[str, str], label: str, titles: Mapping[str, str] = MappingProxyType({})
+) -> str:
     """Rows with numbers as their formats say, and sources as links; wider than the page it is scrolled sideways.
 
-    Rows: the columns in order; `Source` is a link where the row has a `Link`.
+    Rows: the columns in order, headed by their names or by other `titles`; `Source` is a link where the row has a
+    `Link`.
     """
     names = [name for name in (rows[0] if rows else ()) if name != "Link"]
-    titles = ("Prompt tok/s" if name == "Prompt" else name for name in names)
     head = "".join(
-        f'<th scope="col" style="{_style(name, formats)}">{escape(title)}</th>'
-        for name, title in zip(names, titles, strict=True)
+        f'<th scope="col" style="{_style(name, formats)}">{escape(titles.get(name, name))}</th>' for name in names
     )
     body = "".join(f"<tr>{''.join(_cell(row, name, formats) for name in names)}</tr>" for row in rows)
     style = "border-collapse:collapse;width:100%;min-width:44rem;font-size:0.875rem;margin-bottom:0.5rem"

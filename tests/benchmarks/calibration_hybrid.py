@@ -3,10 +3,11 @@
     python tests/benchmarks/calibration_hybrid.py [--rates 25 60 150] [--effort quick] [--home FOLDER] [--parts experts]
 
 An RPC server of this computer's CPU stands for a graphics card. First it is reached over the loopback: the machine is
-calibrated with it, and a model that the calibration never ran (GLM-4.5-Air cut, Q5_K_M) is measured with no layer's
-experts in RAM, a quarter, half, three quarters and all of them; and the plan for it is measured beside every other
-placement, number of threads and micro-batch. Then (as root) it is put into a network namespace
-behind a link whose rate `tc ... tbf` sets, in MB/s, and calibrated anew for each rate.
+calibrated with it, and a model that the calibration never ran (GLM-4.5-Air cut; in a mix of types that it ran in other
+models, Q4_K_M, and in one that it never ran, Q5_K_M) is measured with no layer's experts in RAM, a quarter, half, three
+quarters and all of them; and the plan for it is measured beside every other placement, number of threads and
+micro-batch. Then (as root) it is put into a network namespace behind a link whose rate `tc ... tbf` sets, in MB/s, and
+calibrated anew for each rate.
 """
 
 import argparse
@@ -42,7 +43,8 @@ from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 from catalog.profiles import Profile
 
-MODEL, QUANT, CUT = "GLM-4.5-Air", "Q5_K_M", Cut(layers=4, experts=16, vocabulary=16_384)
+MODEL, CUT = "GLM-4.5-Air", Cut(layers=4, experts=16, vocabulary=16_384)
+QUANTS = ("Q4_K_M", "Q5_K_M")
 SPACE, OURS, THEIRS = "advisor-link", "10.99.7.1", "10.99.7.2"
 PORT = 50_052
 PARTS = ("experts", "sweep", "link")
@@ -60,12 +62,16 @@ def _told(step: Step) -> None:
     print(f"  {step.done:4.0%} {step.what}", file=sys.stderr)
 
 
-def over_experts(profile: Profile, endpoint: str, home: Path) -> None:
+def written(quant: str, home: Path) -> Path:
+    """The file of the model that the calibration never ran."""
+    return ProbeModel(Recipe(resolve_llm(MODEL).row.llm, resolve_quant(quant).row, CUT)).write(home / "held-out")
+
+
+def over_experts(profile: Profile, endpoint: str, home: Path, quant: str) -> None:
     """Measured and predicted decode for five shares of the experts in RAM."""
-    model = ProbeModel(Recipe(resolve_llm(MODEL).row.llm, resolve_quant(QUANT).row, CUT))
-    path = model.write(home / "held-out")
+    path = written(quant, home)
     file, found, knowledge = read_model_file(path), detect(), knowledge_of(profile, load())
-    question = Scenario(model=MODEL, quant=QUANT, hardware=found.hardware)
+    question = Scenario(model=MODEL, quant=quant, hardware=found.hardware)
     errors = []
     for quarter in range(5):
         settings = EngineSettings(
@@ -83,15 +89,15 @@ def over_experts(profile: Profile, endpoint: str, home: Path) -> None:
         assert answer
         errors.append(answer.p50 / median(speeds) - 1)
         measured = f"measured {speeds[0]:.1f} and {speeds[1]:.1f}"
-        print(f"n_cpu_moe {settings.n_cpu_moe}: {measured}, predicted {answer.p50:.1f} ({errors[-1]:+.1%})")
-    print(f"median error over n_cpu_moe: {median(map(abs, errors)):.1%}")
+        print(f"{quant} n_cpu_moe {settings.n_cpu_moe}: {measured}, predicted {answer.p50:.1f} ({errors[-1]:+.1%})")
+    print(f"{quant}: median error over n_cpu_moe {median(map(abs, errors)):.1%}", flush=True)
 
 
 def link_gb_s(profile: Profile, endpoint: str, home: Path) -> float:
     """The bandwidth that decode is predicted with, after the fit."""
     found = detect()
     [path, *_] = sorted((home / "probe-models").glob("*.gguf"))
-    question = Scenario(model=MODEL, quant=QUANT, hardware=found.hardware)
+    question = Scenario(model=MODEL, quant=QUANTS[0], hardware=found.hardware)
     machine = look_around(path, found, question, (endpoint,), profile.devices).machine
     setting = case_of(question, None, machine).setting
     share = float(knowledge_of(profile, load()).efficiencies.row(setting)[COLUMNS["link_share"]])
@@ -100,7 +106,7 @@ def link_gb_s(profile: Profile, endpoint: str, home: Path) -> float:
 
 def against_sweep(profile: Profile, endpoint: str, home: Path) -> None:
     """The planner's choice beside every n_cpu_moe, number of threads and micro-batch, all measured."""
-    path = ProbeModel(Recipe(resolve_llm(MODEL).row.llm, resolve_quant(QUANT).row, CUT)).write(home / "held-out")
+    path = written(QUANTS[0], home)
     file, found = read_model_file(path), detect()
     cores, layers = found.cores or 1, file.llm.n_layers
     work = {"prompt_tokens": ASKED.prompt, "gen_tokens": ASKED.gen}
@@ -122,7 +128,7 @@ def against_sweep(profile: Profile, endpoint: str, home: Path) -> None:
     spread = median(max(pair) / min(pair) - 1 for pair in speeds.values())
     fastest, ours = median(speeds[best]), median(speeds[own])
     print(f"best of {len(tried)}: {placement_of(best)} with {fastest:.1f} tok/s")
-    print(f"the plan {ours:.1f} tok/s ({ours / fastest - 1:+.1%}); run-to-run spread {spread:.1%}")
+    print(f"the plan {ours:.1f} tok/s ({ours / fastest - 1:+.1%}); run-to-run spread {spread:.1%}", flush=True)
 
 
 def swept(own: EngineSettings, cores: int, layers: int) -> Iterator[EngineSettings]:
@@ -178,9 +184,9 @@ def over_loopback(home: Path, effort: Effort, parts: Sequence[str]) -> None:
     with RpcServer.start(threads=1, devices=["CPU"]) as server:
         endpoint = str(server.endpoint)
         profile = calibrated(home, endpoint, effort)
-        print(f"loopback: fitted link {link_gb_s(profile, endpoint, home):.2f} GB/s")
-        if "experts" in parts:
-            over_experts(profile, endpoint, home)
+        print(f"loopback: fitted link {link_gb_s(profile, endpoint, home):.2f} GB/s", flush=True)
+        for quant in QUANTS if "experts" in parts else ():
+            over_experts(profile, endpoint, home, quant)
         if "sweep" in parts:
             against_sweep(profile, endpoint, home)
 
@@ -198,7 +204,8 @@ def main() -> None:
     for rate_mb_s in options.rates if "link" in options.parts else ():
         with shaped(rate_mb_s) as endpoint:
             fitted_mb_s = link_gb_s(calibrated(home, endpoint, options.effort), endpoint, home) * 1000
-        print(f"link set to {rate_mb_s:g} MB/s: fitted {fitted_mb_s:.1f} MB/s ({fitted_mb_s / rate_mb_s - 1:+.1%})")
+        error = fitted_mb_s / rate_mb_s - 1
+        print(f"link set to {rate_mb_s:g} MB/s: fitted {fitted_mb_s:.1f} MB/s ({error:+.1%})", flush=True)
 
 
 if __name__ == "__main__":
