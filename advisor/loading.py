@@ -185,13 +185,14 @@ def _spill_s(given: Columns, read: Vector) -> Vector:
 
 
 def _paging(given: Columns, read: Vector, held: _Held) -> dict[str, Vector]:
-    """What a step reads from disk where RAM is too small. The GPU's part of a mapped file has gone through the page
-    cache too and takes room there. Lookup tables (token and n-gram embeddings) are read a row at a time: they are the
-    first to be left on the disk.
+    """What a step reads from disk where RAM is too small. There the GPU's part of a mapped file, which has gone through
+    the page cache too, takes room from what is read again and again. Lookup tables (token and n-gram embeddings) are
+    read a row at a time: they are the first to be left on the disk.
     """
     weights = np.maximum(0.0, given.ram_bytes + given.storage_bytes - given.embedding_bytes)
     room = np.where(given.storage_bytes > 0, given.ram_bytes, given.ram_available)
-    through = np.where((given.mapped > 0) & (given.unified == 0), given.file_bytes, weights)
+    crowded = (given.storage_bytes > 0) & (given.mapped > 0) & (given.unified == 0)
+    through = np.where(crowded, given.file_bytes, weights)
     missing = np.maximum(0.0, given.storage_bytes - given.embedding_bytes - held.experts)
     return {
         "missing_bytes": np.minimum(held.dense, missing),
