@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,13 +39,14 @@ def kv_element_bytes(kv_type: str) -> float:
     return tensor_types()[_KV_SPELLINGS.get(name.lower(), name.upper())].bits_per_weight / 8
 
 
-def padded(tokens: float | Array) -> Array:
+def padded(tokens: Number) -> Number:
     """Tokens rounded up to the cache's padding.
 
-    >>> float(padded(300))
+    >>> padded(300.0)
     512.0
     """
-    return np.asarray(np.ceil(np.asarray(tokens, dtype=np.float64) / CONTEXT_PAD) * CONTEXT_PAD)
+    rounded: Number = -(-tokens // CONTEXT_PAD) * CONTEXT_PAD
+    return rounded
 
 
 @lru_cache(maxsize=4096)
@@ -120,19 +121,33 @@ def compute_buffer_bytes(
 
 def _mask_cells(footprint: Footprint, ubatch: float, n_ctx: float) -> float:
     """Cells of the caches that have a mask of their own: that of full layers and that of sliding ones."""
-    full, sliding = _caches(footprint)
-    window = float(np.minimum(padded(footprint.layer_window.max(initial=0.0) + ubatch), n_ctx))
-    return n_ctx * full + window * sliding
+    caches = _caches(footprint)
+    return n_ctx * caches.full + min(padded(caches.widest_window + ubatch), n_ctx) * caches.sliding
 
 
 def _placed_values(footprint: Footprint) -> float:
     """Values per token that each cache stores one by one (without flash attention they are stored transposed)."""
-    return float(footprint.layer_kv_elements[:, 1].max(initial=0.0)) * sum(_caches(footprint))
+    caches = _caches(footprint)
+    return float(footprint.layer_kv_elements[:, 1].max(initial=0.0)) * caches.number
+
+
+class _Caches(NamedTuple):
+    """Which caches a model has: one for its full and one for its sliding layers."""
+
+    full: bool
+    sliding: bool
+    widest_window: float
+
+    @property
+    def number(self) -> int:
+        """Of caches."""
+        return self.full + self.sliding
 
 
 @lru_cache(maxsize=4096)
-def _caches(footprint: Footprint) -> tuple[bool, bool]:
-    """Whether there is a cache of full and one of sliding layers."""
-    sliding = footprint.layer_window > 0
+def _caches(footprint: Footprint) -> _Caches:
+    windows = footprint.layer_window
     caching = footprint.layer_kv_elements.sum(axis=1) > 0
-    return bool((caching & ~sliding).any()), bool((caching & sliding).any())
+    return _Caches(
+        bool((caching & (windows == 0)).any()), bool((caching & (windows > 0)).any()), float(windows.max(initial=0.0))
+    )

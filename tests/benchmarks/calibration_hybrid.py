@@ -200,7 +200,8 @@ def main() -> None:
     parser.add_argument("--parts", nargs="*", default=list(PARTS), choices=PARTS)
     options = parser.parse_args()
     home = options.home or Path(tempfile.mkdtemp(prefix="advisor-hybrid-"))
-    over_loopback(home, options.effort, options.parts)
+    if set(options.parts) != {"link"}:
+        over_loopback(home, options.effort, options.parts)
     for rate_mb_s in options.rates if "link" in options.parts else ():
         with shaped(rate_mb_s) as endpoint:
             fitted_mb_s = link_gb_s(calibrated(home, endpoint, options.effort), endpoint, home) * 1000
