@@ -94,7 +94,7 @@ def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
         "cpu_kv": _cpu_attention_s(work, values),
         "cpu_sync": _cpu_waits_s(work, values) * crowded,
         "link": overhead_s(work.crossings, values["crossing_us"]) + (work.link_s + work.spill_s) / link,
-        "disk": missed_s(_missed_bytes(work, values), work.random_bandwidth, values["disk_gain"]),
+        "disk": missed_s(_missed_bytes(work, values), work.random_bandwidth, values["disk_gain"] * values["fault_use"]),
     }
 
 

@@ -10,8 +10,8 @@ from calibration.probes.disk import DiskProbe, Pattern
 from catalog.profiles import DeviceFacts
 from catalog.units import GB, KIB
 
-FAULT: Final = Pattern(64 * KIB, 1)
-"""What a page fault of a mapped file reads: the kernel reads around it by half of its read-ahead of 128 KiB.
+AROUND: Final = Pattern(64 * KIB, 1)
+"""What a page fault of a mapped file reads at the least: half of the kernel's usual read-ahead of 128 KiB.
 
 Source: Linux mm/filemap.c do_sync_mmap_readahead (read 2026-11-28).
 """
@@ -33,12 +33,17 @@ def link_shifts(
 def disk_shifts(
     probe: DiskProbe, machine: Machine, known: Efficiencies, setting: Setting
 ) -> Mapping[tuple[str, str], float]:
-    """Log of what page faults reach on the disk over what is known; nothing where they were not probed."""
-    rate = next((sample.value for pattern, sample in probe.rates if pattern == FAULT), None)
+    """Log of what reads of a fault's size reach over what is known, and of the part of them that a fault in experts
+    strewn over the file has use for; nothing where they were not probed.
+    """
+    rate = next((sample.value for pattern, sample in probe.rates if pattern == AROUND), None)
     if rate is None:
         return {}
     expected = machine.storage.random_gb_s * GB * _known(known, setting, "disk_gain")
-    return {("disk_gain", ""): math.log(rate * GB / expected)}
+    found = {("disk_gain", ""): math.log(rate * GB / expected)}
+    if probe.faults:
+        found["fault_use", ""] = math.log(probe.faults.value / rate / _known(known, setting, "fault_use"))
+    return found
 
 
 def _known(known: Efficiencies, setting: Setting, name: str) -> float:

@@ -29,6 +29,10 @@ from catalog.quants import Quant
 TRIES = 8
 """Steps of layers or experts taken off a device whose measured buffers turn out larger than the formula's."""
 SMALL_CONTEXT = 512
+MEASURED_SHARE = 0.8
+"""A link's rate as it was measured counts as this share of its peak, so that the share stays below where it bends (see
+`advisor.speed.reached`).
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +78,7 @@ def cards_of(
     if not remote and len(cards) == len(offload):
         pairs = zip(cards, offload, strict=True)
         return tuple(replace(card, vram_bytes=device.free_bytes) for card, device in pairs), True, ()
-    links = {item.name: item.link_gb_s for item in facts}
+    links = {item.name: item.link_gb_s / MEASURED_SHARE for item in facts}
     measured = tuple(_unknown(device, machine, links.get(device.name, 1.0)) for device in offload)
     if all(device.name in links for device in offload):
         return measured, True, ()

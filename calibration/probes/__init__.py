@@ -16,12 +16,11 @@ from calibration.probes.link import LinkProbe, probe_links
 from calibration.probes.ram import RamProbe, ReadBench, probe_ram, usable_processors
 from calibration.probes.sample import Sample
 from catalog.profiles import ProbeResult
+from catalog.units import KIB
 
 Told = Callable[[str, float], None]
 """Called with what is measured next and the share of the work that is done."""
-_QUICK_PATTERNS: Final = tuple(
-    pattern for pattern in PATTERNS if pattern.sequential or pattern.block_bytes == PATTERNS[0].block_bytes
-)
+_QUICK_PATTERNS: Final = tuple(pattern for pattern in PATTERNS if pattern.sequential or pattern.block_bytes <= 64 * KIB)
 
 
 @dataclass(frozen=True, slots=True)

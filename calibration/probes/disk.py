@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from advisor.errors import InputError
+from calibration.probes.faults import SPAN_BYTES, probe_faults
 from calibration.probes.sample import Sample
 from calibration.probes.scratch import scratch_file
 from catalog.profiles import ProbeResult
@@ -61,12 +62,15 @@ once so many bytes have been read."""
 
 @dataclass(frozen=True, slots=True)
 class DiskProbe:
-    """GB/s of each pattern; `direct` is False where the page cache could not be bypassed but only emptied."""
+    """GB/s of each pattern and of page faults (see `calibration.probes.faults`); `direct` is False where the page cache
+    could not be bypassed but only emptied.
+    """
 
     folder: Path
     file_bytes: int
     direct: bool
     rates: tuple[tuple[Pattern, Sample], ...]
+    faults: Sample | None = None
     note: str | None = None
 
     @property
@@ -78,6 +82,8 @@ class DiskProbe:
         """Rows of a profile."""
         for pattern, rate in self.rates:
             yield rate.result(f"disk_read_gb_s {pattern.name}", "GB/s")
+        if self.faults:
+            yield self.faults.result(f"disk_read_gb_s faults span={SPAN_BYTES // KIB}KiB", "GB/s")
 
 
 def open_direct(path: str, flags: int) -> int:
@@ -109,8 +115,9 @@ def probe_disk(
             (pattern, _rate(path, size, pattern, opener if direct else None, repeats, seconds_each))
             for pattern in patterns
         )
+        faults = probe_faults(path, size, repeats, seconds_each)
     note = None if direct else f"the file system of {folder} takes no direct reads: its cached pages were dropped first"
-    return DiskProbe(folder, size, direct, rates, note)
+    return DiskProbe(folder, size, direct, rates, faults, note)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from catalog.units import GIB
 
 def probes(links: tuple[LinkProbe, ...] = (), warnings: tuple[str, ...] = ()) -> Probes:
     """20 GB/s of RAM, 1 GB/s of disk, and products of 8-bit weights."""
-    disk = DiskProbe(Path(), GIB, True, tuple((pattern, sample(1.0)) for pattern in PATTERNS))
+    disk = DiskProbe(Path(), GIB, True, tuple((pattern, sample(1.0)) for pattern in PATTERNS), sample(0.5))
     rates = (
         Rate("Q8_0", "plain", 1, 1, sample(40.0), sample(20.0)),
         Rate("Q8_0", "plain", 512, 2, sample(200.0), sample(1.0)),

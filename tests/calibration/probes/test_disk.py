@@ -37,6 +37,7 @@ def test_each_pattern_has_its_rate_and_the_scratch_file_is_gone(tmp_path: Path) 
         "disk_read_gb_s sequential block=1024KiB in_flight=2",
         "disk_read_gb_s random block=4KiB in_flight=1",
         "disk_read_gb_s random block=64KiB in_flight=32",
+        "disk_read_gb_s faults span=512KiB",
     ]
     assert all(math.isfinite(row.value) and row.value > 0 for row in found.results())
     assert found.file_bytes == 16 * MIB
