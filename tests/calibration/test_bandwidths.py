@@ -54,7 +54,7 @@ def test_memory_is_filled_without_waste() -> None:
 
 
 def test_a_probe_without_faults_tells_of_direct_reads_alone() -> None:
-    assert disk_s(of_disk(1.0, None)) == pytest.approx(disk_s(of_disk(1.0, 1.0)), rel=0.02)  # the use that is known: 1.01
+    assert disk_s(of_disk(1.0, None)) == pytest.approx(disk_s(of_disk(1.0, 1.0)), rel=0.02)  # 1.01 is known
 
 
 def test_a_disk_that_was_not_probed_with_such_blocks_is_as_known() -> None:
