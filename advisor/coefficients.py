@@ -128,7 +128,7 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("crossing_us",        "us per crossing",    40.,  0.5, False, (("{backend}", 0.2), ("{backend}/{architecture}", 0.15), ("{engine}", 0.15))),
     Coefficient("link_share",         "share of peak",      0.40, 0.4, False, (("{backend}", 0.3),)),
     Coefficient("disk_gain",          "x random reads",     8.,   0.7, False, ()),
-    Coefficient("fault_use",          "of what faults read", 1.0, 0.05, False, ()),
+    Coefficient("fault_use",          "of what faults read", 1.0, 0.05, False, ()),  # held: public runs cannot tell it from disk_gain, a probe of faults can
     Coefficient("page_locality",      "ratio of odds",      5.,   0.5, False, ()),
     Coefficient("prefill_matmul",     "share of peak",      0.40, 0.4, True,  (*_GPU, ("{backend}/{architecture}/{flash}", 0.1), *_FAMILY)),
     Coefficient("prefill_expert",     "share of matmul",    0.70, 0.4, True,  (("{backend}", 0.3), ("{backend}/{architecture}", 0.3), ("{kind}", 0.2), ("{backend}/{era}", 0.3))),

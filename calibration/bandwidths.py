@@ -6,17 +6,12 @@ from typing import Final
 
 from advisor.coefficients import COLUMNS, Efficiencies, Setting
 from advisor.machine import Machine
-from calibration.probes.disk import DiskProbe, Pattern
+from calibration.probes.disk import AROUND, DiskProbe
 from catalog.profiles import DeviceFacts
-from catalog.units import GB, KIB
+from catalog.units import GB
 
-AROUND: Final = Pattern(64 * KIB, 1)
-"""What a page fault of a mapped file reads at the least: half of the kernel's usual read-ahead of 128 KiB.
-
-Source: Linux mm/filemap.c do_sync_mmap_readahead (read 2026-11-28).
-"""
 MOST_SHARE: Final = 0.9
-"""Of a rate that was itself measured: a share of it bends below 1 (see `advisor.speed.reached`)."""
+"""A link that carries more than its peak is told wrongly: shares bend below 1 (see `advisor.speed.reached`)."""
 
 
 def link_shifts(

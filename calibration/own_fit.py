@@ -96,7 +96,10 @@ class OwnError:
 
 
 def left_out_errors(own: OwnFit) -> list[OwnError]:
-    """Each configuration predicted by a fit without it (`calibration.refits.refitted`): 0.2 s for each of 93."""
+    """Each configuration predicted by a fit without it (`calibration.refits.refitted`).
+
+    Of 93 configurations each takes 0.2 s on one core of a virtual Xeon (2026-11-29).
+    """
     names = np.array([item.machine for item in own.observations])
     outs = [np.flatnonzero(names == name) for name in np.unique(names)]
     if len(outs) < 2:

@@ -30,8 +30,8 @@ TRIES = 8
 """Steps of layers or experts taken off a device whose measured buffers turn out larger than the formula's."""
 SMALL_CONTEXT = 512
 MEASURED_SHARE = 0.8
-"""A link's rate as it was measured counts as this share of its peak, so that the share stays below where it bends (see
-`advisor.speed.reached`).
+"""A link's rate as it was measured counts as this share of its peak, so that all but 0.5 % of it is reached (see
+`advisor.speed.reached`, which bends near 1).
 """
 
 

@@ -11,16 +11,19 @@ from typing import Final
 
 from calibration.probes import calm
 from calibration.probes.compute import TYPES, ComputeProbe, probe_compute
-from calibration.probes.disk import PATTERNS, DiskProbe, probe_disk
+from calibration.probes.disk import AROUND, PATTERNS, DiskProbe, probe_disk
 from calibration.probes.link import LinkProbe, probe_links
 from calibration.probes.ram import RamProbe, ReadBench, probe_ram, usable_processors
 from calibration.probes.sample import Sample
 from catalog.profiles import ProbeResult
-from catalog.units import KIB
 
 Told = Callable[[str, float], None]
 """Called with what is measured next and the share of the work that is done."""
-_QUICK_PATTERNS: Final = tuple(pattern for pattern in PATTERNS if pattern.sequential or pattern.block_bytes <= 64 * KIB)
+_QUICK_PATTERNS: Final = tuple(
+    pattern
+    for pattern in PATTERNS
+    if pattern.sequential or pattern == AROUND or pattern.block_bytes == PATTERNS[0].block_bytes
+)
 
 
 @dataclass(frozen=True, slots=True)

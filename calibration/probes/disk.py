@@ -59,6 +59,12 @@ PATTERNS: Final = (
 many as fault at once on a large processor. The largest come last, for the disk of a virtual machine may hold reads up
 once so many bytes have been read."""
 
+AROUND: Final = Pattern(64 * KIB, 1)
+"""What a page fault of a mapped file reads at the least: half of the kernel's usual read-ahead of 128 KiB.
+
+Source: Linux mm/filemap.c do_sync_mmap_readahead (read 2026-11-28).
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class DiskProbe:

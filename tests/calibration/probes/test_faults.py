@@ -1,4 +1,4 @@
-"""The probe of page faults: what it counts, and that the bytes come from the disk."""
+"""The probe of page faults: what it counts, and that the system is to drop the file."""
 
 import os
 from pathlib import Path
