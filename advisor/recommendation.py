@@ -268,7 +268,7 @@ def ranked_build(rank: int, offer: Offer, swap: Upgrade | None, *, efficient: bo
             price_source=part.quote.source, condition=part.quote.condition, price_judgement=part.quote.judgement,
         ) for part in build.parts
     )  # fmt: skip
-    fallback = dict.fromkeys(part.kind for part in build.parts if part.quote.fallback)
+    fallback = dict.fromkeys(KIND_WORDS[part.kind][0] for part in build.parts if part.quote.fallback)
     message = f"priced new for want of a used price: {', '.join(fallback)}"
     said = (Warning(code="priced_new", message=message),) if fallback else ()
     return RankedBuild(

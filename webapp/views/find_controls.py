@@ -4,7 +4,7 @@ import streamlit as st
 
 from advisor.build_words import contents
 from advisor.errors import InputError
-from advisor.recommendation import RankedBuild
+from advisor.recommendation import KIND_WORDS, RankedBuild
 from advisor.report import number
 from advisor.wish import ALL_KINDS
 from catalog.names.resolution import UnknownName
@@ -82,10 +82,9 @@ def _more() -> None:
 def _prices() -> None:
     """Prices of the visitor's own, for this visit and its links."""
     kind, name, usd, button = st.columns([2, 4, 2, 2], vertical_alignment="bottom")
-    kinds = {"gpu": "graphics card", "cpu": "processor", "ram": "memory", "board": "board", "ssd": "disk",
-             "psu": "power supply", "case": "case", "cooler": "cooler", "unified": "unified-memory machine",
-             "laptop": "laptop"}  # fmt: skip
-    chosen = kind.selectbox("Your price for a", list(kinds), format_func=kinds.__getitem__, key="price kind")
+    chosen = kind.selectbox(
+        "Your price for a", list(KIND_WORDS), format_func=lambda item: KIND_WORDS[item][0], key="price kind"
+    )
     part = name.selectbox("Part", own_prices.names_of(chosen), key="price part")
     amount = usd.number_input("USD", 1.0, 1e6, 100.0, step=10.0, format="%.0f", key="price usd")
     button.button("Set price", on_click=_set_price, args=(chosen, part, amount), width="stretch")
