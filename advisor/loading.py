@@ -187,15 +187,18 @@ def _spill_s(given: Columns, read: Vector) -> Vector:
 def _paging(given: Columns, read: Vector, held: _Held) -> dict[str, Vector]:
     """What a step reads from disk where RAM is too small. There the GPU's part of a mapped file, which has gone through
     the page cache too, takes room from what is read again and again. Lookup tables (token and n-gram embeddings) are
-    read a row at a time: they are the first to be left on the disk.
+    read a row at a time: they are the first to be left on the disk. Weights that every step reads in the same order are
+    read anew if any of them finds no room: the cache drops what was read longest ago, which is what comes next.
+
+    Measured 2026-11-29, Linux 6.18: with memory for 97, 90 and 75 % of a dense model each token read all of its file.
     """
     weights = np.maximum(0.0, given.ram_bytes + given.storage_bytes - given.embedding_bytes)
     room = np.where(given.storage_bytes > 0, given.ram_bytes, given.ram_available)
     crowded = (given.storage_bytes > 0) & (given.mapped > 0) & (given.unified == 0)
     through = np.where(crowded, given.file_bytes, weights)
-    missing = np.maximum(0.0, given.storage_bytes - given.embedding_bytes - held.experts)
+    missing = given.storage_bytes - given.embedding_bytes - held.experts
     return {
-        "missing_bytes": np.minimum(held.dense, missing),
+        "cycled_bytes": np.where(missing >= 1, held.dense, 0.0),
         "paged_expert_bytes": held.experts * read,
         "paged_share": np.maximum(0.0, 1 - room / np.maximum(through, 1.0)),
     }

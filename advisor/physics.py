@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from advisor.speed import (
+    diluted_locality,
     filled_share,
     missed_s,
     missed_share,
@@ -67,11 +68,16 @@ def _cpu_attention_s(work: Work, values: Values) -> Any:
     return slower_of(transfer_s(work.cpu_kv_bytes, work.ram_bandwidth, reached(values["cpu_kv"])), multiplying)
 
 
-def _missed_bytes(work: Work, values: Values) -> Any:
-    """Bytes of a step that the page cache does not hold: it keeps the experts that are chosen often, so of those fewer
-    are missed than of bytes read evenly.
+def _disk_s(work: Work, values: Values) -> Any:
+    """Reading what the page cache does not hold. It keeps the experts that are chosen often, so of those fewer are
+    missed than of bytes read evenly; they are strewn over the file, so part of what is read around each is of no use.
+    Weights of every step are read in their order, where all of it is.
     """
-    return work.missing_bytes + work.paged_expert_bytes * missed_share(work.paged_share, values["page_locality"])
+    locality = diluted_locality(values["page_locality"], values["fault_use"])
+    experts = work.paged_expert_bytes * missed_share(work.paged_share, locality)
+    gain = values["disk_gain"]
+    strewn_s = missed_s(experts, work.random_bandwidth, gain * values["fault_use"])
+    return missed_s(work.cycled_bytes, work.random_bandwidth, gain) + strewn_s
 
 
 def _gpu_launches_s(work: Work, values: Values) -> Any:
@@ -94,7 +100,7 @@ def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
         "cpu_kv": _cpu_attention_s(work, values),
         "cpu_sync": _cpu_waits_s(work, values) * crowded,
         "link": overhead_s(work.crossings, values["crossing_us"]) + (work.link_s + work.spill_s) / link,
-        "disk": missed_s(_missed_bytes(work, values), work.random_bandwidth, values["disk_gain"] * values["fault_use"]),
+        "disk": _disk_s(work, values),
     }
 
 

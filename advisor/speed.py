@@ -82,6 +82,13 @@ def missed_share(absent_share: Number, locality: Number) -> Number:
     return absent_share / (absent_share + locality * (1 - absent_share))
 
 
+def diluted_locality(locality: Number, use: Number) -> Number:
+    """Locality of a page cache of which the part `use` was read for its own sake: what the system read around that came
+    along unasked, is as popular as the rest of the file and drops what was there.
+    """
+    return 1 + (locality - 1) * use
+
+
 def missed_s(missed_bytes: Number, random_bandwidth: Number, gain: Number) -> Number:
     """Time to read from disk what the page cache does not hold; `gain` over single random reads (read-ahead, queue
     depth).

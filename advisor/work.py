@@ -71,8 +71,8 @@ class Work:
     crossings: Numbers
     link_s: Numbers
     spill_s: Numbers
-    missing_bytes: Numbers
-    """Read from disk in every step: what of the densely used weights finds no room in RAM."""
+    cycled_bytes: Numbers
+    """Weights of every step that are read from disk in every step: all of them where not all find room in RAM."""
     paged_expert_bytes: Numbers
     paged_share: Numbers
     """Experts read in a step from a mapped file, and the part of that file that the page cache cannot hold."""

@@ -13,6 +13,14 @@ BLOCK_DEVICES: Final = Path("/sys/dev/block")
 MOUNTS: Final = Path("/proc/self/mountinfo")
 SECTOR_BYTES: Final = 512
 """Unit of a block device's "size", whatever its sectors are. Source: Linux, Documentation/ABI/stable/sysfs-block."""
+USUAL_READ_AHEAD_KIB: Final = 128
+"""Source: Linux, include/linux/pagemap.h VM_READAHEAD_PAGES."""
+MOST_READ_AHEAD_KIB: Final = 512
+"""About a matrix of one expert (Qwen3.6-35B-A3B at Q4_K_M: 576 KiB): beyond it, what is read around is of others.
+
+Measured 2026-11-29: with memory for 90 % of such a model decode is 5.1 times slower where 8 MiB are read, 1.4 times
+where 128 KiB are.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +34,30 @@ class Disk:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadAhead:
+    """How much the system reads around a page fault in files on a block device."""
+
+    device: str
+    kib: int
+
+    @property
+    def advice(self) -> str | None:
+        """How to lower what is too much for experts; None where it is not."""
+        if self.kib <= MOST_READ_AHEAD_KIB:
+            return None
+        command = f"echo {USUAL_READ_AHEAD_KIB} | sudo tee /sys/block/{self.device}/queue/read_ahead_kb"
+        why = "much of it of no use to an MoE model larger than RAM, and it drops other experts from memory"
+        return f"{self.device} reads {self.kib:,} KiB around a fault, {why}; lower it until the next boot: {command}"
+
+
+@dataclass(frozen=True, slots=True)
 class Lodging:
     """What a path lies on: the file system and its disks, several in an array, none of a network or in memory."""
 
     path: Path
     file_system: str | None
     disks: tuple[Disk, ...]
+    read_ahead: ReadAhead | None = None
 
     @property
     def name(self) -> str | None:
@@ -50,8 +76,12 @@ def lodging_of(path: Path, block_devices: Path = BLOCK_DEVICES, mounts: Path = M
     if not (block_devices / device).exists() and source and source.startswith("/dev/") and Path(source).exists():
         number = Path(source).stat().st_rdev  # btrfs and its like have numbers of their own
         device = f"{os.major(number)}:{os.minor(number)}"
-    found = _physical((block_devices / device).resolve()) if (block_devices / device).exists() else ()
-    return Lodging(path, kind, tuple(dict.fromkeys(map(_disk, found))))
+    folder = (block_devices / device).resolve()
+    if not folder.exists():
+        return Lodging(path, kind, ())
+    direct = number == there.stat().st_dev
+    disks = tuple(dict.fromkeys(map(_disk, _physical(folder))))
+    return Lodging(path, kind, disks, _read_ahead(folder) if direct else None)
 
 
 def disk_name(path: Path, block_devices: Path = BLOCK_DEVICES) -> str | None:
@@ -80,6 +110,13 @@ def _physical(folder: Path) -> tuple[Path, ...]:
         return _physical(folder.parent)
     below = sorted((folder / "slaves").glob("*"))
     return tuple(disk for entry in below for disk in _physical(entry.resolve())) if below else (folder,)
+
+
+def _read_ahead(folder: Path) -> ReadAhead | None:
+    """That of a block device; partitions have it of their disk."""
+    whole = folder.parent if (folder / "partition").exists() else folder
+    kib = text_of(whole / "queue" / "read_ahead_kb").strip()
+    return ReadAhead(whole.name, int(kib)) if kib.isdigit() else None
 
 
 def _disk(folder: Path) -> Disk:

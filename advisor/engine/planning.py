@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.detection import Detected
+from advisor.detection.storage import lodging_of
 from advisor.engine.admission import check_room, check_threads
 from advisor.engine.described import ModelFile, read_model_file
 from advisor.engine.layout import Layout, OffloadDevice, Sizes, layout_of
@@ -124,7 +125,13 @@ def plan_here(
     check_threads(settings, processors())
     check_room(layout, free, settings)
     told = reasons if here.speeds_known else ()
-    return Plan(best, settings, layout, free, here.speeds_known, (*here.notes, *told, *why))
+    disk = _disk_advice(path) if file and file.llm.n_experts and best.case.placement.storage_bytes > 0 else ()
+    return Plan(best, settings, layout, free, here.speeds_known, (*here.notes, *told, *why, *disk))
+
+
+def _disk_advice(path: Path) -> tuple[str, ...]:
+    read_ahead = lodging_of(path).read_ahead
+    return (read_ahead.advice,) if read_ahead and read_ahead.advice else ()
 
 
 def easier_than(best: Candidate, layout: Layout, free: dict[str, float]) -> tuple[int, int] | None:

@@ -84,6 +84,23 @@ def test_faster_ram_is_faster_with_experts_in_ram(mt_s: int, more: int, channels
     assert decode(**server, ram=fast | {"channels": 2 * channels}) > decode(**server, ram=fast)
 
 
+@pytest.mark.parametrize("model", [DENSE, MOE])
+@pytest.mark.parametrize("gpu", [None, "RTX 3060 12GB"])
+@given(st.integers(4, 48), st.integers(0, 48))
+@settings(max_examples=25)
+def test_more_ram_is_never_slower(model: str, gpu: str | None, gb: int, more: int) -> None:
+    small, large = (decode(model=model, gpu=gpu, ram={"gb": size}) for size in (gb, gb + more))
+    assert large >= small * (1 - ROUNDING)
+
+
+def test_a_dense_model_that_does_not_fit_into_ram_is_read_anew_for_every_token() -> None:
+    barely, half = (case_of(scenario(model=DENSE, gpu=None, ram={"gb": gb})) for gb in (18, 10))
+    assert half.placement.storage_bytes > 2 * barely.placement.storage_bytes > 0
+    print_ = barely.demand.footprint
+    layers = (print_.layer_resident_bytes.sum() + print_.layer_expert_bytes.sum()) * (1 - ROUNDING)
+    assert layers <= barely.work.cycled_bytes == half.work.cycled_bytes <= print_.file_bytes
+
+
 def test_a_second_channel_is_worth_a_lot_with_experts_in_ram() -> None:
     one, two = (decode(n_cpu_moe=99, ram={"channels": n}) for n in (1, 2))
     assert two > 1.2 * one

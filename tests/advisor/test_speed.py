@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from advisor.speed import (
     compute_s,
+    diluted_locality,
     filled_share,
     missed_s,
     missed_share,
@@ -90,6 +91,21 @@ def test_what_a_cache_misses_by_hand() -> None:
     # half of the pages are absent, the odds of a miss five times lower: 1 of 6 reads; 6 GB of them from 1 GB/s twice
     assert missed_share(0.5, 5.0) == pytest.approx(1 / 6, rel=ROUNDING)
     assert missed_s(6e9 * missed_share(0.5, 5.0), 1e9, 2.0) == pytest.approx(0.5, rel=ROUNDING)
+
+
+@given(absences, st.floats(1, 50), absences, absences)
+def test_the_more_of_what_is_read_is_of_use_the_less_is_missed(
+    absent: float, locality: float, one: float, other: float
+) -> None:
+    less, more = (missed_share(absent, diluted_locality(locality, use)) for use in sorted((one, other), reverse=True))
+    assert missed_share(absent, locality) * (1 - ROUNDING) <= less <= more * (1 + ROUNDING)
+    assert more <= absent * (1 + ROUNDING)
+
+
+def test_a_diluted_cache_by_hand() -> None:
+    # a quarter was read for its own sake: between even (1) and the popular kept (5), a quarter of the way
+    assert diluted_locality(5.0, 0.25) == pytest.approx(2.0, rel=ROUNDING)
+    assert (diluted_locality(5.0, 0.0), diluted_locality(5.0, 1.0)) == (1.0, 5.0)
 
 
 @given(st.lists(st.tuples(sizes, rates, shares), min_size=1, max_size=20))

@@ -42,7 +42,11 @@ def disk_s(answer: Prediction) -> float:
 def test_a_token_waits_for_the_faults_as_the_probe_found_them() -> None:
     quick, slow, wasteful = of_disk(2.0, 1.0), of_disk(1.0, 0.5), of_disk(2.0, 0.1)
     assert disk_s(slow) == pytest.approx(2 * disk_s(quick), rel=1e-3)
-    assert disk_s(wasteful) == pytest.approx(10 * disk_s(quick), rel=1e-3)
+    assert disk_s(wasteful) > 10 * disk_s(quick)  # and popular experts were dropped for what is of no use
+
+
+def test_faults_are_no_faster_than_direct_reads() -> None:
+    assert of_disk(1.0, 1.5).breakdown == of_disk(1.0, 1.0).breakdown
 
 
 def test_memory_is_filled_without_waste() -> None:
@@ -54,8 +58,10 @@ def test_memory_is_filled_without_waste() -> None:
 
 
 def test_a_probe_without_faults_tells_of_direct_reads_alone() -> None:
-    known = ground().knowledge.efficiencies.values(CASE.setting)["fault_use"]
-    assert known * disk_s(of_disk(1.0, None)) == pytest.approx(disk_s(of_disk(1.0, 1.0)), rel=1e-3)
+    """Of faults the known use counts: once in what is read around them, and at most once more in what that drops."""
+    known = float(ground().knowledge.efficiencies.values(CASE.setting)["fault_use"])
+    least, most = sorted((1.0, known**2))
+    assert least <= disk_s(of_disk(1.0, 1.0)) / disk_s(of_disk(1.0, None)) <= most
 
 
 def test_a_disk_that_was_not_probed_with_such_blocks_is_as_known() -> None:

@@ -1,6 +1,9 @@
 """What the user tells put over what the system told, and how it is said."""
 
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from advisor.detection import Detected, assembled
 from advisor.detection.caches import Caches
@@ -10,7 +13,7 @@ from advisor.detection.design import Design
 from advisor.detection.facts import Facts
 from advisor.detection.ggml import Ggml, GgmlDevice
 from advisor.detection.graphics import Card
-from advisor.detection.storage import Disk, Lodging
+from advisor.detection.storage import Disk, Lodging, ReadAhead
 from advisor.detection.topology import Topology
 from advisor.detection.wording import described
 from advisor.scenario import GpuRequest, Hardware, RamRequest, StorageRequest
@@ -94,6 +97,15 @@ def test_the_gaps_are_named_with_the_option_that_fills_them() -> None:
     assert ("--ram" in speed, "--storage" in disk) == (True, True)
     (channels,) = notes(whole.model_copy(update={"channels": None}), FOUND.storage)
     assert "RAM channels" in channels
+
+
+@pytest.mark.parametrize(("kib", "notes"), [(128, 0), (8192, 1)])
+def test_a_large_read_ahead_is_noted(kib: int, notes: int) -> None:
+    whole = RamRequest(type="DDR5", mt_s=4800, channels=2, gb=32)
+    found = Detected(Hardware(cpu="Some CPU", ram=whole, storage=FOUND.storage), 8, ())
+    facts = replace(FACTS, storage=replace(FACTS.storage, read_ahead=ReadAhead("nvme0n1", kib)))
+    said = [line for line in described(found, facts) if line.startswith("note: nvme0n1 reads")]
+    assert len(said) == notes
 
 
 def test_cards_alike_but_for_what_they_do_now_are_one_kind() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.detection.storage import Disk, Lodging, disk_name, lodging_of
+from advisor.detection.storage import Disk, Lodging, ReadAhead, disk_name, lodging_of
 
 
 class Blocks:
@@ -75,6 +75,22 @@ def test_an_array_has_several_disks_and_no_one_name(tmp_path: Path, blocks: Bloc
 def test_a_virtual_disk_tells_no_model(tmp_path: Path, blocks: Blocks) -> None:
     blocks.here.symlink_to(blocks.disk("vda", None, "1"))
     assert looked(blocks, tmp_path).disks == (Disk("vda", None, 1.0, "virtual disk"),)
+
+
+def test_the_read_ahead_of_a_partition_is_that_of_its_disk(tmp_path: Path, blocks: Blocks) -> None:
+    disk = blocks.disk("sda", "CT1000MX500")
+    (disk / "queue" / "read_ahead_kb").write_text("4096\n")
+    blocks.here.symlink_to(blocks.partition(disk, "sda1"))
+    assert looked(blocks, tmp_path).read_ahead == ReadAhead("sda", 4096)
+
+
+def test_only_a_read_ahead_beyond_an_expert_is_advised_against(tmp_path: Path, blocks: Blocks) -> None:
+    blocks.here.symlink_to(blocks.disk("sda", "CT1000MX500"))
+    assert looked(blocks, tmp_path).read_ahead is None  # the system does not tell it
+    assert ReadAhead("sda", 128).advice is None
+    advice = ReadAhead("md0", 8192).advice
+    assert advice
+    assert "echo 128 | sudo tee /sys/block/md0/queue/read_ahead_kb" in advice
 
 
 def test_what_is_not_on_a_disk_has_none(tmp_path: Path, blocks: Blocks) -> None:
