@@ -29,7 +29,9 @@ def _storage(case: Case) -> Warning | None:
     missing = case.placement.storage_bytes / GIB
     if missing <= 0:
         return None
-    message = f"{missing:.1f} GiB of the model find no room in RAM and are read from disk again and again"
+    cycled = float(case.work.cycled_bytes) / GIB
+    read = f"{cycled:.1f} GiB are read from disk for every token" if cycled else "they are read from disk over and over"
+    message = f"{missing:.1f} GiB of the model find no room in RAM, so {read}"
     return Warning(code="ram_below_floor", message=f"{message}; {missing:.0f} GiB more RAM would end that")
 
 

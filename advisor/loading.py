@@ -190,7 +190,8 @@ def _paging(given: Columns, read: Vector, held: _Held) -> dict[str, Vector]:
     read a row at a time: they are the first to be left on the disk. Weights that every step reads in the same order are
     read anew if any of them finds no room: the cache drops what was read longest ago, which is what comes next.
 
-    Measured 2026-11-29, Linux 6.18: with memory for 97, 90 and 75 % of a dense model each token read all of its file.
+    Measured 2026-11-29, Linux 6.18, reading 128 KiB ahead: with memory for 97, 90 and 75 % of a dense model each token
+    read 100, 100 and 84 % of its file. Where 8 MiB are read ahead it was 20, 61 and 83 %.
     """
     weights = np.maximum(0.0, given.ram_bytes + given.storage_bytes - given.embedding_bytes)
     room = np.where(given.storage_bytes > 0, given.ram_bytes, given.ram_available)
@@ -198,7 +199,7 @@ def _paging(given: Columns, read: Vector, held: _Held) -> dict[str, Vector]:
     through = np.where(crowded, given.file_bytes, weights)
     missing = given.storage_bytes - given.embedding_bytes - held.experts
     return {
-        "cycled_bytes": np.where(missing >= 1, held.dense, 0.0),
+        "cycled_bytes": np.where(missing >= 1, held.dense, 0.0),  # less than a byte is rounding
         "paged_expert_bytes": held.experts * read,
         "paged_share": np.maximum(0.0, 1 - room / np.maximum(through, 1.0)),
     }

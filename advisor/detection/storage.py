@@ -18,8 +18,8 @@ USUAL_READ_AHEAD_KIB: Final = 128
 MOST_READ_AHEAD_KIB: Final = 512
 """About a matrix of one expert (Qwen3.6-35B-A3B at Q4_K_M: 576 KiB): beyond it, what is read around is of others.
 
-Measured 2026-11-29: with memory for 90 % of such a model decode is 5.1 times slower where 8 MiB are read, 1.4 times
-where 128 KiB are.
+Measured 2026-11-29 (tests/benchmarks/calibration_storage.py): with memory for 90 % of such a model decode is 4.7 times
+slower where 8 MiB are read, 1.5 times where 128 KiB are.
 """
 
 
@@ -40,15 +40,6 @@ class ReadAhead:
     device: str
     kib: int
 
-    @property
-    def advice(self) -> str | None:
-        """How to lower what is too much for experts; None where it is not."""
-        if self.kib <= MOST_READ_AHEAD_KIB:
-            return None
-        command = f"echo {USUAL_READ_AHEAD_KIB} | sudo tee /sys/block/{self.device}/queue/read_ahead_kb"
-        why = "much of it of no use to an MoE model larger than RAM, and it drops other experts from memory"
-        return f"{self.device} reads {self.kib:,} KiB around a fault, {why}; lower it until the next boot: {command}"
-
 
 @dataclass(frozen=True, slots=True)
 class Lodging:
@@ -64,13 +55,24 @@ class Lodging:
         """The model of its only disk."""
         return self.disks[0].model if len(self.disks) == 1 else None
 
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """How to lower a read-ahead that is too much for experts; nothing where it is not."""
+        if self.read_ahead is None or self.read_ahead.kib <= MOST_READ_AHEAD_KIB:
+            return ()
+        device, kib = self.read_ahead.device, self.read_ahead.kib
+        command = f"echo {USUAL_READ_AHEAD_KIB} | sudo tee /sys/block/{device}/queue/read_ahead_kb"
+        why = "much of it of no use to an MoE model larger than RAM, and it drops other experts from memory"
+        how = f"lower it until the next boot and calibrate anew: {command}"
+        return (f"{device} reads {kib:,} KiB around a fault, {why}; {how}",)
+
 
 def lodging_of(path: Path, block_devices: Path = BLOCK_DEVICES, mounts: Path = MOUNTS) -> Lodging:
     """What a file or folder lies on, or would if it were there."""
     if not hasattr(os, "major"):  # Windows numbers its disks otherwise
         return Lodging(path, None, ())
     there = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
-    number = there.stat().st_dev
+    own = number = there.stat().st_dev
     device = f"{os.major(number)}:{os.minor(number)}"
     kind, source = _mounted(there.resolve(), text_of(mounts))
     if not (block_devices / device).exists() and source and source.startswith("/dev/") and Path(source).exists():
@@ -79,9 +81,8 @@ def lodging_of(path: Path, block_devices: Path = BLOCK_DEVICES, mounts: Path = M
     folder = (block_devices / device).resolve()
     if not folder.exists():
         return Lodging(path, kind, ())
-    direct = number == there.stat().st_dev
     disks = tuple(dict.fromkeys(map(_disk, _physical(folder))))
-    return Lodging(path, kind, disks, _read_ahead(folder) if direct else None)
+    return Lodging(path, kind, disks, _read_ahead(folder) if number == own else None)
 
 
 def disk_name(path: Path, block_devices: Path = BLOCK_DEVICES) -> str | None:

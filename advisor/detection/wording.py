@@ -22,7 +22,7 @@ def described(found: Detected, facts: Facts | None = None) -> Iterator[str]:
     """Lines of text, one per part, then what to do about the gaps."""
     for label, text in _lines(found, facts):
         yield f"{label:{LABEL}}{text}"
-    for note in (*found.notes, *_gaps(found), *_advice(facts)):
+    for note in (*found.notes, *_gaps(found), *(facts.storage.advice if facts else ())):
         yield f"note: {note}"
 
 
@@ -66,12 +66,6 @@ def _gaps(found: Detected) -> Iterator[str]:
         yield "how many RAM channels are filled is not told: give the modules in --ram, and the processor with --cpu"
     if parts.storage == StorageRequest():
         yield "the system does not tell the disk's model: give it or its speed, for example --storage 3.5"
-
-
-def _advice(facts: Facts | None) -> Iterator[str]:
-    read_ahead = facts.storage.read_ahead if facts else None
-    if read_ahead and read_ahead.advice:
-        yield read_ahead.advice
 
 
 def _gpu(gpu: GpuRequest) -> str:

@@ -125,13 +125,8 @@ def plan_here(
     check_threads(settings, processors())
     check_room(layout, free, settings)
     told = reasons if here.speeds_known else ()
-    disk = _disk_advice(path) if file and file.llm.n_experts and best.case.placement.storage_bytes > 0 else ()
+    disk = lodging_of(path).advice if file and file.llm.n_experts and best.case.placement.storage_bytes > 0 else ()
     return Plan(best, settings, layout, free, here.speeds_known, (*here.notes, *told, *why, *disk))
-
-
-def _disk_advice(path: Path) -> tuple[str, ...]:
-    read_ahead = lodging_of(path).read_ahead
-    return (read_ahead.advice,) if read_ahead and read_ahead.advice else ()
 
 
 def easier_than(best: Candidate, layout: Layout, free: dict[str, float]) -> tuple[int, int] | None:

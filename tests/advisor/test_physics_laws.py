@@ -21,7 +21,7 @@ from advisor.scenario import Scenario
 from advisor.work import Work
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
-from catalog.units import GB, TERA
+from catalog.units import GB, GIB, TERA
 
 ROUNDING = 1e-9
 KNOWLEDGE = Knowledge()
@@ -99,6 +99,8 @@ def test_a_dense_model_that_does_not_fit_into_ram_is_read_anew_for_every_token()
     print_ = barely.demand.footprint
     layers = (print_.layer_resident_bytes.sum() + print_.layer_expert_bytes.sum()) * (1 - ROUNDING)
     assert layers <= barely.work.cycled_bytes == half.work.cycled_bytes <= print_.file_bytes
+    told = [item.message for item in answer(model=DENSE, gpu=None, ram={"gb": 18}).warnings]
+    assert any(f"{barely.work.cycled_bytes / GIB:.1f} GiB are read from disk for every token" in item for item in told)
 
 
 def test_a_second_channel_is_worth_a_lot_with_experts_in_ram() -> None:

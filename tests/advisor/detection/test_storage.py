@@ -87,10 +87,21 @@ def test_the_read_ahead_of_a_partition_is_that_of_its_disk(tmp_path: Path, block
 def test_only_a_read_ahead_beyond_an_expert_is_advised_against(tmp_path: Path, blocks: Blocks) -> None:
     blocks.here.symlink_to(blocks.disk("sda", "CT1000MX500"))
     assert looked(blocks, tmp_path).read_ahead is None  # the system does not tell it
-    assert ReadAhead("sda", 128).advice is None
-    advice = ReadAhead("md0", 8192).advice
-    assert advice
-    assert "echo 128 | sudo tee /sys/block/md0/queue/read_ahead_kb" in advice
+    assert Lodging(tmp_path, None, (), ReadAhead("sda", 128)).advice == ()
+    [advice] = Lodging(tmp_path, None, (), ReadAhead("md0", 8192)).advice
+    assert advice.endswith("echo 128 | sudo tee /sys/block/md0/queue/read_ahead_kb")
+
+
+def test_a_file_system_over_disks_has_a_read_ahead_of_its_own(tmp_path: Path, blocks: Blocks) -> None:
+    """As btrfs has, which is not that of the disk: none is told."""
+    disk = blocks.disk("sda", "CT1000MX500")
+    (disk / "queue" / "read_ahead_kb").write_text("4096\n")
+    source = Path("/dev/null").stat().st_rdev  # any device file will do
+    (blocks.numbers / f"{os.major(source)}:{os.minor(source)}").symlink_to(disk)
+    mounts = tmp_path / "mountinfo"
+    mounts.write_text(f"23 22 0:40 / {tmp_path} rw - btrfs /dev/null rw\n")
+    found = looked(blocks, tmp_path, mounts)
+    assert (found.name, found.read_ahead) == ("CT1000MX500", None)
 
 
 def test_what_is_not_on_a_disk_has_none(tmp_path: Path, blocks: Blocks) -> None:
