@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from advisor.scenario import Scenario
+from advisor.question import Scenario
 
 
 class _Answer(BaseModel):

@@ -16,9 +16,9 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 
 from advisor.answer import Prediction
-from advisor.recommendation import RankedBuild
-from advisor.scenario import Scenario
-from advisor.wish import Wish
+from advisor.buying.recommendation import RankedBuild
+from advisor.buying.wish import Wish
+from advisor.question import Scenario
 from catalog.profiles import Profile
 
 TIMEOUT_S = 90.0

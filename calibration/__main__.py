@@ -3,13 +3,10 @@
 import sys
 from datetime import date
 
-from calibration.assessment import balanced, left_out_errors
-from calibration.fitting import fit
-from calibration.left_out import rows_of
-from calibration.observations import observe
-from calibration.publication import effects_of, spreads_of, write_table
-from calibration.runs import load_runs
-from calibration.shipping import public_runs, write_runs
+from calibration.fit.evidence import load_runs, observe
+from calibration.fit.fitting import fit
+from calibration.fit.leaving_out import balanced, left_out_errors
+from calibration.fit.tables import effects_of, public_runs, rows_of, spreads_of, write_runs, write_table
 from catalog.tables import DATA
 
 EVIDENCE_READ = date(2026, 11, 23)

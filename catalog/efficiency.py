@@ -63,6 +63,6 @@ class LeftOutRow(BaseModel):
     log_ratio: float = Field(allow_inf_nan=False)
     """log(predicted / measured)"""
     novelty: float = Field(ge=0, allow_inf_nan=False)
-    """How novel the run was to that fit (see `advisor.novelty`)."""
+    """How novel the run was to that fit (see `advisor.physics.uncertainty`)."""
     source: str
     as_of: date

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from advisor.answer import Range
-from advisor.fingerprint import fingerprint_of
-from advisor.knowledge import Knowledge, load
-from advisor.prediction import predict
-from advisor.profile import knowledge_of
-from advisor.scenario import Hardware, Scenario
+from advisor.machines.fingerprint import fingerprint_of
+from advisor.physics.knowledge import Knowledge, load
+from advisor.prediction.prediction import predict
+from advisor.profiles.own_machine import knowledge_of
+from advisor.question import Hardware, Scenario
 from catalog.profiles import EngineBuild, EngineRun, MeasuredSpeed, ProbeResult, Profile, Shift, digest_of
 
 RYZEN: Mapping[str, Any] = {

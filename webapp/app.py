@@ -4,9 +4,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from webapp.glossary import TERMS
 from webapp.views import compare, evidence, explore, find, machine
-from webapp.words import plain
+from webapp.words import TERMS, plain
 
 PAGES = (
     ("Find a build", "", find.page),

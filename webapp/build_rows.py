@@ -6,14 +6,17 @@ from datetime import date
 from typing import Any
 
 from advisor.answer import Prediction, Range
-from advisor.build_words import LIMITS, QUOTES, contents, counted, tokens
-from advisor.capacity import Capacity
-from advisor.case import Case
-from advisor.recommendation import KIND_WORDS, RankedBuild
-from advisor.report import STAGES, number, seconds
+from advisor.buying.recommendation import KIND_WORDS, RankedBuild
+from advisor.buying.report import LIMITS, QUOTES, contents, counted, tokens
+from advisor.prediction.capacity import Capacity
+from advisor.prediction.case import Case
+from advisor.prediction.report import STAGES, number, seconds
+from catalog import tables
 from catalog.measured import PublicRun
+from catalog.names.gpus import resolve_gpu
 from catalog.units import GIB
-from webapp.described import Parts
+from webapp.described import DescribedBuild, Parts
+from webapp.links import FindState
 from webapp.words import age, price_dates
 
 Row = dict[str, Any]
@@ -179,3 +182,84 @@ def next_dollars(build: RankedBuild) -> str:
     each = swap.gain_share / swap.extra_usd * 100 if swap.extra_usd >= 100 else None
     rate = f" (about {each:+.0%} per $100)" if each else ""
     return f"{swap.text}, to {number(swap.decode_tok_s)} tok/s{rate}"
+
+
+# Builds side by side: one column per build, one row per fact. All pure.
+
+
+
+
+def titles(found: Sequence[DescribedBuild]) -> list[str]:
+    """A short name for each build, told apart where two are called the same."""
+    names = [item.build.name if item.build else item.prediction.machine.split(" | ")[0] for item in found]
+    return [name if names.count(name) == 1 else f"{name} ({at})" for at, name in enumerate(names, 1)]
+
+
+def facts(found: Sequence[DescribedBuild], day: date) -> list[Row]:
+    """The table."""
+    columns = [_facts(item, day) for item in found]
+    names = titles(found)
+    return [
+        {"Fact": fact, **{name: column[fact] for name, column in zip(names, columns, strict=True)}}
+        for fact in columns[0]
+    ]  # fmt: skip
+
+
+def _facts(item: DescribedBuild, day: date) -> dict[str, str]:
+    answer, build = item.prediction, item.build
+    first, speed = answer.time_to_first_token_s, answer.decode_tok_s
+    return {
+        "Processor": answer.machine.rpartition(" | ")[2], "Memory": _memory_and_storage(item),
+        "Price": f"${build.price_usd:,.0f}" if build else "no price",
+        "Prices of": price_dates(build.parts, day) if build else item.why_not,
+        "Writes, tok/s": said(speed), "Reads, tok/s": said(answer.prefill_tok_s),
+        "$/(tok/s)": f"${build.usd_per_tok_s:,.1f}" if build else "",
+        "First token": seconds(first) if first is not None else "",
+        "Longest context": tokens(build.longest_context_tokens) if build else "",
+        "Power": f"{build.power_w:.0f} W" if build else "",
+        "Where the weights lie": REGIMES.get(answer.regime, answer.regime),
+        "n_cpu_moe": str(answer.placement.n_cpu_moe),
+        "VRAM used": f"{answer.placement.vram_gb:.1f} GiB", "RAM used": f"{answer.placement.ram_gb:.1f} GiB",
+        "Limited by": LIMITS.get(answer.bottleneck or "", ""),
+        "Mind": "; ".join(note.message for note in (*(build.notes if build else ()), *answer.warnings)),
+    }  # fmt: skip
+
+
+def _memory_and_storage(item: DescribedBuild) -> str:
+    ram = item.prediction.scenario.hardware.ram
+    kind = f"{ram.type}-{ram.mt_s}" if ram.type and ram.mt_s else ram.type or ""
+    return " ".join(filter(None, (f"{ram.gb:g} GB" if ram.gb else "", kind))) or "not said"
+
+
+def speeds(found: Sequence[DescribedBuild]) -> list[Row]:
+    """Writing speeds for the chart; a build that does not run has none."""
+    return [
+        {"name": name, "speed": speed.p50, "low": speed.p05, "high": speed.p95,
+         "said": f"{number(speed.p50)} ({number(speed.p05)}-{number(speed.p95)})"}
+        for name, item in zip(titles(found), found, strict=True) if (speed := item.prediction.decode_tok_s)
+    ]  # fmt: skip
+
+
+# Filters on ranked builds: pure.
+
+MAKERS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel", "apple": "Apple", "none": "no graphics card"}
+
+
+def kept(builds: Sequence[RankedBuild], state: FindState) -> tuple[RankedBuild, ...]:
+    """The builds that the filters of a view leave, in their order."""
+    return tuple(
+        build for build in builds
+        if (build.pareto or not state.best_only) and (not state.makers or maker(build) in state.makers)
+    )  # fmt: skip
+
+
+def maker(build: RankedBuild) -> str:
+    """Maker of a build's graphics, "none" without any."""
+    hardware = build.prediction.scenario.hardware
+    if hardware.gpus:
+        return resolve_gpu(hardware.gpus[0].name, hardware.gpus[0].vram_gb).row.maker
+    if not hardware.machine:
+        return "none"
+    unified = {row.name: row.maker.lower() for row in tables.unified_machines()}
+    laptops = {row.name: resolve_gpu(row.gpu).row.maker for row in tables.laptops()}
+    return (unified | laptops).get(hardware.machine, "none")

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from advisor.errors import InputError
-from advisor.hardware import machine_of
-from advisor.knowledge import Knowledge
-from advisor.machine import Machine
-from advisor.own_machine import OwnMachine, OwnMachines, own_machine
-from advisor.scenario import Hardware
+from advisor.machines.from_parts import machine_of
+from advisor.machines.machine import Machine
+from advisor.physics.knowledge import Knowledge
+from advisor.profiles.own_machine import OwnMachine, OwnMachines, own_machine
+from advisor.question import Hardware
 from catalog.names.cpus import resolve_cpu
 from catalog.names.resolution import UnknownName
 from catalog.profiles import BadProfile, Profile, read_profile

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from webapp import palette
+from webapp import bars
 from webapp.explorer import OVERFULL
 
 Spec = dict[str, Any]
@@ -42,7 +42,7 @@ def _price_axis(rows: Sequence[Row]) -> Spec:
 
 def _ranges(x: Spec, y: Spec) -> Spec:
     return {
-        "mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.45, "color": palette.GREY},
+        "mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.45, "color": bars.GREY},
         "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}},
     }
 
@@ -50,7 +50,7 @@ def _ranges(x: Spec, y: Spec) -> Spec:
 def _front(x: Spec, y: Spec) -> Spec:
     return {
         "transform": [{"filter": "datum.front"}],
-        "mark": {"type": "line", "strokeDash": [5, 3], "color": palette.VERMILLION, "strokeWidth": 2},
+        "mark": {"type": "line", "strokeDash": [5, 3], "color": bars.VERMILLION, "strokeWidth": 2},
         "encoding": {"x": x, "y": y, "order": {"field": "price"}},
     }
 
@@ -58,13 +58,13 @@ def _front(x: Spec, y: Spec) -> Spec:
 def _open(x: Spec, y: Spec) -> Spec:
     return {
         "transform": [{"filter": "datum.open"}],
-        "mark": {"type": "point", "size": 420, "strokeWidth": 3, "color": palette.VERMILLION},
+        "mark": {"type": "point", "size": 420, "strokeWidth": 3, "color": bars.VERMILLION},
         "encoding": {"x": x, "y": y},
     }
 
 
 def _points(x: Spec, y: Spec) -> Spec:
-    kinds = list(palette.KINDS)
+    kinds = list(bars.KINDS)
     tip = [("name", "Build", None), ("price", "Price", "$,.0f"), ("speed", "tok/s", ".1f"), ("low", "at least", ".1f"),
            ("high", "at most", ".1f")]  # fmt: skip
     return {
@@ -72,9 +72,9 @@ def _points(x: Spec, y: Spec) -> Spec:
         "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1, "cursor": "pointer"},
         "encoding": {
             "x": x, "y": y,
-            "color": {"field": "kind", "scale": {"domain": kinds, "range": list(palette.KINDS.values())},
+            "color": {"field": "kind", "scale": {"domain": kinds, "range": list(bars.KINDS.values())},
                       "legend": {"title": None, "orient": "top"}},
-            "shape": {"field": "kind", "scale": {"domain": kinds, "range": list(palette.SHAPES.values())},
+            "shape": {"field": "kind", "scale": {"domain": kinds, "range": list(bars.SHAPES.values())},
                       "legend": {"title": None, "orient": "top"}},
             "tooltip": [_tip(*item) for item in tip],
         },
@@ -92,11 +92,11 @@ def speeds(rows: Sequence[Row], title: str) -> Spec:
     x = {"type": "quantitative", "title": title}
     tip = [_tip("name", "Build", None), _tip("speed", "tok/s", ".1f"), _tip("low", "at least", ".1f"),
            _tip("high", "at most", ".1f")]  # fmt: skip
-    bars = {"mark": {"type": "bar", "color": palette.BLUE, "height": {"band": 0.5}},
+    speeds = {"mark": {"type": "bar", "color": bars.BLUE, "height": {"band": 0.5}},
             "encoding": {"y": y, "x": x | {"field": "speed"}, "tooltip": tip}}  # fmt: skip
-    ranges = {"mark": {"type": "rule", "color": palette.VERMILLION, "strokeWidth": 3},
+    ranges = {"mark": {"type": "rule", "color": bars.VERMILLION, "strokeWidth": 3},
               "encoding": {"y": y, "x": x | {"field": "low"}, "x2": {"field": "high"}, "tooltip": tip}}  # fmt: skip
-    return {"data": {"values": list(rows)}, "height": 44 * len(rows) + 50, "layer": [bars, ranges]}
+    return {"data": {"values": list(rows)}, "height": 44 * len(rows) + 50, "layer": [speeds, ranges]}
 
 
 def sweep(rows: Sequence[Row], x_title: str, *, log_x: bool = False, ticks: Sequence[float] = ()) -> Spec:
@@ -106,7 +106,7 @@ def sweep(rows: Sequence[Row], x_title: str, *, log_x: bool = False, ticks: Sequ
                "scale": {"type": "log", "base": 2, "nice": False} if log_x else {"zero": False, "nice": False},
                "axis": {"values": list(ticks), "labelOverlap": True} if ticks else {}}  # fmt: skip
     y: Spec = {"type": "quantitative", "title": "tok/s", "scale": {"zero": True}}
-    colour = {"field": "line", "scale": {"domain": lines, "range": list(palette.SERIES[: len(lines)])},
+    colour = {"field": "line", "scale": {"domain": lines, "range": list(bars.SERIES[: len(lines)])},
               "legend": {"title": None, "orient": "top"} if len(lines) > 1 else None}  # fmt: skip
     tip = [_tip("line", "What", None), _tip("x", x_title, ",.0f"), _tip("speed", "tok/s", ".1f"),
            _tip("low", "at least", ".1f"), _tip("high", "at most", ".1f")]  # fmt: skip
@@ -125,7 +125,7 @@ def agreement(rows: Sequence[Row]) -> Spec:
     ends = _ends(rows)
     axis = {"type": "quantitative", "scale": {"type": "log", "domain": ends, "nice": False, "clamp": True}}
     lines = [{"data": {"values": [{"a": end, "b": min(max(end * factor, ends[0]), ends[1])} for end in ends]},
-              "mark": {"type": "line", "color": palette.GREY, "strokeDash": [] if factor == 1 else [4, 4]},
+              "mark": {"type": "line", "color": bars.GREY, "strokeDash": [] if factor == 1 else [4, 4]},
               "encoding": {"x": axis | {"field": "a"}, "y": axis | {"field": "b"}}}
              for factor in (0.5, 1, 2)]  # fmt: skip
     tip = [_tip("machine", "Machine", None), _tip("model", "Model", None), _tip("measured", "Measured", ".3g"),
@@ -136,7 +136,7 @@ def agreement(rows: Sequence[Row]) -> Spec:
             "x": axis | {"field": "measured", "title": "Measured (tok/s)"},
             "y": axis | {"field": "predicted", "title": "Predicted (tok/s)"},
             "color": {"field": "inside", "scale": {"domain": ["inside the range", "outside"],
-                      "range": [palette.BLUE, palette.VERMILLION]}, "legend": {"title": None, "orient": "top"}},
+                      "range": [bars.BLUE, bars.VERMILLION]}, "legend": {"title": None, "orient": "top"}},
             "shape": {"field": "inside", "scale": {"domain": ["inside the range", "outside"],
                       "range": ["circle", "cross"]}, "legend": {"title": None, "orient": "top"}},
             "tooltip": tip,

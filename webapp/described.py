@@ -6,20 +6,20 @@ A whole machine is "machine: Apple M4 Max | 64GB". Such a build is completed and
 from dataclasses import dataclass, replace
 
 from advisor.answer import Prediction
-from advisor.builds import Cards, whole_machines
-from advisor.capacity import capacity_of
-from advisor.case import case_of
+from advisor.buying.builds import Cards, whole_machines
+from advisor.buying.platforms import platforms_of
+from advisor.buying.recommendation import RankedBuild, ranked_build
+from advisor.buying.search import Offer, Search
+from advisor.buying.stock import Stock
+from advisor.buying.upgrades import next_dollars
+from advisor.buying.wish import Wish
 from advisor.errors import InputError
-from advisor.knowledge import Knowledge
-from advisor.platforms import platforms_of
-from advisor.prediction import predict
-from advisor.quality import default_quant
-from advisor.recommendation import RankedBuild, ranked_build
-from advisor.scenario import GpuRequest, Hardware, RamRequest, StorageRequest
-from advisor.search import Offer, Search
-from advisor.stock import Stock
-from advisor.upgrades import next_dollars
-from advisor.wish import Wish
+from advisor.physics.knowledge import Knowledge
+from advisor.prediction.capacity import capacity_of
+from advisor.prediction.case import case_of
+from advisor.prediction.prediction import predict
+from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
+from advisor.sizes.quality import default_quant
 from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
 from catalog.names.llms import resolve_llm

@@ -4,14 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from advisor.answer import Prediction
-from advisor.compatibility import Memory
+from advisor.buying.compatibility import Memory
+from advisor.buying.pricing import Quote
+from advisor.buying.stock import Stock, price_of
+from advisor.buying.upgrades import LEAST_GAIN
 from advisor.errors import InputError
-from advisor.knowledge import Knowledge
-from advisor.prediction import predict, predict_many
-from advisor.pricing import Quote
-from advisor.scenario import GpuRequest, Hardware, RamRequest, Scenario
-from advisor.stock import Stock, price_of
-from advisor.upgrades import LEAST_GAIN
+from advisor.physics.knowledge import Knowledge
+from advisor.prediction.prediction import predict, predict_many
+from advisor.question import GpuRequest, Hardware, RamRequest, Scenario
 from catalog.names.cpus import resolve_cpu
 from catalog.names.resolution import UnknownName
 from webapp.explorer import question

@@ -5,8 +5,8 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from advisor.builds import BuildKind
-from advisor.wish import ALL_KINDS, CONTEXT_TOKENS, READING_TOK_S, Wish
+from advisor.buying.builds import BuildKind
+from advisor.buying.wish import ALL_KINDS, CONTEXT_TOKENS, READING_TOK_S, Wish
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
 Names = Annotated[tuple[Name, ...], Field(max_length=40)]

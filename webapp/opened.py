@@ -5,15 +5,13 @@ from collections.abc import Sequence
 import streamlit as st
 
 from advisor.answer import Prediction
-from advisor.recommendation import RankedBuild
-from advisor.report import LIMITS, STAGES, STRATEGIES, number, seconds
-from webapp import bars, build_rows, controls, palette, resources, tables
+from advisor.buying.recommendation import RankedBuild
+from advisor.prediction.report import LIMITS, STAGES, STRATEGIES, number, seconds
+from webapp import bars, build_rows, controls, resources, tables
 from webapp.described import DescribedBuild
-from webapp.glossary import TERMS
-from webapp.notes import listed, note
-from webapp.words import plain, price_dates, sentence, thousands
+from webapp.words import TERMS, listed, note, plain, price_dates, sentence, thousands
 
-COLOURS = {STAGES[stage]: colour for stage, colour in palette.STAGES.items()}
+COLOURS = {STAGES[stage]: colour for stage, colour in bars.STAGES.items()}
 
 
 def build(found: RankedBuild) -> None:

@@ -9,10 +9,10 @@ from datetime import date
 from functools import cache
 from typing import Literal, TypeVar, get_args
 
-from advisor.compatibility import is_card
+from advisor.buying.compatibility import is_card
+from advisor.buying.pricing import Key, PriceList, Quote
+from advisor.buying.stock import Stock
 from advisor.errors import InputError
-from advisor.pricing import Key, PriceList, Quote
-from advisor.stock import Stock
 from catalog import tables
 from catalog.parts import Laptop, UnifiedMachine
 from catalog.prices import PartKind

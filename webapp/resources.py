@@ -1,29 +1,31 @@
 """The only cache of the pages: tables, stocks, searches and rankings, kept for all visitors of the server."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from threading import Lock
 from typing import Any
 
 from advisor.answer import Prediction
-from advisor.capacity import Capacity, capacity_of
-from advisor.case import Case, case_of
+from advisor.buying.builds import Assembler, Build, Cards
+from advisor.buying.ownership import Owned, owned_parts
+from advisor.buying.platforms import Platform
+from advisor.buying.pricing import Choice
+from advisor.buying.recommendation import Recommendation, recommend_from
+from advisor.buying.search import Offer, Search
+from advisor.buying.stock import Stock, stock_of
+from advisor.buying.wish import Wish
 from advisor.detection import Detected, detect
-from advisor.home import data_folder
-from advisor.knowledge import Knowledge, load
-from advisor.nearest import described as run_like
-from advisor.nearest import nearest
-from advisor.own_machine import OwnMachines
-from advisor.own_machine import own_machines as machines_of
-from advisor.ownership import Owned, owned_parts
-from advisor.prediction import predict
-from advisor.pricing import Choice
-from advisor.recommendation import Recommendation, recommend_from
-from advisor.scenario import Hardware, Scenario
-from advisor.stock import Stock, stock_of
-from advisor.stored_profiles import ProfileStore
-from advisor.wish import Wish
+from advisor.physics.knowledge import Knowledge, load
+from advisor.prediction.capacity import Capacity, capacity_of
+from advisor.prediction.case import Case, case_of
+from advisor.prediction.nearest import described as run_like
+from advisor.prediction.nearest import nearest
+from advisor.prediction.prediction import predict
+from advisor.profiles.own_machine import OwnMachines
+from advisor.profiles.own_machine import own_machines as machines_of
+from advisor.profiles.store import ProfileStore, data_folder
+from advisor.question import Hardware, Scenario
 from catalog import tables
 from catalog.measured import PublicRun
 from catalog.names.cpus import resolve_cpu
@@ -32,10 +34,61 @@ from webapp import explorer, ladder
 from webapp.calibrated import Calibrated, profile_from, uploaded
 from webapp.described import DescribedBuild, described
 from webapp.evidence_rows import Measured
+from webapp.explorer import readiness
 from webapp.links import FindState
 from webapp.own_prices import read_prices, with_prices
-from webapp.readiness import readiness
-from webapp.remembering import RememberingSearch
+
+# A search that keeps what it found, for the next wish that differs in budget or least speed alone.
+
+ASSEMBLERS = 4
+"""Assemblers kept, each with some thousand builds."""
+
+
+class RememberingSearch(Search):
+    """A search whose builds and predictions are made once; the answers are those of `Search`."""
+
+    def __init__(self, wish: Wish, quant: str, stock: Stock, knowledge: Knowledge) -> None:
+        super().__init__(wish, quant, stock, knowledge)
+        self.assembler = _assembler(stock, self.assembler.model_gb)
+        self._known: dict[int, tuple[Build, Offer | None]] = {}
+
+    @cached_property
+    def _every(self) -> list[Offer]:
+        return super().offers(None)
+
+    def offers(self, budget_usd: float | None) -> list[Offer]:
+        """Builds within a budget that hold the model in memory, with their predictions."""
+        return [offer for offer in self._every if budget_usd is None or offer.build.price_usd <= budget_usd]
+
+    def predicted(self, builds: Sequence[Build]) -> list[Offer]:
+        """Offers of the builds that hold the model; each build is asked once."""
+        new = list({id(build): build for build in builds if id(build) not in self._known}.values())
+        offers = {id(offer.build): offer for offer in super().predicted(new)}
+        # The build is kept with its offer, so that its identity is not given to another one.
+        self._known |= {id(build): (build, offers.get(id(build))) for build in new}
+        return [offer for build in builds if (offer := self._known[id(build)][1])]
+
+
+class _RememberingAssembler(Assembler):
+    """Completes each pair of cards and platform once."""
+
+    def __init__(self, stock: Stock, model_gb: float) -> None:
+        super().__init__(stock, model_gb)
+        self._completed: dict[tuple[str, int], tuple[Platform, Build | None]] = {}
+
+    def complete(self, cards: Cards, platform: Platform) -> Build | None:
+        """The cheapest compatible build, or None."""
+        key = (cards.label, id(platform))
+        if key not in self._completed:
+            self._completed[key] = (platform, super().complete(cards, platform))
+        return self._completed[key][1]
+
+
+@lru_cache(maxsize=ASSEMBLERS)
+def _assembler(stock: Stock, model_gb: float) -> _RememberingAssembler:
+    """The assembler of all searches of a stock for a file of that size: builds do not depend on what they are asked."""
+    return _RememberingAssembler(stock, model_gb)
+
 
 Texts = tuple[str, ...]
 Row = dict[str, Any]
@@ -196,7 +249,7 @@ def this_machine() -> Detected:
 
 @cache
 def _measured() -> tuple[Measured, ...]:
-    from webapp.comparisons import measured as compared
+    from webapp.evidence_rows import measured as compared
 
     return compared()
 
@@ -210,7 +263,7 @@ def measured() -> tuple[Measured, ...]:
 @cache
 def claims() -> tuple[Row, ...]:
     """The article's claims with verdicts."""
-    from webapp.comparisons import claims as judged
+    from webapp.evidence_rows import claims as judged
 
     return judged(knowledge())
 

@@ -1,11 +1,18 @@
 """Words of the pages: text made safe for Markdown, ages of prices, and refusals in the page's own terms."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from functools import cache
+from typing import Final, Literal
 
-from advisor.build_words import QUOTES, money
-from advisor.recommendation import PartLine
+import streamlit as st
+
+from advisor.buying.recommendation import PartLine
+from advisor.buying.report import QUOTES, money
+from advisor.sizes.quality import BEST, PUBLISHED, default_quant, quality_order
+from catalog.names.llms import resolve_llm
+from catalog.names.resolution import UnknownName
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&^=@])")
 _OPTIONS = (
@@ -91,3 +98,83 @@ def thousands(count: float) -> str:
 
 
 __all__ = ["age", "money", "plain", "price_dates", "quoted", "sentence", "thousands"]
+
+
+# Hints beside the controls, and the terms of the pages in plain words.
+
+HINTS: Final[Mapping[str, str]] = {
+    "model": "The language model you want to run. Type to search.",
+    "quant": "How strongly the model's weights are compressed. Fewer bits: smaller and faster, but less exact.",
+    "context": "How much text the model keeps in view, in tokens (about three quarters of a word each). "
+    "8K is a long chat, 32K some files of code. Speeds are those with the context nearly full.",
+    "budget": "The most the whole computer may cost. Empty: no limit.",
+    "speed": "The least writing speed, in tokens per second. People read about 5; coding agents want 30 and more.",
+    "condition": "New: new prices only. Used: used prices where there are any, else new ones. Either: the cheaper.",
+    "kinds": "Desktops are put together from parts; unified boxes (Mac, Strix Halo) share one memory.",
+    "own": 'Parts you have cost nothing, for example "RTX 3060 12GB" or "DDR4-3200 2x16". Type a name and press Enter.',
+    "makers": "Show only builds with graphics of these makers. Empty: all.",
+    "best_only": "Show only builds that no other beats in price and speed at once.",
+    "gpu": "The graphics card. Empty: none, the model runs on the processor.",
+    "cpu": "The processor.",
+    "ram": 'Type, speed and modules, for example "DDR4-3600 2x16" or "64GB DDR5".',
+    "whole": "A unified-memory machine or a laptop, instead of parts.",
+    "disk": "The disk that the model lies on: it decides how long loading takes.",
+}
+TERMS: Final[Mapping[str, str]] = {
+    "tok/s": "Tokens per second: how fast the model writes. A token is about three quarters of an English word; "
+    "people read about 5 tok/s.",
+    "90 % range": "Nine of ten real runs of such a build should fall between these speeds.",
+    "$/(tok/s)": "Price of the whole computer for each token per second: the lower, the more speed for the money.",
+    "Prompt": "How fast the model reads your text before it answers, in tokens per second (prefill).",
+    "First token": "Time until the answer begins, for a question of 512 tokens.",
+    "Longest context": "The most text that fits beside the model, in tokens, with more of the model moved to RAM.",
+    "Power": "Of the parts under load, estimated from their data sheets.",
+    "Quantisation": "Compression of the weights. Q4_K_M keeps about 4.8 bits of 16 for each weight; most use it.",
+    "VRAM": "Memory on the graphics card: fast, and mostly too small.",
+    "RAM": "Main memory beside the processor: larger and slower than VRAM.",
+    "GiB": "2^30 bytes: the GB of a memory module.",
+    "Experts": "Parts of a mixture-of-experts model, of which each token uses a few. They can stay in RAM while the "
+    "rest lies on the graphics card.",
+    "n_cpu_moe": "llama.cpp's setting for how many layers keep their experts in RAM.",
+    "Pareto front": "The builds that no other beats in price and speed at once.",
+    "KV cache": "Memory for the context: it grows with the text kept in view.",
+    "PCIe": "The link between graphics card and processor.",
+    "KL divergence": "How far a compressed model's choices of words stray from the original's: 0 is identical.",
+    "Regime": "Where the weights lie: all on the graphics card, experts in RAM, and so on.",
+}
+
+
+# Small print in the colour of the text: Streamlit's captions are too faint for WCAG 2.2 (1.4.3, 4.5:1).
+
+def note(text: str, width: Literal["stretch", "content"] = "stretch") -> None:
+    """A remark in small print; the text is shown as it is."""
+    st.markdown(f":small[{plain(text)}]", width=width)
+
+
+def listed(lines: Iterable[str]) -> None:
+    """Lines as a list, in one piece: each piece of a page costs the browser some milliseconds."""
+    st.markdown("\n".join(f"- {plain(line)}" for line in lines))
+
+
+# The quantisations to choose from for a model, and what they are called.
+
+@cache
+def quant_choices(model: str) -> tuple[str, ...]:
+    """The usual one, the best that is fast enough, and the published steps from best to worst."""
+    try:
+        order = quality_order(resolve_llm(model).row.llm).quants
+    except UnknownName:
+        order = ()
+    return ("", BEST, *dict.fromkeys((*order, *PUBLISHED)))
+
+
+def quant_label(model: str, quant: str) -> str:
+    """A choice in words."""
+    if quant == BEST:
+        return "The best that is fast enough"
+    if quant:
+        return quant
+    try:
+        return f"The usual ({default_quant(resolve_llm(model).row.llm)})"
+    except UnknownName:
+        return "The usual"

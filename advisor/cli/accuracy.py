@@ -7,8 +7,8 @@ import click
 from advisor.errors import InputError
 
 if TYPE_CHECKING:
-    from calibration.accuracy import Accuracy
-    from calibration.accuracy_page import Section
+    from calibration.accuracy.accuracy import Accuracy
+    from calibration.accuracy.page import Section
 
 TEXT = """
 Show how far predictions are from measured public runs, each predicted by a fit that never saw its machine, beside the
@@ -44,15 +44,15 @@ def command(claims: bool, again: bool, as_json: bool, markdown: bool, plot: str 
     if claims:
         _show(_claims(), as_json, markdown)
         return
-    from calibration.accuracy import accuracy
+    from calibration.accuracy.accuracy import accuracy
 
     if again:
         click.echo("leaving every machine out: some minutes", err=True)
     found = accuracy(again)
     if plot:
-        from calibration.scatter import draw
+        from calibration.pictures import draw_scatter
 
-        draw(found.comparisons, plot)
+        draw_scatter(found.comparisons, plot)
     if as_json:
         _json(found)
     else:
@@ -60,7 +60,7 @@ def command(claims: bool, again: bool, as_json: bool, markdown: bool, plot: str 
 
 
 def _page(found: "Accuracy", markdown: bool, plot: str | None) -> None:
-    from calibration.accuracy_page import INTRODUCTION, page, sections
+    from calibration.accuracy.page import INTRODUCTION, page, sections
 
     if markdown:
         click.echo(page(found, TITLE, plot, MADE_BY), nl=False)
@@ -72,7 +72,7 @@ def _page(found: "Accuracy", markdown: bool, plot: str | None) -> None:
 def _json(found: "Accuracy") -> None:
     import json
 
-    from calibration.accuracy_page import as_data
+    from calibration.accuracy.page import as_data
 
     click.echo(json.dumps(as_data(found), indent=1))
 
@@ -97,8 +97,8 @@ def _tables(parts: "list[Section]") -> None:
 
 
 def _claims() -> Any:
-    from advisor.knowledge import load
-    from calibration.claims import judged
+    from advisor.physics.knowledge import load
+    from calibration.accuracy.claims import judged
     from catalog.tables import public_runs
 
     return judged(load(), public_runs())
@@ -107,8 +107,8 @@ def _claims() -> Any:
 def _show(found: Any, as_json: bool, markdown: bool) -> None:
     import json
 
-    from calibration.accuracy_page import markdown as to_markdown
-    from calibration.claims import INTRODUCTION, as_data, section
+    from calibration.accuracy.claims import INTRODUCTION, as_data, section
+    from calibration.accuracy.page import markdown as to_markdown
 
     if as_json:
         click.echo(json.dumps(as_data(found), indent=1))

@@ -17,7 +17,7 @@ def command(name: str | None, output: str, *, evidence: bool) -> None:
     """Write; the help that users see is above."""
     from advisor.cli.lines import written
     from advisor.cli.profile_choice import chosen
-    from calibration.own_sharing import anonymised, to_csv
+    from calibration.machine.sharing import anonymised, to_csv
 
     profile = anonymised(chosen(name), _private_words())
     text = to_csv(profile) if evidence else profile.model_dump_json(indent=1, exclude_defaults=True) + "\n"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def command(file: Path, *, force: bool) -> None:
     """Store the profile in FILE, after checking it. It is used where a question is of its machine."""
     from advisor.cli.profile_choice import store
-    from advisor.stored_profiles import profile_in
+    from advisor.profiles.store import profile_in
 
     profile, profiles = profile_in(file), store()
     said = _standing(profile)
@@ -32,7 +32,7 @@ def command(file: Path, *, force: bool) -> None:
 def _standing(profile: "Profile") -> str:
     """Whose it is, in a sentence. Raises `InputError` for one that cannot be used."""
     from advisor.cli.profile_choice import USES, standing, this_hardware
-    from advisor.knowledge import load
-    from advisor.own_machine import own_machine
+    from advisor.physics.knowledge import load
+    from advisor.profiles.own_machine import own_machine
 
     return USES[standing(own_machine(profile, load()), this_hardware())]

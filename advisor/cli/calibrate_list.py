@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from calibration.own_errors import OwnErrors
+    from calibration.machine.findings import OwnErrors
     from catalog.profiles import Profile
 
 COLUMNS = ("profile", "machine", "measured", "engine", "runs", "writing", "reading", "whose")
@@ -39,10 +39,10 @@ def command(*, as_json: bool) -> None:
 def _row(profile: "Profile", here: Any) -> dict[str, Any]:
     from advisor.cli.profile_choice import standing
     from advisor.errors import InputError
-    from advisor.knowledge import load
-    from advisor.own_machine import own_machine
-    from calibration.own_errors import errors_by_kind
-    from calibration.own_report import engine_name, machine_name
+    from advisor.physics.knowledge import load
+    from advisor.profiles.own_machine import own_machine
+    from calibration.machine.findings import errors_by_kind
+    from calibration.machine.report import engine_name, machine_name
 
     try:
         whose, machine = standing(own_machine(profile, load()), here), machine_name(profile)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from calibration.calibrating import Asked, Effort
-    from calibration.campaign import Told
+    from calibration.machine.calibrating import Asked, Effort
+    from calibration.machine.campaign import Told
 
 
 def run(options: Mapping[str, Any]) -> None:
@@ -18,7 +18,7 @@ def run(options: Mapping[str, Any]) -> None:
     from advisor.cli.calibrate_show import show
     from advisor.cli.profile_choice import store
     from advisor.engine.library import require_engine
-    from calibration.calibrating import calibrate
+    from calibration.machine.calibrating import calibrate
 
     require_engine()
     asked = _asked(options)
@@ -36,10 +36,10 @@ def _asked(options: Mapping[str, Any]) -> "Asked":
     from advisor.cli.detect import given
     from advisor.detection import detect
     from advisor.detection.completion import completed, excess
-    from advisor.fingerprint import default_name
-    from advisor.home import data_folder
-    from advisor.knowledge import load
-    from calibration.calibrating import Asked
+    from advisor.machines.fingerprint import default_name
+    from advisor.physics.knowledge import load
+    from advisor.profiles.store import data_folder
+    from calibration.machine.calibrating import Asked
 
     _check_name(options["name"])
     given(options, None)  # what is misspelt is refused before anything is looked at
@@ -75,7 +75,7 @@ def _progress() -> Iterator["Told"]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    from calibration.campaign import Step
+    from calibration.machine.campaign import Step
 
     console = Console(stderr=True)
     columns = (BarColumn(), TextColumn("{task.percentage:3.0f} %  {task.fields[left]:>9}  {task.description}"))

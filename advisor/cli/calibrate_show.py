@@ -7,7 +7,7 @@ import click
 from advisor.errors import InputError
 
 if TYPE_CHECKING:
-    from calibration.own_findings import Findings
+    from calibration.machine.findings import Findings
     from catalog.profiles import Profile
 
 
@@ -34,12 +34,12 @@ def show(
     """
     found = _findings(profile)
     if plot:
-        from calibration.own_picture import draw
+        from calibration.pictures import draw_report
 
-        draw(found, plot)
+        draw_report(found, plot)
     if html:
         from advisor.cli.lines import written
-        from calibration.own_page import page
+        from calibration.machine.page import page
 
         with written(html, "--html") as file:
             file.write(page(found).encode())
@@ -48,11 +48,11 @@ def show(
     if as_json:
         import json
 
-        from calibration.own_report import as_data
+        from calibration.machine.report import as_data
 
         click.echo(json.dumps(as_data(found), indent=2))
     elif html != "-":
-        from calibration.own_report import lines
+        from calibration.machine.report import lines
 
         click.echo("\n".join(lines(found)))
 
@@ -60,9 +60,9 @@ def show(
 def _findings(profile: "Profile") -> "Findings":
     """What the profile holds; what it says of models is left out where it is not fitted on the shipped efficiencies."""
     from advisor.cli.profile_choice import USES, standing, this_hardware
-    from advisor.knowledge import load
-    from advisor.own_machine import own_machine
-    from calibration.own_findings import findings
+    from advisor.physics.knowledge import load
+    from advisor.profiles.own_machine import own_machine
+    from calibration.machine.findings import findings
 
     try:
         machine = own_machine(profile, load())

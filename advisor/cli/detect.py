@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from advisor.detection import Detected
     from advisor.detection.facts import Facts
-    from advisor.scenario import Hardware
+    from advisor.question import Hardware
 
 QUESTION = {"model": "any", "prompt": 1, "gen": 1, "users": 1, "engine": "llama.cpp", "kv_type": "f16", "ubatch": 512}
 """What else a scenario must say; none of it is looked at here."""
@@ -48,8 +48,8 @@ def command(*, model: Path | None, as_json: bool, everything: bool, **options: A
     from advisor.detection import detect
     from advisor.detection.completion import completed, excess
     from advisor.detection.facts import read_facts
-    from advisor.detection.ggml import ask_ggml, cards_of
-    from advisor.scenario import StorageRequest
+    from advisor.engine.ggml import ask_ggml, cards_of
+    from advisor.question import StorageRequest
 
     given(options, None)  # what is misspelt is refused before anything is looked at
     ggml = ask_ggml()
@@ -69,7 +69,7 @@ def given(options: Mapping[str, Any], cpu: str | None) -> "Hardware":
     Raises InputError.
     """
     from advisor.cli.options import scenario_from
-    from advisor.hardware import machine_of
+    from advisor.machines.from_parts import machine_of
 
     named = {name: options[name] for name in GIVEN}
     asked = {**QUESTION, **named, "cpu": named["cpu"] or (None if named["machine"] else cpu or "unknown")}

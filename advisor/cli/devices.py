@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from advisor.detection.nvml import NvidiaCard, Nvml
     from advisor.engine.devices import Device
-    from advisor.engine.nvml import NvidiaCard, Nvml
 
 
 @click.command("devices")
@@ -18,9 +18,9 @@ def command(*, endpoints: tuple[str, ...], as_json: bool) -> None:
     Of NVIDIA's cards also the PCIe link, clocks, power and temperature as they are now: an idle card runs its link and
     clocks low.
     """
+    from advisor.detection.nvml import read_nvml
     from advisor.engine.devices import list_devices
     from advisor.engine.endpoint import Endpoint
-    from advisor.engine.nvml import read_nvml
     from advisor.engine.remote import connect
 
     for endpoint in endpoints:

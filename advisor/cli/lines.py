@@ -15,8 +15,8 @@ import click
 from advisor.errors import InputError
 
 if TYPE_CHECKING:
-    from advisor.engine.described import ModelFile
-    from advisor.knowledge import Knowledge
+    from advisor.gguf.model_file import ModelFile
+    from advisor.physics.knowledge import Knowledge
 
 STREAM = "-"
 FILES_KEPT = 64
@@ -25,7 +25,7 @@ FILES_KEPT = 64
 
 def answer_file(source: str, target: str, knowledge: "Knowledge") -> None:
     """Answer the scenarios in `source` into `target`, line by line; "-" is standard input or output."""
-    from advisor.batch import answer_lines, is_error
+    from advisor.prediction.batch import answer_lines, is_error
 
     with _lines_of(source) as lines, written(target) as file:
         count = errors = 0
@@ -37,7 +37,7 @@ def answer_file(source: str, target: str, knowledge: "Knowledge") -> None:
 
 
 def _model_file(path: str, quant: str | None) -> "ModelFile":
-    from advisor.engine.described import read_model_file
+    from advisor.gguf.model_file import read_model_file
 
     return read_model_file(path, quant)
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from advisor.report import WIDTH, number
+from advisor.prediction.report import WIDTH, number
 
 if TYPE_CHECKING:
-    from advisor.case import Case
+    from advisor.prediction.case import Case
     from catalog.measured import PublicRun
 
 HEADING = "Measured nearby"
@@ -19,7 +19,7 @@ PLACES = {
 
 def measured_nearby(case: "Case") -> "list[PublicRun]":
     """The nearest of the shipped runs."""
-    from advisor.nearest import described, nearest
+    from advisor.prediction.nearest import described, nearest
     from catalog.tables import public_runs
 
     return nearest(described(case), public_runs())

@@ -6,9 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from advisor.complaints import complaint
 from advisor.errors import InputError
-from advisor.scenario import Hardware, Scenario
+from advisor.question import Hardware, Scenario, complaint
 from catalog.names.cpus import resolve_cpu, socket_count
 from catalog.names.ram import RamSpec, parse_ram
 from catalog.names.resolution import UnknownName

@@ -8,9 +8,9 @@ import click
 from advisor.errors import InputError
 
 if TYPE_CHECKING:
-    from advisor.knowledge import Knowledge
-    from advisor.own_machine import OwnMachine, OwnMachines
-    from advisor.scenario import Hardware, Scenario
+    from advisor.physics.knowledge import Knowledge
+    from advisor.profiles.own_machine import OwnMachine, OwnMachines
+    from advisor.question import Hardware, Scenario
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -30,16 +30,16 @@ def profile_options(command: Decorated) -> Decorated:
 
 def own_machines_of(options: Mapping[str, Any]) -> "OwnMachines":
     """The calibrated machines that the options leave to choose from. Raises `InputError` for an unknown --profile."""
-    from advisor.home import CALIBRATIONS, data_folder
-    from advisor.knowledge import load
-    from advisor.own_machine import OwnMachines, own_machine, own_machines
+    from advisor.physics.knowledge import load
+    from advisor.profiles.own_machine import OwnMachines, own_machine, own_machines
+    from advisor.profiles.store import CALIBRATIONS, data_folder
 
     name, without = options.get("profile"), options.get("no_profile")
     if name and without:
         raise InputError("--profile names a profile and --no-profile takes none: give one of them")
     if without or not (name or (data_folder() / CALIBRATIONS).is_dir()):
         return OwnMachines(load())
-    from advisor.stored_profiles import ProfileStore
+    from advisor.profiles.store import ProfileStore
 
     store = ProfileStore(data_folder())
     if name is None:
@@ -67,7 +67,7 @@ def remark(machine: "OwnMachine | None") -> None:
     if machine is None:
         return
     from advisor.engine.library import installed_version
-    from advisor.own_machine import remark_on
+    from advisor.profiles.own_machine import remark_on
 
     sentence = remark_on(machine, installed_version())
     if sentence:

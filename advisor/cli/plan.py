@@ -10,8 +10,8 @@ from advisor.errors import InputError
 
 if TYPE_CHECKING:
     from advisor.engine.plan import Plan
-    from advisor.own_machine import OwnMachines
-    from advisor.scenario import Hardware
+    from advisor.profiles.own_machine import OwnMachines
+    from advisor.question import Hardware
 
 HELP = """Show where a model's bytes should lie on this machine, how fast that will be, and the settings that do it.
 
@@ -56,15 +56,15 @@ def command(model: str, *, as_json: bool, **options: Any) -> None:
 
 def plan_of(model: str, options: dict[str, Any]) -> "Plan":
     """The plan for a model file or a name, on this machine. Raises `InputError`, `UnknownName` and `EngineFailed`."""
-    from advisor.engine.described import read_model_file
     from advisor.engine.planning import stand_in
+    from advisor.gguf.model_file import read_model_file
     from catalog.names.llms import resolve_llm
     from catalog.names.quants import resolve_quant
 
     path = Path(model)
     if path.suffix.lower() == ".gguf" or path.is_file():
         return _planned(path, read_model_file(path, options.get("quant")), {"gguf": model}, options)
-    from advisor.quality import default_quant
+    from advisor.sizes.quality import default_quant
 
     found = resolve_llm(model)
     quant = resolve_quant(options.get("quant") or found.row.quant_text or default_quant(found.row.llm)).row
@@ -77,10 +77,9 @@ def _planned(path: Path, file: Any, model: Any, options: dict[str, Any]) -> "Pla
 
     from advisor.cli.options import in_options
     from advisor.cli.own_profile import check_asked, own_machines_of
-    from advisor.complaints import complaint
     from advisor.detection import detect
     from advisor.engine.planning import look_around, plan_here
-    from advisor.scenario import Scenario
+    from advisor.question import Scenario, complaint
 
     found, machines = detect(), own_machines_of(options)
     try:
@@ -99,7 +98,7 @@ def _planned(path: Path, file: Any, model: Any, options: dict[str, Any]) -> "Pla
 def _hardware(found: "Hardware", ram: str | None, machines: "OwnMachines") -> dict[str, Any]:
     """This machine with the memory that --ram names, completed by its profile."""
     from advisor.cli.own_profile import seen_here
-    from advisor.scenario import Hardware
+    from advisor.question import Hardware
 
     told = found.model_dump(exclude_none=True)
     if ram:

@@ -9,10 +9,10 @@ from advisor.errors import InputError
 
 if TYPE_CHECKING:
     from advisor.answer import Prediction
-    from advisor.engine.described import ModelFile
-    from advisor.knowledge import Knowledge
-    from advisor.own_machine import OwnMachines
-    from advisor.scenario import Scenario
+    from advisor.gguf.model_file import ModelFile
+    from advisor.physics.knowledge import Knowledge
+    from advisor.profiles.own_machine import OwnMachines
+    from advisor.question import Scenario
 
 EXAMPLES = """
 Predict how fast a language model runs on a computer, and where its bytes lie.
@@ -175,11 +175,11 @@ def _batch(options: dict[str, Any]) -> None:
 
 
 def _single(options: dict[str, Any]) -> None:
-    from advisor.capacity import capacity_of
-    from advisor.case import case_of
     from advisor.cli.nearby import HEADING, as_data, as_text, measured_nearby
     from advisor.cli.own_profile import check_asked, own_machines_of
-    from advisor.prediction import answers
+    from advisor.prediction.capacity import capacity_of
+    from advisor.prediction.case import case_of
+    from advisor.prediction.prediction import answers
 
     machines = own_machines_of(options)
     scenario, knowledge = _asked(options, machines), machines.knowledge
@@ -194,7 +194,7 @@ def _single(options: dict[str, Any]) -> None:
         more = {"capacity": asdict(capacity), "measured_nearby": as_data(measured_nearby(case))}
         click.echo(json.dumps(prediction.model_dump(mode="json") | more, indent=2))
     else:
-        from advisor.report import report
+        from advisor.prediction.report import report
 
         deep = scenario.workload.context_depth
         anew = _read_anew(scenario, file, knowledge).time_to_first_token_s if deep else None
@@ -206,7 +206,7 @@ def _file(scenario: "Scenario") -> "ModelFile | None":
     """The model file of a question that names one."""
     if isinstance(scenario.model, str):
         return None
-    from advisor.engine.described import read_model_file
+    from advisor.gguf.model_file import read_model_file
 
     try:
         return read_model_file(scenario.model.gguf, scenario.quant)
@@ -216,8 +216,8 @@ def _file(scenario: "Scenario") -> "ModelFile | None":
 
 def _read_anew(scenario: "Scenario", file: "ModelFile | None", knowledge: "Knowledge") -> "Prediction":
     """The same with an empty context and all of it in the prompt."""
-    from advisor.case import case_of
-    from advisor.prediction import answers
+    from advisor.prediction.case import case_of
+    from advisor.prediction.prediction import answers
 
     work = scenario.workload
     whole = {"context_depth": 0, "prompt_tokens": work.context_depth + work.prompt_tokens}

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 from advisor.errors import InputError
 
 if TYPE_CHECKING:
-    from advisor.own_machine import OwnMachine
-    from advisor.scenario import Hardware
-    from advisor.stored_profiles import ProfileStore
+    from advisor.profiles.own_machine import OwnMachine
+    from advisor.profiles.store import ProfileStore
+    from advisor.question import Hardware
     from catalog.profiles import Profile
 
 HERE, OLD = "this machine's", "this machine's, old"
@@ -22,8 +22,7 @@ USES = {
 
 def store() -> "ProfileStore":
     """The profiles stored here."""
-    from advisor.home import data_folder
-    from advisor.stored_profiles import ProfileStore
+    from advisor.profiles.store import ProfileStore, data_folder
 
     return ProfileStore(data_folder())
 
@@ -44,8 +43,8 @@ def standing(machine: "OwnMachine", here: "Hardware") -> str:
 
 def chosen(name: str | None) -> "Profile":
     """The profile of that name; without one that of this machine, else the only one there is. Raises `InputError`."""
-    from advisor.knowledge import load
-    from advisor.own_machine import own_machines
+    from advisor.physics.knowledge import load
+    from advisor.profiles.own_machine import own_machines
 
     profiles = store()
     if name is not None:

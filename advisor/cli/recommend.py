@@ -85,14 +85,14 @@ def command(**options: Any) -> None:
         raise InputError("--json, --csv and --markdown exclude each other: give one")
     wish = _wish(options)
 
+    from advisor.buying.recommendation import recommend
     from advisor.cli.own_profile import own_machines_of
-    from advisor.recommendation import recommend
 
     found = recommend(wish, own_machines_of(options).knowledge)
     if formats == ["as_json"]:
         click.echo(found.model_dump_json(indent=2))
     elif formats:
-        from advisor.build_files import to_csv, to_markdown
+        from advisor.buying.report import to_csv, to_markdown
 
         click.echo(to_csv(found) if formats == ["as_csv"] else to_markdown(found), nl=False)
     else:
@@ -103,8 +103,8 @@ def _wish(options: dict[str, Any]) -> Any:
     """The wish that the options ask. Raises `InputError` that names the option."""
     from pydantic import ValidationError
 
-    from advisor.complaints import complaint
-    from advisor.wish import Wish
+    from advisor.buying.wish import Wish
+    from advisor.question import complaint
 
     if not options["model"]:
         raise InputError('name the model: --model NAME, for example --model "Qwen3.6-35B-A3B"')
@@ -129,7 +129,7 @@ def _show(found: Any) -> None:
 
     from rich.console import Console
 
-    from advisor.build_tables import terminal
+    from advisor.buying.report import terminal
 
     console = Console(highlight=False, soft_wrap=False)
     if not console.is_terminal and not os.environ.get("COLUMNS"):

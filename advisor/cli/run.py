@@ -46,9 +46,9 @@ For example:
 def command(file: Path, *, prompt: str, **options: Any) -> None:
     """Write; the help that users see is above."""
     from advisor.cli.plan import plan_of
-    from advisor.engine.gguf import read_header
     from advisor.engine.session import Session
     from advisor.engine.session.messages import Generate, Generation
+    from advisor.gguf import read_header
 
     text = sys.stdin.read() if prompt == "-" else prompt
     if not text:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from advisor.engine.synthesis import Progress, Recipe
+    from advisor.gguf.synthetic import Progress, Recipe
 
 EXAMPLES = """Write a GGUF file of a model's architecture with random weights, whole or cut.
 
@@ -54,7 +54,7 @@ def command(
     """Write the file and say what it is."""
     from time import perf_counter
 
-    from advisor.engine.synthesis import Cut, Recipe, write_model
+    from advisor.gguf.synthetic import Cut, Recipe, write_model
     from catalog.names.llms import resolve_llm
     from catalog.names.quants import resolve_quant
 
@@ -108,7 +108,7 @@ def _report(recipe: "Recipe", output: Path, seconds: float, *, as_json: bool) ->
         f"{count / 1e9:.2f} billion weights"
     )
     if llm.n_experts:
-        from advisor.engine.synthesis import busiest_share
+        from advisor.gguf.synthetic import busiest_share
 
         skew = recipe.router_skew
         share = busiest_share(llm.n_experts, llm.n_experts_used, skew)

@@ -9,7 +9,7 @@ from advisor.detection import apple, graphics, memory, processor, windows
 from advisor.detection.graphics import Card
 from advisor.detection.memory import Module
 from advisor.detection.storage import disk_name
-from advisor.scenario import GpuRequest, Hardware, RamRequest, StorageRequest
+from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
 from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
 from catalog.names.machines import resolve_machine

@@ -3,7 +3,7 @@
 import re
 
 from advisor.detection.commands import output_of
-from advisor.scenario import Hardware, RamRequest
+from advisor.question import Hardware, RamRequest
 from catalog.units import GIB
 
 

@@ -1,6 +1,6 @@
 """What the user tells of this computer put over what the system told."""
 
-from advisor.scenario import Hardware, RamRequest, StorageRequest
+from advisor.question import Hardware, RamRequest, StorageRequest
 
 
 def completed(found: Hardware, given: Hardware) -> Hardware:

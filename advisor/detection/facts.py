@@ -8,11 +8,11 @@ from advisor.detection.caches import Caches, read_caches
 from advisor.detection.commands import text_of
 from advisor.detection.confinement import Confinement, read_confinement
 from advisor.detection.design import Design, design_in_cpuinfo
-from advisor.detection.ggml import Ggml
 from advisor.detection.instructions import instruction_sets
 from advisor.detection.processor import CPUINFO
 from advisor.detection.storage import Lodging, lodging_of
 from advisor.detection.topology import Topology, read_topology
+from advisor.engine.ggml import Ggml
 
 
 @dataclass(frozen=True, slots=True)

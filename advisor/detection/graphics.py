@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from advisor.detection.commands import output_of, text_of
-from advisor.engine.nvml import NvidiaCard, read_nvml
+from advisor.detection.nvml import NvidiaCard, read_nvml
 from catalog.units import GIB, MIB
 
 DRM = Path("/sys/class/drm")

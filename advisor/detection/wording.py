@@ -7,11 +7,11 @@ from advisor.detection import Detected
 from advisor.detection.caches import Caches
 from advisor.detection.confinement import Confinement
 from advisor.detection.facts import Facts
-from advisor.detection.ggml import Ggml
 from advisor.detection.graphics import Card
 from advisor.detection.storage import Disk, Lodging
 from advisor.detection.topology import Topology
-from advisor.scenario import GpuRequest, RamRequest, StorageRequest
+from advisor.engine.ggml import Ggml
+from advisor.question import GpuRequest, RamRequest, StorageRequest
 from catalog.units import GIB, KIB, MIB
 
 UNTOLD = "not told by the system"

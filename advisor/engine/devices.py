@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict
 
 from advisor.detection.commands import text_of
 from advisor.detection.memory import limit_bytes
+from advisor.detection.nvml import NvidiaCard, normal_pci_id
 from advisor.detection.processor import OWN_CGROUP, cgroup_folders
 from advisor.engine.endpoint import Endpoint, protocol_at
 from advisor.engine.library import Engine, require_engine
-from advisor.engine.nvml import NvidiaCard, normal_pci_id
 
 RPC: Final = "RPC"
 _PCI_ADDRESS: Final = re.compile(r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]")

@@ -4,8 +4,8 @@ import re
 from collections import defaultdict
 from typing import NamedTuple
 
-from advisor.engine.gguf import Header, TensorEntry
-from advisor.engine.gguf.layers import split_name
+from advisor.gguf import Header, TensorEntry
+from advisor.gguf.layers import split_name
 
 _STACKED = re.compile(r"ffn_(up|down|gate|gate_up)_exps(\.bias)?")
 

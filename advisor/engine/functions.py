@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from advisor.engine.gguf.encodings import constants
 from advisor.engine.library import Prototype, functions_of, require_engine
+from advisor.gguf.encodings import constants
 
 
 class Parameters(ctypes.Structure):

@@ -8,7 +8,6 @@ from statistics import median
 from pydantic import BaseModel, ConfigDict
 
 from advisor.engine.experts import Expert, experts_of
-from advisor.engine.gguf import Header
 from advisor.engine.keeping import Kept, Span
 from advisor.engine.layout import Layout
 from advisor.engine.page_cache import PageCache, can_tell, forget
@@ -16,6 +15,7 @@ from advisor.engine.residency import keep
 from advisor.engine.session import Session
 from advisor.engine.session.messages import Measure
 from advisor.engine.settings import EngineSettings
+from advisor.gguf import Header
 
 LEAST_PAIRS = 3
 """Three agree by chance in a quarter of all cases, two in half of them."""

@@ -13,13 +13,13 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import NamedTuple, Self
 
-from advisor.engine.described import ModelFile
 from advisor.engine.products import Product, product_of
 from advisor.engine.settings import EngineSettings
-from advisor.footprint import Footprint, footprint
-from advisor.memory import FLOAT_BYTES, compute_buffer_bytes, kv_bytes
-from advisor.quantisation import typed
-from advisor.tensors import Tensor, shapes
+from advisor.gguf.model_file import ModelFile
+from advisor.sizes import Tensor, shapes
+from advisor.sizes.buffers import FLOAT_BYTES, compute_buffer_bytes, kv_bytes
+from advisor.sizes.footprint import Footprint, footprint
+from advisor.sizes.quantisation import typed
 from catalog.llms import Llm
 from catalog.quants import Quant
 
@@ -193,7 +193,7 @@ def _by_layer(sizes: Sequence[float], names: Sequence[str], offload: bool) -> di
 def _compute(
     sizes: Sizes, settings: EngineSettings, names: Sequence[str], moved: Mapping[str, str]
 ) -> dict[str, float]:
-    """Compute buffers by the formula: within 3 % for most architectures, see advisor/memory.py."""
+    """Compute buffers by the formula: within 3 % for most architectures, see advisor/sizes/buffers.py."""
     flash = settings.flash_attn is not False
     n_ctx = settings.n_ctx_padded
     ubatch = min(settings.n_ubatch, n_ctx)

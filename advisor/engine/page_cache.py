@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from advisor.engine.experts import Slice
-from advisor.engine.gguf import Header
+from advisor.gguf import Header
 
 PAGE_BYTES = mmap.PAGESIZE
 _IN_MEMORY = 1

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from advisor.answer import Prediction
-from advisor.case import Case, case_of
-from advisor.engine.described import ModelFile
 from advisor.engine.layout import CPU, Layout, Sizes
 from advisor.engine.settings import GGML_TYPES, EngineSettings, LoadMode
 from advisor.errors import InputError
-from advisor.knowledge import Knowledge
-from advisor.machine import Machine
-from advisor.placement import Placement
-from advisor.prediction import answers
-from advisor.scenario import KV_SPELLINGS, Scenario
+from advisor.gguf.model_file import ModelFile
+from advisor.machines.machine import Machine
+from advisor.physics.knowledge import Knowledge
+from advisor.physics.placement import Placement
+from advisor.prediction.case import Case, case_of
+from advisor.prediction.prediction import answers
+from advisor.question import KV_SPELLINGS, Scenario
 
 UBATCHES = (512, 1024, 2048)
 """Micro-batches considered: llama.cpp's default and larger ones, which read prompts faster where experts are in RAM."""

@@ -9,7 +9,7 @@ from advisor.answer import Range
 from advisor.engine.layout import CPU
 from advisor.engine.plan import Plan, used_devices
 from advisor.engine.settings import GGML_TYPES, EngineSettings
-from advisor.report import STRATEGIES, bar, number, own_profile, seconds
+from advisor.prediction.report import STRATEGIES, bar, number, own_profile, seconds
 from catalog.units import GIB
 
 WIDTH = 80

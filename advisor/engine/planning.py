@@ -10,19 +10,19 @@ from pathlib import Path
 from advisor.detection import Detected
 from advisor.detection.storage import lodging_of
 from advisor.engine.admission import check_room, check_threads
-from advisor.engine.described import ModelFile, read_model_file
 from advisor.engine.layout import Layout, OffloadDevice, Sizes, layout_of
 from advisor.engine.library import how_to_install
 from advisor.engine.plan import Candidate, Ground, Plan, choose, settings_for, with_engine
 from advisor.engine.preparation import RPC, dry_run, free_memory, offload_devices, processors
 from advisor.engine.session.messages import DeviceMemory
 from advisor.engine.settings import EngineSettings
-from advisor.engine.synthesis import Recipe
-from advisor.hardware import machine_of
-from advisor.knowledge import Knowledge
-from advisor.machine import GpuDevice, Machine
-from advisor.placement import SYSTEM_RAM_BYTES
-from advisor.scenario import Scenario
+from advisor.gguf.model_file import ModelFile, read_model_file
+from advisor.gguf.synthetic import Recipe
+from advisor.machines.from_parts import machine_of
+from advisor.machines.machine import GpuDevice, Machine
+from advisor.physics.knowledge import Knowledge
+from advisor.physics.placement import SYSTEM_RAM_BYTES
+from advisor.question import Scenario
 from catalog.llms import Llm
 from catalog.profiles import DeviceFacts
 from catalog.quants import Quant
@@ -32,7 +32,7 @@ TRIES = 8
 SMALL_CONTEXT = 512
 MEASURED_SHARE = 0.8
 """A link's rate as it was measured counts as this share of its peak, so that all but 0.5 % of it is reached (see
-`advisor.speed.reached`, which bends near 1).
+`advisor.physics.stages.reached`, which bends near 1).
 """
 
 

@@ -6,7 +6,7 @@ from statistics import fmean
 from types import TracebackType
 from typing import Self
 
-from advisor.engine.nvml import Nvml, read_nvml
+from advisor.detection.nvml import Nvml, read_nvml
 
 INTERVAL_S = 0.5
 """Reading all of NVML takes about 40 ms a card."""

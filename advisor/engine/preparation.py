@@ -7,13 +7,13 @@ from pathlib import Path
 
 from advisor.detection.memory import memory_gib
 from advisor.engine.admission import check_room, check_threads
-from advisor.engine.described import ModelFile, read_model_file
 from advisor.engine.devices import Kind
 from advisor.engine.layout import CPU, Layout, OffloadDevice, Sizes, layout_of
 from advisor.engine.products import Product, products_of
 from advisor.engine.session import Session
 from advisor.engine.session.messages import DeviceMemory
 from advisor.engine.settings import EngineSettings
+from advisor.gguf.model_file import ModelFile, read_model_file
 from catalog.units import GIB
 
 RPC = "RPC"

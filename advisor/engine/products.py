@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from advisor.tensors import Tensor
+from advisor.sizes import Tensor
 
 ROUTED_DIMENSIONS = 3
 

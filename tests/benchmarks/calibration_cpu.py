@@ -19,19 +19,18 @@ from statistics import median
 
 import numpy as np
 
-from advisor.case import case_of
 from advisor.cli.profile_choice import chosen
-from advisor.engine.described import read_model_file
 from advisor.engine.session.messages import Measure
 from advisor.engine.settings import EngineSettings
-from advisor.engine.synthesis import Cut, Recipe
-from advisor.knowledge import Knowledge, load
-from advisor.own_machine import hardware_of
-from advisor.prediction import answers
-from advisor.profile import knowledge_of
-from advisor.scenario import Hardware
-from calibration.probe_models import ProbeModel
-from calibration.trials import asked_of, try_out
+from advisor.gguf.model_file import read_model_file
+from advisor.gguf.synthetic import Cut, Recipe
+from advisor.physics.knowledge import Knowledge, load
+from advisor.prediction.case import case_of
+from advisor.prediction.prediction import answers
+from advisor.profiles.own_machine import hardware_of, knowledge_of
+from advisor.question import Hardware
+from calibration.machine.probe_models import ProbeModel
+from calibration.machine.trials import asked_of, try_out
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 

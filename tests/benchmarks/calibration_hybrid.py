@@ -21,24 +21,24 @@ from itertools import product
 from pathlib import Path
 from statistics import median
 
-from advisor.case import case_of
-from advisor.coefficients import COLUMNS
 from advisor.detection import detect
-from advisor.engine.described import read_model_file
 from advisor.engine.planning import look_around, plan_here
 from advisor.engine.remote import RpcServer
 from advisor.engine.session.messages import Measure
 from advisor.engine.settings import EngineSettings
-from advisor.engine.synthesis import Cut, Recipe
-from advisor.knowledge import load
-from advisor.prediction import answers
-from advisor.profile import knowledge_of
-from advisor.scenario import Scenario
-from advisor.speed import reached
-from calibration.calibrating import Asked, Effort, calibrate
-from calibration.campaign import Step
-from calibration.probe_models import ProbeModel
-from calibration.trials import asked_of, try_out
+from advisor.gguf.model_file import read_model_file
+from advisor.gguf.synthetic import Cut, Recipe
+from advisor.physics.coefficients import COLUMNS
+from advisor.physics.knowledge import load
+from advisor.physics.stages import reached
+from advisor.prediction.case import case_of
+from advisor.prediction.prediction import answers
+from advisor.profiles.own_machine import knowledge_of
+from advisor.question import Scenario
+from calibration.machine.calibrating import Asked, Effort, calibrate
+from calibration.machine.campaign import Step
+from calibration.machine.probe_models import ProbeModel
+from calibration.machine.trials import asked_of, try_out
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 from catalog.profiles import Profile

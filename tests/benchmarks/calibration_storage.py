@@ -23,24 +23,23 @@ from statistics import median
 import numpy as np
 from scipy.optimize import brentq
 
-from advisor.case import case_of
 from advisor.cli.profile_choice import chosen
-from advisor.engine.described import ModelFile, read_model_file
 from advisor.engine.page_cache import forget
 from advisor.engine.session import Session
 from advisor.engine.session.messages import Measure
 from advisor.engine.settings import EngineSettings
-from advisor.engine.synthesis import Cut, Recipe
-from advisor.engine.synthesis.popularity import inclusion
-from advisor.hardware import machine_of
-from advisor.knowledge import Knowledge, load
-from advisor.own_machine import hardware_of
-from advisor.placement import SYSTEM_RAM_BYTES
-from advisor.prediction import answers
-from advisor.profile import knowledge_of
-from advisor.scenario import Hardware
-from calibration.probe_models import ProbeModel
-from calibration.trials import asked_of
+from advisor.gguf.model_file import ModelFile, read_model_file
+from advisor.gguf.synthetic import Cut, Recipe
+from advisor.gguf.synthetic.popularity import inclusion
+from advisor.machines.from_parts import machine_of
+from advisor.physics.knowledge import Knowledge, load
+from advisor.physics.placement import SYSTEM_RAM_BYTES
+from advisor.prediction.case import case_of
+from advisor.prediction.prediction import answers
+from advisor.profiles.own_machine import hardware_of, knowledge_of
+from advisor.question import Hardware
+from calibration.machine.probe_models import ProbeModel
+from calibration.machine.trials import asked_of
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 

@@ -24,7 +24,7 @@ from pathlib import Path
 from advisor.engine.expert_report import TRACE_SEED, Asked, examine
 from advisor.engine.kept_and_plain import Comparison, compare, medians
 from advisor.engine.settings import EngineSettings
-from advisor.engine.synthesis import Cut, Recipe, write_model
+from advisor.gguf.synthetic import Cut, Recipe, write_model
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 from catalog.units import GIB

@@ -23,7 +23,7 @@ from advisor.engine.preparation import prepare, processors
 from advisor.engine.session import Session
 from advisor.engine.session.messages import Measure
 from advisor.engine.settings import EngineSettings
-from advisor.engine.synthesis import Cut, Recipe, write_model
+from advisor.gguf.synthetic import Cut, Recipe, write_model
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 

@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from advisor.engine.synthesis import Cut, Recipe, write_model
-from advisor.engine.synthesis.cut import least_layers
+from advisor.gguf.synthetic import Cut, Recipe, write_model
+from advisor.gguf.synthetic.cut import least_layers
 from catalog.llms import Llm
 from catalog.names.quants import resolve_quant
 from catalog.tables import llms
 
-DECODING = Path(__file__).parents[1] / "engine" / "decoding.py"
+DECODING = Path(__file__).parents[1] / "advisor" / "gguf" / "decoding.py"
 TOKENS = [3, 1, 200, 77, 5, 3]
 
 

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from advisor.coefficients import Efficiencies
-from advisor.physics import decode_stages, prefill_stages, total_s
-from calibration.accuracy import Accuracy, accuracy
-from calibration.fitting import Fit, Observation, fit
-from calibration.observations import observe
-from calibration.runs import load_runs, rows
+from advisor.physics.coefficients import Efficiencies
+from advisor.physics.stages import decode_stages, prefill_stages, total_s
+from calibration.accuracy.accuracy import Accuracy, accuracy
+from calibration.fit.evidence import load_runs, observe, rows
+from calibration.fit.fitting import Fit, Observation, fit
 from catalog.efficiency import Effect
 
 Predict = Callable[[Iterable[Effect], Sequence[Observation]], NDArray[np.float64]]

@@ -10,19 +10,18 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.case import Case, case_of
-from advisor.coefficients import COEFFICIENTS
-from advisor.knowledge import Knowledge, load
-from advisor.prediction import answers
-from advisor.profile import knowledge_of
-from advisor.work import FAMILIES
-from calibration.candidates import Unwritten, candidates, everyday
-from calibration.experiments import Experiment, chosen
-from calibration.fitting import Observation
-from calibration.own_fit import OwnFit, fit_own
-from calibration.pooling import OneMachine, columns_of
-from calibration.probe_models import ProbeModel, probe_models
-from calibration.trials import Trial, asked_of, observations_of
+from advisor.physics.coefficients import COEFFICIENTS
+from advisor.physics.knowledge import Knowledge, load
+from advisor.physics.work import FAMILIES
+from advisor.prediction.case import Case, case_of
+from advisor.prediction.prediction import answers
+from advisor.profiles.own_machine import knowledge_of
+from calibration.fit.fitting import Observation
+from calibration.fit.pooling import OneMachine, columns_of
+from calibration.machine.experiments import Experiment, Unwritten, candidates, chosen, everyday
+from calibration.machine.fit import OwnFit, fit_own
+from calibration.machine.probe_models import ProbeModel, probe_models
+from calibration.machine.trials import Trial, asked_of, observations_of
 from catalog.profiles import EngineBuild, Profile, Shift, digest_of
 from tests.calibration.tiny import HARDWARE, ground, trial_of
 

@@ -8,11 +8,10 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from advisor.home import CALIBRATIONS
-from advisor.stored_profiles import ProfileStore
-from calibration.campaign import Step
-from calibration.journal import only_one
-from calibration.own_profile import profile_of
+from advisor.profiles.store import CALIBRATIONS, ProfileStore
+from calibration.machine.campaign import Step
+from calibration.machine.journal import only_one
+from calibration.machine.profile import profile_of
 from catalog.profiles import EngineBuild
 from tests.calibration.tiny import HARDWARE, campaign, one, tiny
 

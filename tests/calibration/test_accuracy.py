@@ -10,19 +10,28 @@ from pathlib import Path
 
 import pytest
 
-from advisor.case import case_of
 from advisor.cli import accuracy as command
 from advisor.cli.app import run
-from advisor.scenario import Scenario
-from calibration import accuracy as accuracies
-from calibration.accuracy import Comparison, figures, grouped, quantile, spearman
-from calibration.accuracy_page import KINDS, REGIMES, baseline_rows, by_regime, machine_words, of_kind, page
-from calibration.accuracy_page import sections as page_sections
-from calibration.assessment import MANY_RUNS, LeftOutError
-from calibration.baselines import BASELINES, Baseline
-from calibration.explanations import explanation, worst
-from calibration.fitting import Observation
-from calibration.runs import MeasuredRun, load_runs, regime_of, rows
+from advisor.prediction.case import case_of
+from advisor.question import Scenario
+from calibration.accuracy import accuracy as accuracies
+from calibration.accuracy.accuracy import Comparison, figures, grouped, quantile, spearman
+from calibration.accuracy.baselines import BASELINES, Baseline
+from calibration.accuracy.page import (
+    KINDS,
+    REGIMES,
+    baseline_rows,
+    by_regime,
+    explanation,
+    machine_words,
+    of_kind,
+    page,
+    worst,
+)
+from calibration.accuracy.page import sections as page_sections
+from calibration.fit.evidence import MeasuredRun, load_runs, regime_of, rows
+from calibration.fit.fitting import Observation
+from calibration.fit.leaving_out import MANY_RUNS, LeftOutError
 from catalog.efficiency import Spread
 
 ROOT = Path(__file__).parents[2]

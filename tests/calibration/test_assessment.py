@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from calibration.assessment import LeftOutError, balanced, left_out_errors
-from calibration.fitting import fit
-from calibration.publication import effects_of
-from calibration.refits import beside, refitted
+from calibration.fit.fitting import fit
+from calibration.fit.leaving_out import LeftOutError, balanced, beside, left_out_errors, refitted
+from calibration.fit.tables import effects_of
 
 TODAY = date(2026, 11, 24)
 MACHINES = ("RTX 3090 | EPYC 7543", "RTX 3060 12GB | Core i7-7700", "none | Ryzen 9 7950X")

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from advisor.answer import Prediction
-from advisor.case import case_of
 from advisor.engine.layout import OffloadDevice
 from advisor.engine.planning import cards_of
-from advisor.prediction import predict
-from advisor.scenario import Scenario
-from advisor.speed import reached
-from calibration.bandwidths import disk_shifts, link_shifts
+from advisor.physics.stages import reached
+from advisor.prediction.case import case_of
+from advisor.prediction.prediction import predict
+from advisor.question import Scenario
+from calibration.machine.probed import disk_shifts, link_shifts
 from calibration.probes.disk import AROUND, DiskProbe
 from catalog.profiles import DeviceFacts
 from catalog.units import GIB

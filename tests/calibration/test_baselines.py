@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from advisor.case import Case, case_of
-from advisor.scenario import Scenario
-from calibration import baselines
-from calibration.baselines import BASELINES
+from advisor.prediction.case import Case, case_of
+from advisor.question import Scenario
+from calibration.accuracy import baselines
+from calibration.accuracy.baselines import BASELINES
 
 NAMED = {item.name: item for item in BASELINES}
 REL = 1e-9  # the same arithmetic in another order

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from advisor.engine.gguf import read_header
 from advisor.errors import EngineFailed, InputError
-from advisor.hardware import machine_of
-from advisor.stored_profiles import ProfileStore
-from calibration import campaign as campaigns
-from calibration import trials as runs
-from calibration.campaign import Step, own_files
-from calibration.candidates import Unwritten
-from calibration.journal import Journal
-from calibration.own_profile import profile_of
-from calibration.trials import Trial, observations_of
+from advisor.gguf import read_header
+from advisor.machines.from_parts import machine_of
+from advisor.profiles.store import ProfileStore
+from calibration.machine import campaign as campaigns
+from calibration.machine import trials as runs
+from calibration.machine.campaign import Step, own_files
+from calibration.machine.experiments import Unwritten
+from calibration.machine.journal import Journal
+from calibration.machine.profile import profile_of
+from calibration.machine.trials import Trial, observations_of
 from catalog.profiles import EngineBuild
 from tests.calibration.small_campaign import TODAY
 from tests.calibration.tiny import BRIEF, DEEPER, EXPECTED_S, HARDWARE, MOE, STAMP, Heard, campaign, one, tiny, trial_of

@@ -7,9 +7,8 @@ from dataclasses import replace
 import pytest
 
 from advisor.cli.app import run
-from advisor.knowledge import Knowledge, load
-from calibration.claim_checks import Claim
-from calibration.claims import Judged, claims, judged
+from advisor.physics.knowledge import Knowledge, load
+from calibration.accuracy.claims import Claim, Judged, claims, judged
 from catalog import tables
 
 SPEED = Claim(

@@ -7,13 +7,12 @@ from functools import cache
 import numpy as np
 import pytest
 
-from advisor.hardware import machine_of
-from advisor.knowledge import load
-from advisor.scenario import Hardware
-from calibration.candidates import Ground, candidates, everyday
-from calibration.experiments import EXPECTED_NOISE, Experiment, chosen
-from calibration.fitting import Observation, Problem
-from calibration.pooling import Column, OneMachine, columns_of
+from advisor.machines.from_parts import machine_of
+from advisor.physics.knowledge import load
+from advisor.question import Hardware
+from calibration.fit.fitting import Observation, Problem
+from calibration.fit.pooling import Column, OneMachine, columns_of
+from calibration.machine.experiments import EXPECTED_NOISE, Experiment, Ground, candidates, chosen, everyday
 from tests.calibration.tiny import DENSE, HARDWARE, MOE, ground, tiny
 
 MODELS = (tiny("Q8_0"), tiny("Q4_0"), tiny("F16"), tiny("Q4_K_M", MOE, layers=2))

@@ -6,9 +6,9 @@ from datetime import date
 import numpy as np
 import pytest
 
-from calibration.fitting import Fit, Observation, Problem, fit
-from calibration.pooling import columns_of
-from calibration.publication import effects_of
+from calibration.fit.fitting import Fit, Observation, Problem, fit
+from calibration.fit.pooling import columns_of
+from calibration.fit.tables import effects_of
 from catalog.efficiency import Effect
 
 TODAY = date(2026, 11, 24)

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from advisor.engine.gguf import read_header
-from advisor.home import CALIBRATIONS
-from advisor.stored_profiles import ProfileStore
-from calibration.journal import Journal
-from calibration.trials import Trial
+from advisor.gguf import read_header
+from advisor.profiles.store import CALIBRATIONS, ProfileStore
+from calibration.machine.journal import Journal
+from calibration.machine.trials import Trial
 from tests.calibration.small_campaign import MODELS, NAME, THREADS
 from tests.calibration.tiny import STAMP
 from tests.own_profiles import own_profile

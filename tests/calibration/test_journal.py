@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from advisor.errors import InputError
-from calibration.journal import MOST_AGE_S, Journal, Stamp, only_one
-from calibration.trials import Trial
+from calibration.machine.journal import MOST_AGE_S, Journal, Stamp, only_one
+from calibration.machine.trials import Trial
 from tests.calibration.tiny import BRIEF, DEEPER, STAMP, one, tiny, trial_of
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ FULL = Path("/dev/full")
 HOLDER = """
 import sys
 from pathlib import Path
-from calibration.journal import only_one
+from calibration.machine.journal import only_one
 with only_one(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

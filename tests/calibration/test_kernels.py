@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from advisor.case import case_of
-from advisor.coefficients import COLUMNS
-from advisor.scenario import Scenario
-from advisor.work import FAMILIES
-from calibration.kernels import EXPERTS, MULTIPLY, UNPACK, probed_shifts
+from advisor.physics.coefficients import COLUMNS
+from advisor.physics.work import FAMILIES
+from advisor.prediction.case import case_of
+from advisor.question import Scenario
+from calibration.machine.probed import EXPERTS, MULTIPLY, UNPACK, probed_shifts
 from calibration.probes.compute import ComputeProbe, Rate
 from calibration.probes.sample import Sample
 from tests.calibration.tiny import HARDWARE, ground

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.case import case_of
-from advisor.nearest import described, distance, nearest
-from advisor.scenario import Scenario
-from calibration.runs import load_runs
-from calibration.shipping import public_runs
+from advisor.prediction.case import case_of
+from advisor.prediction.nearest import described, distance, nearest
+from advisor.question import Scenario
+from calibration.fit.evidence import load_runs
+from calibration.fit.tables import public_runs
 from catalog import tables
 from catalog.measured import PublicRun
 

@@ -8,12 +8,12 @@ from functools import cache
 import numpy as np
 import pytest
 
-from advisor.interval import deviation_of
-from advisor.knowledge import load
-from advisor.profile import knowledge_of
-from calibration.own_fit import OwnError, OwnFit, faults_of, fit_own, left_out_errors, spreads_of
-from calibration.pooling import FAMILY_DEVIATION, PROBED_DEVIATION
-from calibration.trials import Trial
+from advisor.physics.knowledge import load
+from advisor.physics.uncertainty import deviation_of
+from advisor.profiles.own_machine import knowledge_of
+from calibration.fit.pooling import FAMILY_DEVIATION, PROBED_DEVIATION
+from calibration.machine.fit import OwnError, OwnFit, faults_of, fit_own, left_out_errors, spreads_of
+from calibration.machine.trials import Trial
 from tests.calibration.simulated import (
     cases,
     drawn,

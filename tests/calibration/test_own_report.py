@@ -10,17 +10,15 @@ from statistics import median
 import pytest
 
 from advisor.errors import InputError
-from advisor.knowledge import load
-from advisor.prediction import predict
-from advisor.profile import knowledge_of
-from advisor.scenario import Engine, Scenario
-from calibration.line_chart import Axis, Curve, axis_of, chart
-from calibration.own_errors import comparisons, errors_by_kind, errors_of
-from calibration.own_findings import Findings, findings, run_label
-from calibration.own_outlook import MODELS, OTHER_CARD, Outlook, outlook
-from calibration.own_page import page
-from calibration.own_picture import draw
-from calibration.own_report import WIDTH, as_data, lines
+from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
+from advisor.profiles.own_machine import knowledge_of
+from advisor.question import Engine, Scenario
+from calibration.machine.findings import Findings, comparisons, errors_by_kind, errors_of, findings, run_label
+from calibration.machine.outlook import MODELS, OTHER_CARD, Outlook, outlook
+from calibration.machine.page import page
+from calibration.machine.report import WIDTH, as_data, lines
+from calibration.pictures import Axis, Curve, axis_of, chart, draw_report
 from catalog.profiles import EngineRun, Profile
 from tests.own_profiles import RYZEN, SHIFTS, XEON, own_profile
 
@@ -221,17 +219,17 @@ class Checked(HTMLParser):
 
 def test_the_picture_is_written_whole_or_not_at_all(found: Findings, tmp_path: Path) -> None:
     target = tmp_path / "own" / "report.png"
-    draw(found, str(target))
+    draw_report(found, str(target))
     assert target.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
-    draw(found, str(tmp_path / "report.svg"))
+    draw_report(found, str(tmp_path / "report.svg"))
     drawn = (tmp_path / "report.svg").read_text(encoding="utf-8")
     assert drawn.count('<g id="axes_') == 4  # errors, bandwidth, depths, experts in RAM
     for wrong, told in (("report.gif", "must end in .png, .svg, .html"), ("report.svg/x.svg", "cannot be written")):
         with pytest.raises(InputError, match=told):
-            draw(found, str(tmp_path / wrong))
+            draw_report(found, str(tmp_path / wrong))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["own", "report.svg"]
 
 
 def test_a_profile_without_runs_has_a_picture_too(tmp_path: Path) -> None:
-    draw(findings(own_profile(runs=[], probes=[]), load(), "", predicts=False), str(tmp_path / "report.html"))
+    draw_report(findings(own_profile(runs=[], probes=[]), load(), "", predicts=False), str(tmp_path / "report.html"))
     assert 'alt="Calibration of' in (tmp_path / "report.html").read_text(encoding="utf-8")

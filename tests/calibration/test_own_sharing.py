@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from advisor.scenario import Scenario
-from calibration.own_sharing import REMOVED, anonymised, columns, evidence_rows, stated, to_csv
-from calibration.runs import EVIDENCE, TABLES, load_runs
+from advisor.question import Scenario
+from calibration.fit.evidence import EVIDENCE, TABLES, load_runs
+from calibration.machine.sharing import REMOVED, anonymised, columns, evidence_rows, stated, to_csv
 from catalog.profiles import Profile, read_profile
 from tests.own_profiles import RYZEN, XEON, own_profile
 

@@ -10,13 +10,11 @@ import numpy as np
 import pytest
 
 from advisor.errors import InputError
-from advisor.interval import deviation_of
-from calibration.assessment import LeftOutError, balanced, left_out_errors
-from calibration.fitting import Observation, fit
-from calibration.left_out import errors_of, rows_of
-from calibration.observations import observe
-from calibration.publication import effects_of, spreads_of, write_table
-from calibration.runs import load_runs
+from advisor.physics.uncertainty import deviation_of
+from calibration.fit.evidence import load_runs, observe
+from calibration.fit.fitting import Observation, fit
+from calibration.fit.leaving_out import LeftOutError, balanced, left_out_errors
+from calibration.fit.tables import effects_of, errors_of, rows_of, spreads_of, write_table
 from catalog.efficiency import Effect, Spread
 from catalog.tables import cells, efficiencies, left_out, spreads
 

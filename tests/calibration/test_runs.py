@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from advisor.scenario import Scenario
-from calibration.runs import EVIDENCE, LeftOut, MeasuredRun, load_runs, rows
+from advisor.question import Scenario
+from calibration.fit.evidence import EVIDENCE, LeftOut, MeasuredRun, load_runs, rows
 
 COLUMNS = (EVIDENCE / "hybrid.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
 

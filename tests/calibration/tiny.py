@@ -6,16 +6,15 @@ from pathlib import Path
 
 from advisor.engine.session.messages import Measure
 from advisor.engine.settings import EngineSettings
-from advisor.engine.synthesis import Cut, Recipe, least_layers
-from advisor.hardware import machine_of
-from advisor.knowledge import load
-from advisor.scenario import Hardware
-from calibration.campaign import Campaign, Step
-from calibration.candidates import Ground, Unwritten, experiment
-from calibration.experiments import Experiment
-from calibration.journal import Journal, Stamp
-from calibration.probe_models import ProbeModel
-from calibration.trials import Trial
+from advisor.gguf.synthetic import Cut, Recipe, least_layers
+from advisor.machines.from_parts import machine_of
+from advisor.physics.knowledge import load
+from advisor.question import Hardware
+from calibration.machine.campaign import Campaign, Step
+from calibration.machine.experiments import Experiment, Ground, Unwritten, experiment
+from calibration.machine.journal import Journal, Stamp
+from calibration.machine.probe_models import ProbeModel
+from calibration.machine.trials import Trial
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 from catalog.profiles import MeasuredSpeed

@@ -3,7 +3,7 @@ from functools import cache
 
 import pytest
 
-from advisor.tensors.architectures import ARCHITECTURES
+from advisor.sizes.architectures import ARCHITECTURES
 from catalog import tables
 from catalog.llms import Llm
 from catalog.tables import llms

@@ -1,7 +1,7 @@
 import gguf
 import pytest
 
-from advisor.mixes import DEFAULT_TYPE
+from advisor.sizes.quantisation import DEFAULT_TYPE
 from catalog.quality import measured_kld, quality_rank
 from catalog.tables import llms, quant_quality, quants, tensor_types
 

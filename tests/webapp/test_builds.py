@@ -4,16 +4,16 @@ from datetime import date
 
 import pytest
 
+from advisor.buying.ownership import owned_parts
+from advisor.buying.recommendation import recommend, recommend_from
+from advisor.buying.stock import stock_of
+from advisor.buying.wish import Wish
 from advisor.errors import InputError
-from advisor.knowledge import load
-from advisor.ownership import owned_parts
-from advisor.prediction import predict
-from advisor.recommendation import recommend, recommend_from
-from advisor.stock import stock_of
-from advisor.wish import Wish
+from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
 from catalog import tables
 from catalog.names.resolution import UnknownName
-from webapp import build_rows, filters, resources
+from webapp import build_rows, resources
 from webapp.described import described, hardware_of, parts_of
 from webapp.explorer import question
 from webapp.ladder import ladder
@@ -128,11 +128,11 @@ def test_a_whole_machine_has_no_ladder() -> None:
 
 def test_filters_keep_the_order_and_what_they_name() -> None:
     found = recommend_from(ANY, owned_parts(()), Wish(model="gpt-oss-20b", condition="any", limit=100), load())
-    best = filters.kept(found.builds, FindState(best_only=True))
+    best = build_rows.kept(found.builds, FindState(best_only=True))
     assert best
     assert all(build.pareto for build in best)
     assert [build.rank for build in best] == sorted(build.rank for build in best)
-    apples = filters.kept(found.builds, FindState(makers=("apple",)))
+    apples = build_rows.kept(found.builds, FindState(makers=("apple",)))
     known = {row.name for row in tables.unified_machines() if row.maker.lower() == "apple"}
     assert {build.name for build in apples} <= known
 

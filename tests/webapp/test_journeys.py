@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from advisor.knowledge import load
-from advisor.recommendation import recommend
-from advisor.wish import Wish
+from advisor.buying.recommendation import recommend
+from advisor.buying.wish import Wish
+from advisor.physics.knowledge import load
 from catalog.profiles import digest_of
 
 Opener = Callable[..., Page]

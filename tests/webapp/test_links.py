@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.wish import ALL_KINDS
+from advisor.buying.wish import ALL_KINDS
 from webapp.links import (
     CompareState,
     EvidenceState,

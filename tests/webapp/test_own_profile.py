@@ -7,11 +7,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from advisor.detection import Detected
-from advisor.knowledge import load
-from advisor.prediction import predict
-from advisor.profile import knowledge_of
-from advisor.scenario import Hardware
-from advisor.stored_profiles import ProfileStore
+from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
+from advisor.profiles.own_machine import knowledge_of
+from advisor.profiles.store import ProfileStore
+from advisor.question import Hardware
 from tests.own_profiles import RYZEN, XEON, own_profile
 from webapp import resources
 from webapp.explorer import question

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from advisor.knowledge import load
-from advisor.prediction import predict
-from advisor.recommendation import recommend
-from advisor.wish import Wish
+from advisor.buying.recommendation import recommend
+from advisor.buying.wish import Wish
+from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
 from webapp import resources
 from webapp.described import hardware_of, parts_of
 from webapp.evidence_rows import Measured

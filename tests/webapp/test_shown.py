@@ -9,15 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.knowledge import load
-from advisor.prediction import predict
+from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
 from catalog import tables
-from webapp import bars, build_rows, charts, downloads, explorer, palette, text_tables
+from webapp import bars, build_rows, charts, explorer
+from webapp import bars as palette
+from webapp import sharing as downloads
+from webapp import tables as text_tables
 from webapp.described import hardware_of, parts_of
 from webapp.evidence_rows import intervals
-from webapp.quant_names import quant_choices, quant_label
-from webapp.readiness import AGENT_TOK_S, readiness
-from webapp.words import plain, sentence
+from webapp.explorer import AGENT_TOK_S, readiness
+from webapp.words import plain, quant_choices, quant_label, sentence
 
 BOX = hardware_of(parts_of("RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x32"))
 ASKED = explorer.question("Qwen3.6-35B-A3B", "Q4_K_M", BOX, 8192)

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from webapp.api.answers import Computing
 from webapp.api.documents import ACCURACY
 from webapp.api.entities import Entity
-from webapp.api.logs import tell
 from webapp.api.service import service_of
+from webapp.api.telemetry import tell
 
 router = APIRouter()
 WAIT_S = 2.0

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from advisor.answer import Prediction
-from advisor.recommendation import RankedBuild
+from advisor.buying.recommendation import RankedBuild
 from catalog.prices import PartKind, Price
 from catalog.quants import Quant
 

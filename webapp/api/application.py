@@ -13,18 +13,16 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from advisor.home import data_folder
-from advisor.knowledge import load
+from advisor.physics.knowledge import load
+from advisor.profiles.store import data_folder
 from webapp.api import accuracy, calibrations, facts, health, predictions, recommendations
-from webapp.api.gate import DEFECT, Gate, refusing
-from webapp.api.logs import configure
-from webapp.api.metrics import Metrics
+from webapp.api.gate import DEFECT, Gate, refusing, straight_to
 from webapp.api.openapi import document_of
 from webapp.api.problems import Refused, answer
 from webapp.api.service import Service
 from webapp.api.settings import Settings, load_settings
-from webapp.api.shortcut import straight_to
 from webapp.api.storage import Store
+from webapp.api.telemetry import Metrics, configure
 
 COMPRESSED_FROM_BYTES = 2048
 """Smaller answers fit into two packets and are not worth the time."""

@@ -1,26 +1,49 @@
 """Calibrations of machines: stored as `advisor calibrate export` writes them, listed and read."""
 
 import asyncio
+import hmac
 from dataclasses import asdict
 
 from fastapi import APIRouter, Request
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from advisor.complaints import complaint
 from advisor.errors import InputError
-from advisor.knowledge import load
-from advisor.profile import knowledge_of
-from advisor.scenario import Hardware
+from advisor.physics.knowledge import load
+from advisor.profiles.own_machine import knowledge_of
+from advisor.question import Hardware, complaint
 from catalog.profiles import MAX_BYTES, BadProfile, Profile, profile_of
 from webapp.api.answers import CalibrationPage, StoredCalibration
 from webapp.api.bodies import read_json
 from webapp.api.documents import LISTING, READING, STORING
 from webapp.api.entities import OWN_CACHE, Entity
-from webapp.api.paging import next_offset, page_of
-from webapp.api.problems import Refused
+from webapp.api.problems import Refused, next_offset, page_of
 from webapp.api.service import service_of
-from webapp.api.tokens import check_may_write
+from webapp.api.settings import Settings, is_loopback
+
+# Who may write: the holder of the token; where none is set, this computer, and no page of another site on it.
+
+def check_may_write(request: Request, settings: Settings) -> None:
+    """Raises `Refused` for a request that may not write."""
+    if settings.api_token is None:
+        _check_own_computer(request, settings)
+        return
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    right = settings.api_token.get_secret_value().encode()
+    if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), right):
+        said = "writing needs the server's token: send the header Authorization: Bearer TOKEN"
+        raise Refused("unauthorized", said, headers={"www-authenticate": "Bearer"})
+
+
+def _check_own_computer(request: Request, settings: Settings) -> None:
+    """The Host header is that of a loopback address unless a page of another site has its name point here."""
+    client = request.client.host if request.client else ""
+    if not (settings.is_local and is_loopback(client) and is_loopback(request.url.hostname or "")):
+        raise Refused(
+            "forbidden", "this server takes calibrations from its own computer only; with ADVISOR_API_TOKEN set it "
+            "takes them from whoever sends that token",
+        )  # fmt: skip
+
 
 router = APIRouter()
 PATH = "/v1/calibrations"

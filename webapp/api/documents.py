@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from webapp.api.paging import PARAMETERS
-from webapp.api.problems import KINDS, MEDIA_TYPE, document
+from webapp.api.problems import KINDS, MEDIA_TYPE, PARAMETERS, document
 
 JSON: Final = "application/json"
 EVERYWHERE: Final = ("rate_limited", "headers_too_large", "bad_request", "internal_error", "busy")

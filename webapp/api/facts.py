@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from advisor.footprint import footprint
-from advisor.pricing import best_quote
-from advisor.quality import default_quant
+from advisor.buying.pricing import best_quote
+from advisor.sizes.footprint import footprint
+from advisor.sizes.quality import default_quant
 from catalog import tables
 from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu

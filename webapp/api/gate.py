@@ -3,16 +3,46 @@
 import logging
 import re
 import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from webapp.api.logs import tell
-from webapp.api.metrics import Metrics
 from webapp.api.problems import Refused, answer
-from webapp.api.rates import Rates
 from webapp.api.settings import Settings, is_loopback
+from webapp.api.telemetry import Metrics, tell
+
+# How often one client may ask: a bucket of requests for each, refilled steadily.
+
+CLIENTS = 10_000
+"""Clients remembered; the one that asked longest ago is forgotten first."""
+
+
+class Rates:
+    """Buckets by client. `per_s` 0: no limit."""
+
+    def __init__(self, per_s: float, burst: float, now: Callable[[], float] = time.monotonic) -> None:
+        self.per_s, self.burst, self._now = per_s, max(1.0, burst), now
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def wait_s(self, client: str) -> float:
+        """Take one request out of the client's bucket: 0, or the seconds after which there is one again."""
+        if self.per_s <= 0:
+            return 0.0
+        now = self._now()
+        left, then = self._buckets.pop(client, (self.burst, now))
+        left = min(self.burst, left + (now - then) * self.per_s)
+        if len(self._buckets) >= CLIENTS:
+            self._buckets.popitem(last=False)
+        self._buckets[client] = (left - 1 if left >= 1 else left, now)
+        return 0.0 if left >= 1 else (1 - left) / self.per_s
+
 
 UNLIMITED = frozenset({"/healthz", "/readyz", "/metrics"})
 """Answered however much is under way, so that a busy server is not taken for a dead one."""
@@ -132,3 +162,30 @@ def _method(scope: Scope) -> str:
 def _client(scope: Scope) -> Any:
     client = scope.get("client")
     return client[0] if client else None
+
+
+# A call that is made often goes straight to its endpoint: FastAPI's way there takes a tenth of a prediction's time.
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def straight_to(route: APIRoute, app: FastAPI) -> ASGIApp:
+    """The application, with the one call of a route, which takes nothing but the request, passed by its router.
+
+    The route describes the call as before. A defect is left to the gate.
+    """
+    endpoint: Endpoint = route.endpoint
+    asked = {(method, route.path) for method in route.methods or ()}
+
+    async def pass_by(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or (scope["method"], scope["path"]) not in asked:
+            await app(scope, receive, send)
+            return
+        scope["app"], scope["route"] = app, route
+        try:
+            response = await endpoint(Request(scope, receive))
+        except Refused as error:
+            response = answer(error, scope["state"]["request_id"])
+        await response(scope, receive, send)
+
+    return pass_by

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from advisor.errors import InputError
 
 if TYPE_CHECKING:
-    from advisor.engine.described import ModelFile
+    from advisor.gguf.model_file import ModelFile
 
 FileReader = Callable[[str, str | None], "ModelFile"]
 _NOT_THERE = "no such model file in the folder that this server reads"
@@ -20,7 +20,7 @@ def reader(folder: Path | None) -> FileReader:
         if folder is None:
             raise InputError("this server reads no model files: name the model and the quant instead")
         path = inside(folder, given)
-        from advisor.engine.described import read_model_file
+        from advisor.gguf.model_file import read_model_file
 
         try:
             return read_model_file(path, quant)

@@ -12,9 +12,9 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from pydantic_core import from_json
 
 from advisor.answer import Prediction
-from advisor.knowledge import load
-from advisor.prediction import predict
-from advisor.scenario import Scenario
+from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
+from advisor.question import Scenario
 from catalog.profiles import Profile
 from webapp.api import answers, facts
 from webapp.api.documents import PROFILE, SCENARIO

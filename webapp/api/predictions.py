@@ -7,14 +7,14 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from advisor.batch import BadLine, outcomes, worked_out
-from advisor.knowledge import Knowledge
+from advisor.physics.knowledge import Knowledge
+from advisor.prediction.batch import BadLine, outcomes, worked_out
 from webapp.api.bodies import deadline, read_json
 from webapp.api.documents import PREDICTIONS
 from webapp.api.forks import shared_out
-from webapp.api.logs import tell
 from webapp.api.problems import Refused
 from webapp.api.service import Service, service_of
+from webapp.api.telemetry import tell
 
 PATH: Final = "/v1/predictions"
 MOST_SCENARIOS: Final = 10_000

@@ -9,16 +9,15 @@ from pydantic import Field, ValidationError
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from advisor.complaints import complaint
+from advisor.buying.recommendation import recommend
+from advisor.buying.wish import Text, Wish
 from advisor.errors import InputError
-from advisor.knowledge import load
-from advisor.recommendation import recommend
-from advisor.wish import Text, Wish
+from advisor.physics.knowledge import load
+from advisor.question import complaint
 from catalog.names.resolution import UnknownName
 from webapp.api.bodies import read_json
 from webapp.api.documents import RECOMMENDATIONS
-from webapp.api.paging import FURTHEST, MOST, next_offset
-from webapp.api.problems import Refused
+from webapp.api.problems import FURTHEST, MOST, Refused, next_offset
 from webapp.api.service import Service, service_of
 
 router = APIRouter()

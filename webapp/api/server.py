@@ -13,13 +13,12 @@ import uvicorn
 from uvicorn.supervisors import Multiprocess
 
 from advisor.errors import InputError
-from webapp.api.logs import configure
-from webapp.api.metrics import FOLDER_VARIABLE
 from webapp.api.migrations import upgrade
 from webapp.api.settings import Settings
+from webapp.api.telemetry import FOLDER_VARIABLE, configure
 
 APPLICATION: Final = "webapp.api.application:create_app"
-LOOP: Final = "asyncio" if sys.platform == "win32" else "webapp.api.accepting:Loop"
+LOOP: Final = "asyncio" if sys.platform == "win32" else "webapp.api.protocol:Loop"
 """uvloop is not for Windows."""
 WORKER_ANSWERS_S: Final = 30
 """A worker that does not answer its parent for so long is replaced; a busy machine may need seconds."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, TypeVar
 from starlette.requests import Request
 
 from advisor.errors import InputError
-from advisor.knowledge import Knowledge, load
-from advisor.profile import knowledge_of
+from advisor.physics.knowledge import Knowledge, load
+from advisor.profiles.own_machine import knowledge_of
 from catalog.profiles import Profile
-from webapp.api.metrics import Metrics
 from webapp.api.model_files import reader
 from webapp.api.problems import Refused
 from webapp.api.settings import Settings
 from webapp.api.storage import Store
+from webapp.api.telemetry import Metrics
 from webapp.api.together import Together
 
 if TYPE_CHECKING:

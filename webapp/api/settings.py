@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from advisor.errors import InputError
-from advisor.home import data_folder
+from advisor.profiles.store import data_folder
 
 MIB = 2**20
 Seconds = Annotated[float, Field(gt=0, le=3600)]

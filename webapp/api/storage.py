@@ -16,8 +16,8 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from advisor.errors import InputError
 from catalog.profiles import Profile
-from webapp.api.logs import tell
 from webapp.api.problems import Refused
+from webapp.api.telemetry import tell
 
 P = ParamSpec("P")
 T = TypeVar("T")

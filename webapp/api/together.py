@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from advisor.batch import BadLine, FileReader, outcomes, worked_out
-from advisor.knowledge import Knowledge
+from advisor.physics.knowledge import Knowledge
+from advisor.prediction.batch import BadLine, FileReader, outcomes, worked_out
 
 
 class Together:

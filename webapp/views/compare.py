@@ -2,16 +2,14 @@
 
 import streamlit as st
 
+from advisor.buying.wish import Wish
 from advisor.errors import InputError
-from advisor.wish import Wish
 from catalog.names.resolution import UnknownName
-from webapp import bars, build_rows, charts, comparison, controls, opened, parts_form, resources, sharing, tables
+from webapp import bars, build_rows, charts, controls, opened, resources, sharing, tables
 from webapp.described import DescribedBuild, Parts
 from webapp.links import MOST_COMPARED, CompareState
-from webapp.notes import note
 from webapp.presets import article_builds
-from webapp.quant_names import quant_choices, quant_label
-from webapp.words import plain, sentence
+from webapp.words import note, plain, quant_choices, quant_label, sentence
 
 BUILDS = controls.key(CompareState, "build")
 
@@ -54,13 +52,13 @@ def _add() -> None:
     with st.expander("Add a build", expanded=not builds):
         first, second, third = st.columns(3)
         gpu = first.selectbox("Graphics card", ("", *resources.part_names("gpu")), key="add gpu",
-                              format_func=lambda name: name or parts_form.NO_CARD)  # fmt: skip
+                              format_func=lambda name: name or controls.NO_CARD)  # fmt: skip
         cpu = second.selectbox("Processor", ("", *resources.part_names("cpu")), key="add cpu",
                                format_func=lambda name: name or "the best value that fits")  # fmt: skip
-        ram = third.selectbox("Memory", ("", *parts_form.MEMORIES), key="add ram", accept_new_options=True,
+        ram = third.selectbox("Memory", ("", *controls.MEMORIES), key="add ram", accept_new_options=True,
                               format_func=lambda name: name or "the best value that fits")  # fmt: skip
         whole = first.selectbox("Or a whole machine", ("", *resources.part_names("unified")), key="add whole",
-                                format_func=lambda name: name or parts_form.NO_MACHINE)  # fmt: skip
+                                format_func=lambda name: name or controls.NO_MACHINE)  # fmt: skip
         parts = Parts(machine=whole, ram=ram or "") if whole else Parts(gpu=gpu or "", cpu=cpu or "", ram=ram or "")
         full = len(builds) >= MOST_COMPARED
         with st.container(horizontal=True):
@@ -95,13 +93,13 @@ def _found(state: CompareState) -> list[DescribedBuild]:
 
 
 def _side_by_side(found: list[DescribedBuild], state: CompareState) -> None:
-    rows = [row for row in comparison.facts(found, resources.today()) if any(list(row.values())[1:])]
+    rows = [row for row in build_rows.facts(found, resources.today()) if any(list(row.values())[1:])]
     tables.show(rows, "Builds side by side: price, speed with range, placement, what limits them",
                 height=(len(rows) + 1) * tables.ROW_HEIGHT + 4)  # fmt: skip
     sharing.rows("Builds side by side", rows, state, "advisor-compare")
     left, right = st.columns(2, gap="large")
     with left:
-        speeds = comparison.speeds(found)
+        speeds = build_rows.speeds(found)
         words = "; ".join(f"{row['name']} {row['said']}" for row in speeds)
         st.markdown("**Writing speed, with the range of 9 in 10 runs**")
         st.vega_lite_chart(charts.speeds(speeds, "tok/s"), alt=f"Writing speeds in tok/s: {words}")
@@ -111,7 +109,7 @@ def _side_by_side(found: list[DescribedBuild], state: CompareState) -> None:
 
 
 def _times(found: list[DescribedBuild]) -> None:
-    pairs = list(zip(comparison.titles(found), found, strict=True))
+    pairs = list(zip(build_rows.titles(found), found, strict=True))
     rows = [row for name, item in pairs for row in build_rows.stages(item.prediction, name)]
     st.markdown("**Where the time of a token goes**")
     st.html(bars.stacked(rows, opened.COLOURS, "Time of a token of each build by stage"))
@@ -119,7 +117,7 @@ def _times(found: list[DescribedBuild]) -> None:
 
 def _parts(found: list[DescribedBuild]) -> None:
     st.subheader("Parts and prices", anchor=False)
-    for name, item in zip(comparison.titles(found), found, strict=True):
+    for name, item in zip(build_rows.titles(found), found, strict=True):
         st.markdown(f"**{plain(name)}**")
         if item.build is None:
             note(sentence(item.why_not))

@@ -9,8 +9,7 @@ from webapp import charts, controls, evidence_rows, resources, sharing, tables
 from webapp.build_rows import REGIMES
 from webapp.evidence_rows import Measured
 from webapp.links import EvidenceState
-from webapp.notes import note
-from webapp.words import plain
+from webapp.words import note, plain
 
 SPEEDS = {"decode": "Writing", "prefill": "Reading"}
 VERDICTS = ("supported", "contradicted", "not testable")

@@ -3,15 +3,12 @@
 import streamlit as st
 
 from advisor.errors import InputError
-from advisor.scenario import Scenario
+from advisor.question import Scenario
 from catalog.names.resolution import UnknownName
-from webapp import build_rows, charts, controls, explorer, parts_form, resources, sharing, tables
+from webapp import build_rows, charts, controls, explorer, resources, sharing, tables
 from webapp.described import hardware_of
-from webapp.glossary import HINTS, TERMS
 from webapp.links import ExploreState
-from webapp.notes import note
-from webapp.quant_names import quant_choices, quant_label
-from webapp.words import plain, sentence, thousands
+from webapp.words import HINTS, TERMS, note, plain, quant_choices, quant_label, sentence, thousands
 
 SPEEDS = {"decode": "Writing", "prefill": "Reading"}
 SWEEPS = (
@@ -34,7 +31,7 @@ def page() -> None:
     _question()
     state = controls.published(ExploreState)
     try:
-        asked = explorer.question(state.model, state.quant, hardware_of(parts_form.parts(ExploreState)), state.context)
+        asked = explorer.question(state.model, state.quant, hardware_of(controls.parts(ExploreState)), state.context)
         asked = resources.case(asked).scenario
         with st.spinner("Working out every quantisation"):
             rows = resources.quant_matrix(asked)
@@ -56,12 +53,12 @@ def _question() -> None:
             controls.quant(ExploreState, choices, lambda quant: quant_label(name, quant))
         with third:
             controls.context(ExploreState)
-        parts_form.machine(ExploreState)
+        controls.machine(ExploreState)
 
 
 def _matrix(rows: tuple[explorer.Row, ...], state: ExploreState) -> None:
     st.subheader("Quantisations", anchor=False, help=TERMS["Quantisation"])
-    machine = parts_form.parts(ExploreState).text.replace(" | ", ", ")
+    machine = controls.parts(ExploreState).text.replace(" | ", ", ")
     note(f"{state.model} on {machine}, {thousands(state.context)} tokens of context.")
     shown = [
         {name: value for name, value in row.items() if name not in {"low", "high", "Size GB", "Source"}}

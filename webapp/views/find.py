@@ -2,16 +2,17 @@
 
 import streamlit as st
 
-from advisor.build_words import headline
+from advisor.buying.recommendation import KIND_WORDS, RankedBuild, Recommendation
+from advisor.buying.report import contents, headline
+from advisor.buying.wish import ALL_KINDS
 from advisor.errors import InputError
-from advisor.recommendation import RankedBuild, Recommendation
+from advisor.prediction.report import number
 from catalog.names.resolution import UnknownName
-from webapp import build_rows, charts, controls, filters, opened, resources, sharing, tables
+from webapp import build_rows, charts, controls, opened, own_prices, presets, resources, sharing, tables
+from webapp.build_rows import MAKERS
 from webapp.described import DescribedBuild
 from webapp.links import FindState
-from webapp.notes import listed, note
-from webapp.views import find_controls
-from webapp.words import plain, sentence
+from webapp.words import HINTS, listed, note, plain, price_dates, quant_choices, quant_label, sentence
 
 CARDS = 3
 
@@ -23,8 +24,8 @@ def page() -> None:
     st.markdown("Which computer runs your language model fast enough, for the least money?")
     for line in complaints:
         st.info(plain(line))
-    find_controls.presets_row()
-    find_controls.wish()
+    presets_row()
+    wish()
     state = controls.published(FindState)
     try:
         found = resources.ranking(state.wish(), state.price)
@@ -53,36 +54,36 @@ def _found(found: Recommendation) -> None:
 @st.fragment
 def _kept(found: Recommendation) -> None:
     """What the filters leave and what is open of it: drawn anew by itself, as no filter changes what was found."""
-    find_controls.filters()
+    filters()
     state = controls.published(FindState)
-    shown = filters.kept(found.builds, state)
+    shown = build_rows.kept(found.builds, state)
     if not shown:
         st.info("The filters leave no build: take one of them off.")
         return
     by_name = {build.name: build for build in shown}
     if state.open not in by_name:
-        st.session_state[find_controls.OPEN] = ""
+        st.session_state[OPEN] = ""
     chosen = by_name.get(state.open, shown[0])
-    article = None if state.open in by_name else find_controls.article(state)
+    shown_article = None if state.open in by_name else article(state)
     _cards(shown)
     chart, table = st.tabs(["Price and speed", "All in a table"], key="view", on_change="rerun")
     with table if table.open else chart:
         (_table if table.open else _chart)(shown, chosen)
     sharing.ranking(found, shown, state)
-    _opened(shown, chosen, article)
+    _opened(shown, chosen, shown_article)
 
 
 def _cards(shown: tuple[RankedBuild, ...]) -> None:
     """The best few as cards."""
     for column, build in zip(st.columns(CARDS), shown, strict=False):
         with column.container(border=True):
-            find_controls.card(build)
+            card(build)
 
 
 def _chart(shown: tuple[RankedBuild, ...], chosen: RankedBuild) -> None:
     words = build_rows.front_words(shown)
     st.vega_lite_chart(
-        charts.price_speed(build_rows.points(shown, chosen.name)), on_select=find_controls.open_picked, key="picked",
+        charts.price_speed(build_rows.points(shown, chosen.name)), on_select=open_picked, key="picked",
         alt=f"Price against speed of {len(shown)} builds. Not beaten in both: {'; '.join(words)}",
     )  # fmt: skip
     with st.expander("The chart in words"):
@@ -93,7 +94,7 @@ def _chart(shown: tuple[RankedBuild, ...], chosen: RankedBuild) -> None:
 def _table(shown: tuple[RankedBuild, ...], _chosen: RankedBuild) -> None:
     tables.show(
         build_rows.ranking(shown, resources.today()), "Ranked builds with price, speed, range and the age of prices",
-        on_select=find_controls.open_row, selection_mode="single-row", key="rows",
+        on_select=open_row, selection_mode="single-row", key="rows",
     )  # fmt: skip
     note("Select a row to open the build below.")
     st.session_state["shown"] = [build.name for build in shown]
@@ -117,3 +118,149 @@ def _remarks(found: Recommendation) -> None:
         quality = [f"Quality of quantisations: {found.quant_source}"] if found.quant_source else []
         left_out = (sentence(f"Left out, {text}") for text in found.left_out)
         listed([*left_out, *(sentence(line) for line in found.assumptions), *quality])
+
+
+# The controls of Find a build: presets, the wish, filters, cards, and what opens a build.
+
+KINDS = {"desktop": "Desktop", "laptop": "Laptop", "unified": "Unified box"}
+OPEN = controls.key(FindState, "open")
+
+
+def presets_row() -> None:
+    """Wishes and the article's builds in one click."""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        for wish in presets.wishes():
+            st.button(wish.label, help=wish.hint, on_click=controls.go, args=(wish.state,), key=f"wish:{wish.label}")
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        note("An article's builds:", width="content")
+        for build in presets.article_builds():
+            hint = plain(f"{build.text.replace(' | ', ', ')}: {build.claimed}, {build.claimed_tok_s:g} tok/s claimed")
+            state = presets.article_state(build)
+            st.button(build.label, help=hint, on_click=controls.go, args=(state,), key=f"article:{build.id}")
+
+
+def wish() -> None:
+    """Model, quantisation, context, budget, speed, prices, kinds and owned parts."""
+    with st.container(border=True):
+        first, second, third = st.columns(3)
+        with first:
+            controls.model(FindState)
+            st.number_input(
+                "Budget (USD)", 1.0, 1e7, step=50.0, format="%.0f", key=controls.key(FindState, "budget"),
+                placeholder="no limit", help=HINTS["budget"],
+            )  # fmt: skip
+        with second:
+            name = str(st.session_state[controls.key(FindState, "model")])
+            controls.quant(FindState, quant_choices(name), lambda quant: quant_label(name, quant))
+            st.number_input(
+                "Least speed (tok/s)", 0.0, 1e5, step=5.0, format="%g", key=controls.key(FindState, "speed"),
+                help=HINTS["speed"],
+            )  # fmt: skip
+        with third:
+            controls.context(FindState)
+            controls.condition(FindState)
+        _more()
+
+
+def _more() -> None:
+    """What most visitors leave as it is: drawn once unfolded, or where something is set."""
+    state = controls.current(FindState)
+    st.session_state.setdefault("more", bool(state.own or state.price or set(state.kinds) != set(ALL_KINDS)))
+    fold = st.expander("Kinds of computers, parts you have, your own prices", key="more", on_change="rerun")
+    if not fold.open:
+        return
+    with fold:
+        left, right = st.columns(2)
+        left.pills(
+            "Kinds of computers", list(KINDS), selection_mode="multi", key=controls.key(FindState, "kinds"),
+            format_func=KINDS.__getitem__, help=HINTS["kinds"],
+        )  # fmt: skip
+        own = st.session_state[controls.key(FindState, "own")]
+        names = (*own, *resources.part_names("gpu"), *resources.part_names("cpu"))
+        right.multiselect(
+            "Parts you have", list(dict.fromkeys(names)), key=controls.key(FindState, "own"), help=HINTS["own"],
+            accept_new_options=True, placeholder="none",
+        )  # fmt: skip
+        _prices()
+
+
+def _prices() -> None:
+    """Prices of the visitor's own, for this visit and its links."""
+    kind, name, usd, button = st.columns([2, 4, 2, 2], vertical_alignment="bottom")
+    chosen = kind.selectbox(
+        "Your price for a", list(KIND_WORDS), format_func=lambda item: KIND_WORDS[item][0], key="price kind"
+    )
+    part = name.selectbox("Part", own_prices.names_of(chosen), key="price part")
+    amount = usd.number_input("USD", 1.0, 1e6, 100.0, step=10.0, format="%.0f", key="price usd")
+    button.button("Set price", on_click=_set_price, args=(chosen, part, amount), width="stretch")
+    mine = st.session_state[controls.key(FindState, "price")]
+    if mine:
+        st.multiselect(
+            "Your prices", list(mine), key=controls.key(FindState, "price"), help="Remove one to undo it.",
+            format_func=own_prices.told,
+        )  # fmt: skip
+
+
+def _set_price(kind: str, part: str, usd: float) -> None:
+    where = controls.key(FindState, "price")
+    others = [text for text in st.session_state[where] if not text.startswith(f"{kind}:{part}=")]
+    st.session_state[where] = (*others, *own_prices.written({(kind, part): usd}))
+
+
+def filters() -> None:
+    """Filters on what was found."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.pills(
+            "Graphics by", list(MAKERS), selection_mode="multi", key=controls.key(FindState, "makers"),
+            format_func=MAKERS.__getitem__, help=HINTS["makers"],
+        )  # fmt: skip
+        st.toggle("Only the best for their price", key=controls.key(FindState, "best_only"), help=HINTS["best_only"])
+
+
+def card(build: RankedBuild) -> None:
+    """A build in a few lines with a button that opens it."""
+    speed = build.prediction.decode_tok_s
+    lines = [f"**{plain(build.name)}**  \n{plain(contents(build))}"]
+    if speed:
+        lines.append(f"### {plain(number(speed.p50))} tok/s")
+        lines.append(f":small[9 of 10 runs between {plain(number(speed.p05))} and {plain(number(speed.p95))}]")
+    dates = plain(f"Prices of {price_dates(build.parts, resources.today())}")
+    price = plain(f"${build.price_usd:,.0f}, ${build.usd_per_tok_s:,.1f} per tok/s")
+    st.markdown("\n\n".join([*lines, f"{price}  \n:small[{dates}]"]), anchors=False)
+    st.button(f"Open {plain(build.name)}", key=f"open:{build.name}", on_click=_open, args=(build.name,))
+
+
+def _open(name: str) -> None:
+    st.session_state[OPEN] = name
+    st.toast(f"{plain(name)} is open below", icon=":material/arrow_downward:")
+
+
+def open_picked() -> None:
+    """Open the build whose point was chosen in the chart."""
+    picked = st.session_state["picked"].selection.get(charts.PICK) or []
+    if picked:
+        _open(str(picked[0]["name"]))
+
+
+def open_row() -> None:
+    """Open the build whose row was selected in the table."""
+    rows = st.session_state["rows"].selection.rows
+    if rows:
+        _open(st.session_state["shown"][rows[0]])
+
+
+def article(state: FindState) -> DescribedBuild | None:
+    """The article's build that the view shows, once said what the article says of it; None without one."""
+    build = next((item for item in presets.article_builds() if item.id == state.article), None)
+    if build is None:
+        return None
+    try:
+        found = resources.described_build(build.text, state.wish(), state.price)
+    except (InputError, UnknownName) as error:
+        st.warning(plain(sentence(str(error))))
+        return None
+    here = build_rows.said(found.prediction.decode_tok_s)
+    price = f", ${found.build.price_usd:,.0f} at the prices here" if found.build else ""
+    st.info(plain(f"The article's {build.label} ({build.claimed}) is claimed to write {build.claimed_tok_s:g} tok/s; "
+                  f"predicted here: {here} tok/s{price}. It is open below."))  # fmt: skip
+    return found

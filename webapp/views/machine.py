@@ -4,19 +4,18 @@ import streamlit as st
 
 from advisor.engine.library import installed_version
 from advisor.errors import InputError
-from advisor.knowledge import Knowledge
-from advisor.own_machine import remark_on
-from advisor.scenario import Hardware
+from advisor.physics.knowledge import Knowledge
+from advisor.profiles.own_machine import remark_on
+from advisor.question import Hardware
 from catalog.names.resolution import UnknownName
 from catalog.profiles import Profile
-from webapp import build_rows, controls, opened, parts_form, resources, sharing, tables
+from webapp import build_rows, controls, opened, resources, sharing, tables
 from webapp.calibrated import stored
 from webapp.described import hardware_of
 from webapp.explorer import question
 from webapp.ladder import Rung
 from webapp.links import MachineState
-from webapp.notes import note
-from webapp.words import age, plain, sentence, thousands
+from webapp.words import age, note, plain, sentence, thousands
 
 ABOUT_PROFILES = """A calibration measures this very machine and makes its numbers narrower. Make one in a terminal with
 advisor calibrate: this page finds it. One of another computer is written to a file there, with advisor calibrate
@@ -45,7 +44,7 @@ def page() -> None:
 
 def _parts() -> None:
     with st.container(border=True):
-        parts_form.machine(MachineState, cards=True)
+        controls.machine(MachineState, cards=True)
         left, right = st.columns([2, 1], vertical_alignment="bottom")
         with left:
             controls.context(MachineState)
@@ -68,7 +67,7 @@ def _detected() -> None:
     st.session_state["detection notes"] = notes
     seen = {
         "gpu": gpu.name if gpu else "", "gpus": gpu.count if gpu else 1, "cpu": _known_cpu(parts.cpu),
-        "ram": parts_form.text_of(parts.ram), "whole": parts.machine or "", "disk": parts.storage.name or "",
+        "ram": controls.text_of(parts.ram), "whole": parts.machine or "", "disk": parts.storage.name or "",
     }  # fmt: skip
     controls.go(state.model_copy(update=seen))
 
@@ -79,7 +78,7 @@ def _known_cpu(name: str | None) -> str:
 
 def _hardware() -> Hardware | None:
     """The machine that the fields describe; None, once said, where they describe none."""
-    parts = parts_form.parts(MachineState)
+    parts = controls.parts(MachineState)
     if not (parts.gpu or parts.cpu or parts.machine or parts.ram):
         st.info("Choose your graphics card, processor and memory above, or let this computer be filled in.")
         return None

@@ -11,12 +11,12 @@ from advisor.detection.completion import completed, excess
 from advisor.detection.confinement import Confinement
 from advisor.detection.design import Design
 from advisor.detection.facts import Facts
-from advisor.detection.ggml import Ggml, GgmlDevice
 from advisor.detection.graphics import Card
 from advisor.detection.storage import Disk, Lodging, ReadAhead
 from advisor.detection.topology import Topology
 from advisor.detection.wording import described
-from advisor.scenario import GpuRequest, Hardware, RamRequest, StorageRequest
+from advisor.engine.ggml import Ggml, GgmlDevice
+from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
 from catalog.units import GIB, MIB
 
 FOUND = Hardware(cpu="Some CPU", ram=RamRequest(gb=31.3), storage=StorageRequest(name="CT1000MX500"))

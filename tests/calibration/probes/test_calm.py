@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from advisor.engine.nvml import NvidiaCard, Nvml
+from advisor.detection.nvml import NvidiaCard, Nvml
 from calibration.probes import calm
 from calibration.probes.calm import Condition, complaints, look
 

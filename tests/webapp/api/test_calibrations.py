@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from advisor.client import Client, Problem
-from advisor.knowledge import load
-from advisor.prediction import predict
-from advisor.profile import knowledge_of
-from advisor.scenario import Scenario
+from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
+from advisor.profiles.own_machine import knowledge_of
+from advisor.question import Scenario
 from catalog.profiles import Profile
 from tests.webapp.api.running import PROFILE, SCENARIO, Server, serving
 from webapp.api.migrations import upgrade

@@ -10,11 +10,11 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from advisor.answer import Prediction
-from advisor.batch import answer_lines
 from advisor.client import Client
-from advisor.knowledge import load
-from advisor.prediction import predict
-from advisor.scenario import Scenario
+from advisor.physics.knowledge import load
+from advisor.prediction.batch import answer_lines
+from advisor.prediction.prediction import predict
+from advisor.question import Scenario
 from tests.webapp.api.running import CARD, SCENARIO, Server
 
 Answer = dict[str, Any]

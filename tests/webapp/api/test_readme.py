@@ -11,9 +11,9 @@ import httpx
 import pytest
 
 from advisor.client import AsyncClient, Client, NoPrediction, Problem
-from advisor.knowledge import load
-from advisor.prediction import predict
-from advisor.scenario import Scenario
+from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
+from advisor.question import Scenario
 from tests.webapp.api.running import PROFILE, SCENARIO, Server, free_port
 
 README = Path(__file__).parents[3] / "README.md"
@@ -83,6 +83,6 @@ def test_the_client_on_an_event_loop_gives_the_same(server: Server) -> None:
 
 
 def test_importing_advisor_does_not_import_the_client() -> None:
-    code = "import sys, advisor, advisor.prediction; print('httpx' in sys.modules)"
+    code = "import sys, advisor, advisor.prediction.prediction; print('httpx' in sys.modules)"
     done = subprocess.run((sys.executable, "-c", code), check=True, capture_output=True, text=True)
     assert done.stdout == "False\n"

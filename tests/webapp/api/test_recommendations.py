@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from advisor.buying.recommendation import recommend
+from advisor.buying.wish import Wish
 from advisor.client import Client
-from advisor.knowledge import load
-from advisor.recommendation import recommend
-from advisor.wish import Wish
+from advisor.physics.knowledge import load
 from tests.webapp.api.running import Server
 
 WISH: dict[str, Any] = {"model": "Qwen3.6-35B-A3B", "kinds": ["unified", "laptop"]}

@@ -1,0 +1,223 @@
+"""Whole builds: cards and a platform completed with the cheapest parts that go with them, and machines sold whole."""
+
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from advisor.answer import Warning
+from advisor.buying.compatibility import (
+    Link,
+    case_problem,
+    cooler_problem,
+    display_problem,
+    gpu_links,
+    load_w,
+    psu_problem,
+)
+from advisor.buying.platforms import Platform
+from advisor.buying.pricing import Quote
+from advisor.buying.stock import Stock, machine_quote, price_of
+from advisor.question import GpuRequest, Hardware, RamRequest, Scenario, StorageRequest
+from catalog.parts import Board, Case, Cooler, Cpu, Gpu, Laptop, Psu, Ssd, UnifiedMachine
+from catalog.prices import PartKind
+
+BuildKind = Literal["desktop", "laptop", "unified"]
+SYSTEM_GB = 60.0
+"""Room on the disk beside the model for an operating system and programs, an estimate."""
+
+
+@dataclass(frozen=True, slots=True)
+class PricedPart:
+    """One piece of a build with the quote that counts for it."""
+
+    kind: PartKind
+    name: str
+    quote: Quote
+
+
+@dataclass(frozen=True, eq=False)
+class Build:
+    """A whole machine with all its parts."""
+
+    kind: BuildKind
+    label: str
+    """Its cards, or its name: builds of one label are variants of each other."""
+    parts: tuple[PricedPart, ...]
+    hardware: Hardware
+    power_w: float
+    """Under load, the sum of the parts."""
+    notes: tuple[Warning, ...] = ()
+    platform: Platform | None = None
+    cards: "Cards | None" = None
+
+    @cached_property
+    def price_usd(self) -> float:
+        """Sum of the parts."""
+        return round(price_of(part.quote for part in self.parts), 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """One or two equal graphics cards, or none."""
+
+    gpu: Gpu | None
+    count: int
+
+    @property
+    def label(self) -> str:
+        """As a person would say it."""
+        if self.gpu is None:
+            return "CPU only"
+        return self.gpu.name if self.count == 1 else f"{self.count} x {self.gpu.name}"
+
+
+class Assembler:
+    """Completes cards and a platform to a build; remembers the parts it chose."""
+
+    def __init__(self, stock: Stock, model_gb: float) -> None:
+        self.stock, self.model_gb = stock, model_gb
+        self._disks = sorted(
+            (ssd for ssd in stock.ssds if ssd.capacity_gb >= model_gb + SYSTEM_GB),
+            key=lambda ssd: stock.usd("ssd", ssd.name),
+        )
+        self._psus = sorted(stock.psus, key=lambda psu: (stock.usd("psu", psu.name), psu.watts))
+        self._chosen_psu: dict[tuple[str | None, int, str], Psu | None] = {}
+        self._chosen_shell: dict[tuple[str, str, str | None, int], tuple[Cooler, Case] | None] = {}
+
+    def complete(self, cards: Cards, platform: Platform) -> Build | None:
+        """The cheapest compatible build, or None where parts do not go together or cannot be had."""
+        gpu, count = cards.gpu, cards.count
+        links = gpu_links(gpu, count, platform.cpu, platform.board) if gpu else ()
+        if links is None or display_problem(gpu, platform.cpu):
+            return None
+        psu, shell, disk = self._psu(cards, platform.cpu), self._shell(cards, platform), self._disk(platform.board)
+        if psu is None or shell is None or disk is None:
+            return None
+        parts = self._parts(cards, platform, disk, psu, shell)
+        return None if parts is None else Build(
+            kind="desktop", label=cards.label, parts=parts, hardware=hardware_of(cards, links, platform, disk),
+            power_w=load_w(gpu, count, platform.cpu), notes=_notes(cards, platform), platform=platform, cards=cards,
+        )  # fmt: skip
+
+    def _parts(
+        self, cards: Cards, platform: Platform, disk: Ssd, psu: Psu, shell: tuple[Cooler, Case]
+    ) -> tuple[PricedPart, ...] | None:
+        prices = self.stock.prices
+        cards_quotes = prices.pieces("gpu", cards.gpu.name, cards.count) if cards.gpu else ()
+        rest: tuple[tuple[PartKind, str], ...] = (
+            ("cpu", platform.cpu.name), ("board", platform.board.name), ("ssd", disk.name), ("psu", psu.name),
+            ("case", shell[1].name), ("cooler", shell[0].name),
+        )  # fmt: skip
+        quoted = [(kind, name, prices.quote(kind, name)) for kind, name in rest]
+        if cards_quotes is None or any(quote is None for _, _, quote in quoted):
+            return None
+        singles = [PricedPart(kind, name, quote) for kind, name, quote in quoted if quote]
+        kits = [kit.name for kit in platform.memory.kits]
+        memory = [
+            PricedPart("ram", name, quote)
+            for name, quote in zip(sorted(kits, key=kits.index), platform.memory_quotes, strict=True)
+        ]
+        gpus = [PricedPart("gpu", cards.gpu.name, quote) for quote in cards_quotes] if cards.gpu else []
+        return (*gpus, singles[0], *memory, *singles[1:])
+
+    def _psu(self, cards: Cards, cpu: Cpu) -> Psu | None:
+        key = (cards.gpu.name if cards.gpu else None, cards.count, cpu.name)
+        if key not in self._chosen_psu:
+            self._chosen_psu[key] = next(
+                (psu for psu in self._psus if not psu_problem(psu, cards.gpu, cards.count, cpu)), None
+            )
+        return self._chosen_psu[key]
+
+    def _shell(self, cards: Cards, platform: Platform) -> tuple[Cooler, Case] | None:
+        key = (platform.cpu.name, platform.board.form_factor, cards.gpu.name if cards.gpu else None, cards.count)
+        if key not in self._chosen_shell:
+            pairs = [
+                (cooler, case)
+                for cooler in self.stock.coolers if not cooler_problem(cooler, platform.cpu)
+                for case in self.stock.cases if not case_problem(case, platform.board, cooler, cards.gpu, cards.count)
+            ]  # fmt: skip
+            self._chosen_shell[key] = min(
+                pairs,
+                key=lambda pair: self.stock.usd("cooler", pair[0].name) + self.stock.usd("case", pair[1].name),
+                default=None,
+            )
+        return self._chosen_shell[key]
+
+    def _disk(self, board: Board) -> Ssd | None:
+        return next((ssd for ssd in self._disks if board.m2_slots or ssd.form_factor != "M.2"), None)
+
+
+def hardware_of(cards: Cards, links: Sequence[Link], platform: Platform, disk: Ssd) -> Hardware:
+    """The build as a scenario says it; two cards with unlike links are two entries."""
+    counted = {link: links.count(link) for link in links}
+    gpus = tuple(
+        GpuRequest(
+            name=cards.gpu.name, vram_gb=cards.gpu.vram_gib, count=count,
+            pcie_gen=link.generation, pcie_lanes=link.lanes,
+        )
+        for link, count in counted.items() if cards.gpu
+    )  # fmt: skip
+    storage = StorageRequest(name=disk.name, read_gb_s=disk.sequential_read_gb_s)
+    return Hardware(gpus=gpus, cpu=platform.cpu.name, ram=platform.ram, storage=storage)
+
+
+def _notes(cards: Cards, platform: Platform) -> tuple[Warning, ...]:
+    gpu, rated, runs = cards.gpu, platform.memory.mt_s, platform.mt_s
+    found: list[tuple[str, str]] = []
+    if gpu and gpu.form == "datacentre":
+        found.append(("no_fan", f"{gpu.name} has no fan of its own: add one; the board must offer Above 4G Decoding"))
+    if gpu and gpu.length_mm is None:
+        found.append(("check_length", f"the length of {gpu.name} differs by maker: check it against the case"))
+    if runs < rated:
+        found.append(("memory_slower", f"memory rated {rated} MT/s runs at {runs} on this board and processor"))
+    return tuple(Warning(code=code, message=message) for code, message in found)
+
+
+def whole_machines(stock: Stock) -> Iterable[Build]:
+    """Unified-memory boxes and laptops in the sizes that are quoted."""
+    for row, gib in stock.machines:
+        quote = machine_quote(stock.prices, row, gib)
+        if quote:
+            yield _machine(row, gib, quote)
+
+
+def _machine(row: UnifiedMachine | Laptop, gib: float, quote: Quote) -> Build:
+    ram = RamRequest(gb=gib)
+    name = row.name if f"{gib:g}GB" in row.name.replace(" ", "") else f"{row.name} {gib:g} GB"
+    return Build(
+        kind=row.kind, label=row.name, parts=(PricedPart(row.kind, name, quote),),
+        hardware=Hardware(machine=row.name, ram=ram), power_w=row.power_w,
+    )  # fmt: skip
+
+
+# The command that shows one build by itself, with the same numbers.
+
+def predict_command(build: Build, asked: Scenario) -> str:
+    """`advisor predict` for a build and the scenario it was asked."""
+    words = [
+        "advisor",
+        "predict",
+        "--model",
+        str(asked.model),
+        "--quant",
+        str(asked.quant),
+        *_hardware(build, asked.hardware),
+    ]
+    return shlex.join([*words, "--context", str(asked.context_tokens)])
+
+
+def _hardware(build: Build, hardware: Hardware) -> Iterator[str]:
+    if hardware.machine:
+        yield from ("--machine", hardware.machine, "--ram", f"{hardware.ram.gb:g}GB")
+    for gpu in hardware.gpus:
+        yield from ("--gpu", gpu.name if gpu.count == 1 else f"{gpu.count}x {gpu.name}")
+    for gpu in hardware.gpus:
+        yield from ("--pcie", f"{gpu.pcie_gen}x{gpu.pcie_lanes}")
+    if build.platform:
+        memory, ram = build.platform.memory, hardware.ram
+        yield from ("--cpu", build.platform.cpu.name)
+        yield from ("--ram", f"{ram.type}-{ram.mt_s} {memory.modules}x{memory.gib / memory.modules:g}")
+    if hardware.storage.name:
+        yield from ("--storage", hardware.storage.name)

@@ -1,0 +1,299 @@
+"""What to buy: builds ranked by dollars per token per second. Read this module first.
+
+wish -> `stock_of` (parts with a price) -> `Search.offers` (compatible builds, predicted) -> those that reach the
+wish -> sorted, Pareto front marked, the best of each card or machine -> `Recommendation`.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from advisor.answer import Prediction, Warning
+from advisor.buying.builds import Build, BuildKind, predict_command
+from advisor.buying.ownership import Owned, owned_parts
+from advisor.buying.platforms import front
+from advisor.buying.search import Offer, Search
+from advisor.buying.stock import Stock, stock_of
+from advisor.buying.upgrades import Upgrade, next_dollars
+from advisor.buying.wish import Wish
+from advisor.errors import InputError
+from advisor.physics.knowledge import Knowledge
+from advisor.prediction.capacity import longest_context
+from advisor.prediction.case import case_of
+from advisor.question import Scenario
+from advisor.sizes.quality import BEST, NATIVE, default_quant, quality_order
+from catalog.names.llms import resolve_llm
+from catalog.names.quants import resolve_quant
+
+KIND_WORDS = {
+    "gpu": ("graphics card", "graphics cards"), "cpu": ("processor", "processors"), "board": ("board", "boards"),
+    "ram": ("memory kit", "memory kits"), "ssd": ("disk", "disks"), "psu": ("power supply", "power supplies"),
+    "case": ("case", "cases"), "cooler": ("cooler", "coolers"),
+    "unified": ("unified-memory machine", "unified-memory machines"), "laptop": ("laptop", "laptops"),
+}  # fmt: skip
+DESKTOP_KINDS = set(KIND_WORDS) - {"unified", "laptop"}
+SearchOf = Callable[[Wish, str, Stock, Knowledge], Search]
+UPGRADED = 20
+"""Builds that are told what the next dollar buys: as many as a reader looks at."""
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PartLine(_Answer):
+    """One piece and its price; `condition` is new, used or owned, and an owned part has no date."""
+
+    kind: str
+    name: str
+    price_usd: float
+    price_as_of: date | None
+    price_source: str
+    condition: str
+    price_judgement: str
+
+
+class RankedBuild(_Answer):
+    """A whole machine, what it costs and what it does."""
+
+    rank: int
+    kind: BuildKind
+    name: str
+    parts: tuple[PartLine, ...]
+    price_usd: float
+    usd_per_tok_s: float
+    pareto: bool
+    """No build that was tried is both cheaper and faster."""
+    prediction: Prediction
+    longest_context_tokens: int | None
+    power_w: float
+    bottleneck: str | None
+    next_dollar: Upgrade | None
+    notes: tuple[Warning, ...]
+    """What to mind when buying, with a code for programs."""
+    predict_command: str
+    """Shows this build by itself, with the same speeds."""
+
+
+class Recommendation(_Answer):
+    """The ranked builds, best first, and how they were found."""
+
+    scenario: dict[str, Any]
+    """The question, with the wish's limits."""
+    builds: tuple[RankedBuild, ...]
+    tried: int
+    """Builds that reached the wish."""
+    quant_choice: str
+    quant_source: str
+    """Who measured the quality by which the quantisation was chosen; empty where it was not."""
+    left_out: tuple[str, ...]
+    """What was not considered, and why, in sentences."""
+    unpriced: dict[str, tuple[str, ...]]
+    """The same by name: parts of each kind without a price."""
+    assumptions: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The first quantisation, from the best down, with builds that do."""
+
+    search: Search
+    offers: list[Offer]
+    choice: str
+
+
+def recommend(wish: Wish, knowledge: Knowledge) -> Recommendation:
+    """Ranked builds for a wish. Raises `UnknownName` for unknown names and `InputError` where nothing will do."""
+    owned = owned_parts(wish.own)
+    return recommend_from(stock_of(wish.condition, owned), owned, wish, knowledge)
+
+
+def recommend_from(
+    stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge, search_of: SearchOf = Search
+) -> Recommendation:
+    """The same from a stock that may differ from the catalog, by searches that may remember. Raises as `recommend`."""
+    llm = resolve_llm(wish.model)
+    found = _find(wish, [search_of(wish, quant, stock, knowledge) for quant in _quants(wish)])
+    ranked = sorted(found.offers, key=lambda offer: (offer.usd_per_tok_s, offer.build.price_usd))
+    efficient = pareto(ranked)
+    chosen = ranked if wish.every else first_of_each(ranked)
+    shown = chosen[: wish.limit]
+    upgrades = [*next_dollars(shown[:UPGRADED], found.search), *([None] * max(0, len(shown) - UPGRADED))]
+    longest = _contexts(found.search.question).of
+    builds = tuple(
+        ranked_build(rank, offer, swap, efficient=id(offer) in efficient, context=longest(offer.prediction.scenario))
+        for rank, (offer, swap) in enumerate(zip(shown, upgrades, strict=True), 1)
+    )
+    return Recommendation(
+        scenario=_question(wish, found.search), builds=builds, tried=len(ranked), quant_choice=found.choice,
+        quant_source=quality_order(llm.row.llm).source if _asks_best(wish) else "",
+        left_out=_left_out(stock, wish), unpriced=stock.unpriced,
+        assumptions=(*llm.assumptions, *owned.assumptions, *_unused(owned, builds)),
+    )  # fmt: skip
+
+
+def pareto(offers: Sequence[Offer]) -> frozenset[int]:
+    """Ids of the offers that no other beats in price and speed at once."""
+    prices = np.array([offer.build.price_usd for offer in offers])
+    speeds = np.array([[offer.decode_tok_s] for offer in offers])
+    return frozenset(id(offers[index]) for index in front(prices, speeds)) if offers else frozenset()
+
+
+def first_of_each(offers: Iterable[Offer]) -> list[Offer]:
+    """The first offer of each label (cards, or whole machine)."""
+    found: dict[str, Offer] = {}
+    for offer in offers:
+        found.setdefault(offer.build.label, offer)
+    return list(found.values())
+
+
+def _quants(wish: Wish) -> tuple[str, ...]:
+    """Names of the quantisations that are tried, the best first."""
+    found = resolve_llm(wish.model).row
+    named = wish.quant or found.quant_text or default_quant(found.llm)
+    return quality_order(found.llm).quants if _asks_best(wish) else (resolve_quant(named).row.name,)
+
+
+def _asks_best(wish: Wish) -> bool:
+    return (wish.quant or "").lower() == BEST
+
+
+def _find(wish: Wish, searches: Sequence[Search]) -> _Found:
+    """Offers that reach the wish, of the first quantisation that has any."""
+    search = _first_that_does(wish, searches)
+    offers = _reaching(wish, search.offers(wish.budget_usd))
+    if not offers:
+        raise InputError(_nothing(wish, search, several=len(searches) > 1))
+    named, best = resolve_llm(wish.model).row, _asks_best(wish)
+    basis, asked = (quality_order(named.llm).basis, None) if best else (None, wish.quant or named.quant_text)
+    return _Found(search, offers, _choice(wish, str(search.question.quant), asked, basis))
+
+
+def _first_that_does(wish: Wish, searches: Sequence[Search]) -> Search:
+    """The first search with a build that reaches the wish, or else the last.
+
+    By halving: sizes fall along the order, so what one does not reach none before it does.
+    """
+    first, last = 0, len(searches) - 1
+    if last and searches[0].reaches(wish.budget_usd, wish.min_tok_s):
+        return searches[0]
+    while first < last:
+        middle = (first + last) // 2
+        if middle and searches[middle].reaches(wish.budget_usd, wish.min_tok_s):
+            last = middle
+        else:
+            first = middle + 1
+    return searches[last]
+
+
+def _reaching(wish: Wish, offers: Iterable[Offer]) -> list[Offer]:
+    return [offer for offer in offers if offer.decode_tok_s >= wish.min_tok_s]
+
+
+def _choice(wish: Wish, quant: str, asked: str | None, basis: str | None) -> str:
+    if asked:
+        return f"{quant}, as asked"
+    if basis is None:
+        return f"{quant}, the usual choice; --quant names another, --quant best takes the best that is fast enough"
+    if quant == NATIVE:
+        return f"{quant}, {basis}; --quant chooses another"
+    within = f" within ${wish.budget_usd:,.0f}" if wish.budget_usd else ""
+    return (
+        f"{quant}, the best quality that reaches {wish.min_tok_s:g} tok/s{within} (by {basis}); --quant chooses another"
+    )
+
+
+def _nothing(wish: Wish, search: Search, *, several: bool) -> str:
+    """One sentence: what the cheapest build would be that does, or that none does."""
+    offers, quant = search.offers(None), str(search.question.quant)
+    enough = _reaching(wish, offers)
+    what = f"{wish.model if several else f'{wish.model} {quant}'} with {wish.context:,} tokens of context"
+    if enough:
+        best = min(enough, key=lambda offer: offer.build.price_usd)
+        does = f"{summary(best.build)} ({quant}, {best.decode_tok_s:.0f} tok/s)"
+        return (
+            f"no build for ${wish.budget_usd or 0:,.0f} or less runs {what} at {wish.min_tok_s:g} tok/s or more; "
+            f"the cheapest that does costs ${best.build.price_usd:,.0f}: {does}"
+        )
+    if offers:
+        best = max(offers, key=lambda offer: offer.decode_tok_s)
+        does = f"{best.decode_tok_s:.3g} tok/s for ${best.build.price_usd:,.0f}: {summary(best.build)}"
+        return f"no build runs {what} at {wish.min_tok_s:g} tok/s; the fastest reaches {does}; lower --min-tok-s"
+    return (
+        f"no build of parts with a price holds {what} in its memory: take a smaller quant or context, or other --kinds"
+    )
+
+
+def summary(build: Build) -> str:
+    """A build in a few words: what decides its speed."""
+    if build.platform is None:
+        return build.parts[0].name
+    ram = build.platform
+    return f"{build.label}, {ram.cpu.name}, {ram.memory.gib:g} GB {ram.memory.ram_type}-{ram.mt_s}"
+
+
+class _Contexts:
+    """Longest contexts by what decides them: the memories of a build, not their speeds."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], int | None] = {}
+
+    def of(self, scenario: Scenario) -> int | None:
+        """The longest context that fits as the planner would place it, in tokens."""
+        hardware = scenario.hardware
+        key = (tuple((gpu.name, gpu.vram_gb, gpu.count) for gpu in hardware.gpus), hardware.ram.gb, hardware.machine)
+        if key not in self._known:
+            self._known[key] = longest_context(case_of(scenario), n_gpu_layers=None, n_cpu_moe=None)
+        return self._known[key]
+
+
+@lru_cache(maxsize=64)
+def _contexts(_question: Scenario) -> _Contexts:
+    """Those of one question, kept for the next ranking that asks it."""
+    return _Contexts()
+
+
+def ranked_build(rank: int, offer: Offer, swap: Upgrade | None, *, efficient: bool, context: int | None) -> RankedBuild:
+    """An offer as it is shown."""
+    build, answer = offer.build, offer.prediction
+    parts = tuple(
+        PartLine(
+            kind=part.kind, name=part.name, price_usd=part.quote.price_usd, price_as_of=part.quote.as_of,
+            price_source=part.quote.source, condition=part.quote.condition, price_judgement=part.quote.judgement,
+        ) for part in build.parts
+    )  # fmt: skip
+    fallback = dict.fromkeys(KIND_WORDS[part.kind][0] for part in build.parts if part.quote.fallback)
+    message = f"priced new for want of a used price: {', '.join(fallback)}"
+    said = (Warning(code="priced_new", message=message),) if fallback else ()
+    return RankedBuild(
+        rank=rank, kind=build.kind, name=build.label, parts=parts, price_usd=build.price_usd,
+        usd_per_tok_s=offer.usd_per_tok_s, pareto=efficient, prediction=answer, longest_context_tokens=context,
+        power_w=round(build.power_w), bottleneck=answer.bottleneck, next_dollar=swap, notes=(*build.notes, *said),
+        predict_command=predict_command(build, answer.scenario),
+    )  # fmt: skip
+
+
+def _question(wish: Wish, search: Search) -> dict[str, Any]:
+    asked = search.question.model_dump(mode="json", exclude={"hardware"})
+    limits = wish.model_dump(mode="json", include={"context", "budget_usd", "min_tok_s", "condition", "kinds", "own"})
+    return asked | {"wish": limits}
+
+
+def _left_out(stock: Stock, wish: Wish) -> tuple[str, ...]:
+    asked = {"unified", "laptop"} & set(wish.kinds) | (DESKTOP_KINDS if "desktop" in wish.kinds else set())
+    counts = [
+        f"{len(names)} {KIND_WORDS[kind][len(names) > 1]}" for kind, names in stock.unpriced.items() if kind in asked
+    ]
+    kind = {"new": "new price", "used": "used or new price", "any": "price"}[wish.condition]
+    return (f"for want of a {kind} in the catalog: {', '.join(counts)}",) if counts else ()
+
+
+def _unused(owned: Owned, builds: Sequence[RankedBuild]) -> tuple[str, ...]:
+    used = {(part.kind, part.name) for build in builds for part in build.parts}
+    idle = [name for kind, name in owned.counts if (kind, name) not in used]
+    return (f"owned, but in none of the builds shown: {', '.join(idle)}",) if idle else ()

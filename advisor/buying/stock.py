@@ -1,0 +1,135 @@
+"""What can be had: the catalog's parts that have a price, and those the buyer owns."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+from advisor.buying.compatibility import Memory, is_card
+from advisor.buying.ownership import Owned
+from advisor.buying.pricing import Choice, PriceList, Quote
+from catalog import tables
+from catalog.parts import Board, Case, Cooler, Cpu, Gpu, Laptop, Psu, RamKit, Ssd, UnifiedMachine
+from catalog.prices import PartKind
+from catalog.rows import Row
+
+R = TypeVar("R", bound=Row)
+KIT_COUNTS = (1, 2, 4, 8)
+MODULE_COUNTS = frozenset({1, 2, 4, 8, 12, 16})
+
+
+@dataclass(frozen=True, eq=False)
+class Stock:
+    """Parts by kind, each with a price; `unpriced` names by kind what had to be left out."""
+
+    prices: PriceList
+    gpus: tuple[Gpu, ...]
+    cpus: tuple[Cpu, ...]
+    boards: tuple[Board, ...]
+    ram_kits: tuple[RamKit, ...]
+    ssds: tuple[Ssd, ...]
+    psus: tuple[Psu, ...]
+    cases: tuple[Case, ...]
+    coolers: tuple[Cooler, ...]
+    machines: tuple[tuple[UnifiedMachine | Laptop, float], ...]
+    """Whole machines with the memory size (GiB) that is quoted."""
+    unpriced: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def usd(self, kind: PartKind, name: str) -> float:
+        """Price of one piece, infinite where there is none."""
+        quote = self.prices.quote(kind, name)
+        return quote.price_usd if quote else float("inf")
+
+    def cheapest_cases(self) -> dict[str, float]:
+        """Price of the cheapest case that takes each board size."""
+        usd: dict[str, float] = {}
+        for case in self.cases:
+            for form in case.board_form_factors:
+                usd[form] = min(usd.get(form, float("inf")), self.usd("case", case.name))
+        return usd
+
+    def memories(self) -> tuple[tuple[Memory, tuple[Quote, ...]], ...]:
+        """Ways to fill the memory slots: the cheapest of each type, speed, count and size."""
+        found: dict[tuple[object, ...], tuple[Memory, tuple[Quote, ...]]] = {}
+        for kits in self._combinations():
+            memory, quotes = Memory(kits), self._quotes(kits)
+            if quotes is None or memory.modules not in MODULE_COUNTS:
+                continue
+            key = (memory.ram_type, memory.mt_s, memory.modules, memory.gib, kits[0].registered, kits[0].form_factor)
+            if key not in found or price_of(quotes) < price_of(found[key][1]):
+                found[key] = (memory, quotes)
+        return tuple(found.values())
+
+    def _combinations(self) -> Iterable[tuple[RamKit, ...]]:
+        for kit in self.ram_kits:
+            yield from ((kit,) * count for count in KIT_COUNTS)
+            have = self.prices.owned.get(("ram", kit.name), 0)
+            if have:
+                alike = (
+                    other
+                    for other in self.ram_kits
+                    if other.ram_type == kit.ram_type and other.form_factor == kit.form_factor
+                )
+                yield from (
+                    (kit,) * have + (other,)
+                    for other in alike
+                    if other is not kit and other.registered == kit.registered
+                )
+
+    def _quotes(self, kits: tuple[RamKit, ...]) -> tuple[Quote, ...] | None:
+        found: list[Quote] = []
+        for name, count in Counter(kit.name for kit in kits).items():
+            pieces = self.prices.pieces("ram", name, count)
+            if pieces is None:
+                return None
+            found += pieces
+        return tuple(found)
+
+
+def price_of(quotes: Iterable[Quote]) -> float:
+    """Sum in USD."""
+    return sum(quote.price_usd for quote in quotes)
+
+
+def stock_of(choice: Choice, owned: Owned) -> Stock:
+    """The catalog's parts with a price under a choice of condition, and the owned ones at $0."""
+    prices = PriceList.of(tables.prices(), choice, owned.counts)
+    missing: dict[str, tuple[str, ...]] = {}
+
+    def priced(kind: PartKind, rows: Sequence[R]) -> tuple[R, ...]:
+        missing[kind] = tuple(row.name for row in rows if not prices.has(kind, row.name))
+        return tuple(row for row in rows if prices.has(kind, row.name))
+
+    machines = tuple(_machines(prices, tables.unified_machines()))
+    laptops = tuple(_machines(prices, tables.laptops()))
+    stock = Stock(
+        prices=prices,
+        gpus=priced("gpu", [gpu for gpu in tables.gpus() if is_card(gpu)]),
+        cpus=priced("cpu", tables.cpus()),
+        boards=priced("board", tables.boards()),
+        ram_kits=priced("ram", (*tables.ram_kits(), *owned.ram_kits)),
+        ssds=priced("ssd", tables.ssds()),
+        psus=priced("psu", tables.psus()),
+        cases=priced("case", tables.cases()),
+        coolers=priced("cooler", tables.coolers()),
+        machines=machines + laptops,
+    )
+    sold = {row.name for row, _ in machines + laptops}
+    missing["unified"] = tuple(row.name for row in tables.unified_machines() if row.name not in sold)
+    missing["laptop"] = tuple(row.name for row in tables.laptops() if row.name not in sold)
+    return replace(stock, unpriced={kind: names for kind, names in missing.items() if names})
+
+
+def _machines(
+    prices: PriceList, rows: Sequence[UnifiedMachine] | Sequence[Laptop]
+) -> Iterable[tuple[UnifiedMachine | Laptop, float]]:
+    for row in rows:
+        sizes = row.memory_gib if isinstance(row, UnifiedMachine) else row.ram_gib
+        yield from ((row, gib) for gib in sizes if machine_quote(prices, row, gib))
+
+
+def machine_quote(prices: PriceList, row: UnifiedMachine | Laptop, gib: float) -> Quote | None:
+    """Quote of a whole machine in one size; a quote that names no size counts where only one is sold."""
+    sizes = row.memory_gib if isinstance(row, UnifiedMachine) else row.ram_gib
+    quote = prices.quote(row.kind, row.name, gib)
+    return quote or (prices.quote(row.kind, row.name) if len(sizes) == 1 else None)

@@ -1,0 +1,47 @@
+"""What a buyer asks for."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from advisor.buying.builds import BuildKind
+from advisor.question import Engine, Hardware, RamRequest, Scenario, Workload
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+READING_TOK_S = 5.0
+"""Slower than this is slower than people read: 238 words a minute at 1.3 tokens per English word, 238 / 60 * 1.3 = 5.2.
+Source: Brysbaert 2019, "How many words do we read per minute?", https://doi.org/10.1016/j.jml.2019.104047."""
+CONTEXT_TOKENS = 8192
+"""Context that a build must hold where none is asked: a long chat, or a few files of code."""
+PROMPT_TOKENS, ANSWER_TOKENS = 512, 128
+ALL_KINDS: tuple[BuildKind, ...] = ("desktop", "laptop", "unified")
+
+
+class Wish(BaseModel):
+    """A model, what it should do, and what it may cost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Text
+    quant: Text | None = None
+    """None: the one most people run; "best": the best quality that reaches `min_tok_s` within the budget."""
+    context: Annotated[int, Field(ge=256, le=100_000_000)] = CONTEXT_TOKENS
+    """Tokens a build must have room for; speeds are those with it nearly full, prompt and answer being its last."""
+    budget_usd: Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)] | None = None
+    min_tok_s: Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False)] = READING_TOK_S
+    """Least median decode speed."""
+    condition: Literal["new", "used", "any"] = "new"
+    kinds: Annotated[tuple[BuildKind, ...], Field(min_length=1)] = ALL_KINDS
+    own: tuple[Text, ...] = ()
+    limit: Annotated[int, Field(ge=1, le=100_000)] = 10
+    every: bool = False
+    """All builds that were tried, not only the best of each graphics card or machine."""
+
+    def question(self, quant: str) -> Scenario:
+        """The scenario that every build is asked; its hardware is to be filled in."""
+        room = max(self.context, PROMPT_TOKENS + ANSWER_TOKENS)
+        depth = room - PROMPT_TOKENS - ANSWER_TOKENS
+        return Scenario(
+            model=self.model, quant=quant, hardware=Hardware(ram=RamRequest(type="DDR4")), engine=Engine(n_ctx=room),
+            workload=Workload(context_depth=depth, prompt_tokens=PROMPT_TOKENS, gen_tokens=ANSWER_TOKENS),
+        )  # fmt: skip

@@ -1,0 +1,77 @@
+"""From a recipe to a file: streamed, in bounded memory, the same for the same seed."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from advisor.gguf.synthetic.atomic import new_file
+from advisor.gguf.synthetic.blocks import encoded_f32
+from advisor.gguf.synthetic.embedding import make_embedding
+from advisor.gguf.synthetic.header import padded
+from advisor.gguf.synthetic.pool import Pools, generator
+from advisor.gguf.synthetic.recipe import Recipe
+from advisor.gguf.synthetic.router import Routers
+from advisor.gguf.synthetic.values import Values, embedding_spread, filled, stem_of, values_of
+from advisor.sizes import Tensor
+
+Progress = Callable[[int, int], None]
+"""Told the bytes written so far and all."""
+_SMALL_ELEMENTS = 1 << 22
+"""F32 tensors up to this size are filled number by number."""
+
+
+def _silent(_done: int, _all: int) -> None:
+    return
+
+
+def write_model(recipe: Recipe, output: Path, *, replace: bool = False, progress: Progress = _silent) -> int:
+    """Write the file and give its size in bytes.
+
+    Raises `InputError` where the file cannot be written there; nothing is left behind then.
+    """
+    with new_file(output, recipe.size_bytes, replace=replace) as file:
+        done = file.write(recipe.header)
+        weights = _Weights(recipe)
+        for tensor in recipe.tensors:
+            done += _write(file, tensor, weights)
+            progress(done, recipe.size_bytes)
+    return done
+
+
+def _write(file: BinaryIO, tensor: Tensor, weights: "_Weights") -> int:
+    size = int(tensor.bytes)
+    written = sum(file.write(piece) for piece in weights.pieces(tensor))
+    if written != size:
+        raise AssertionError(f"{tensor.name} has {written} bytes instead of {size}")
+    return written + file.write(bytes(padded(size) - size))
+
+
+class _Weights:
+    """The bytes of each tensor."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self._llm, self._seed = recipe.llm, recipe.seed
+        self._pools = Pools(recipe.seed)
+        table = next(tensor for tensor in recipe.tensors if tensor.name == "token_embd.weight")
+        hidden, vocabulary = table.shape
+        spread = embedding_spread(self._llm)
+        rng = generator(self._seed, table.name)
+        self._embedding = make_embedding(table.type, hidden, vocabulary, spread, rng)
+        experts, used = self._llm.n_experts, self._llm.n_experts_used
+        self._routers = Routers(self._embedding, hidden, experts, used, recipe.router_skew) if experts else None
+
+    def pieces(self, tensor: Tensor) -> Iterator[bytes | memoryview]:
+        """All bytes of a tensor, in pieces of some megabytes."""
+        rng = generator(self._seed, tensor.name)
+        if tensor.name == "token_embd.weight":
+            yield from (rows.tobytes() for rows in self._embedding.rows(tensor.shape[1]))
+        elif self._routers and stem_of(tensor.name) == "ffn_gate_inp" and tensor.name.endswith("weight"):
+            yield encoded_f32(self._routers.matrix(rng))
+        else:
+            yield from self._random(tensor, values_of(self._llm, tensor))
+
+    def _random(self, tensor: Tensor, values: Values) -> Iterator[bytes | memoryview]:
+        if tensor.type == "F32" and (values.mean or not values.spread or tensor.elements <= _SMALL_ELEMENTS):
+            yield encoded_f32(filled(tensor, values, generator(self._seed, tensor.name)))
+        else:
+            yield from self._pools.cut(tensor.name, tensor.type, values.spread, int(tensor.bytes))

@@ -1,0 +1,1 @@
+"""Parts put together to one machine, as the physics takes it."""

@@ -1,0 +1,316 @@
+"""From the hardware of a scenario to a `Machine`: names become catalog rows, and what was not said is filled in and
+noted.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
+
+from advisor.errors import InputError
+from advisor.machines.machine import CpuSide, GpuDevice, Machine, Ram, Storage, dram_gb_s, pcie_gb_s
+from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
+from catalog.names.cpus import platform_hint, resolve_cpu, socket_count
+from catalog.names.gpus import resolve_gpu
+from catalog.names.machines import resolve_machine
+from catalog.names.resolution import UnknownName
+from catalog.names.storage import storage_read_gb_s
+from catalog.parts import Cpu, Gpu, Laptop, UnifiedMachine
+from catalog.tables import cpus
+from catalog.units import GIB
+
+# What to take for a CPU, a RAM speed or a backend that a question does not name: the common choice of the platform.
+#
+# Each choice is listed as an assumption of the prediction, widens its interval, and gives a measured run less weight.
+
+NEWEST_ARCHITECTURES = frozenset({"ada", "blackwell", "rdna3", "rdna4", "battlemage", "hopper"})
+SERVER_FORMS = frozenset({"datacentre"})
+COMMON_MT_S = {"DDR3": 1600.0, "DDR4": 3200.0, "DDR5": 5600.0, "LPDDR4X": 4266.0, "LPDDR5": 6400.0, "LPDDR5X": 7500.0}
+"""Median data rate of the kits and soldered memories on sale per type. Source: BuildCores OpenDB, 2026-08-17."""
+COMMON_CPUS = {"DDR3": "Core i7-4790", "DDR4": "Ryzen 7 5800X", "DDR5": "Ryzen 7 7700X"}
+COMMON_SERVERS = {"DDR4": "EPYC 7543", "DDR5": "EPYC 9355"}
+
+
+@cache
+def _by_name(name: str) -> Cpu | None:
+    return next((row for row in cpus() if row.name == name), None)
+
+
+def common_ram_type(gpus: Sequence[Gpu]) -> str:
+    """DDR5 beside a GPU of 2022 or later, else DDR4."""
+    return "DDR5" if any(gpu.architecture in NEWEST_ARCHITECTURES for gpu in gpus) else "DDR4"
+
+
+def cpu_by_platform(hint: str | None, ram_type: str | None, gpus: Sequence[Gpu], is_server: bool = False) -> Cpu:
+    """A common CPU of the platform that the words hint at (a microarchitecture), else of the GPU's years.
+
+    Raises `LookupError` when the catalog has no CPU for the memory type.
+    """
+    if hint:
+        peers = sorted(
+            (row for row in cpus() if row.microarchitecture == hint and (row.segment == "server") == is_server),
+            key=lambda row: row.cores,
+        )
+        if peers:
+            return peers[len(peers) // 2]
+    kind = (
+        (ram_type or common_ram_type(gpus))
+        .replace("LPDDR5X", "DDR5")
+        .replace("LPDDR5", "DDR5")
+        .replace("LPDDR4X", "DDR4")
+    )
+    server = is_server or (bool(gpus) and all(gpu.form in SERVER_FORMS for gpu in gpus))
+    name = (COMMON_SERVERS if server else COMMON_CPUS).get(kind, COMMON_CPUS["DDR4"])
+    row = _by_name(name) or next((row for row in cpus() if kind in row.memory_types), None)
+    if row is None:
+        raise LookupError(f"no CPU of the catalog takes {kind}")
+    return row
+
+
+def ram_by_platform(row: Cpu | None, ram_type: str | None, gpus: Sequence[Gpu]) -> tuple[str, float, int]:
+    """RAM type, data rate in MT/s and channels per socket for a CPU row (None: unknown CPU)."""
+    if row is None:
+        kind = ram_type or common_ram_type(gpus)
+        return kind, COMMON_MT_S[kind], 2
+    kind = ram_type or row.memory_types[-1]
+    rated = row.mt_s_1dpc[row.memory_types.index(kind)]
+    tuned = row.segment == "desktop" and not row.registered_memory
+    return kind, max(rated, COMMON_MT_S[kind]) if tuned else rated, row.memory_channels
+
+
+def default_backend(devices: Sequence[GpuDevice]) -> str:
+    """The backend people use for these devices: CUDA, ROCm or Vulkan by maker, the CPU without any."""
+    if not devices:
+        return "cpu"
+    return {"nvidia": "cuda", "amd": "rocm" if devices[0].form != "integrated" else "vulkan"}.get(
+        devices[0].maker, "vulkan"
+    )
+
+
+_SERVER_WORDS = re.compile(r"\b(xeon|epyc|server|dual[- ]socket)\b", re.IGNORECASE)
+_CORES = re.compile(r"(\d+)[- ]?(cores?|threads?)\b")
+NVME_GB_S = (3.5, 0.06)
+"""Sequential and QD1 random read of a common PCIe 3.0 NVMe disk (WD Blue SN550 / Samsung 970 EVO class data sheets)."""
+TYPICAL_UNIFIED_GIB = 32.0
+UNIFIED_GHZ = 3.5
+"""Clock between the base and boost of Apple M1 to M5 and Ryzen AI Max chips: a yardstick, the fit takes up the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    """Assumptions gathered on the way, as sentences and as codes."""
+
+    sentences: tuple[str, ...] = ()
+    codes: frozenset[str] = frozenset()
+
+    def and_(self, code: str, *sentences: str) -> "_Noted":
+        return _Noted(self.sentences + sentences, self.codes | {code}) if sentences else self
+
+
+@lru_cache(maxsize=20_000)
+def machine_of(hardware: Hardware, backend: str | None = None) -> Machine:
+    """The machine that a scenario's hardware describes.
+
+    Raises `UnknownName` for a GPU or machine that the catalog lacks and `InputError` for parts that do not go together.
+    An unknown CPU, RAM speed or RAM size is filled in from the platform and listed in `assumptions` and `unknown`.
+    """
+    if hardware.machine is not None:
+        found = resolve_machine(hardware.machine, hardware.ram.gb)
+        noted = _Noted().and_("variant", *found.assumptions)
+        if isinstance(found.row, UnifiedMachine):
+            return _unified(found.row, hardware, backend, noted)
+        return _laptop(found.row, hardware, backend, noted)
+    return _from_parts(hardware, backend, _Noted())
+
+
+def _from_parts(hardware: Hardware, backend: str | None, noted: _Noted) -> Machine:
+    devices: list[GpuDevice] = []
+    cpu_row, noted = _find_cpu(hardware.cpu, noted)
+    rows: list[Gpu] = []
+    for request in hardware.gpus:
+        found = resolve_gpu(request.name, request.vram_gb)
+        noted = noted.and_("vram", *found.assumptions)
+        rows.append(found.row)
+        devices += [_device(found.row, request, cpu_row)] * request.count
+    taken, said = (cpu_row, None) if cpu_row else _common_cpu(hardware, tuple(rows))
+    cpu, noted = _cpu_side(taken, hardware, said), noted.and_("cpu", *filter(None, [said]))
+    ram, noted = _ram(cpu_row or (taken if taken.segment == "server" else None), cpu, hardware, tuple(rows), noted)
+    noted = noted.and_("disk", *_disk_notes(hardware.storage))
+    label = " + ".join(_times(request.count, row.name) for request, row in zip(hardware.gpus, rows, strict=True))
+    return Machine(
+        name=" | ".join(filter(None, [label, cpu.name])),
+        gpus=tuple(devices),
+        cpu=cpu,
+        ram=ram,
+        storage=_storage(hardware.storage),
+        backend=backend or default_backend(devices),
+        assumptions=noted.sentences,
+        unknown=noted.codes,
+    )
+
+
+def _times(count: int, name: str) -> str:
+    return f"{count} x {name}" if count > 1 else name
+
+
+def _device(row: Gpu, request: GpuRequest, cpu: Cpu | None) -> GpuDevice:
+    generation = request.pcie_gen or min(row.pcie_gen, cpu.pcie_gen if cpu else row.pcie_gen)
+    return GpuDevice(
+        name=row.name,
+        maker=row.maker,
+        architecture=row.architecture,
+        form=row.form,
+        vram_bytes=row.usable_vram_gib * GIB,
+        bandwidth_gb_s=row.bandwidth_gb_s,
+        fp16_tflops=row.fp16_tensor_tflops or max(row.fp16_shader_tflops, row.fp32_shader_tflops),
+        link_gb_s=pcie_gb_s(generation, request.pcie_lanes or row.pcie_lanes),
+    )
+
+
+def _find_cpu(text: str | None, noted: _Noted) -> tuple[Cpu | None, _Noted]:
+    if text is None:
+        return None, noted
+    try:
+        found = resolve_cpu(text)
+    except UnknownName:
+        return None, noted
+    return found.row, noted.and_("cpu_variant", *found.assumptions)
+
+
+def _common_cpu(hardware: Hardware, gpus: tuple[Gpu, ...]) -> tuple[Cpu, str]:
+    """A CPU for a machine that names none, and the sentence that says so."""
+    text = hardware.cpu or ""
+    hint = platform_hint(text) if text else None
+    row = cpu_by_platform(hint, hardware.ram.type, gpus, bool(_SERVER_WORDS.search(text)))
+    said = f"CPU {text!r} names no CPU of the catalog" if text else "no CPU given"
+    return row, f"{said}: taken as {row.name}"
+
+
+def _cpu_side(row: Cpu, hardware: Hardware, guessed: str | None) -> CpuSide:
+    sockets = socket_count(hardware.cpu) if hardware.cpu else 1
+    side = cpu_side(row, sockets)
+    cores = _cores_said(hardware.cpu or "") if guessed else None
+    return replace(side, cores=cores or side.cores)
+
+
+def _cores_said(text: str) -> int | None:
+    """Cores that a text states of a CPU that it does not name; threads count as half a core."""
+    found = _CORES.search(text)
+    return int(found[1]) if found and "core" in found[0] else max(1, int(found[1]) // 2) if found else None
+
+
+def cpu_side(row: Cpu, sockets: int = 1) -> CpuSide:
+    """What the physics needs of a CPU row; efficiency cores count half (narrower vectors, lower clocks)."""
+    small = row.cores - row.performance_cores
+    names = ("avx2", "avx512", "avx_vnni", "amx")
+    features = frozenset(name for name in names if getattr(row, name))
+    return CpuSide(
+        name=row.name if sockets == 1 else f"{sockets} x {row.name}",
+        microarchitecture=row.microarchitecture,
+        cores=max(1, round((row.performance_cores + small / 2) * sockets)),
+        vector_bytes=64 if row.avx512 else 32 if row.avx2 else 16,
+        ghz=(row.base_ghz * row.boost_ghz) ** 0.5,
+        sockets=sockets,
+        features=features,
+    )
+
+
+def _ram(row: Cpu | None, cpu: CpuSide, hardware: Hardware, gpus: tuple[Gpu, ...], noted: _Noted) -> tuple[Ram, _Noted]:
+    asked = hardware.ram
+    kind = _ram_type(asked, row)
+    guess_type, guess_mt_s, guess_channels = ram_by_platform(row, kind, gpus)
+    channels = asked.channels or guess_channels * cpu.sockets
+    mt_s = asked.mt_s or guess_mt_s
+    if asked.mt_s is None:
+        noted = noted.and_("ram_speed", f"RAM speed not given: taken as {guess_type}-{guess_mt_s:.0f}")
+    if asked.channels is None:
+        noted = noted.and_("ram_channels", f"RAM channels not given: taken as {channels}")
+    peak = dram_gb_s(mt_s, channels)
+    fabric = row.fabric_read_gb_s * cpu.sockets if row and row.fabric_read_gb_s else peak
+    if asked.gb is None:
+        noted = noted.and_("ram_size", "RAM size not given: taken as large enough")
+    return Ram(guess_type, min(peak, fabric), asked.gb * GIB if asked.gb else None), noted
+
+
+def _ram_type(asked: RamRequest, row: Cpu | None) -> str | None:
+    if asked.type is None:
+        return None
+    kind = next(
+        (word for word in ("LPDDR5X", "LPDDR5", "LPDDR4X", "DDR5", "DDR4", "DDR3") if word in asked.type.upper()), None
+    )
+    if kind is None:
+        raise InputError(f"RAM type {asked.type!r} is not known; give DDR3, DDR4, DDR5, LPDDR4X, LPDDR5 or LPDDR5X")
+    if row and kind not in row.memory_types:
+        raise InputError(
+            f"{row.name} ({row.socket}) takes {' or '.join(row.memory_types)}, not {kind}: change ram.type or the CPU"
+        )
+    return kind
+
+
+def _disk_notes(asked: StorageRequest) -> tuple[str, ...]:
+    said = asked.read_gb_s or (asked.name and storage_read_gb_s(asked.name))
+    return () if said else (f"disk not given: taken as an NVMe disk of {NVME_GB_S[0]:g} GB/s",)
+
+
+def _storage(asked: StorageRequest) -> Storage:
+    named = storage_read_gb_s(asked.name) if asked.name else None
+    sequential, random = named or NVME_GB_S
+    if asked.read_gb_s:
+        sequential, random = asked.read_gb_s, min(random, asked.read_gb_s)
+    return Storage(sequential, random)
+
+
+def _unified(row: UnifiedMachine, hardware: Hardware, backend: str | None, noted: _Noted) -> Machine:
+    gib = hardware.ram.gb or (max(row.memory_gib) if row.memory_gib else TYPICAL_UNIFIED_GIB)
+    if hardware.ram.gb is None:
+        noted = noted.and_("ram_size", f"memory size not given: taken as {gib:.0f} GiB")
+    storage = _storage(hardware.storage)
+    if row.storage_read_gb_s and not hardware.storage.name and not hardware.storage.read_gb_s:
+        storage = replace(storage, sequential_gb_s=row.storage_read_gb_s)
+    else:
+        noted = noted.and_("disk", *_disk_notes(hardware.storage))
+    return Machine(
+        name=row.name,
+        gpus=(_unified_gpu(row, gib),),
+        cpu=_unified_cpu(row),
+        ram=Ram(row.memory_type, row.bandwidth_gb_s, gib * GIB),
+        storage=storage,
+        unified=True,
+        backend=backend or row.backend,
+        assumptions=noted.sentences,
+        unknown=noted.codes,
+    )
+
+
+def _unified_gpu(row: UnifiedMachine, memory_gib: float) -> GpuDevice:
+    return GpuDevice(
+        name=row.name,
+        maker=row.maker.lower(),
+        architecture=row.architecture,
+        form="integrated",
+        vram_bytes=memory_gib * row.gpu_memory_share * GIB,
+        bandwidth_gb_s=row.bandwidth_gb_s,
+        fp16_tflops=row.fp16_tflops,
+        link_gb_s=row.bandwidth_gb_s,
+    )
+
+
+def _unified_cpu(row: UnifiedMachine) -> CpuSide:
+    wide = row.cpu_microarchitecture.startswith(("Zen 4", "Zen 5"))
+    return CpuSide(
+        name=row.chip,
+        microarchitecture=row.cpu_microarchitecture,
+        cores=row.cpu_cores,
+        vector_bytes=64 if wide else 16,
+        ghz=UNIFIED_GHZ,
+        sockets=1,
+        features=frozenset({"unified"}),
+    )
+
+
+def _laptop(row: Laptop, hardware: Hardware, backend: str | None, noted: _Noted) -> Machine:
+    gib = hardware.ram.gb or max(row.ram_gib)
+    ram = RamRequest(type=row.ram_type, mt_s=row.ram_mt_s, channels=row.ram_channels, gb=gib)
+    storage = hardware.storage if hardware.storage.read_gb_s else StorageRequest(read_gb_s=row.storage_read_gb_s)
+    parts = Hardware(gpus=(GpuRequest(name=row.gpu),), cpu=row.cpu, ram=ram, storage=storage)
+    return replace(_from_parts(parts, backend, noted), name=row.name)

@@ -1,0 +1,346 @@
+"""The coefficients of the physics: unit, start value and the labels over which each is pooled, in aligned rows.
+
+The logarithm of a coefficient is the sum of one effect per label that applies to the scenario; labels that the evidence never
+showed have no effect, so an unknown chip falls back to its architecture, and that to its backend (partial pooling).
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from operator import attrgetter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.machines.machine import Machine
+from advisor.physics.placement import Placement
+from advisor.physics.work import FAMILIES, KINDS
+from advisor.question import Scenario
+from catalog.efficiency import Effect
+
+
+class Setting(NamedTuple):
+    """What the labels of one scenario are made of."""
+
+    backend: str
+    maker: str
+    architecture: str
+    chip: str
+    form: str
+    """desktop, laptop, workstation, datacentre, integrated."""
+    engine: str
+    """llama.cpp, ik_llama.cpp."""
+    era: str
+    """Age of the build: 2024, 2025, current."""
+    stated: str
+    """"stated" or "unstated": whether the build was named (unnamed builds of dated runs are slower on average)."""
+    flash: str
+    microarchitecture: str
+    cpu: str
+    simd: str
+    sockets: str
+    role: str
+    """"alone" or "beside" a GPU: whether the CPU's threads share each layer with one."""
+    known: str
+    """What is not known of the RAM tier: known, cpu, speed, cpu+speed."""
+    layout: str
+    """one, several GPUs, or unified memory."""
+
+
+_OF_CPU = frozenset({"{microarchitecture}", "{cpu}", "{simd}", "{simd}/{kind}", "{engine}/{simd}"})
+"""Labels that are a guess where the CPU is not named."""
+RAM_SPEED_DEVIATION = 0.15
+"""Standard deviation of the log RAM speed that home machines have: 0.17 over the six DDR4 and 0.12 over the six DDR5
+machines of calibration/evidence that name it (2133 to 3200 and 4800 to 6400 MT/s).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Coefficient:
+    """One row of the table below. `pools` maps label templates to the prior's standard deviation in log space."""
+
+    name: str
+    unit: str
+    start: float
+    deviation: float
+    per_family: bool
+    pools: tuple[tuple[str, float], ...]
+
+
+_GPU = (
+    ("{backend}", 0.3),
+    ("{backend}/{maker}", 0.15),
+    ("{backend}/{architecture}", 0.2),
+    ("{chip}", 0.05),
+    ("{engine}", 0.1),
+    ("{backend}/{era}", 0.15),
+    ("{stated}", 0.1),
+    ("{layout}", 0.15),
+    ("{form}", 0.2),
+)
+_FAMILY = (
+    ("{kind}", 0.2),
+    ("{backend}/{kind}", 0.15),
+    ("{backend}/{architecture}/{kind}", 0.15),
+    ("{engine}/{kind}", 0.1),
+    ("{backend}/{family} alone", 0.05),
+)
+_MICROS = (
+    ("{backend}", 0.75),
+    ("{backend}/{maker}", 0.45),
+    ("{backend}/{architecture}", 0.45),
+    ("{backend}/{era}", 0.6),
+    ("{stated}", 0.9),
+    ("{layout}", 0.45),
+    ("{form}", 0.6),
+)
+_BUILD = (("{stated}/{era}", 0.4),)
+_CPU = (
+    ("{microarchitecture}", 0.08),
+    ("{cpu}", 0.065),
+    ("{engine}", 0.08),
+    ("{known}", 0.08),
+    ("{role}", 0.08),
+    ("{engine}/{simd}", 0.04),
+)
+
+COEFFICIENTS: tuple[Coefficient, ...] = (
+    #           name                  unit                start  deviation per family  pools
+    Coefficient("gpu_stream",         "share of peak",      0.80, 0.3, True,  (*_GPU, ("{stated}/{era}", 0.15), *_FAMILY)),
+    Coefficient("gpu_expert",         "share of stream",    0.80, 0.3, True,  (("{backend}", 0.2), ("{backend}/{architecture}", 0.2), ("{kind}", 0.1), ("{backend}/{era}", 0.2))),
+    Coefficient("gpu_kv",             "share of peak",      0.50, 0.5, False, (("{flash}", 0.4), ("{backend}/{flash}", 0.4), ("{backend}/{architecture}", 0.3), ("{backend}/{era}/{flash}", 0.3))),
+    Coefficient("gpu_matrix_us",      "us per matrix",      2.0,  0.5, False, (*_MICROS, *_BUILD, ("{chip}", 0.3))),
+    Coefficient("gpu_moe_us",         "us per MoE layer",   10.,  0.7, False, _MICROS),
+    Coefficient("gpu_recurrent_us",   "us per layer",       10.,  0.7, False, _MICROS),
+    Coefficient("gpu_token_us",       "us per token",       300., 0.7, False, _MICROS + _BUILD),
+    Coefficient("ram_stream",         "share of peak",      0.75, 0.3, False, _CPU),
+    Coefficient("core_gb_s",          "GB/s per thread",    28.,  0.3, False, (("{microarchitecture}", 0.16), ("{cpu}", 0.08))),
+    Coefficient("cpu_unpack",         "weights per byte",   0.15, 0.6, True,  (("{kind}", 0.5), ("{family} alone", 0.15), ("{simd}", 0.3), ("{simd}/{kind}", 0.3), ("{engine}/{kind}", 0.3), ("{microarchitecture}", 0.1), ("{cpu}", 0.08))),
+    Coefficient("cpu_kv",             "share of RAM peak",  0.40, 0.6, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
+    Coefficient("cpu_scores",         "products per byte",  0.03, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
+    Coefficient("cpu_score_ns",       "ns per score",       20.,  0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
+    Coefficient("thread_loss",        "exponent",           0.05, 0.7, False, (("{sockets}", 0.3),)),
+    Coefficient("numa_share",         "of a 2nd socket",    0.30, 0.5, False, (("{engine}", 0.2),)),
+    Coefficient("cpu_layer_us",       "us per layer",       60.,  0.5, False, (("{microarchitecture}", 0.12), ("{engine}", 0.16), ("{known}", 0.12))),
+    Coefficient("cpu_thread_us",      "us per layer, thread", 1.5, 0.8, False, (("{sockets}", 0.5), ("{engine}", 0.3))),
+    Coefficient("crowding_cost",      "of the CPU's time",  0.40, 0.5, False, (("{engine}", 0.3),)),
+    Coefficient("cpu_expert_share",   "of a layer's waits", 0.40, 0.5, False, (("{engine}", 0.3),)),
+    Coefficient("cpu_recurrent_us",   "us per layer",       100., 0.8, False, (("{engine}", 0.3), ("{simd}", 0.3))),
+    Coefficient("crossing_us",        "us per crossing",    40.,  0.5, False, (("{backend}", 0.2), ("{backend}/{architecture}", 0.15), ("{engine}", 0.15))),
+    Coefficient("link_share",         "share of peak",      0.40, 0.4, False, (("{backend}", 0.3),)),
+    Coefficient("disk_gain",          "x random reads",     8.,   0.7, False, ()),
+    Coefficient("fault_use",          "of what faults read", 1.0, 0.05, False, ()),  # held: public runs cannot tell it from disk_gain, a probe of faults can
+    Coefficient("page_locality",      "ratio of odds",      5.,   0.5, False, ()),
+    Coefficient("prefill_matmul",     "share of peak",      0.40, 0.4, True,  (*_GPU, ("{backend}/{architecture}/{flash}", 0.1), *_FAMILY)),
+    Coefficient("prefill_expert",     "share of matmul",    0.70, 0.4, True,  (("{backend}", 0.3), ("{backend}/{architecture}", 0.3), ("{kind}", 0.2), ("{backend}/{era}", 0.3))),
+    Coefficient("prefill_half_rows",  "rows per expert",    16.,  0.7, False, (("{backend}", 0.4), ("{backend}/{architecture}", 0.3))),
+    Coefficient("prefill_attention",  "share of peak",      0.25, 0.6, False, (("{flash}", 0.4), ("{backend}/{flash}", 0.4), ("{backend}/{architecture}", 0.3))),
+    Coefficient("prefill_matrix_us",  "us per matrix",      8.,   0.7, False, _MICROS),
+    Coefficient("prefill_moe_us",     "us per MoE layer",   60.,  0.7, False, _MICROS),
+    Coefficient("prefill_recurrent_ns", "ns per token",     200., 0.8, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.4), ("{backend}/{era}", 0.4))),
+    Coefficient("prefill_link",       "share of peak",      0.45, 0.3, False, (("{backend}", 0.15), ("{engine}", 0.15), ("{chip}", 0.1), ("{known}", 0.1))),
+    Coefficient("prefill_cpu",        "products per byte",  0.60, 0.6, True,  (("{kind}", 0.3), ("{family} alone", 0.15), ("{simd}", 0.4), ("{engine}/{kind}", 0.25), ("{microarchitecture}", 0.15), ("{cpu}", 0.1), ("{sockets}", 0.2), ("{known}", 0.15))),
+    Coefficient("prefill_cpu_expert", "share of matmul",    0.70, 0.4, True,  (("{kind}", 0.15), ("{engine}", 0.2), ("{simd}", 0.2))),
+    Coefficient("prefill_cpu_recurrent_us", "us per token, layer", 150., 0.8, False, (("{engine}", 0.3), ("{stated}/{era}", 0.4))),
+    Coefficient("prefill_cpu_scores", "products per byte",  0.20, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.4))),
+    Coefficient("prefill_cpu_score_ns", "ns per score",     2.,   0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.3))),
+    Coefficient("prefill_pipeline",   "exponent",           0.50, 0.5, False, (("{backend}", 0.4),)),
+)  # fmt: skip
+
+
+def _columns() -> dict[str, int | slice]:
+    """Where each coefficient stands in a row of all: one place, or one for each quant family."""
+    found: dict[str, int | slice] = {}
+    at = 0
+    for item in COEFFICIENTS:
+        found[item.name] = slice(at, at + len(FAMILIES)) if item.per_family else at
+        at += len(FAMILIES) if item.per_family else 1
+    return found
+
+
+COLUMNS: Mapping[str, int | slice] = _columns()
+
+
+def by_name(rows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Rows of all coefficients (the last axis) taken apart by name."""
+    return {name: rows[..., place] for name, place in COLUMNS.items()}
+
+
+def labels_of(coefficient: Coefficient, setting: Setting, family: str = "") -> tuple[str, ...]:
+    """Labels of a coefficient in a setting; the base label "" comes first."""
+    words = setting._asdict() | {"family": family, "kind": KINDS.get(family, family)}
+    return ("", *(template.format_map(words) for template, _ in coefficient.pools))
+
+
+def own_label(family: str) -> str:
+    """The label of what a single machine was found to add for a quant family; no shipped table has it."""
+    return f"own/{family}"
+
+
+@dataclass(frozen=True, eq=False)
+class Efficiencies:
+    """A fitted table, ready to be asked. Hashing and equality are by identity."""
+
+    effects: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """log effect by (coefficient, label)."""
+    informed: frozenset[tuple[str, str]] = frozenset()
+    """Those that a run informed; all others stand at their prior."""
+    measured: frozenset[str] = frozenset()
+    """Coefficients that were measured on the very machine that is asked about: nothing of them is novel."""
+
+    @classmethod
+    def of(cls, rows: Iterable[Effect]) -> "Efficiencies":
+        """From catalog rows."""
+        kept = tuple(rows)
+        effects = {(row.coefficient, row.label): row.log_value for row in kept}
+        return cls(effects, frozenset((row.coefficient, row.label) for row in kept if row.informed))
+
+    def values(self, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
+        """Every coefficient in a setting: a float, or one value per quant family (shape: families)."""
+        return _values(self, setting)
+
+    def row(self, setting: Setting) -> NDArray[np.float64]:
+        """The same as one row, in the order of `COLUMNS`."""
+        return _row(self, setting)
+
+    def deviations(self, setting: Setting) -> NDArray[np.float64]:
+        """Deviation of the logarithm of each coefficient over its labels that no run informed or that are not known of
+        the machine, 0 for coefficients without such a label; one row, in the order of `COLUMNS`.
+        """
+        return _deviations(self, setting)
+
+
+def _used(item: Coefficient) -> tuple[str, ...]:
+    """The words that a coefficient depends on; `known` widens some."""
+    templates = " ".join(template for template, _ in item.pools)
+    return tuple(word for word in Setting._fields if word == "known" or f"{{{word}}}" in templates)
+
+
+_USED = tuple(_used(item) for item in COEFFICIENTS)
+_PICKED = tuple((index, attrgetter(*words)) for index, words in enumerate(_USED))
+_BLANK = Setting(*[""] * len(Setting._fields))
+"""Settings that differ in other words share a coefficient: it is worked out once for all of them."""
+
+
+def _setting_of(index: int, words: str | tuple[str, ...]) -> Setting:
+    given = (words,) if isinstance(words, str) else words
+    return _BLANK._replace(**dict(zip(_USED[index], given, strict=True)))
+
+
+@lru_cache(maxsize=50_000)
+def _values(efficiencies: Efficiencies, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
+    row = _row(efficiencies, setting)
+    return {name: row[at] if isinstance(at, slice) else float(row[at]) for name, at in COLUMNS.items()}
+
+
+@lru_cache(maxsize=200_000)
+def _value_among(efficiencies: Efficiencies, index: int, words: str | tuple[str, ...]) -> NDArray[np.float64]:
+    item, setting = COEFFICIENTS[index], _setting_of(index, words)
+    return np.array([_value(efficiencies, item, setting, family) for family in _families(item)])
+
+
+def _families(item: Coefficient) -> tuple[str, ...]:
+    return FAMILIES if item.per_family else ("",)
+
+
+def _value(efficiencies: Efficiencies, item: Coefficient, setting: Setting, family: str) -> float:
+    effects = efficiencies.effects
+    base = effects.get((item.name, ""), math.log(item.start))
+    labels = (*labels_of(item, setting, family)[1:], own_label(family))
+    return math.exp(base + sum(effects.get((item.name, label), 0.0) for label in labels))
+
+
+@lru_cache(maxsize=50_000)
+def _row(efficiencies: Efficiencies, setting: Setting) -> NDArray[np.float64]:
+    return np.concatenate([_value_among(efficiencies, i, picked(setting)) for i, picked in _PICKED])
+
+
+@lru_cache(maxsize=50_000)
+def _deviations(efficiencies: Efficiencies, setting: Setting) -> NDArray[np.float64]:
+    return np.concatenate([_deviation_among(efficiencies, i, picked(setting)) for i, picked in _PICKED])
+
+
+@lru_cache(maxsize=200_000)
+def _deviation_among(efficiencies: Efficiencies, index: int, words: str | tuple[str, ...]) -> NDArray[np.float64]:
+    item, setting = COEFFICIENTS[index], _setting_of(index, words)
+    if item.name in efficiencies.measured:
+        return np.zeros(len(_families(item)))
+    return np.array([_deviation(efficiencies, item, setting, family) for family in _families(item)])
+
+
+def _deviation(efficiencies: Efficiencies, item: Coefficient, setting: Setting, family: str) -> float:
+    pools = (("", item.deviation), *item.pools)
+    variance = RAM_SPEED_DEVIATION**2 if item.name == "ram_stream" and "ram_speed" in setting.known else 0.0
+    for (template, deviation), label in zip(pools, labels_of(item, setting, family), strict=True):
+        guessed = template in _OF_CPU and "cpu" in setting.known
+        if guessed or (item.name, label) not in efficiencies.informed:
+            variance += deviation**2
+    return math.sqrt(variance)
+
+
+# From a scenario and its placement to the labels that pick its coefficients.
+
+BUILD_ERAS = ((4000, "2024"), (6000, "2025a"), (7500, "2025b"), (8250, "2026a"))
+"""First build number after each era: b4000 is of November 2024, b6000 of July 2025, b7500 of December 2025, b8250 of
+March 2026, when Gated DeltaNet became one operation (llama.cpp tags; pull 19504).
+"""
+YEAR_ERAS = (("2024-11", "2024"), ("2025-07", "2025a"), ("2025-13", "2025b"), ("2026-03", "2026a"))
+AUTO_FLASH_ERAS = frozenset({"2025b", "2026a", "current"})
+"""llama.cpp chooses flash attention by itself since b6325 (August 2025, pull 15434)."""
+_BUILD_NUMBER = re.compile(r"(?<![0-9a-f])b?(\d{4,5})(?![0-9a-f])")
+
+
+def era_of(version: str | None, released: str | None) -> str:
+    """Age class of an engine build, from its number or else its date; "current" when neither tells.
+
+    >>> era_of("4426e298 (2824)", None), era_of(None, "2025-03-14"), era_of("b10481", "2026-08-25"), era_of(None, None)
+    ('2024', '2025a', 'current', 'current')
+    """
+    found = _BUILD_NUMBER.search(version.lower()) if version else None
+    if found and int(found[1]) > 1000 and not found[1].startswith("20"):
+        return next((era for bound, era in BUILD_ERAS if int(found[1]) < bound), "current")
+    return next((era for bound, era in YEAR_ERAS if released and released[:7] < bound), "current")
+
+
+def flash_of(scenario: Scenario) -> bool:
+    """Whether flash attention runs: as said, else as the build chooses by itself."""
+    said = scenario.engine.flash_attn
+    if said is not None:
+        return said
+    era = era_of(scenario.engine.version, scenario.engine.released)
+    return era in AUTO_FLASH_ERAS or scenario.engine.name == "ik_llama.cpp"
+
+
+def simd_of(machine: Machine) -> str:
+    """Widest instruction set of the CPU that llama.cpp's kernels use."""
+    names = ("amx", "avx512", "avx_vnni", "avx2", "unified")
+    return next((name for name in names if name in machine.cpu.features), "none")
+
+
+def setting_of(scenario: Scenario, machine: Machine, placement: Placement) -> Setting:
+    """The labels of a scenario. Several kinds of GPU take the labels of the one that holds most."""
+    engine = scenario.engine
+    main = machine.gpus[max(range(len(machine.gpus)), key=placement.vram_bytes.__getitem__)] if machine.gpus else None
+    used = sum(need > 0 for need in placement.vram_bytes)
+    unknown = [code for code in ("cpu", "ram_speed") if code in machine.unknown]
+    return Setting(
+        backend=machine.backend,
+        maker=main.maker if main else "none",
+        architecture=main.architecture if main else "none",
+        chip=main.name if main else "none",
+        form=main.form if main else "none",
+        engine=engine.name,
+        era=era_of(engine.version, engine.released),
+        stated="unstated" if engine.released and not engine.version else "stated",
+        flash="fa" if flash_of(scenario) else "nofa",
+        microarchitecture=machine.cpu.microarchitecture,
+        cpu="none" if "cpu" in machine.unknown else machine.cpu.name,
+        simd=simd_of(machine),
+        sockets="sockets" if machine.cpu.sockets > 1 else "socket",
+        role="beside" if used else "alone",
+        known="unknown " + " ".join(unknown) if unknown else "known",
+        layout="unified" if machine.unified else "several" if used > 1 else "one",
+    )

@@ -1,0 +1,56 @@
+"""What was learned from measurements and is handed to a prediction: fitted efficiencies and the spreads of their
+errors.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Protocol
+
+from advisor.physics.coefficients import Efficiencies
+from advisor.question import Scenario
+from catalog import tables
+from catalog.efficiency import Spread
+
+
+class Calibrated(Protocol):
+    """A machine with numbers of its own."""
+
+    @property
+    def knowledge(self) -> "Knowledge":
+        """What to predict that machine with."""
+        ...
+
+    def covers(self, scenario: Scenario) -> bool:
+        """Whether a question is of that machine."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Knowledge:
+    """Efficiencies and error spreads; `calibration` names where they come from ("global" or a machine's profile).
+
+    `own`: machines that are predicted with knowledge of their own instead.
+    """
+
+    efficiencies: Efficiencies = field(default_factory=Efficiencies)
+    spreads: dict[tuple[str, str], Spread] = field(default_factory=dict)
+    calibration: str = "global"
+    own: tuple[Calibrated, ...] = ()
+
+    def about(self, scenario: Scenario) -> "Knowledge":
+        """What to answer a question with: the own knowledge of its machine, or else this."""
+        return next((machine.knowledge for machine in self.own if machine.covers(scenario)), self)
+
+    @classmethod
+    def of(cls, efficiencies: Efficiencies, spreads: Iterable[Spread], calibration: str = "global") -> "Knowledge":
+        """From fitted efficiencies and spread rows."""
+        return cls(efficiencies, {(row.speed, row.regime): row for row in spreads}, calibration)
+
+
+@cache
+def load() -> Knowledge:
+    """The shipped tables, read once per process. For the faces only: everything below takes `Knowledge` as an
+    argument.
+    """
+    return Knowledge.of(Efficiencies.of(tables.efficiencies()), tables.spreads())

@@ -1,0 +1,231 @@
+"""The whole of decode and prefill from `Work` and coefficients: seconds by stage, for one scenario or for arrays of
+them.
+
+Equations: design notes "The performance model, in equations", sections 3 (decode) and 4 (prefill).
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.physics.work import Numbers, Work
+from catalog.units import GB
+
+# How long things take: the physics as small pure functions of named numbers, on floats and numpy arrays alike.
+#
+# Bytes, seconds, bytes per second, FLOP per second throughout. `share`s are efficiencies: the part of a peak that is
+# reached.
+# Source of the structure: design notes "The performance model, in equations"; the shares and times come from the fitted
+# table.
+
+CAP_SHARPNESS = 12.0
+"""How sharply a share bends below 1."""
+Number = TypeVar("Number", float, NDArray[np.float64])
+
+ROOFLINE_SHARPNESS = 4.0
+"""Exponent that joins two limits: 1 would add the times, infinity would take the larger (overlap is good but not
+perfect).
+"""
+
+
+def reached(share: Number) -> Number:
+    """A fitted share of a peak held below 1: nearly unchanged up to 0.8, never above the peak.
+
+    >>> round(reached(0.5), 3), round(reached(0.8), 3), round(reached(2.0), 3)
+    (0.5, 0.796, 1.0)
+    """
+    held: Number = share / (1 + share**CAP_SHARPNESS) ** (1 / CAP_SHARPNESS)
+    return held
+
+
+def transfer_s(size_bytes: Number, bandwidth: Number, share: Number) -> Number:
+    """Time to read `size_bytes` at a share of the peak bandwidth (bytes/s)."""
+    return size_bytes / (bandwidth * share)
+
+
+def compute_s(flops: Number, peak: Number, share: Number) -> Number:
+    """Time for `flops` at a share of the peak (FLOP/s)."""
+    return flops / (peak * share)
+
+
+def slower_of(first_s: Number, second_s: Number) -> Number:
+    """Time when two limits overlap: a little above the larger one.
+
+    >>> round(slower_of(1.0, 0.0), 3)
+    1.0
+    """
+    joined: Number = (first_s**ROOFLINE_SHARPNESS + second_s**ROOFLINE_SHARPNESS) ** (1 / ROOFLINE_SHARPNESS)
+    return joined
+
+
+def saturated(limit: Number, per_worker: Number, workers: Number) -> Number:
+    """Bandwidth that `workers` threads reach together under a common limit: linear first, then flat."""
+    return 1 / slower_of(1 / limit, 1 / (per_worker * workers))
+
+
+def overhead_s(counts: Number, micros_each: Number) -> Number:
+    """Time of `counts` fixed costs of `micros_each` microseconds."""
+    return counts * micros_each * 1e-6
+
+
+def filled_share(tokens_per_expert: Number, half_tokens: Number) -> Number:
+    """Share of the matrix units that a batch of so many rows fills: half of it at `half_tokens`."""
+    return tokens_per_expert / (tokens_per_expert + half_tokens)
+
+
+def pipelined_s(sequential_s: Number, stages: Number, batches: Number, exponent: Number) -> Number:
+    """Time of `batches` micro-batches through `stages` GPUs one behind the other; exponent 0 is no overlap, 1 the
+    ideal pipeline.
+    """
+    ideal = stages * batches / (stages + batches - 1)
+    overlap: Number = ideal**exponent
+    return sequential_s / overlap
+
+
+def missed_share(absent_share: Number, locality: Number) -> Number:
+    """Share of the reads that a page cache misses which lacks a share of the pages and keeps those read often: the odds
+    of a miss are `locality` times lower than those of a page's absence. 1: all pages are read alike.
+    """
+    return absent_share / (absent_share + locality * (1 - absent_share))
+
+
+def diluted_locality(locality: Number, use: Number) -> Number:
+    """Locality of a page cache of which the part `use` was read for its own sake: what the system read around that came
+    along unasked, is as popular as the rest of the file and drops what was there.
+    """
+    return 1 + (locality - 1) * use
+
+
+def missed_s(missed_bytes: Number, random_bandwidth: Number, gain: Number) -> Number:
+    """Time to read from disk what the page cache does not hold; `gain` over single random reads (read-ahead, queue
+    depth).
+    """
+    return missed_bytes / (random_bandwidth * gain)
+
+
+Values = Mapping[str, Any]
+"""Coefficients by name; floats or arrays of shape (n,), per-family ones (families,) or (n, families)."""
+
+
+def _total(by_family: Any) -> Any:
+    return np.add.reduce(by_family, axis=-1)
+
+
+def _ram_bandwidth(work: Work, values: Values) -> Any:
+    """Bytes/s that the threads read from RAM together; a second socket adds only a part of its memory's bandwidth."""
+    local = (1 + (work.sockets - 1) * values["numa_share"]) / work.sockets
+    shared = work.ram_bandwidth * reached(values["ram_stream"]) * local
+    return saturated(shared, values["core_gb_s"] * GB, work.threads)
+
+
+def _vector_bandwidth(work: Work, values: Values) -> Any:
+    """Bytes/s that the threads' vector units take in together: a little less each, the more there are (clocks fall, and
+    some wait).
+    """
+    return work.vector_bandwidth * work.threads ** -values["thread_loss"]
+
+
+def cpu_limits(work: Work, values: Values) -> tuple[Any, Any]:
+    """Seconds of a decode step that the CPU needs to read its weights and, in parallel, to unpack them."""
+    unpacking = _total(work.cpu_weights / values["cpu_unpack"]) / _vector_bandwidth(work, values)
+    return _total(work.cpu_bytes) / _ram_bandwidth(work, values), unpacking
+
+
+def _cpu_waits_s(work: Work, values: Values) -> Any:
+    """Threads waiting for each other: at every layer on the CPU, less where only its experts are, more if recurrent."""
+    wait_us = values["cpu_layer_us"] + values["cpu_thread_us"] * work.threads
+    whole = overhead_s(work.cpu_layers, wait_us) + overhead_s(work.cpu_recurrent_layers, values["cpu_recurrent_us"])
+    return whole + overhead_s(work.cpu_expert_layers, wait_us * values["cpu_expert_share"])
+
+
+def _cpu_attention_s(work: Work, values: Values) -> Any:
+    """Reading the context on the CPU, and in parallel multiplying it with the queries of all heads; each score that
+    this gives takes some time, however narrow the head.
+    """
+    multiplying = work.cpu_kv_products / values["cpu_scores"] / _vector_bandwidth(work, values)
+    multiplying = multiplying + work.cpu_kv_scores * values["cpu_score_ns"] * 1e-9 / _workers(work, values)
+    return slower_of(transfer_s(work.cpu_kv_bytes, work.ram_bandwidth, reached(values["cpu_kv"])), multiplying)
+
+
+def _disk_s(work: Work, values: Values) -> Any:
+    """Reading what the page cache does not hold. It keeps the experts that are chosen often, so of those fewer are
+    missed than of bytes read evenly; they are strewn over the file, so part of what is read around each is of no use.
+    Weights of every step are read in their order, where all of it is.
+    """
+    locality = diluted_locality(values["page_locality"], values["fault_use"])
+    experts = work.paged_expert_bytes * missed_share(work.paged_share, locality)
+    gain = values["disk_gain"]
+    strewn_s = missed_s(experts, work.random_bandwidth, gain * values["fault_use"])
+    return missed_s(work.cycled_bytes, work.random_bandwidth, gain) + strewn_s
+
+
+def _gpu_launches_s(work: Work, values: Values) -> Any:
+    """Fixed costs of a step on the GPU: starting kernels for matrices, expert routing and recurrences."""
+    counts = (work.gpu_matrices, work.gpu_moe_layers, work.gpu_recurrent_layers, work.gpu_used)
+    names = ("gpu_matrix_us", "gpu_moe_us", "gpu_recurrent_us", "gpu_token_us")
+    return sum(overhead_s(count, values[name]) for count, name in zip(counts, names, strict=True))
+
+
+def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
+    """Seconds of one decode step by stage; the step gives every user one token."""
+    stream, link = reached(values["gpu_stream"]), reached(values["link_share"])
+    crowded = 1 + work.crowding * values["crowding_cost"]
+    return {
+        "gpu_weights": _total(work.gpu_dense_s / stream) + work.gpu_state_s / stream[..., 0],
+        "gpu_experts": _total(work.gpu_expert_s / reached(stream * values["gpu_expert"])),
+        "gpu_kv": work.gpu_kv_s / reached(values["gpu_kv"]),
+        "gpu_launches": _gpu_launches_s(work, values),
+        "cpu_weights": slower_of(*cpu_limits(work, values)) * crowded,
+        "cpu_kv": _cpu_attention_s(work, values),
+        "cpu_sync": _cpu_waits_s(work, values) * crowded,
+        "link": overhead_s(work.crossings, values["crossing_us"]) + (work.link_s + work.spill_s) / link,
+        "disk": _disk_s(work, values),
+    }
+
+
+def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
+    """Seconds of the whole prompt by stage."""
+    matmul = values["prefill_matmul"]
+    filled = filled_share(work.rows_per_expert, values["prefill_half_rows"])
+    expert = matmul * values["prefill_expert"] * np.asarray(filled)[..., None]
+    computing = _total(work.prefill_dense_s / matmul) + _total(work.prefill_expert_s / expert)
+    matrices = slower_of(computing, _total(work.prefill_stream_s / reached(values["gpu_stream"])))
+    launches = overhead_s(work.gpu_matrices * work.batches, values["prefill_matrix_us"])
+    launches = launches + overhead_s(work.gpu_moe_layers * work.batches, values["prefill_moe_us"])
+    scans = work.gpu_recurrent_layers * work.prompt_tokens * values["prefill_recurrent_ns"] * 1e-9
+    attention = work.prefill_attention_s / values["prefill_attention"]
+
+    def piped(seconds: Numbers) -> Numbers:
+        result: Numbers = pipelined_s(seconds, work.stages, work.batches, values["prefill_pipeline"])
+        return result
+
+    return {
+        "gpu_matmul": piped(matrices), "gpu_attention": piped(attention), "gpu_launches": piped(launches + scans),
+        "link": work.prefill_link_s / reached(values["prefill_link"]),
+        "cpu_matmul": _cpu_prompt_s(work, values),
+    }  # fmt: skip
+
+
+def _cpu_prompt_s(work: Work, values: Values) -> Any:
+    """The CPU's part of a prompt: matrices, attention and recurrences one after the other."""
+    vector = _vector_bandwidth(work, values)
+    products = work.prefill_products + work.prefill_expert_products / values["prefill_cpu_expert"]
+    multiplying = _total(products / values["prefill_cpu"]) / vector
+    matrices = slower_of(multiplying, _total(work.prefill_cpu_bytes) / _ram_bandwidth(work, values))
+    scores = work.prefill_cpu_kv_products / values["prefill_cpu_scores"] / vector
+    counted = work.prefill_cpu_kv_scores * values["prefill_cpu_score_ns"] * 1e-9
+    scans = overhead_s(work.cpu_recurrent_layers * work.prompt_tokens, values["prefill_cpu_recurrent_us"])
+    return matrices + scores + (counted + scans) / _workers(work, values)
+
+
+def _workers(work: Work, values: Values) -> Any:
+    """Threads, counted by what they gain over one."""
+    return work.threads ** (1 - values["thread_loss"])
+
+
+def total_s(stages: Mapping[str, Numbers]) -> Numbers:
+    """Sum of the stages: the devices work one after the other."""
+    total: Numbers = sum(stages.values(), start=0.0)
+    return total

@@ -1,0 +1,1 @@
+"""From question to answer; `prediction` is the module to read first."""

@@ -1,0 +1,140 @@
+"""A scenario worked out up to the numbers that the physics takes: names resolved, bytes placed, work counted."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Protocol
+
+from advisor.errors import InputError
+from advisor.machines.from_parts import machine_of
+from advisor.machines.machine import Machine
+from advisor.physics.coefficients import Setting, flash_of, setting_of
+from advisor.physics.placement import OVERFULL, Demand, Placement, demand_of, place
+from advisor.physics.work import Usage, Work, work_of
+from advisor.question import GgufFile, Scenario
+from advisor.sizes.footprint import Footprint, footprint
+from advisor.sizes.quality import default_quant
+from catalog.llms import Llm
+from catalog.names.llms import resolve_llm
+from catalog.names.quants import resolve_quant
+from catalog.quants import Quant
+
+STORAGE_SHARE = 0.02
+"""A larger part of the RAM tier than this on the disk makes the disk the regime."""
+OFFLOAD_MIN_BATCH = 32
+"""Batches of so many tokens and more copy RAM-resident weights to the GPU. Source: ggml GGML_OP_OFFLOAD_MIN_BATCH."""
+
+
+class SizedModel(Protocol):
+    """A model whose sizes are known exactly, such as one read from a file."""
+
+    @property
+    def llm(self) -> Llm:
+        """Its architecture."""
+        ...
+
+    @property
+    def quant(self) -> Quant:
+        """Its mix of types."""
+        ...
+
+    @property
+    def footprint(self) -> Footprint:
+        """Its bytes."""
+        ...
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say beside a prediction."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A scenario worked out up to the numbers that the physics takes."""
+
+    scenario: Scenario
+    llm: Llm
+    quant: Quant
+    machine: Machine
+    demand: Demand
+    placement: Placement
+    usage: Usage
+    setting: Setting
+    assumptions: tuple[str, ...]
+
+    @cached_property
+    def work(self) -> Work:
+        """What each device has to do; for many cases at once ask `works_of`."""
+        return work_of(self.demand, self.placement, self.machine, self.usage)
+
+    @property
+    def regime(self) -> str:
+        """Class of placement within which errors are alike."""
+        held = self.placement.ram_bytes + self.placement.storage_bytes
+        return "storage" if self.placement.storage_bytes > STORAGE_SHARE * held else self.placement.strategy
+
+    @property
+    def runs(self) -> bool:
+        """Whether it can run at all: an explicit placement may be a little over full, a planned one must fit."""
+        place_ = self.placement
+        asked = self.scenario.engine.n_gpu_layers is not None or self.scenario.engine.n_cpu_moe is not None
+        return place_.fits or ((asked or self.machine.unified) and place_.exceeded <= OVERFULL)
+
+
+@lru_cache(maxsize=4096)
+def _named(model: str, quant: str | None) -> tuple[Llm, Quant, Footprint, tuple[str, ...]]:
+    found = resolve_llm(model)
+    asked = _wider(quant, found.row.quant_text)
+    kind = resolve_quant(asked or default_quant(found.row.llm))
+    said = () if asked else (f"no quant given: taken as {kind.row.name}",)
+    llm = found.row.llm
+    return llm, kind.row, footprint(llm, kind.row), (*found.assumptions, *kind.assumptions, *said)
+
+
+def _wider(quant: str | None, in_name: str | None) -> str | None:
+    """The quant given wins over the one in the model's name, unless the name only says more (UD-Q3_K_S for Q3_K_S)."""
+    dynamic = quant and in_name and in_name.upper() == f"UD-{quant.upper()}"
+    return in_name if dynamic or not quant else quant
+
+
+def _asked(scenario: Scenario, file: SizedModel | None) -> tuple[Llm, Quant, Footprint, tuple[str, ...]]:
+    """The model, its mix of types, its sizes and what to say of them."""
+    if isinstance(scenario.model, GgufFile):
+        if file is None:
+            raise InputError("a GGUF file is not read here: name the model and the quant instead")
+        return file.llm, file.quant, file.footprint, file.notes
+    return _named(scenario.model, scenario.quant)
+
+
+def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine | None = None) -> Case:
+    """Work a scenario out up to the physics; `file` is its model file, where it names one, as the caller has read it,
+    `machine` the machine where more is known of it than its parts, such as what memory is free now.
+
+    Raises `UnknownName` and `InputError` for what cannot be answered.
+    """
+    llm, quant, print_, notes = _asked(scenario, file)
+    engine, load = scenario.engine, scenario.workload
+    machine = machine or machine_of(scenario.hardware, engine.backend)
+    types = engine.kv_types
+    demand = demand_of(print_, scenario.context_tokens, types, engine.ubatch, flash_of(scenario), load.users)
+    placement = place(demand, machine, engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap)
+    usage = Usage(
+        depth=load.decode_depth,
+        prompt_start=float(load.context_depth),
+        prompt_tokens=load.prompt_tokens,
+        ubatch=engine.ubatch,
+        threads=engine.threads or 0,
+        users=load.users,
+        kv_types=types,
+        mapped=engine.mmap is not False,
+        offload_min_batch=_offload_min_batch(engine.name, print_),
+    )
+    setting = setting_of(scenario, machine, placement)
+    return Case(scenario, llm, quant, machine, demand, placement, usage, setting, (*notes, *machine.assumptions))
+
+
+def _offload_min_batch(engine: str, print_: Footprint) -> int:
+    """ik_llama.cpp asks for as many tokens per *active* expert. Source: ik_llama.cpp pull 520."""
+    if engine == "ik_llama.cpp" and print_.n_experts:
+        return OFFLOAD_MIN_BATCH * print_.n_experts // print_.n_experts_used
+    return OFFLOAD_MIN_BATCH

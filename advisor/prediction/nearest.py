@@ -1,0 +1,124 @@
+"""The measured runs nearest to a scenario: what really ran on hardware and models like these."""
+
+import math
+from collections.abc import Iterable
+
+from advisor.prediction.case import Case
+from catalog.measured import PublicRun
+from catalog.units import GB
+
+SHOWN = 3
+OTHER_MODEL = 0.3
+OTHER_QUANT = 0.05
+OTHER_GPU = 0.3
+OTHER_CARD_OF_GENERATION = 0.15
+NO_GPU = 2.0
+OTHER_CPU = 0.1
+OTHER_BACKEND = 0.15
+OTHER_REGIME = 0.7
+NO_DECODE = 0.5
+DEPTH_SCALE = 4096
+DEPTH_WEIGHT = 0.25
+"""Distances count in factors of speed, roughly: 0.3 is "as far as a third more speed". What no ratio tells (another
+model of the same size, another chip with the same bandwidth) counts a fixed part. Context: decode slows by about a
+quarter per doubling beyond a few thousand tokens.
+"""
+
+
+def described(case: Case) -> PublicRun:
+    """A case as a run that was not made: what it is compared by."""
+    print_, place, machine = case.demand.footprint, case.placement, case.machine
+    held = place.ram_bytes + place.storage_bytes
+    gpus = " + ".join(sorted(gpu.name for gpu in machine.gpus))
+    return PublicRun(
+        machine=_named(case),
+        gpus=gpus,
+        architecture=machine.gpus[0].architecture if machine.gpus else "",
+        gpu_gb_s=min((gpu.bandwidth_gb_s for gpu in machine.gpus), default=0.0),
+        cpu="" if machine.unified or "cpu" in machine.unknown else machine.cpu.name,
+        ram_gb_s=machine.ram.bandwidth_gb_s,
+        backend=machine.backend,
+        model=case.llm.name,
+        file_gb=print_.file_bytes / GB,
+        active_share=min(1.0, print_.parameters_active / print_.parameters),
+        quant=case.quant.name,
+        regime=case.regime,
+        gpu_share=1.0 if machine.unified else max(0.0, 1 - held / print_.file_bytes) if machine.gpus else 0.0,
+        n_cpu_moe=place.n_cpu_moe,
+        depth=case.scenario.workload.context_depth,
+        decode_tok_s=None,
+        prefill_tok_s=None,
+        source="",
+        as_of="",
+    )
+
+
+def _named(case: Case) -> str:
+    if case.machine.unified or "cpu" not in case.machine.unknown:
+        return case.machine.name.replace(" | ", ", ")
+    return case.machine.name.split(" | ")[0] if case.machine.gpus else "CPU not known"
+
+
+def distance(left: PublicRun, right: PublicRun) -> float:
+    """How unlike two runs are: 0 for alike, symmetric; parts for model, quant, GPU, RAM side, placement and depth."""
+    return sum(part(left, right) for part in (_model, _quant, _gpu, _ram_side, _placement, _depth))
+
+
+def _ratio(left: float, right: float) -> float:
+    return abs(math.log(left / right))
+
+
+def _model(left: PublicRun, right: PublicRun) -> float:
+    if left.model == right.model:
+        return 0.0
+    active = _ratio(left.file_gb * left.active_share, right.file_gb * right.active_share)
+    return OTHER_MODEL + active + 0.5 * _ratio(left.file_gb, right.file_gb)
+
+
+def _quant(left: PublicRun, right: PublicRun) -> float:
+    if left.quant == right.quant:
+        return 0.0
+    return OTHER_QUANT + (_ratio(left.file_gb, right.file_gb) if left.model == right.model else 0.0)
+
+
+def _gpu(left: PublicRun, right: PublicRun) -> float:
+    backend = OTHER_BACKEND if left.backend != right.backend else 0.0
+    if left.gpus == right.gpus:
+        return backend
+    if not left.gpus or not right.gpus:
+        return NO_GPU
+    base = OTHER_CARD_OF_GENERATION if left.architecture == right.architecture else OTHER_GPU
+    return backend + base + _ratio(left.gpu_gb_s, right.gpu_gb_s)
+
+
+def _ram_side(left: PublicRun, right: PublicRun) -> float:
+    """CPU and RAM matter by the share of the weights that lies there."""
+    other = OTHER_CPU if left.cpu != right.cpu else 0.0
+    share = 1 - min(left.gpu_share, right.gpu_share)
+    return share * (other + _ratio(left.ram_gb_s, right.ram_gb_s))
+
+
+def _placement(left: PublicRun, right: PublicRun) -> float:
+    return abs(left.gpu_share - right.gpu_share) + (OTHER_REGIME if left.regime != right.regime else 0.0)
+
+
+def _depth(left: PublicRun, right: PublicRun) -> float:
+    return DEPTH_WEIGHT * _ratio(left.depth + DEPTH_SCALE, right.depth + DEPTH_SCALE)
+
+
+def nearest(asked: PublicRun, runs: Iterable[PublicRun], count: int = SHOWN) -> list[PublicRun]:
+    """The nearest runs, one per machine, model and quant, nearest first; runs without a decode speed stand back."""
+
+    def far(run: PublicRun) -> float:
+        return distance(asked, run) + (NO_DECODE if run.decode_tok_s is None else 0.0)
+
+    found: list[PublicRun] = []
+    seen: set[tuple[str, ...]] = set()
+    for run in sorted(runs, key=far):
+        key = (run.gpus, run.cpu, run.model, run.quant)
+        if key not in seen:
+            seen.add(key)
+            found.append(run)
+        if len(found) == count:
+            break
+    return found

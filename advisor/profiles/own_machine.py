@@ -1,0 +1,188 @@
+"""A machine's own numbers: which stored calibration profile a question is answered with, and what to say of others.
+
+A profile is used for the machine that it was measured on and for no other, and only while the efficiencies that it was
+fitted on are those shipped here.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from advisor.errors import InputError
+from advisor.machines.fingerprint import filled, fingerprint_of, same_machine, same_parts
+from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, own_label
+from advisor.physics.knowledge import Knowledge
+from advisor.physics.work import FAMILIES
+from advisor.question import Hardware, Scenario
+from catalog.profiles import Profile, Shift, digest_of
+
+if TYPE_CHECKING:  # read where there is a profile: most questions start without one
+    from catalog.profiles import Profile
+
+
+# A machine's calibration profile laid over what was learned from all machines.
+
+_KNOWN = {item.name: item for item in COEFFICIENTS}
+
+
+def knowledge_of(profile: Profile, knowledge: Knowledge) -> Knowledge:
+    """The knowledge with this machine's shifts added and its spreads in place of those of all machines.
+
+    Raises `InputError` for a shift of a coefficient or quant family that the physics does not have.
+    """
+    effects = dict(knowledge.efficiencies.effects)
+    for shift in profile.effects:
+        _check(shift, profile.name)
+        key = (shift.coefficient, own_label(shift.label) if shift.label else "")
+        start = 0.0 if shift.label else math.log(_KNOWN[shift.coefficient].start)
+        effects[key] = effects.get(key, start) + shift.log_value
+    spreads = knowledge.spreads | {(row.speed, row.regime): row for row in profile.spreads}
+    measured = frozenset(shift.coefficient for shift in profile.effects if shift.informed and not shift.label)
+    return Knowledge(
+        Efficiencies(effects, knowledge.efficiencies.informed, measured), spreads, f"profile:{profile.name}"
+    )
+
+
+def is_current(profile: Profile, knowledge: Knowledge) -> bool:
+    """Whether the profile was fitted on these efficiencies: its shifts say nothing on others."""
+    return profile.efficiencies_digest == digest_of(knowledge.efficiencies.effects)
+
+
+def _check(shift: Shift, name: str) -> None:
+    item = _KNOWN.get(shift.coefficient)
+    if item is None:
+        raise InputError(f"profile {name!r} shifts {shift.coefficient!r}, which is no coefficient: calibrate anew")
+    if shift.label and not (item.per_family and shift.label in FAMILIES):
+        raise InputError(f"profile {name!r} shifts {shift.coefficient} for {shift.label!r}, which has none of its own")
+
+
+@dataclass(frozen=True, eq=False)
+class OwnMachine:
+    """A machine that was calibrated: `knowledge` is None for a profile that says nothing on the shipped efficiencies.
+
+    `any_size`: whatever memory the machine has now, as where the user names the profile.
+    """
+
+    profile: "Profile"
+    hardware: Hardware
+    shipped: Knowledge
+    any_size: bool = False
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        """The shipped knowledge with the profile over it. Raises `InputError` for shifts that the physics has not."""
+        from advisor.profiles.own_machine import knowledge_of
+
+        return knowledge_of(self.profile, self.shipped)
+
+    @property
+    def current(self) -> bool:
+        """Whether the profile was fitted on the efficiencies shipped here."""
+        from advisor.profiles.own_machine import is_current
+
+        return is_current(self.profile, self.shipped)
+
+    def covers(self, scenario: Scenario) -> bool:
+        """Whether a question is of this machine and of the engine that was measured."""
+        measured = self.profile.engine.name.lower().startswith("ik_")
+        return measured == (scenario.engine.name == "ik_llama.cpp") and self.is_of(scenario.hardware)
+
+    def is_of(self, hardware: Hardware) -> bool:
+        """Whether the profile is of that machine."""
+        alike = same_parts if self.any_size else same_machine
+        return alike(hardware, self.hardware)
+
+    def as_seen(self, found: Hardware) -> Hardware | None:
+        """What the system tells of a machine, completed by what the profile knows of it; None for another machine."""
+        told = filled(found, self.hardware)
+        if self.is_of(told):
+            return told
+        if self.profile.seen_as is not None and self.profile.seen_as == fingerprint_of(found):
+            # The calibration was told parts that the system does not name.
+            size = {"gb": found.ram.gb or self.hardware.ram.gb}
+            return self.hardware.model_copy(update={"ram": self.hardware.ram.model_copy(update=size)})
+        return None
+
+
+def hardware_of(profile: "Profile") -> Hardware:
+    """The machine that a profile was measured on. Raises `InputError` where it describes none that can be read."""
+    try:
+        hardware = Hardware.model_validate(profile.hardware)
+        fingerprint_of(hardware)
+    except ValueError as error:  # unknown names and parts that do not go together among them
+        raise InputError(f"the hardware of profile {profile.name!r} cannot be read ({error}): calibrate anew") from None
+    return hardware
+
+
+def own_machine(profile: "Profile", shipped: Knowledge, *, any_size: bool = False) -> OwnMachine:
+    """The machine of a profile. Raises `InputError` for one that describes no machine or shifts unknown numbers."""
+    machine = OwnMachine(profile, hardware_of(profile), shipped, any_size)
+    if machine.current:
+        _ = machine.knowledge
+    return machine
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnMachines:
+    """All calibrated machines that are stored here, the newest profile first, and what is wrong with other files."""
+
+    shipped: Knowledge
+    machines: tuple[OwnMachine, ...] = ()
+    damaged: tuple[str, ...] = ()
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """The shipped knowledge, with the own one of each machine that has any."""
+        return replace(self.shipped, own=tuple(item for item in self.machines if item.current))
+
+    def of(self, hardware: Hardware) -> OwnMachine | None:
+        """The calibrated machine that a description means: with a usable profile if there is one."""
+        return _first(item for item in self._usable_first if item.is_of(hardware))
+
+    def as_seen(self, found: Hardware) -> tuple[Hardware, OwnMachine | None]:
+        """What a system tells of itself, completed, and its calibrated machine if it has one."""
+        for item in self._usable_first:
+            told = item.as_seen(found)
+            if told is not None:
+                return told, item
+        return found, None
+
+    @property
+    def _usable_first(self) -> Sequence[OwnMachine]:
+        return sorted(self.machines, key=lambda item: not item.current)
+
+
+def own_machines(profiles: "Iterable[Profile | InputError]", shipped: Knowledge) -> OwnMachines:
+    """The machines of stored profiles; an `InputError` among them is a file that could not be read."""
+    machines, damaged = [], []
+    for profile in profiles:
+        try:
+            if isinstance(profile, InputError):
+                raise profile
+            machines.append(own_machine(profile, shipped))
+        except InputError as error:
+            damaged.append(str(error))
+    newest = sorted(machines, key=lambda item: item.profile.measured_on, reverse=True)
+    return OwnMachines(shipped, tuple(newest), tuple(damaged))
+
+
+def remark_on(machine: OwnMachine, installed: str | None) -> str | None:
+    """What to say where a machine's profile is old, or its engine is not the one that is `installed` (a version)."""
+    name, engine = machine.profile.name, machine.profile.engine
+    if not machine.current:
+        return (
+            f"profile {name!r} of this machine is not used: it was fitted on other efficiencies than those shipped "
+            "here; `advisor calibrate` makes a new one"
+        )
+    if installed and engine.version and installed != engine.version:
+        return (
+            f"profile {name!r} was measured with {engine.name} {engine.version}, and {installed} is installed: "
+            "`advisor calibrate` renews it"
+        )
+    return None
+
+
+def _first(found: Iterable[OwnMachine]) -> OwnMachine | None:
+    return next(iter(found), None)

@@ -1,0 +1,152 @@
+"""Calibration profiles kept on this computer: one JSON file each, written beside its place and renamed."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pydantic import ValidationError
+
+from advisor.errors import InputError
+from catalog.names.nearest import nearest
+from catalog.profiles import MAX_BYTES, BadProfile, Profile, read_profile
+
+# Where the user's data lies. For the faces only: everything below takes folders as arguments.
+
+CALIBRATIONS: Final = "calibrations"
+"""Folder of the calibration profiles in the user's data folder."""
+
+
+def data_folder() -> Path:
+    """The folder named by ADVISOR_HOME, else the platform's folder for user data; it need not exist yet."""
+    named = os.environ.get("ADVISOR_HOME", "").strip()
+    if named:
+        return Path(named).expanduser()
+    from platformdirs import user_data_path
+
+    return user_data_path("advisor", appauthor=False)
+
+
+SUFFIX = ".json"
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileStore:
+    """The profiles in the user's data folder, which need not exist yet."""
+
+    home: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where the files are."""
+        return self.home / CALIBRATIONS
+
+    def paths(self) -> list[Path]:
+        """Every profile's file, by name."""
+        return sorted(self.folder.glob(f"*{SUFFIX}")) if self.folder.is_dir() else []
+
+    def path_of(self, name: str) -> Path:
+        """The file of the profile of that name."""
+        return self.folder / f"{name}{SUFFIX}"
+
+    def names(self) -> list[str]:
+        """Names of all profiles."""
+        return [path.name.removesuffix(SUFFIX) for path in self.paths()]
+
+    def named(self, name: str) -> Profile:
+        """The profile of that name. Raises `InputError` with the names there are."""
+        return _profile_at(self._found(name))
+
+    def each(self) -> Iterator[Profile | InputError]:
+        """Every profile by name; in place of one that cannot be read the sentence that says why."""
+        for path in self.paths():
+            try:
+                yield _profile_at(path)
+            except InputError as error:
+                yield error
+
+    def for_fingerprint(self, fingerprint: str) -> Profile | None:
+        """The newest profile of that machine among those that can be read."""
+        found = [item for item in self.each() if isinstance(item, Profile) and item.fingerprint == fingerprint]
+        return max(found, key=lambda profile: profile.measured_on, default=None)
+
+    def save(self, profile: Profile) -> Path:
+        """Write the profile, in place of one of its name. Raises `InputError` where nothing can be written."""
+        path = self.path_of(profile.name)
+        write_text(path, profile.model_dump_json(indent=1, exclude_defaults=True) + "\n")
+        return path
+
+    def remove(self, name: str) -> None:
+        """Delete the profile of that name. Raises `InputError` where there is none or it cannot be deleted."""
+        path = self._found(name)
+        try:
+            path.unlink()
+        except OSError as error:
+            raise InputError(f"{path} cannot be removed ({_reason(error)}): make its folder writable") from None
+
+    def _found(self, name: str) -> Path:
+        path = self.path_of(name)
+        if path not in self.paths():
+            raise InputError(f"there is no calibration profile {name!r}: {self._names_near(name)}")
+        return path
+
+    def _names_near(self, name: str) -> str:
+        names = self.names()
+        if not names:
+            return "none is stored here; `advisor calibrate` makes one of this machine"
+        return f"there are {', '.join(nearest(name, names) or names[:4])}"
+
+
+def _profile_at(path: Path) -> Profile:
+    """The profile in a stored file, which has the file's name: a renamed or copied file is another profile."""
+    profile, name = profile_in(path), path.name.removesuffix(SUFFIX)
+    try:
+        return profile if profile.name == name else Profile.model_validate(profile.model_dump() | {"name": name})
+    except ValidationError:
+        raise InputError(f"{path.name} has a name that no profile can have: rename it") from None
+
+
+def profile_in(path: Path) -> Profile:
+    """The profile in a file. Raises `InputError` for a file that is none or cannot be read."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path.name} cannot be read: {_reason(error)}") from None
+    try:
+        return read_profile(content)
+    except BadProfile as error:
+        raise InputError(f"{path.name} is no calibration profile that can be used: {error}") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all: beside its place first, then renamed. Raises `InputError`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".part")
+    except OSError as error:
+        raise unwritable(path, error) from None
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(beside).replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from None
+    finally:
+        Path(beside).unlink(missing_ok=True)
+
+
+def unwritable(path: Path, error: OSError) -> InputError:
+    """The error of a file that could not be written, with the way out."""
+    return InputError(
+        f"{path} cannot be written ({_reason(error)}): free some room or make the folder writable; "
+        "ADVISOR_HOME names another"
+    )
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or "no reason given").lower()

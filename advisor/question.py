@@ -1,0 +1,266 @@
+"""The question: a model, a machine, an engine and a workload, as other programs write it in JSON (the contract).
+
+An explicit null and an absent field mean the same: "not said". Unknown fields are refused by name.
+"""
+
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+Size = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
+Tokens = Annotated[int, Field(ge=0, le=100_000_000)]
+KV_SPELLINGS = {"fp16": "f16", "half": "f16", "fp32": "f32", "q8": "q8_0", "q4": "q4_0", "q5": "q5_0"}
+KV_TYPES = ("f16", "bf16", "f32", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl", "q6_0")
+"""Types of a KV cache. Source: llama.cpp common/arg.cpp (kv_cache_types); q6_0: ik_llama.cpp (read 2026-11-24)."""
+
+
+class _Question(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, value: Any) -> Any:
+        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+
+class GpuRequest(_Question):
+    """One kind of graphics card; `vram_gb` (GiB) tells variants of one name apart."""
+
+    name: Text
+    count: Annotated[int, Field(ge=1, le=16)] = 1
+    vram_gb: Size | None = None
+    pcie_gen: Annotated[int, Field(ge=1, le=7)] | None = None
+    pcie_lanes: Annotated[int, Field(ge=1, le=16)] | None = None
+
+
+class RamRequest(_Question):
+    """System memory; `gb` is GiB, as written on a box."""
+
+    type: Text | None = None
+    mt_s: Annotated[int, Field(ge=100, le=20_000)] | None = None
+    channels: Annotated[int, Field(ge=1, le=64)] | None = None
+    gb: Size | None = None
+
+
+class StorageRequest(_Question):
+    """The disk that the model lies on."""
+
+    name: Text | None = None
+    read_gb_s: Size | None = None
+
+
+class Hardware(_Question):
+    """Parts, or the name of a whole machine."""
+
+    gpus: tuple[GpuRequest, ...] = ()
+    cpu: Text | None = None
+    ram: RamRequest = RamRequest()
+    storage: StorageRequest = StorageRequest()
+    machine: Text | None = None
+
+
+class Engine(_Question):
+    """The inference program and its settings; None leaves the choice to the planner."""
+
+    name: Literal["llama.cpp", "ik_llama.cpp"] = "llama.cpp"
+    version: Text | None = None
+    released: Text | None = None
+    backend: Literal["cuda", "rocm", "vulkan", "metal", "sycl", "cpu", "opencl"] | None = None
+    n_gpu_layers: Annotated[int, Field(ge=-1, le=100_000)] | None = None
+    n_cpu_moe: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    n_ctx: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
+    kv_type: Text = "f16"
+    flash_attn: bool | None = None
+    mmap: bool | None = None
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+    ubatch: Annotated[int, Field(ge=1, le=65_536)] = 512
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spellings(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("backend"), str):
+            word = value["backend"].strip().lower()
+            return {**value, "backend": "rocm" if word in {"hip", "rocwmma"} else word}
+        return value
+
+    @field_validator("kv_type")
+    @classmethod
+    def _known_cache_type(cls, value: str) -> str:
+        words = [word.strip() for word in value.lower().split("/")]
+        if len(words) > 2 or any(KV_SPELLINGS.get(word, word) not in KV_TYPES for word in words):
+            raise ValueError(f'{value!r} is not known; give one of {", ".join(KV_TYPES)}, or two as "K/V"')
+        return value
+
+    @property
+    def kv_types(self) -> tuple[str, str]:
+        """Types of the K and the V cache, from "q8_0" or "q8_0/f16"."""
+        k_type, _, v_type = self.kv_type.lower().replace(" ", "").partition("/")
+        return k_type, v_type or k_type
+
+
+class Workload(_Question):
+    """How the model is used: prefill of `prompt_tokens` from `context_depth` on, then `gen_tokens` of decode."""
+
+    context_depth: Tokens = 0
+    prompt_tokens: Tokens = 512
+    gen_tokens: Annotated[int, Field(ge=1, le=100_000_000)] = 128
+    users: Annotated[int, Field(ge=1, le=1024)] = 1
+
+    @property
+    def decode_depth(self) -> float:
+        """Mean context depth during decode, in tokens."""
+        return self.context_depth + self.gen_tokens / 2
+
+
+class GgufFile(_Question):
+    """A model given as a file."""
+
+    gguf: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+
+
+class Scenario(_Question):
+    """One question to the advisor."""
+
+    model: Text | GgufFile
+    quant: Text | None = None
+    hardware: Hardware = Hardware()
+    engine: Engine = Engine()
+    workload: Workload = Workload()
+
+    @model_validator(mode="after")
+    def _something_to_run_on(self) -> Self:
+        hardware = self.hardware
+        if not (hardware.gpus or hardware.cpu or hardware.machine or hardware.ram.gb or hardware.ram.type):
+            raise ValueError("hardware names nothing to run on: give gpus, a cpu, ram or a machine")
+        return self
+
+    @property
+    def context_tokens(self) -> int:
+        """Context allocated: as asked, else depth + prompt + generated tokens padded to 256 (per sequence)."""
+        need = self.workload.context_depth + self.workload.prompt_tokens + self.workload.gen_tokens
+        return self.engine.n_ctx or -(-need // 256) * 256
+
+
+# A refused question in one sentence: which field, what value, what to give instead.
+
+SHOWN_CHARACTERS = 60
+"""A value is quoted up to this length."""
+_UNION_ARMS = frozenset({"constrained-str", "str", "GgufFile"})
+"""Steps that pydantic adds to the path for the arm of a union it tried."""
+_EXPECTED: Mapping[str, str] = {
+    "int": "a whole number", "float": "a number", "finite": "a finite number", "bool": "true or false",
+    "string": "a text",
+    "model": "an object", "dict": "an object", "tuple": "a list", "list": "a list",
+}  # fmt: skip
+
+
+def complaint(error: ValidationError, question: type[BaseModel]) -> str:
+    """The most telling of the errors of a validation of `question`, as one sentence.
+
+    A misspelt field is told before the missing one it was meant to be.
+    """
+    details = error.errors(include_url=False)
+    first = next((item for item in details if item["type"] == "extra_forbidden"), details[0])
+    path = tuple(step for step in first["loc"] if step not in _UNION_ARMS)
+    if first["loc"][:1] == ("model",) and len(path) == 1:
+        return _of_model(first["input"])
+    if first["type"] == "extra_forbidden":
+        return _unknown_field(path, question)
+    return _SENTENCES.get(first["type"], _wrong_value)(spelled(path), first)
+
+
+def spelled(path: tuple[str | int, ...]) -> str:
+    """A path as people write it.
+
+    >>> spelled(("hardware", "gpus", 0, "name"))
+    'hardware.gpus[0].name'
+    """
+    return "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+
+
+def shown(value: Any) -> str:
+    """A value, quoted and cut to a readable length."""
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+
+
+def _of_model(value: Any) -> str:
+    if isinstance(value, str):
+        return f'model {shown(value)} is no name: give one of 1 to 300 characters, such as "qwen3.6-35b-a3b"'
+    return f'model must be a name such as "qwen3.6-35b-a3b", or {{"gguf": "FILE"}}, not {shown(value)}'
+
+
+def _unknown_field(path: tuple[str | int, ...], question: type[BaseModel]) -> str:
+    owner = _owner(path[:-1], question)
+    valid = list(owner.model_fields) if owner else []
+    near = get_close_matches(str(path[-1]), valid, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"its fields are {', '.join(valid)}"
+    return f"{spelled(path[:-1]) or 'the scenario'} has no field {shown(path[-1])}: {hint}"
+
+
+def _owner(path: tuple[str | int, ...], question: type[BaseModel]) -> type[BaseModel] | None:
+    """The type of the object at a path."""
+    owner: type[BaseModel] | None = question
+    for step in path:
+        if owner is None or isinstance(step, int):
+            continue
+        field = owner.model_fields.get(step)
+        owner = _model_in(field.annotation) if field else None
+    return owner
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in (Union, UnionType, tuple):
+        return next(filter(None, map(_model_in, get_args(annotation))), None)
+    return None
+
+
+def _missing(where: str, _: ErrorDetails) -> str:
+    return f"{where} is missing"
+
+
+def _bound(words: str, key: str) -> Callable[[str, ErrorDetails], str]:
+    def sentence(where: str, item: ErrorDetails) -> str:
+        return f"{where} must be {words} {item['ctx'][key]:,.15g}, not {shown(item['input'])}"
+
+    return sentence
+
+
+def _own_words(where: str, item: ErrorDetails) -> str:
+    said = str(item["ctx"]["error"])
+    return f"{where} {said}" if where else said
+
+
+def _choice(where: str, item: ErrorDetails) -> str:
+    return f"{where} {shown(item['input'])} is not known; give {item['ctx']['expected'].replace(chr(39), '')}"
+
+
+def _whole(where: str, item: ErrorDetails) -> str:
+    return f"{where} must be a whole number, not {shown(item['input'])}"
+
+
+def _length(where: str, item: ErrorDetails) -> str:
+    if not str(item["input"]).strip():
+        return f"{where} is empty: leave it out where it is not known"
+    return f"{where} must have at most {item['ctx']['max_length']} characters, not {len(item['input'])}"
+
+
+def _wrong_value(where: str, item: ErrorDetails) -> str:
+    expected = _EXPECTED.get(item["type"].partition("_")[0])
+    where = where or "the scenario"
+    return f"{where} must be {expected}, not {shown(item['input'])}" if expected else f"{where}: {item['msg'].lower()}"
+
+
+_SENTENCES: Mapping[str, Callable[[str, ErrorDetails], str]] = {
+    "missing": _missing, "value_error": _own_words, "literal_error": _choice, "int_from_float": _whole,
+    "string_too_short": _length, "string_too_long": _length,
+    "greater_than": _bound("more than", "gt"), "greater_than_equal": _bound("at least", "ge"),
+    "less_than": _bound("less than", "lt"), "less_than_equal": _bound("at most", "le"),
+}  # fmt: skip

@@ -1,0 +1,213 @@
+"""How many bytes and FLOPs a quantised model has, layer by layer: all the rest of the physics reads these arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.sizes import Group, Tensor, shapes
+from advisor.sizes.attention import heads
+from advisor.sizes.quantisation import typed
+from advisor.sizes.recurrent import state_bytes
+from catalog.llms import Llm
+from catalog.quants import Quant
+from catalog.tables import tensor_types
+
+__all__ = ["Footprint", "Group", "LayerKind", "Tensor", "footprint", "footprint_of_tensors", "group_bytes"]
+
+Array = NDArray[np.float64]
+LayerKind = Literal["full", "sliding", "mla", "recurrent", "none"]
+FEED_FORWARD: frozenset[Group] = frozenset({"router", "dense_ffn", "shared_expert"})
+_KINDS: dict[str, LayerKind] = {"F": "full", "S": "sliding", "M": "mla", "R": "recurrent", "N": "none"}
+
+
+@dataclass(frozen=True, eq=False)
+class Footprint:
+    """Arrays have one row per layer (L) and, for weights, one column per tensor type (T). Sizes are bytes."""
+
+    name: str
+    architecture: str
+    n_layers: int
+    hidden_size: int
+    vocab_size: int
+    max_context: int
+    types: tuple[str, ...]
+    """ggml tensor types present."""
+    bits_per_weight: Array
+    layer_resident_bytes: Array
+    """All weights of the layer but the routed experts: read at every token. [L, T]"""
+    layer_expert_bytes: Array
+    """All routed experts of the layer: what --n-cpu-moe moves. [L, T]"""
+    last_feed_forward_bytes: Array
+    """Of the last layer's resident weights those after its attention: a prompt needs them only for the tokens whose
+    logits are wanted. Source: `inp_out_ids` in llama.cpp src/models (read 2026-11-28). [T]
+    """
+    layer_matrices: Array
+    """Matrix multiplications with weights per token in the layer (experts: one per fused kind). [L]"""
+    layer_is_moe: NDArray[np.bool_]
+    layer_kind: tuple[LayerKind, ...]
+    n_experts: int
+    n_experts_used: int
+    output_bytes: Array
+    """Output matrix and what else the last step reads; a tied embedding's copy counts here too. [T]"""
+    embedding_bytes: float
+    """Token embeddings as they lie in RAM: one row per token is read."""
+    mtp_bytes: float
+    """Stored, never read without speculation."""
+    n_heads: int
+    layer_kv_elements: Array
+    """Elements of K and of V per token of context; MLA: the latent row in K. [L, 2]"""
+    layer_window: Array
+    """Sliding window in tokens, 0 without. [L]"""
+    layer_recurrent_bytes: Array
+    """State per sequence, read and written once per step. [L]"""
+    layer_attention_flops: Array
+    """FLOPs per query token and token of context (scores and values). [L]"""
+    layer_attention_heads: Array
+    """Heads that score each token of context. [L]"""
+    attention_width: int
+    """Elements per token that the widest attention part keeps at one time beside the scores: queries, keys, values."""
+    feed_forward_width: int
+    """Elements per token that the widest feed-forward part keeps at one time."""
+    largest_expert_bytes: float
+    """Largest tensor of routed experts."""
+    parameters: float
+    parameters_active: float
+    """Weights that one token is multiplied with: no lookups, no MTP, of the experts only those used."""
+    file_bytes: float
+
+
+@lru_cache(maxsize=2048)
+def footprint(llm: Llm, quant: Quant, mtp_layers: int | None = None) -> Footprint:
+    """Footprint of a catalog model in a quantisation; `mtp_layers`: multi-token-prediction layers in the file."""
+    return footprint_of_tensors(llm, typed(llm, quant, shapes(llm, mtp_layers)))
+
+
+def group_bytes(tensors: Sequence[Tensor]) -> dict[Group, float]:
+    """Bytes by group."""
+    result: dict[Group, float] = {}
+    for tensor in tensors:
+        result[tensor.group] = result.get(tensor.group, 0.0) + tensor.bytes
+    return result
+
+
+def footprint_of_tensors(llm: Llm, tensors: Sequence[Tensor]) -> Footprint:
+    """Footprint of tensors as they are listed in a file, with the hyper-parameters of `llm`."""
+    types = tuple(sorted({t.type for t in tensors}))
+    weights = _Weights(llm, tensors, types)
+    kinds = llm.attention_kinds()
+    kv, flops = _kv_elements(llm, kinds), _attention_flops(llm, kinds)
+    return Footprint(
+        name=llm.name, architecture=llm.architecture, n_layers=llm.n_layers, hidden_size=llm.hidden_size,
+        vocab_size=llm.vocab_size, max_context=llm.max_context, types=types,
+        bits_per_weight=np.array([tensor_types()[t].bits_per_weight for t in types]),
+        layer_resident_bytes=weights.resident, layer_expert_bytes=weights.experts,
+        last_feed_forward_bytes=weights.last_feed_forward, layer_matrices=weights.matrices,
+        layer_is_moe=weights.experts.sum(axis=1) > 0, layer_kind=tuple(_KINDS[k] for k in kinds),
+        n_experts=llm.n_experts, n_experts_used=llm.n_experts_used,
+        output_bytes=weights.output, embedding_bytes=weights.embedding, mtp_bytes=weights.mtp,
+        n_heads=llm.n_heads, layer_kv_elements=kv,
+        layer_window=np.array([float(llm.sliding_window or 0) if k == "S" else 0.0 for k in kinds]),
+        layer_recurrent_bytes=np.array([state_bytes(llm) if k == "R" else 0.0 for k in kinds]),
+        layer_attention_flops=flops, layer_attention_heads=_attention_heads(llm, kinds),
+        attention_width=_attention_width(llm, kinds),
+        feed_forward_width=_feed_forward_width(llm),
+        largest_expert_bytes=weights.largest_expert,
+        parameters=weights.parameters, parameters_active=weights.active, file_bytes=weights.file_bytes,
+    )  # fmt: skip
+
+
+class _Weights:
+    """Sums over the tensors of a file."""
+
+    def __init__(self, llm: Llm, tensors: Sequence[Tensor], types: tuple[str, ...]) -> None:
+        column = {name: i for i, name in enumerate(types)}
+        self.resident = np.zeros((llm.n_layers, len(types)))
+        self.experts = np.zeros((llm.n_layers, len(types)))
+        self.last_feed_forward = np.zeros(len(types))
+        self.matrices = np.zeros(llm.n_layers)
+        self.output = np.zeros(len(types))
+        self.embedding = self.mtp = self.parameters = self.active = self.file_bytes = self.largest_expert = 0.0
+        share = llm.n_experts_used / llm.n_experts if llm.n_experts else 1.0
+        for tensor in tensors:
+            self._add(llm, tensor, column[tensor.type], share)
+
+    def _add(self, llm: Llm, tensor: Tensor, t: int, share: float) -> None:
+        size = tensor.bytes
+        self.file_bytes += size
+        self.parameters += tensor.elements
+        if tensor.group == "mtp":
+            self.mtp += size
+        elif tensor.group == "token_embedding":
+            self.embedding += size
+            if llm.tied_embeddings and tensor.name == "token_embd.weight":
+                self.output[t] += size
+                self.active += tensor.elements
+        elif tensor.layer is None:
+            self.output[t] += size
+            self.active += tensor.elements
+        else:
+            self._add_to_layer(tensor, tensor.layer, t, share, size)
+            if tensor.group in FEED_FORWARD and tensor.layer == llm.n_layers - 1:
+                self.last_feed_forward[t] += size
+
+    def _add_to_layer(self, tensor: Tensor, layer: int, t: int, share: float, size: float) -> None:
+        routed = tensor.group == "routed_experts"
+        (self.experts if routed else self.resident)[layer, t] += size
+        self.active += tensor.elements * (share if routed else 1.0)
+        if len(tensor.shape) > 1 and tensor.name.endswith(".weight") and "conv" not in tensor.name:
+            self.matrices[layer] += 1
+        if routed:
+            self.largest_expert = max(self.largest_expert, size)
+
+
+def _attention_width(llm: Llm, kinds: str) -> int:
+    """Queries twice (before and after their rotation), keys and values; latent attention: its queries as they are, in
+    the latent space, their rotated part, and both joined.
+    """
+    widths = [0]
+    if "M" in kinds:
+        rank, rope = llm.kv_lora_rank or 0, llm.qk_rope_head_dim or 0
+        widths.append(llm.n_heads * (2 * rank + 3 * rope + (llm.qk_nope_head_dim or 0)))
+    for kind in set(kinds) & set("FS"):
+        of = heads(llm, kind)
+        widths.append(2 * of.queries * of.key_dim + of.keys * (of.key_dim + of.value_dim))
+    return max(widths)
+
+
+def _feed_forward_width(llm: Llm) -> int:
+    """Gate, up and their product; for experts that of all used, or their outputs before and after weighing."""
+    dense = 3 * max(llm.dense_ffn or 0, llm.kv_shared_ffn or 0)
+    experts = llm.n_experts_used * max(3 * (llm.expert_ffn or 0), 2 * llm.hidden_size) if llm.n_experts else 0
+    return max(dense, experts)
+
+
+def _kv_elements(llm: Llm, kinds: str) -> Array:
+    rows = np.zeros((llm.n_layers, 2))
+    for layer, kind in enumerate(kinds[: llm.n_layers - llm.kv_shared_layers]):
+        if kind == "M":
+            rows[layer, 0] = (llm.kv_lora_rank or 0) + (llm.qk_rope_head_dim or 0) + (llm.index_head_dim or 0)
+        elif kind in "FS":
+            of = heads(llm, kind)
+            rows[layer] = of.keys * of.key_dim + (llm.index_head_dim or 0), of.keys * of.value_dim
+    return rows
+
+
+def _attention_heads(llm: Llm, kinds: str) -> Array:
+    queries = {kind: float(heads(llm, kind).queries) if kind in "FS" else float(llm.n_heads) for kind in set(kinds)}
+    return np.array([queries[kind] if kind in "FSM" else 0.0 for kind in kinds])
+
+
+def _attention_flops(llm: Llm, kinds: str) -> Array:
+    flops = np.zeros(llm.n_layers)
+    for layer, kind in enumerate(kinds):
+        if kind == "M":
+            rank = llm.kv_lora_rank or 0
+            flops[layer] = 2.0 * llm.n_heads * (2 * rank + (llm.qk_rope_head_dim or 0))
+        elif kind in "FS":
+            of = heads(llm, kind)
+            flops[layer] = 2.0 * of.queries * (of.key_dim + of.value_dim)
+    return flops

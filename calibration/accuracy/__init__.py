@@ -1,0 +1,1 @@
+"""Predicted beside measured, on machines that the fit has not seen."""

@@ -1,0 +1,1 @@
+"""The efficiencies that all machines share, fitted to measured public runs."""

@@ -1,0 +1,269 @@
+"""Measured public runs as scenarios: which rows can be compared with a prediction, and why the others cannot."""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from advisor.prediction.case import Case, case_of
+from advisor.question import Engine, GpuRequest, Hardware, RamRequest, Scenario, StorageRequest, Workload
+from calibration.fit.fitting import Observation
+
+EVIDENCE = Path(__file__).parents[1] / "evidence"
+TABLES = ("consumer.csv", "fullgpu.csv", "hybrid.csv")
+ENGINES = ("llama.cpp", "ik_llama.cpp", "llama-cpp-python", "ollama", "lm studio", "lmstudio", "llamafile", "koboldcpp")
+REMOTE = "RPC"
+"""Backend of runs on a device of another computer."""
+CUT = " cut to "
+"""What the name of a model says of which layers, experts or tokens were left out."""
+UNIFIED = ("apple", "strix", "ryzen ai", "gb10", "dgx spark", "radeon 8060s", "mac ")
+_KV_TYPES = re.compile(r"bf16|f16|f32|q8_0|q5_1|q5_0|q4_1|q4_0|iq4_nl")
+_BACKENDS = ("cuda", "vulkan", "metal", "sycl", "cpu", "opencl")
+_ON_CPU = ("exps=cpu", "--cpu-moe", "-cmoe")
+_EXPERTS_BESIDE = ("exps=cpu", "cpu-moe", "ncmoe", "experts on cpu")
+_OTHER_SPLITS = ("-sm row", "split-mode row", "sm=row", "tensor split", "tensor-split", "-sm tensor", "-sm graph")
+_BLAS = re.compile(r"with openblas|blas build|backend (cuda\+)?blas")
+_PAGING = re.compile(r"\b(paging|pages)\b|\bswapping\b|\bto swap\b|\bssd\b|from nvme|mmap from")
+
+Row = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRun:
+    """One measured run: the question it answers and what was measured, in tok/s."""
+
+    scenario: Scenario
+    decode_tok_s: float | None
+    prefill_tok_s: float | None
+    gpu: str
+    cpu: str
+    note: str
+    source: str
+    as_of: str
+    quality: str
+    regime: str = ""
+    """Where the row itself says that the weights lay: see `regime_of`."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A row that is not compared, and why."""
+
+    reason: str
+    row: Row
+
+
+def rows() -> Iterator[Row]:
+    """All rows of the evidence tables."""
+    for table in TABLES:
+        with (EVIDENCE / table).open(newline="", encoding="utf-8") as file:
+            yield from csv.DictReader(file)
+
+
+def load_runs(source: Iterable[Row] | None = None) -> tuple[list[MeasuredRun], list[LeftOut]]:
+    """The runs that can be compared with a prediction and the rows left out, each with its reason."""
+    kept: list[MeasuredRun] = []
+    left_out: list[LeftOut] = []
+    for row in rows() if source is None else source:
+        reason = reason_to_leave_out(row)
+        if reason:
+            left_out.append(LeftOut(reason, row))
+        else:
+            kept.append(measured_run(row))
+    return kept, left_out
+
+
+def reason_to_leave_out(row: Row) -> str | None:
+    """Why a row cannot be compared, or None."""
+    engine = row["engine"].lower()
+    note = " ".join((row["offload_note"], row["engine"], row["model"])).lower()
+    checks = (
+        (not engine.startswith(ENGINES), "another engine"),
+        (any(word in engine for word in ("fork", "branch", "(tosh")), "a fork of the engine"),
+        (
+            any(word in note for word in ("overflow", "spill", "thrash", "disturbed")),
+            "VRAM overflow or a disturbed run",
+        ),
+        (any(word in note for word in ("mtp build", "speculative", "draft")), "speculative decoding"),
+        ("expert-cache fork" in note, "a fork of the engine"),
+        ("split up/gate" in note, "up and gate matrices of a layer on different GPUs"),
+        (CUT in row["model"], "a model cut to fewer layers, experts or tokens"),
+        (row["backend"].upper() == REMOTE, "on the device of another computer"),
+        (bool(_BLAS.search(note)), "matrices multiplied by a BLAS library, not by the engine's kernels"),
+        ("-ser " in note, "fewer experts used than the model routes to (-ser)"),
+        (any(mark in note for mark in _OTHER_SPLITS), "rows or tensors split over the GPUs, not layers"),
+        ("no-kv-offload" in note or "-nkvo" in note, "KV cache kept off the GPU by option"),
+        ("turbo" in row["kv_type"].lower(), "a KV cache type of a fork"),
+        (row["quality"] == "C", "anecdotal or suspect (quality C)"),
+        (not (_number(row["decode_tok_s"]) or _number(row["prefill_tok_s"])), "no measurement"),
+        (not row["model"] or not row["quant"], "model or quant unknown"),
+    )
+    return next((reason for failed, reason in checks if failed), None)
+
+
+def measured_run(row: Row) -> MeasuredRun:
+    """A row as a scenario with its measured speeds."""
+    scenario = Scenario(
+        model=row["model"], quant=row["quant"], hardware=_hardware(row), engine=_engine(row), workload=_workload(row)
+    )
+    return MeasuredRun(
+        scenario,
+        _number(row["decode_tok_s"]),
+        _number(row["prefill_tok_s"]),
+        row["gpu"],
+        row["cpu"],
+        row["offload_note"],
+        row["source_url"],
+        row["source_date"],
+        row["quality"],
+        regime_of(row),
+    )
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _whole(text: str) -> int | None:
+    value = _number(text)
+    return None if value is None else int(value)
+
+
+def _names_gpu(row: Row) -> bool:
+    return row["gpu"].lower() not in {"", "none", "cpu"}
+
+
+def is_unified(row: Row) -> bool:
+    """Whether the row's machine has one memory for CPU and GPU."""
+    words = row["gpu"].lower() if _names_gpu(row) else row["cpu"].lower()
+    return "unified" in row["ram_type"].lower() or any(mark in words for mark in UNIFIED)
+
+
+def regime_of(row: Row) -> str:
+    """Where the row says that the weights lay: what errors are reported by, whatever the advisor places itself."""
+    note = row["offload_note"].lower()
+    if is_unified(row):
+        return "unified"
+    if not _names_gpu(row) or row["backend"].lower() == "cpu":
+        return "cpu_only"
+    if _PAGING.search(note):
+        return "storage"
+    if row["n_cpu_moe"] not in {"", "0"} or any(mark in note for mark in _EXPERTS_BESIDE):
+        return "expert_offload"
+    if _whole(row["n_gpu_layers"]) == 0:
+        return "cpu_only"
+    cards = _number(row["gpu_count"]) or 1
+    vram_gib, model_gib = _number(row["vram_gb_each"]), _number(row["model_gib"])
+    if vram_gib and model_gib and model_gib > vram_gib * cards:
+        return "layer_split"
+    return "multi_gpu" if cards > 1 else "full_gpu"
+
+
+def _gpus(row: Row) -> tuple[GpuRequest, ...]:
+    """The GPUs of a row; "2x RTX 5090 + RTX A6000" names several kinds."""
+    kinds = [part.strip() for part in row["gpu"].split("+")]
+    several = len(kinds) > 1
+    result = []
+    for kind in kinds:
+        times, _, name = kind.partition("x ")
+        count = int(times) if times.isdigit() else 1 if several else _whole(row["gpu_count"]) or 1
+        result.append(
+            GpuRequest(
+                name=name if times.isdigit() else kind,
+                count=count,
+                vram_gb=None if several else _number(row["vram_gb_each"]) or None,
+                pcie_gen=_whole(row["pcie_gen"]),
+                pcie_lanes=_whole(row["pcie_lanes"]),
+            )
+        )
+    return tuple(result)
+
+
+def _hardware(row: Row) -> Hardware:
+    gib = _number(row["ram_gb"])
+    storage = StorageRequest(name=row["storage"] or None)
+    if is_unified(row):
+        return Hardware(
+            machine=row["gpu"] or row["cpu"], cpu=row["cpu"] or None, ram=RamRequest(gb=gib), storage=storage
+        )
+    said = bool(row["ram_type"] or row["ram_gb"])
+    ram = RamRequest(
+        type=row["ram_type"] or None, mt_s=_whole(row["ram_mts"]), channels=_whole(row["ram_channels"]), gb=gib
+    )
+    return Hardware(
+        gpus=_gpus(row) if _names_gpu(row) else (),
+        cpu=row["cpu"] or None,
+        ram=ram if said else RamRequest(),
+        storage=storage,
+    )
+
+
+def _engine(row: Row) -> Engine:
+    note, word = row["offload_note"].lower(), row["backend"].lower()
+    kv_types = _KV_TYPES.findall(row["kv_type"].lower())
+    all_on_cpu = row["n_cpu_moe"].strip().lower() == "all" or any(mark in note for mark in _ON_CPU)
+    flash = row["flash_attn"].strip().lower()
+    rocm = word.startswith(("hip", "rocwmma", "rocm"))
+    settings = {
+        "name": "ik_llama.cpp" if row["engine"].lower().startswith("ik_") else "llama.cpp",
+        "version": row["engine_version"] or None,
+        "released": row["source_date"] or None,
+        "mmap": _mmap(note),
+        "backend": "rocm" if rocm else next((name for name in _BACKENDS if word.startswith(name)), None),
+        "n_gpu_layers": _whole(row["n_gpu_layers"]),
+        "n_cpu_moe": 999 if all_on_cpu else _whole(row["n_cpu_moe"]),
+        "kv_type": None if not kv_types else kv_types[0] if len(set(kv_types)) == 1 else "/".join(kv_types[:2]),
+        "flash_attn": None if not flash else flash in {"1", "1.0", "on", "true", "yes"},
+        "threads": _whole(row["threads"]),
+        "ubatch": _whole(row["ubatch"]),
+    }
+    return Engine.model_validate(settings)
+
+
+def _mmap(note: str) -> bool | None:
+    if any(mark in note for mark in ("no-mmap", "no mmap", "mmap off")):
+        return False
+    return True if "mmap" in note else None
+
+
+def _workload(row: Row) -> Workload:
+    prompt = _whole(row["prompt_tokens"])
+    return Workload(
+        context_depth=_whole(row["context_depth"]) or 0,
+        prompt_tokens=512 if prompt is None else prompt,
+        gen_tokens=_whole(row["gen_tokens"]) or 128,
+    )
+
+
+# Measured runs worked out into cases of the physics, and which of them cannot inform it.
+
+def machine_key(case: Case) -> str:
+    """Resolved GPU | CPU: what one measured machine is told apart by; an imputed CPU is "unknown"."""
+    gpus = " + ".join(sorted(gpu.name for gpu in case.machine.gpus)) or "none"
+    if case.machine.unified:
+        return gpus
+    return f"{gpus} | {'unknown' if 'cpu' in case.machine.unknown else case.machine.cpu.name}"
+
+
+def observe(runs: Sequence[MeasuredRun]) -> tuple[list[Observation], list[tuple[MeasuredRun, str]]]:
+    """Observations of decode and prefill, and the runs that could not be worked out with the reason."""
+    found: list[Observation] = []
+    refused: list[tuple[MeasuredRun, str]] = []
+    for run in runs:
+        try:
+            case = case_of(run.scenario)
+        except ValueError as error:
+            refused.append((run, str(error)))
+            continue
+        if not case.runs:
+            refused.append((run, "the advisor says that it cannot run there"))
+            continue
+        key = machine_key(case)
+        for kind, speed in (("decode", run.decode_tok_s), ("prefill", run.prefill_tok_s)):
+            if speed and not (kind == "prefill" and run.scenario.workload.prompt_tokens == 0):
+                found.append(Observation(case, kind, speed, key))
+    return found, refused

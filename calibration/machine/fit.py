@@ -1,0 +1,148 @@
+"""One machine's own fit: shifts of the known efficiencies that its runs ask for, and how far to believe them.
+
+The same code as the fit of all machines: log residuals through the physics that predicts, the known efficiencies as
+priors.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.physics.uncertainty import deviation_of
+from calibration.fit.fitting import Fit, Observation, Problem, fit
+from calibration.fit.leaving_out import refitted
+from calibration.fit.pooling import OneMachine
+from catalog.efficiency import Spread
+from catalog.profiles import MAX_LOG_SHIFT, Correlation, Shift
+
+Array = NDArray[np.float64]
+DIGITS = 5
+CORRELATED = 0.8
+"""Shifts that go together more than this are told: the runs say less of each than of both."""
+LEAST_CONFIGURATIONS = 4
+MOST_ERROR = 0.30
+"""Median error of configurations left out, beyond which a fit is not worth having: what the known efficiencies leave on
+machines never seen (ACCURACY.md, CPU only).
+"""
+MOST_SPREAD = 0.25
+"""Median spread of repeats beyond which a machine was too busy to be measured."""
+QUANTILES = (0.05, 0.95)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnFit:
+    """A finished fit of one machine. Observations are ordered as the fit has them; `machine` names a configuration."""
+
+    pooling: OneMachine
+    observations: tuple[Observation, ...]
+    fit: Fit
+
+    @property
+    def shifts(self) -> tuple[Shift, ...]:
+        """One for each coefficient, and for each quant family of those that have their own."""
+        found = zip(self.fit.columns, self.fit.theta, self.fit.standard_error, self.fit.informed, strict=True)
+        return tuple(
+            Shift(
+                coefficient=column.coefficient.name,
+                label=column.label,
+                log_value=round(float(np.clip(value, -MAX_LOG_SHIFT, MAX_LOG_SHIFT)), DIGITS),
+                standard_error=round(min(float(error), MAX_LOG_SHIFT), DIGITS),
+                informed=bool(informed),
+            )
+            for column, value, error, informed in found
+        )
+
+    def log_ratios(self, observations: Sequence[Observation]) -> Array:
+        """log(predicted / measured) speed of runs, which are ordered by kind."""
+        problem = Problem(observations, self.fit.columns, self.pooling)
+        return -problem.residuals(self.fit.theta)
+
+    def correlations(self) -> tuple[Correlation, ...]:
+        """Pairs of informed shifts that the runs could not tell apart well, the worst first."""
+        problem, theta = self.fit.problem, self.fit.theta
+        weights = problem.robust_weights(problem.residuals(theta))
+        covariance = np.linalg.inv(problem.normal(problem.jacobian(theta), weights))
+        error = np.sqrt(np.diag(covariance))
+        matrix = covariance / np.outer(error, error)
+        names = ["/".join(filter(None, (item.coefficient.name, item.label))) for item in self.fit.columns]
+        places = np.flatnonzero(self.fit.informed)
+        pairs = [(i, j) for n, i in enumerate(places) for j in places[n + 1 :] if abs(matrix[i, j]) > CORRELATED]
+        pairs.sort(key=lambda pair: -abs(matrix[pair]))
+        return tuple(
+            Correlation(first=names[i], second=names[j], value=round(float(matrix[i, j]), 3)) for i, j in pairs[:200]
+        )
+
+
+def fit_own(observations: Sequence[Observation], pooling: OneMachine) -> OwnFit:
+    """Fit one machine's shifts to its runs."""
+    ordered = tuple(sorted(observations, key=lambda item: item.kind))
+    return OwnFit(pooling, ordered, fit(ordered, None, pooling))
+
+
+@dataclass(frozen=True, slots=True)
+class OwnError:
+    """log(predicted / measured) of a run, predicted by a fit of all other configurations."""
+
+    observation: Observation
+    log_ratio: float
+
+    @property
+    def predicted_tok_s(self) -> float:
+        """What that fit predicted."""
+        return self.observation.tok_s * float(np.exp(self.log_ratio))
+
+
+def left_out_errors(own: OwnFit) -> list[OwnError]:
+    """Each configuration predicted by a fit without it (`calibration.fit.leaving_out.refitted`).
+
+    Of 93 configurations each takes 0.2 s on one core of a virtual Xeon (2026-11-29).
+    """
+    names = np.array([item.machine for item in own.observations])
+    outs = [np.flatnonzero(names == name) for name in np.unique(names)]
+    if len(outs) < 2:
+        return []
+    found: list[OwnError] = []
+    for out in outs:
+        ratios = -own.fit.problem.residuals(refitted(own.fit, out).theta)[out]
+        found += [OwnError(own.observations[place], float(ratio)) for place, ratio in zip(out, ratios, strict=True)]
+    return found
+
+
+def spreads_of(errors: Sequence[OwnError], source: str, as_of: date) -> Iterator[Spread]:
+    """Quantiles of what the fit got wrong, by kind of speed and regime, where there are runs enough to tell."""
+    groups: dict[tuple[str, str], list[float]] = {}
+    for item in errors:
+        regime = item.observation.case.regime
+        deviation = deviation_of(item.observation.kind, regime, 0.0)
+        groups.setdefault((item.observation.kind, regime), []).append(-item.log_ratio / deviation)
+    for (kind, regime), ratios in sorted(groups.items()):
+        low, high = np.quantile(ratios, QUANTILES)
+        configurations = len(ratios)
+        if configurations >= LEAST_CONFIGURATIONS:
+            yield Spread(
+                speed=kind, regime=regime, low=round(min(float(low), 0.0), DIGITS),
+                high=round(max(float(high), 0.0), DIGITS), rows=len(ratios), machines=1, source=source, as_of=as_of,
+            )  # fmt: skip
+
+
+def faults_of(own: OwnFit, errors: Sequence[OwnError]) -> list[str]:
+    """Why a fit is not to be used; none for one that is."""
+    found = []
+    configurations = len({item.machine for item in own.observations})
+    if configurations < LEAST_CONFIGURATIONS:
+        found.append(f"only {configurations} configurations were measured, {LEAST_CONFIGURATIONS} are needed")
+    for kind in ("decode", "prefill"):
+        apes = [abs(np.expm1(item.log_ratio)) for item in errors if item.observation.kind == kind]
+        if apes and np.median(apes) > MOST_ERROR:
+            found.append(
+                f"{kind} speeds left out are predicted {np.median(apes):.0%} wrong, more than {MOST_ERROR:.0%}"
+            )
+    noise = float(np.median([item.noise or 0.0 for item in own.observations]))
+    if noise > MOST_SPREAD:
+        found.append(f"repeats differ by {noise:.0%}: other programs were running, or the processor was throttled")
+    if not np.isfinite(own.fit.theta).all():
+        found.append("the fit did not converge")
+    return found

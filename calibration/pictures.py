@@ -1,0 +1,268 @@
+"""A chart of lines and points as SVG text that needs nothing else: no script, no font, no library."""
+
+import math
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from advisor.errors import InputError
+from calibration.accuracy.accuracy import Comparison, grouped
+from calibration.accuracy.page import KINDS, REGIMES
+from calibration.machine.findings import Findings, Series
+from calibration.machine.report import SPEEDS, machine_name
+
+WIDTH, HEIGHT = 560, 320
+LEFT, RIGHT, TOP, BOTTOM = 62, 14, 14, 46
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
+"""Okabe and Ito's colours, told apart by colour-blind readers too. Source: https://jfly.uni-koeln.de/color/"""
+TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points (x, y) of one kind; `line` joins them, `dots` marks them."""
+
+    label: str
+    points: tuple[tuple[float, float], ...]
+    line: bool = True
+    dots: bool = True
+    dashed: bool = False
+    colour: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """An axis: what it shows, and whether by powers of ten."""
+
+    title: str
+    low: float
+    high: float
+    logarithmic: bool = False
+
+    def share(self, value: float) -> float:
+        """Where a value lies: 0 at the low end, 1 at the high one."""
+        low, high, at = (self._scaled(number) for number in (self.low, self.high, value))
+        return (at - low) / (high - low)
+
+    def ticks(self) -> list[float]:
+        """Round values to mark.
+
+        >>> Axis("", 0, 43).ticks()
+        [0.0, 10.0, 20.0, 30.0, 40.0]
+        >>> Axis("", 3, 700, logarithmic=True).ticks()
+        [5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0]
+        """
+        if self.logarithmic:
+            powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+            marks = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+        else:
+            raw = (self.high - self.low) / TICKS
+            power = 10.0 ** math.floor(math.log10(raw))
+            step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= raw)
+            marks = [step * count for count in range(math.ceil(self.low / step), math.floor(self.high / step) + 1)]
+        return [float(mark) for mark in marks if self.low <= mark <= self.high]
+
+    def _scaled(self, value: float) -> float:
+        return math.log(value) if self.logarithmic else value
+
+
+def axis_of(title: str, values: Sequence[float], *, logarithmic: bool = False) -> Axis:
+    """An axis with room for all values: from zero, or by powers of ten a little beyond both ends."""
+    high, low = max(values), min(values)
+    if logarithmic:
+        return Axis(title, low / 1.2, high * 1.2, logarithmic=True)
+    return Axis(title, 0.0, high * 1.08 or 1.0)
+
+
+def chart(title: str, curves: Sequence[Curve], x: Axis, y: Axis) -> str:
+    """The chart as an <svg> element; its title is read by programs that read aloud."""
+    parts = [*_grid(x, y), *(mark for curve in curves for mark in _curve(curve, x, y))]
+    body = "\n".join(parts)
+    return (
+        f'<svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" xmlns="http://www.w3.org/2000/svg">\n'
+        f"<title>{escape(title)}</title>\n{body}\n</svg>"
+    )
+
+
+def _at(x: Axis, y: Axis, point: tuple[float, float]) -> tuple[float, float]:
+    across, up = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
+    return LEFT + across * x.share(point[0]), HEIGHT - BOTTOM - up * y.share(point[1])
+
+
+def _grid(x: Axis, y: Axis) -> list[str]:
+    bottom, right, middle = HEIGHT - BOTTOM, WIDTH - RIGHT, (HEIGHT - BOTTOM + TOP) / 2
+    found = []
+    for value in x.ticks():
+        at = _at(x, y, (value, y.low))[0]
+        found.append(f'<line class="grid" x1="{at:.1f}" y1="{TOP}" x2="{at:.1f}" y2="{bottom}"/>')
+        found.append(f'<text x="{at:.1f}" y="{bottom + 16}" text-anchor="middle">{value:,.6g}</text>')
+    for value in y.ticks():
+        at = _at(x, y, (x.low, value))[1]
+        found.append(f'<line class="grid" x1="{LEFT}" y1="{at:.1f}" x2="{right}" y2="{at:.1f}"/>')
+        found.append(f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{value:,.6g}</text>')
+    found.append(f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x.title)}</text>')
+    found.append(f'<text transform="translate(14 {middle}) rotate(-90)" text-anchor="middle">{escape(y.title)}</text>')
+    return found
+
+
+def _curve(curve: Curve, x: Axis, y: Axis) -> list[str]:
+    colour = COLOURS[curve.colour % len(COLOURS)]
+    places = [_at(x, y, point) for point in curve.points]
+    found = []
+    if curve.line and len(places) > 1:
+        dashes = ' stroke-dasharray="5 4"' if curve.dashed else ""
+        joined = " ".join(f"{across:.1f},{down:.1f}" for across, down in places)
+        found.append(f'<polyline fill="none" stroke="{colour}" stroke-width="2"{dashes} points="{joined}"/>')
+    if curve.dots:
+        told = escape(curve.label)
+        for (across, down), (at, value) in zip(places, curve.points, strict=True):
+            says = f"<title>{told}: {at:,.6g}, {value:,.4g}</title>"
+            found.append(f'<circle cx="{across:.1f}" cy="{down:.1f}" r="3.5" fill="{colour}">{says}</circle>')
+    return found
+
+
+# A picture written to a file by matplotlib, which comes with the extra `plots`.
+
+FORMATS = (".png", ".svg", ".html")
+DPI = 90
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
+<img alt="{title}" style="max-width:100%" src="data:image/svg+xml;base64,{picture}"></html>
+"""
+
+
+class Picture:
+    """An empty figure for a file, whose ending decides the format. Size in inches.
+
+    Raises `InputError` for another ending or without matplotlib, before anything is drawn.
+    """
+
+    def __init__(self, target: str, width: float, height: float) -> None:
+        self._path = Path(target)
+        if self._path.suffix not in FORMATS:
+            raise InputError(f"--plot {target!r} must end in {', '.join(FORMATS)}")
+        try:
+            from matplotlib.figure import Figure
+        except ImportError:
+            raise InputError("--plot needs matplotlib: pip install 'llm-hardware-advisor[plots]'") from None
+        self.figure: Any = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+    def save(self, title: str) -> None:
+        """Write it; `title` is its alternative text in a page. Raises `InputError` where it cannot be written."""
+        drawn = BytesIO()
+        html = self._path.suffix == ".html"
+        self.figure.savefig(drawn, format="svg" if html else self._path.suffix[1:])
+        page = PAGE.format(title=title, picture=b64encode(drawn.getvalue()).decode()).encode()
+        partial = self._path.with_name(f".{self._path.name}.partial")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(page if html else drawn.getvalue())
+            partial.replace(self._path)
+        except OSError as error:
+            raise InputError(f"--plot {str(self._path)!r} cannot be written: {error.strerror}") from None
+
+
+# What a calibration found as one picture: the charts of its page, for where no browser is.
+
+COLUMNS = 2
+WIDTH_IN, ROW_IN = 12.0, 4.5
+Panel = Callable[[Any], None]
+
+
+def draw_report(found: Findings, target: str) -> None:
+    """Draw to a file, whose ending decides the format. Raises as `Picture`."""
+    panels = list(_panels(found))
+    rows = max(1, -(-len(panels) // COLUMNS))
+    picture = Picture(target, WIDTH_IN, ROW_IN * rows)
+    title = f"Calibration of {machine_name(found.profile)}"
+    picture.figure.suptitle(title)
+    for place, panel in enumerate(panels, start=1):
+        panel(picture.figure.add_subplot(rows, COLUMNS, place))
+    picture.save(title)
+
+
+def _panels(found: Findings) -> Iterator[Panel]:
+    """One for each chart that there is something to draw for."""
+    if found.comparisons:
+        yield lambda axes: _errors(axes, found)
+    if found.bandwidth:
+        yield lambda axes: _bandwidth(axes, found)
+    if found.over_depth:
+        yield lambda axes: _over(axes, found.over_depth, "tokens in the context")
+    if found.over_experts:
+        yield lambda axes: _over(axes, found.over_experts, "layers with experts in RAM")
+
+
+def _errors(axes: Any, found: Findings) -> None:
+    """Points of each kind of speed, and the line on which a prediction is right."""
+    speeds = [speed for row in found.comparisons for speed in (row.measured.tok_s, row.predicted)]
+    ends = [min(speeds) * 0.8, max(speeds) * 1.25]
+    axes.plot(ends, ends, color="black", linewidth=0.8)
+    for place, kind in enumerate(found.errors):
+        rows = [row for row in found.comparisons if row.kind == kind]
+        label = f"{SPEEDS[kind]}: median error {found.errors[kind].median:.1%}"
+        measured, predicted = [row.measured.tok_s for row in rows], [row.predicted for row in rows]
+        axes.scatter(measured, predicted, s=16, color=COLOURS[place], label=label)
+    axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, title="Runs predicted without having seen them",
+             xlabel="measured, tok/s", ylabel="predicted, tok/s")  # fmt: skip
+    axes.legend(fontsize=8, frameon=False)
+
+
+def _bandwidth(axes: Any, found: Findings) -> None:
+    threads = [count for count, _ in found.bandwidth]
+    axes.plot(threads, [row.value for _, row in found.bandwidth], "o-", color=COLOURS[0])
+    axes.set(title="RAM read", xlabel="threads", ylabel="GB/s", ylim=(0, None))
+    axes.set_xticks(threads)
+
+
+def _over(axes: Any, found: Sequence[Series], unit: str) -> None:
+    """Measured points, and dashed what was predicted without them; as many series as there are colours."""
+    for place, series in enumerate(found[: len(COLOURS)]):
+        colour = COLOURS[place]
+        axes.plot(*_coordinates([(point.at, point.measured) for point in series.points]), "o", color=colour,
+                  label=series.label)  # fmt: skip
+        told = [(point.at, point.predicted) for point in series.points if point.predicted]
+        axes.plot(*_coordinates(told), "--", color=colour)
+    axes.set(title=f"Writing, by {unit} (dashed: predicted)", xlabel=unit, ylabel="tok/s", ylim=(0, None))
+    axes.legend(fontsize=7, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.15))
+
+
+def _coordinates(points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    return [at for at, _ in points], [value for _, value in points]
+
+
+# A picture of predicted against measured speeds, by where the weights lie. Needs the extra `plots`.
+
+REGIME_COLOURS = {
+    "full_gpu": "#0072b2", "unified": "#009e73", "expert_offload": "#d55e00", "cpu_only": "#cc79a7",
+    "storage": "#7f7f7f", "multi_gpu": "#56b4e9", "layer_split": "#e69f00",
+}  # fmt: skip
+"""Okabe and Ito's colours, told apart by colour-blind readers too. Source: https://jfly.uni-koeln.de/color/"""
+
+
+def draw_scatter(rows: Sequence[Comparison], target: str) -> None:
+    """Draw to a file, whose ending decides the format. Raises as `Picture`."""
+    picture = Picture(target, 12, 6)
+    for place, kind in enumerate(KINDS, start=1):
+        _panel(picture.figure.add_subplot(1, 2, place), kind, [row for row in rows if row.kind == kind])
+    picture.save("Predicted against measured speeds")
+
+
+def _panel(axes: Any, kind: str, rows: Sequence[Comparison]) -> None:
+    """One kind of speed: points, the line of agreement and a factor 2 either way."""
+    for regime, group in grouped(rows, "regime").items():
+        axes.scatter(
+            [row.measured for row in group], [row.predicted for row in group],
+            s=9, alpha=0.6, linewidths=0, color=REGIME_COLOURS[regime], label=f"{REGIMES[regime]} ({len(group)})",
+        )  # fmt: skip
+    speeds = [speed for row in rows for speed in (row.measured, row.predicted)]
+    ends = [min(speeds) * 0.8, max(speeds) * 1.25]
+    axes.plot(ends, ends, color="black", linewidth=0.8)
+    for factor in (0.5, 2.0):
+        axes.plot(ends, [end * factor for end in ends], color="black", linewidth=0.5, linestyle=":")
+    axes.set(xscale="log", yscale="log", xlim=ends, ylim=ends, title=kind,
+             xlabel="measured, tok/s", ylabel="predicted without that machine, tok/s")  # fmt: skip
+    axes.legend(fontsize=8, frameon=False)
