@@ -1,8 +1,9 @@
-"""Row types of what the evidence taught: the coefficients of the physics with their uncertainty, and the errors on
-machines left out.
+"""Row types of the evidence: the measured public runs, and what they taught: the coefficients of the physics with their
+uncertainty, and the errors on machines left out.
 """
 
 from datetime import date
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -66,3 +67,37 @@ class LeftOutRow(BaseModel):
     """How novel the run was to that fit (see `advisor.physics.uncertainty`)."""
     source: str
     as_of: date
+
+
+class PublicRun(NamedTuple):
+    """One measured run, its names resolved. A light tuple: two thousand are read whenever a prediction is shown."""
+
+    machine: str
+    """GPUs and CPU as they are shown; unknown parts are left out."""
+    gpus: str
+    """Names of the GPUs, sorted, joined by " + "; "" without one."""
+    architecture: str
+    """Generation of the first GPU; "" without one."""
+    gpu_gb_s: float
+    """Peak bandwidth of the slowest GPU, 0 without one."""
+    cpu: str
+    """"" where it is not known, or does not matter (unified memory)."""
+    ram_gb_s: float
+    """Peak bandwidth of system memory, imputed where it was not said."""
+    backend: str
+    model: str
+    file_gb: float
+    active_share: float
+    """Weights that a token is multiplied with over all weights."""
+    quant: str
+    regime: str
+    gpu_share: float
+    """Share of the weights that lies in GPU memory."""
+    n_cpu_moe: int
+    depth: int
+    """Tokens in the context before the run."""
+    decode_tok_s: float | None
+    prefill_tok_s: float | None
+    source: str
+    as_of: str
+    """When it was published, as far as the source says (a date, a month, or when it was collected)."""

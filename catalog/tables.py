@@ -8,9 +8,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from catalog.efficiency import Effect, LeftOutRow, Spread
+from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread
 from catalog.llms import Llm
-from catalog.measured import PublicRun
 from catalog.parts import Board, Case, Cooler, Cpu, Gpu, Laptop, Psu, RamKit, Ssd, UnifiedMachine
 from catalog.prices import Price
 from catalog.quants import Quant, QuantQuality, TensorType

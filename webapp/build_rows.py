@@ -12,7 +12,7 @@ from advisor.prediction.capacity import Capacity
 from advisor.prediction.case import Case
 from advisor.prediction.report import STAGES, number, seconds
 from catalog import tables
-from catalog.measured import PublicRun
+from catalog.efficiency import PublicRun
 from catalog.names.gpus import resolve_gpu
 from catalog.units import GIB
 from webapp.described import DescribedBuild, Parts

@@ -9,7 +9,7 @@ from advisor.physics.knowledge import Knowledge
 from advisor.profiles.own_machine import OwnMachine, OwnMachines, own_machine
 from advisor.question import Hardware
 from catalog.names.cpus import resolve_cpu
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 from catalog.profiles import BadProfile, Profile, read_profile
 
 

@@ -13,7 +13,7 @@ from advisor.physics.knowledge import Knowledge
 from advisor.prediction.prediction import predict, predict_many
 from advisor.question import GpuRequest, Hardware, RamRequest, Scenario
 from catalog.names.cpus import resolve_cpu
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 from webapp.explorer import question
 
 CHANNELS = 2

@@ -27,9 +27,9 @@ from advisor.profiles.own_machine import own_machines as machines_of
 from advisor.profiles.store import ProfileStore, data_folder
 from advisor.question import Hardware, Scenario
 from catalog import tables
-from catalog.measured import PublicRun
+from catalog.efficiency import PublicRun
 from catalog.names.cpus import resolve_cpu
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 from webapp import explorer, ladder
 from webapp.calibrated import Calibrated, profile_from, uploaded
 from webapp.described import DescribedBuild, described

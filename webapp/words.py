@@ -11,8 +11,8 @@ import streamlit as st
 from advisor.buying.recommendation import PartLine
 from advisor.buying.report import QUOTES, money
 from advisor.sizes.quality import BEST, PUBLISHED, default_quant, quality_order
+from catalog.names.index import UnknownName
 from catalog.names.llms import resolve_llm
-from catalog.names.resolution import UnknownName
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&^=@])")
 _OPTIONS = (

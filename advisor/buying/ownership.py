@@ -13,9 +13,9 @@ from advisor.machines.from_parts import COMMON_MT_S
 from catalog import tables
 from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
+from catalog.names.index import UnknownName
 from catalog.names.machines import resolve_machine
 from catalog.names.ram import TYPE, parse_ram
-from catalog.names.resolution import UnknownName
 from catalog.parts import RamKit
 from catalog.rows import Row
 

@@ -13,7 +13,7 @@ import click
 
 from advisor.cli.tree import Entry, Tree
 from advisor.errors import EngineFailed, InputError
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 

@@ -8,7 +8,7 @@ from advisor.prediction.report import WIDTH, number
 
 if TYPE_CHECKING:
     from advisor.prediction.case import Case
-    from catalog.measured import PublicRun
+    from catalog.efficiency import PublicRun
 
 HEADING = "Measured nearby"
 PLACES = {

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from advisor.errors import InputError
 from advisor.question import Hardware, Scenario, complaint
 from catalog.names.cpus import resolve_cpu, socket_count
+from catalog.names.index import UnknownName
 from catalog.names.ram import RamSpec, parse_ram
-from catalog.names.resolution import UnknownName
 
 CONTEXT_PAD = 256
 PARTS = ("gpu", "cpu", "ram", "machine")

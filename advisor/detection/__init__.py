@@ -12,8 +12,8 @@ from advisor.detection.storage import disk_name
 from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
 from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
+from catalog.names.index import UnknownName
 from catalog.names.machines import resolve_machine
-from catalog.names.resolution import UnknownName
 from catalog.parts import Gpu
 
 UNIFIED_MARKS = ("ryzen ai max", "gb10", "orin", "thor")

@@ -10,9 +10,9 @@ from advisor.gguf.parts import SPLIT_NAME
 from advisor.sizes import Tensor
 from advisor.sizes.attention import heads
 from catalog.llms import Llm
+from catalog.names.index import UnknownName
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
-from catalog.names.resolution import UnknownName
 from catalog.quants import Quant
 
 _SAME = ("architecture", "n_layers", "hidden_size", "vocab_size", "n_experts", "expert_ffn")

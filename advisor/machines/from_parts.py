@@ -12,8 +12,8 @@ from advisor.machines.machine import CpuSide, GpuDevice, Machine, Ram, Storage, 
 from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
 from catalog.names.cpus import platform_hint, resolve_cpu, socket_count
 from catalog.names.gpus import resolve_gpu
+from catalog.names.index import UnknownName
 from catalog.names.machines import resolve_machine
-from catalog.names.resolution import UnknownName
 from catalog.names.storage import storage_read_gb_s
 from catalog.parts import Cpu, Gpu, Laptop, UnifiedMachine
 from catalog.tables import cpus

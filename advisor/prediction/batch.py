@@ -15,7 +15,7 @@ from advisor.physics.knowledge import Knowledge
 from advisor.prediction.case import Case, case_of
 from advisor.prediction.prediction import answers_json
 from advisor.question import Scenario, complaint
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 
 if TYPE_CHECKING:
     from advisor.gguf.model_file import ModelFile

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from advisor.prediction.case import Case
-from catalog.measured import PublicRun
+from catalog.efficiency import PublicRun
 from catalog.units import GB
 
 SHOWN = 3

@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from advisor.errors import InputError
-from catalog.names.nearest import nearest
+from catalog.names.index import nearest
 from catalog.profiles import MAX_BYTES, BadProfile, Profile, read_profile
 
 # Where the user's data lies. For the faces only: everything below takes folders as arguments.

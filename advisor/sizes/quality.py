@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from catalog import tables
 from catalog.llms import Llm
+from catalog.names.index import UnknownName
 from catalog.names.quants import resolve_quant
-from catalog.names.resolution import UnknownName
 
 PUBLISHED = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "IQ3_XXS", "Q2_K")
 """Steps that publishers upload for nearly every model; what has more bits than Q8_0 differs from it in size only.

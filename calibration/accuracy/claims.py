@@ -16,7 +16,7 @@ from advisor.prediction.report import number, seconds
 from advisor.question import Scenario
 from calibration.accuracy.page import Section, speed
 from catalog import tables
-from catalog.measured import PublicRun
+from catalog.efficiency import PublicRun
 from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
 from catalog.names.ram import parse_ram

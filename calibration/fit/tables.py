@@ -16,8 +16,7 @@ from advisor.prediction.nearest import described
 from calibration.fit.evidence import MeasuredRun, observe
 from calibration.fit.fitting import Fit, Observation
 from calibration.fit.leaving_out import LeftOutError
-from catalog.efficiency import Effect, LeftOutRow, Spread
-from catalog.measured import PublicRun
+from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread
 
 SOURCE = "fit of calibration/evidence by `python -m calibration`"
 LOW, HIGH = 0.05, 0.95

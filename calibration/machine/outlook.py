@@ -16,7 +16,7 @@ from advisor.prediction.prediction import predict_many
 from advisor.profiles.own_machine import hardware_of, knowledge_of
 from advisor.question import Engine, GpuRequest, Hardware, Scenario
 from catalog.names.cpus import resolve_cpu
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 from catalog.parts import Cpu
 from catalog.profiles import Profile
 from catalog.tables import ram_kits

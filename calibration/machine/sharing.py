@@ -10,8 +10,8 @@ from advisor.machines.fingerprint import default_name
 from advisor.profiles.own_machine import hardware_of
 from advisor.question import KV_SPELLINGS, Engine, Hardware, Scenario, StorageRequest
 from calibration.fit.evidence import EVIDENCE, REMOTE, TABLES, Row
+from catalog.names.index import UnknownName
 from catalog.names.llms import resolve_llm
-from catalog.names.resolution import UnknownName
 from catalog.profiles import EngineRun, Profile
 from catalog.units import GIB
 

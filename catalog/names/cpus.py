@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from catalog.names.nearest import nearest
-from catalog.names.resolution import Resolved, UnknownName
+from catalog.names.index import Resolved, UnknownName, nearest
 from catalog.parts import Cpu
 from catalog.tables import cpus
 

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from catalog.names.nearest import nearest
-from catalog.names.resolution import Resolved, UnknownName
+from catalog.names.index import Resolved, UnknownName, nearest
 from catalog.parts import Gpu
 from catalog.tables import gpus
 

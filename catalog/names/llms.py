@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from catalog.llms import Llm
-from catalog.names.nearest import nearest
-from catalog.names.resolution import Resolved, UnknownName
+from catalog.names.index import Resolved, UnknownName, nearest
 from catalog.tables import llms
 
 QUANT = re.compile(

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from catalog.names.gpus import resolve_gpu
-from catalog.names.nearest import nearest
-from catalog.names.resolution import Resolved, UnknownName
+from catalog.names.index import Resolved, UnknownName, nearest
 from catalog.parts import Laptop, UnifiedMachine
 from catalog.tables import laptops, unified_machines
 

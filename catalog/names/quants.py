@@ -3,8 +3,7 @@
 import re
 from functools import cache, lru_cache
 
-from catalog.names.nearest import nearest
-from catalog.names.resolution import Resolved, UnknownName
+from catalog.names.index import Resolved, UnknownName, nearest
 from catalog.quants import Quant
 from catalog.tables import quants
 

@@ -4,8 +4,7 @@ import re
 from functools import cache, lru_cache
 from statistics import median
 
-from catalog.names.nearest import nearest
-from catalog.names.resolution import Resolved, UnknownName
+from catalog.names.index import Resolved, UnknownName, nearest
 from catalog.parts import Ssd
 from catalog.tables import ssds
 

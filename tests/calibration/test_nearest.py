@@ -12,7 +12,7 @@ from advisor.question import Scenario
 from calibration.fit.evidence import load_runs
 from calibration.fit.tables import public_runs
 from catalog import tables
-from catalog.measured import PublicRun
+from catalog.efficiency import PublicRun
 
 RUNS = tables.public_runs()
 some_run = st.sampled_from(RUNS)

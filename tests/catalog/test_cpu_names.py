@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.names.cpus import platform_hint, resolve_cpu, socket_count
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 from catalog.tables import cells, cpus
 
 EVIDENCE = list(cells(Path(__file__).parent.parent / "data" / "evidence_cpu_names.csv"))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.names.gpus import resolve_gpu
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 from catalog.tables import cells, gpus
 
 EVIDENCE = [

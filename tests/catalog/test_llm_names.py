@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from catalog.names.index import UnknownName
 from catalog.names.llms import resolve_llm
-from catalog.names.resolution import UnknownName
 from catalog.tables import llms
 
 EVIDENCE = Path(__file__).parents[1] / "data" / "evidence_llm_names.csv"

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog.names.index import UnknownName
 from catalog.names.machines import resolve_machine
-from catalog.names.resolution import UnknownName
 from catalog.tables import cells, laptops, unified_machines
 
 EVIDENCE = [

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from catalog.names.index import UnknownName
 from catalog.names.quants import resolve_quant
-from catalog.names.resolution import UnknownName
 from catalog.tables import quants
 
 EVIDENCE = Path(__file__).parents[1] / "data" / "evidence_quant_names.csv"

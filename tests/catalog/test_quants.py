@@ -2,7 +2,6 @@ import gguf
 import pytest
 
 from advisor.sizes.quantisation import DEFAULT_TYPE
-from catalog.quality import measured_kld, quality_rank
 from catalog.tables import llms, quant_quality, quants, tensor_types
 
 BY_NAME = {quant.name: quant for quant in quants()}
@@ -52,30 +51,3 @@ def test_every_quantisation_has_rules_and_known_types():
 def test_quality_names_rows_of_the_model_table():
     assert {row.llm for row in quant_quality()} <= set(BY_ID)
     assert sum(row.quant in BY_NAME for row in quant_quality()) > 60
-
-
-def test_rank_by_measured_divergence_within_one_source():
-    """Qwen3.6-35B-A3B: KLD 0.0059 Q8_0, 0.0083 UD-Q5_K_XL, 0.0134 UD-Q4_K_XL, 0.0138 UD-Q4_K_M, 0.0435 UD-Q3_K_M."""
-    names = ["UD-Q4_K_M", "UD-Q3_K_M", "Q8_0", "UD-Q4_K_XL", "UD-Q5_K_XL"]
-    ranked = quality_rank(BY_ID["qwen3.6-35b-a3b"], [BY_NAME[name] for name in names])
-    assert [quant.name for quant in ranked] == ["Q8_0", "UD-Q5_K_XL", "UD-Q4_K_XL", "UD-Q4_K_M", "UD-Q3_K_M"]
-
-
-def test_measurement_beats_bits():
-    """bartowski's Q4_K_M of Qwen3-30B-A3B measured better (0.0101) than unsloth's wider UD-Q4_K_XL (0.0165)."""
-    better, wider = BY_NAME["Q4_K_M"], BY_NAME["UD-Q4_K_XL"]
-    assert wider.bits_per_weight > better.bits_per_weight
-    assert quality_rank(BY_ID["qwen3-30b-a3b"], [wider, better]) == (better, wider)
-
-
-def test_without_measurement_bits_decide():
-    llm = BY_ID["gpt-oss-120b"]
-    assert measured_kld(llm) == {}
-    names = ["Q3_K_S", "Q8_0", "Q4_K_M", "IQ2_XS"]
-    ranked = quality_rank(llm, [BY_NAME[name] for name in names])
-    assert [quant.name for quant in ranked] == ["Q8_0", "Q4_K_M", "Q3_K_S", "IQ2_XS"]
-
-
-def test_rank_keeps_every_quantisation():
-    ranked = quality_rank(BY_ID["llama-3-8b"], quants())
-    assert sorted(q.name for q in ranked) == sorted(BY_NAME)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from catalog.names.index import UnknownName
 from catalog.names.ram import RATES_MT_S, RamSpec, parse_ram
-from catalog.names.resolution import UnknownName
 from catalog.names.storage import resolve_ssd, storage_read_gb_s
 
 

@@ -12,7 +12,7 @@ from advisor.errors import InputError
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from catalog import tables
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 from webapp import build_rows, resources
 from webapp.described import described, hardware_of, parts_of
 from webapp.explorer import question

@@ -14,10 +14,9 @@ from advisor.sizes.quality import default_quant
 from catalog import tables
 from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
+from catalog.names.index import Resolved, UnknownName, nearest
 from catalog.names.machines import resolve_machine
-from catalog.names.nearest import nearest
 from catalog.names.quants import resolve_quant
-from catalog.names.resolution import Resolved, UnknownName
 from catalog.prices import PartKind, Price
 from catalog.rows import Row
 from catalog.units import GIB

@@ -14,7 +14,7 @@ from advisor.buying.wish import Text, Wish
 from advisor.errors import InputError
 from advisor.physics.knowledge import load
 from advisor.question import complaint
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 from webapp.api.bodies import read_json
 from webapp.api.documents import RECOMMENDATIONS
 from webapp.api.problems import FURTHEST, MOST, Refused, next_offset

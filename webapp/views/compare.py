@@ -4,7 +4,7 @@ import streamlit as st
 
 from advisor.buying.wish import Wish
 from advisor.errors import InputError
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 from webapp import bars, build_rows, charts, controls, opened, resources, sharing, tables
 from webapp.described import DescribedBuild, Parts
 from webapp.links import MOST_COMPARED, CompareState

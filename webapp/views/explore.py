@@ -4,7 +4,7 @@ import streamlit as st
 
 from advisor.errors import InputError
 from advisor.question import Scenario
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 from webapp import build_rows, charts, controls, explorer, resources, sharing, tables
 from webapp.described import hardware_of
 from webapp.links import ExploreState

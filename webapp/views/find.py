@@ -7,7 +7,7 @@ from advisor.buying.report import contents, headline
 from advisor.buying.wish import ALL_KINDS
 from advisor.errors import InputError
 from advisor.prediction.report import number
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 from webapp import build_rows, charts, controls, opened, own_prices, presets, resources, sharing, tables
 from webapp.build_rows import MAKERS
 from webapp.described import DescribedBuild

@@ -7,7 +7,7 @@ from advisor.errors import InputError
 from advisor.physics.knowledge import Knowledge
 from advisor.profiles.own_machine import remark_on
 from advisor.question import Hardware
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 from catalog.profiles import Profile
 from webapp import build_rows, controls, opened, resources, sharing, tables
 from webapp.calibrated import stored

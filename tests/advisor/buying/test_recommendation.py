@@ -7,7 +7,7 @@ import pytest
 
 from advisor.buying.recommendation import RankedBuild, Recommendation
 from advisor.errors import InputError
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 
 BUDGETS = (900, 1200, 1600, 2500, 6000)
 Everything = Callable[[str], tuple[RankedBuild, ...]]

@@ -3,7 +3,7 @@
 import click
 
 from advisor.errors import InputError
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 
 
 @click.command()

@@ -13,7 +13,7 @@ from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
 from advisor.machines.machine import Machine
 from advisor.question import Hardware
-from catalog.names.resolution import UnknownName
+from catalog.names.index import UnknownName
 from catalog.units import GIB
 
 ROUNDING = 1e-9
