@@ -35,7 +35,6 @@ from webapp.calibrated import Calibrated, profile_from, uploaded
 from webapp.described import DescribedBuild, described
 from webapp.evidence_rows import Measured
 from webapp.explorer import readiness
-from webapp.links import FindState
 from webapp.own_prices import read_prices, with_prices
 
 # A search that keeps what it found, for the next wish that differs in budget or least speed alone.
@@ -266,13 +265,3 @@ def claims() -> tuple[Row, ...]:
     from webapp.evidence_rows import claims as judged
 
     return judged(knowledge())
-
-
-def warm() -> None:
-    """Read the tables, rank the first visitor's question and import what draws it, before the first visitor comes."""
-    from importlib import import_module
-
-    ranking(FindState().wish(), ())
-    for name in ("pandas", "pyarrow", "webapp.views.find", "webapp.views.explore", "webapp.views.compare"):
-        import_module(name)
-    tables.public_runs()

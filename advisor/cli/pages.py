@@ -31,12 +31,11 @@ def command(port: int) -> None:
     click.echo(f"reading the tables; the pages will be at http://{ADDRESS}:{port}", err=True)
     from streamlit.web.cli import main_run
 
-    from webapp import app_path
-    from webapp.resources import warm
+    from webapp.pages import app
 
-    warm()
+    app.warm()
     options = [word for name, value in SETTINGS.items() for word in (f"--{name}", value)]
-    main_run.main([str(app_path()), "--server.port", str(port), *options], standalone_mode=False)
+    main_run.main([str(app.__file__), "--server.port", str(port), *options], standalone_mode=False)
 
 
 def _free(port: int) -> None:

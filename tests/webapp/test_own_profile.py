@@ -36,7 +36,7 @@ def serve_on(monkeypatch: pytest.MonkeyPatch, hardware: Any) -> None:
 
 
 def opened(**link: str) -> AppTest:
-    test = AppTest.from_string("from webapp.views import machine\nmachine.page()", default_timeout=60)
+    test = AppTest.from_string("from webapp.pages import machine\nmachine.page()", default_timeout=60)
     for field, value in link.items():
         test.query_params[field] = value
     return checked(test.run())

@@ -26,7 +26,7 @@ def run() -> Run:
     """Runs a page as its link says, with what is drawn only once asked for."""
 
     def page(name: str, **link: Any) -> AppTest:
-        test = AppTest.from_string(f"from webapp.views import {name}\n{name}.page()", default_timeout=60)
+        test = AppTest.from_string(f"from webapp.pages import {name}\n{name}.page()", default_timeout=60)
         for field, value in link.items():
             test.query_params[field] = value
         test.session_state["view"], test.session_state["more"] = "All in a table", True

@@ -8,10 +8,11 @@ from advisor.buying.wish import ALL_KINDS
 from advisor.errors import InputError
 from advisor.prediction.report import number
 from catalog.names.index import UnknownName
-from webapp import build_rows, charts, controls, opened, own_prices, presets, resources, sharing, tables
+from webapp import build_rows, charts, controls, own_prices, presets, resources, sharing, tables
 from webapp.build_rows import MAKERS
 from webapp.described import DescribedBuild
 from webapp.links import FindState
+from webapp.pages import opened
 from webapp.words import HINTS, listed, note, plain, price_dates, quant_choices, quant_label, sentence
 
 CARDS = 3

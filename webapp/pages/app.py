@@ -1,10 +1,13 @@
-"""The app: its pages and the frame around them. Started by `advisor app`."""
+"""The pages and the frame around them: the script that `advisor app` has Streamlit run."""
 
 from pathlib import Path
 
 import streamlit as st
 
-from webapp.views import compare, evidence, explore, find, machine
+from catalog import tables
+from webapp import resources
+from webapp.links import FindState
+from webapp.pages import compare, evidence, explore, find, machine
 from webapp.words import TERMS, plain
 
 PAGES = (
@@ -14,6 +17,17 @@ PAGES = (
     ("Compare", "compare", compare.page),
     ("Evidence", "evidence", evidence.page),
 )
+"""Title, path below the server's address and drawing of each page; the first is the one without a path."""
+
+
+def warm() -> None:
+    """Read the tables, rank the first visitor's question and import what draws it, before the first visitor comes."""
+    from importlib import import_module
+
+    resources.ranking(FindState().wish(), ())
+    tables.public_runs()
+    for name in ("pandas", "pyarrow"):
+        import_module(name)
 
 
 def main() -> None:

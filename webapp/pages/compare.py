@@ -5,9 +5,10 @@ import streamlit as st
 from advisor.buying.wish import Wish
 from advisor.errors import InputError
 from catalog.names.index import UnknownName
-from webapp import bars, build_rows, charts, controls, opened, resources, sharing, tables
+from webapp import bars, build_rows, charts, controls, resources, sharing, tables
 from webapp.described import DescribedBuild, Parts
 from webapp.links import MOST_COMPARED, CompareState
+from webapp.pages import opened
 from webapp.presets import article_builds
 from webapp.words import note, plain, quant_choices, quant_label, sentence
 

@@ -9,12 +9,13 @@ from advisor.profiles.own_machine import remark_on
 from advisor.question import Hardware
 from catalog.names.index import UnknownName
 from catalog.profiles import Profile
-from webapp import build_rows, controls, opened, resources, sharing, tables
+from webapp import build_rows, controls, resources, sharing, tables
 from webapp.calibrated import stored
 from webapp.described import hardware_of
 from webapp.explorer import question
 from webapp.ladder import Rung
 from webapp.links import MachineState
+from webapp.pages import opened
 from webapp.words import age, note, plain, sentence, thousands
 
 ABOUT_PROFILES = """A calibration measures this very machine and makes its numbers narrower. Make one in a terminal with
