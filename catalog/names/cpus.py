@@ -5,16 +5,17 @@ confirm a row, never choose another; digits alone count only beside a family wor
 """
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from catalog.names.index import Resolved, UnknownName, nearest
+from catalog.names.index import NameIndex, Resolved, Spelling
 from catalog.parts import Cpu
 from catalog.tables import cpus
 
 FAMILIES = frozenset({"ryzen", "threadripper", "epyc", "xeon", "core"})
 CONFIRMING = FAMILIES | {"intel", "amd", "ai", "ultra"}
+BESIDES = CONFIRMING | {"gen", "pro", "i3", "i5", "i7", "i9", "3", "5", "7", "9", "es", "qs", "2x", "dual"}
+"""Words that may stand beside a model token and say no more of the row."""
 NOISE = re.compile(
     r"""\((?:r|tm|c)\) | [®™] | \bddr\d\w?[-\s]?\d{3,5}\b | \b\d{3,5}\s?(?:mt/?s|mhz)\b | @?\s*\b\d+(?:\.\d+)?\s?ghz\b
     | \b\d+[-\s]?(?:cores?|threads?|vcpus?|gb|gib)\b | \b\d+(?:[ct]|\s?w)\b(?!/) | \bw/.* | \bwith\b.*
@@ -65,22 +66,25 @@ PLATFORMS: tuple[tuple[str, str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    """One name of a row; `sibling` is the name of the part that the row only stands for (an F or P variant)."""
+class _Entry(Spelling[Cpu]):
+    """A row by one of its model keys; `sibling` is the name of the part that it only stands for (an F or P variant)."""
 
-    row: Cpu
-    words: frozenset[str]
-    tier: str | None
-    sibling: str | None
+    confirming: frozenset[str] = frozenset()
+    tier: str | None = None
+    sibling: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A name taken apart: possible model keys, confirming words and the tier (the 7 of Core i7 and Ryzen 7)."""
+    """A name taken apart: its words, possible model keys and the tier (the 7 of Core i7 and Ryzen 7)."""
 
+    tokens: tuple[str, ...]
     keys: tuple[str, ...]
-    words: frozenset[str]
     tier: str | None
+
+    @property
+    def confirming(self) -> frozenset[str]:
+        return CONFIRMING.intersection(self.tokens)
 
 
 def _read(text: str) -> _Reading:
@@ -90,7 +94,7 @@ def _read(text: str) -> _Reading:
     tokens = re.findall(r"[a-z0-9]+", plain)
     found = TIER.search(" ".join(tokens))
     tier = next(filter(None, found.groups()), None) if found else None
-    return _Reading(_keys(tokens), frozenset(tokens) & CONFIRMING, tier)
+    return _Reading(tuple(tokens), _keys(tokens), tier)
 
 
 def _keys(tokens: list[str]) -> tuple[str, ...]:
@@ -105,43 +109,39 @@ def _keys(tokens: list[str]) -> tuple[str, ...]:
 
 
 @cache
-def _index() -> Mapping[str, tuple[_Entry, ...]]:
-    found: dict[str, list[_Entry]] = {}
+def _index() -> NameIndex[Cpu, _Entry]:
+    entries, names = [], []
     for row in cpus():
         for name in (row.name, *row.aliases):
-            reading = _read(name)
-            entry = _Entry(row, reading.words | {row.maker}, reading.tier, None if name == row.name else name)
-            for key in reading.keys:
-                found.setdefault(key, []).append(entry)
-    return {key: tuple(entries) for key, entries in found.items()}
+            reading, sibling = _read(name), None if name == row.name else name
+            besides = BESIDES.union(reading.tokens)
+            confirming = reading.confirming | {row.maker}
+            entries += [_Entry(row, frozenset({k}), besides, confirming, reading.tier, sibling) for k in reading.keys]
+            names.append(name)
+    return NameIndex("CPU", cpus(), entries, names)
 
 
 def _agrees(entry: _Entry, key: str, text: _Reading) -> bool:
     """Whether the words around a model key are compatible with a row and enough to name it."""
-    families = text.words & FAMILIES
-    own = entry.words | ({"ryzen"} if "threadripper" in entry.words else set())
-    if not families <= own or not (text.words & {"intel", "amd"}) <= own:
+    families = text.confirming & FAMILIES
+    own = entry.confirming | ({"ryzen"} if "threadripper" in entry.confirming else set())
+    if not families <= own or not (text.confirming & {"intel", "amd"}) <= own:
         return False
     if text.tier and entry.tier and text.tier != entry.tier:
         return False
     if not key.isdigit():
         return True
-    return bool(families) and (len(key) > 3 or bool(text.words & entry.words & {"ai", "ultra"}))
+    return bool(families) and (len(key) > 3 or bool(text.confirming & entry.confirming & {"ai", "ultra"}))
 
 
 def _hits(text: _Reading, *, lettered: bool) -> dict[str, _Entry]:
     """Entries by row name; model keys with letters go first: beside "5900X" the digits "3600" are a memory speed."""
     hits: dict[str, _Entry] = {}
     for key in text.keys:
-        for entry in _index().get(key, ()) if key.isdigit() is not lettered else ():
+        for entry in _index().fitting({key}) if key.isdigit() is not lettered else ():
             if _agrees(entry, key, text):
                 hits.setdefault(entry.row.name, entry)
     return hits
-
-
-@cache
-def _names() -> tuple[str, ...]:
-    return tuple(name for row in cpus() for name in (row.name, *row.aliases))
 
 
 @lru_cache(maxsize=4096)
@@ -155,13 +155,16 @@ def resolve_cpu(text: str) -> Resolved[Cpu]:
     """
     reading = _read(text)
     hits = _hits(reading, lettered=True) or _hits(reading, lettered=False)
-    if len(hits) != 1:
-        raise UnknownName("CPU", text, tuple(hits) or nearest(text, _names()), ambiguous=len(hits) > 1)
+    if len(hits) > 1:
+        raise _index().ambiguous(text, (entry.row for entry in hits.values()))
+    if not hits:
+        raise _index().unknown(text)
     entry = next(iter(hits.values()))
     notes: tuple[str, ...] = (f"{entry.sibling} is taken as its sibling {entry.row.name}",) if entry.sibling else ()
     if SAMPLE.search(text.lower()):
         notes += (f"the engineering sample is taken as {entry.row.name} as sold",)
-    return Resolved(entry.row, notes)
+    key = "".join(entry.words)
+    return Resolved(entry.row, notes, tuple(word for word in entry.unread(reading.tokens) if word not in key))
 
 
 def socket_count(text: str) -> int:

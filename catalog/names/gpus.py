@@ -6,11 +6,11 @@ numbers are a refusal.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from catalog.names.index import Resolved, UnknownName, nearest
+from catalog.names.index import NameIndex, Resolved, Spelling, UnknownName
 from catalog.parts import Gpu
 from catalog.tables import gpus
 
@@ -59,20 +59,17 @@ OPTIONAL_ARCHITECTURES = frozenset({"ada", "blackwell", "pascal", "hopper", "kep
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
-    """One spelling of a row: all of `required` must be in a name, nothing but `allowed` may."""
+class _Key(Spelling[Gpu]):
+    """One spelling of a card: a name may have no words that mean something but these."""
 
-    row: Gpu
-    order: int
-    required: frozenset[str]
-    allowed: frozenset[str]
-    form: str | None
-    needs_family: bool
+    form: str | None = None
+    needs_family: bool = False
 
-    def fits(self, words: frozenset[str]) -> bool:
+    def fits(self, words: frozenset[str], form: str | None) -> bool:
+        """Whether this is the card of a name whose words are enough to name it."""
         if self.needs_family and not words & {"rx", "radeon"}:
             return False
-        return self.required <= words <= self.allowed
+        return not self.unread(words) and (form in (None, self.form) or (form == "pcie" and self.form is None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ def _read(text: str) -> _Reading:
     return _Reading(words - FORMS, form, float(sizes[-1]) if sizes else None)
 
 
-def _key(row: Gpu, order: int, name: str) -> _Key:
+def _key(row: Gpu, name: str) -> _Key:
     reading = _read(name)
     words, architecture = reading.words, frozenset({row.architecture}) & OPTIONAL_ARCHITECTURES
     allowed = words | architecture
@@ -112,51 +109,36 @@ def _key(row: Gpu, order: int, name: str) -> _Key:
         required = (words - FAMILIES - ({"blackwell"} if "pro" in words else frozenset())) | plain_digits
         allowed |= {"radeon"} if row.maker == "amd" else frozenset()
     lone_number = len(required) == 1 and next(iter(required)).isdigit()
-    return _Key(row, order, required, allowed, reading.form, row.maker == "amd" and lone_number)
+    return _Key(row, required, allowed, reading.form, row.maker == "amd" and lone_number)
 
 
 @cache
-def _keys() -> tuple[_Key, ...]:
-    found = []
-    for order, row in enumerate(gpus()):
-        keys = [_key(row, order, name) for name in (row.name, *row.aliases)]
-        found += keys
+def _index() -> NameIndex[Gpu, _Key]:
+    rows, keys = gpus(), []
+    names = {row.name for row in rows}
+    for row in rows:
+        own = [_key(row, name) for name in (row.name, *row.aliases)]
         max_q = f"{row.name.partition(' Laptop')[0]} Max-Q"
-        if row.form == "laptop" and "laptop" in keys[0].required and max_q not in _names():
-            found += [_key(row, order, max_q), _key(row, order, f"{row.name} Max-Q")]
-    return tuple(found)
+        if row.form == "laptop" and "laptop" in own[0].words and max_q not in names:
+            own += [_key(row, max_q), _key(row, f"{row.name} Max-Q")]
+        keys += own
+    return NameIndex("GPU", rows, keys, sorted(names))
 
 
 @cache
-def _names() -> frozenset[str]:
-    return frozenset(row.name for row in gpus())
-
-
-@cache
-def _index() -> tuple[Mapping[str, tuple[_Key, ...]], frozenset[str], Mapping[str, Gpu]]:
-    """Keys by each required word, all words that mean something, and rows by their exact names."""
-    by_word: dict[str, list[_Key]] = {}
-    for key in _keys():
-        for word in key.required:
-            by_word.setdefault(word, []).append(key)
-    vocabulary = frozenset(word for key in _keys() for word in key.allowed)
-    exact = {row.name.lower(): row for row in gpus()}
-    return {word: tuple(keys) for word, keys in by_word.items()}, vocabulary, exact
+def _vocabulary() -> frozenset[str]:
+    """All words that mean something."""
+    return frozenset().union(*(key.besides for key in _index().spellings))
 
 
 def _hits(reading: _Reading) -> list[_Key]:
     """The keys that fit, the most specific ones only, one per row."""
-    by_word, vocabulary, _ = _index()
     if reading.words & PROCESSORS:
         return []
-    words = frozenset(word for word in reading.words if word in vocabulary or not word.isalpha())
-    fitting: dict[str, _Key] = {}
-    for word in words:
-        for key in by_word.get(word, ()):
-            if key.fits(words) and (reading.form in (None, key.form) or (reading.form == "pcie" and key.form is None)):
-                fitting.setdefault(key.row.name, key)
-    longest = max((len(key.required) for key in fitting.values()), default=0)
-    return sorted((key for key in fitting.values() if len(key.required) == longest), key=lambda key: key.order)
+    words = frozenset(word for word in reading.words if word in _vocabulary() or not word.isalpha())
+    fitting = [key for key in _index().fitting(words) if key.fits(words, reading.form)]
+    longest = max((len(key.words) for key in fitting), default=0)
+    return list({key.row.name: key for key in fitting if len(key.words) == longest}.values())
 
 
 def _has_size(row: Gpu, vram_gib: float, *, alone: bool) -> bool:
@@ -167,17 +149,13 @@ def _has_size(row: Gpu, vram_gib: float, *, alone: bool) -> bool:
 
 
 def _refusal(text: str, reading: _Reading, hits: Sequence[_Key]) -> UnknownName:
-    by_word, _, _ = _index()
-    sharing: Iterable[_Key] = (key for word in reading.words if not word.isalpha() for key in by_word.get(word, ()))
-    related = sorted({key.order: key for key in sharing}.values(), key=lambda key: key.order)
+    related = _index().sharing([word for word in reading.words if not word.isalpha()])
     if hits:
-        named = [key.row.name for key in (*hits, *related)]
-        return UnknownName("GPU", text, tuple(dict.fromkeys(named))[:4])
-    open_ones = tuple(key.row.name for key in related if reading.words <= key.allowed)
+        return _index().unknown(text, (key.row for key in (*hits, *related)), most=4)
+    open_ones = [key.row for key in related if reading.words <= key.besides]
     if open_ones and not reading.words & PROCESSORS:
-        return UnknownName("GPU", text, open_ones[:6], ambiguous=len(open_ones) > 1)
-    known = tuple(key.row.name for key in related)
-    return UnknownName("GPU", text, known[:4] or nearest(text, sorted(_names())))
+        return _index().ambiguous(text, open_ones, most=6)
+    return _index().unknown(text, (key.row for key in related), most=4)
 
 
 def _assumptions(text: str, reading: _Reading, chosen: Gpu, rows: Sequence[Gpu]) -> tuple[str, ...]:
@@ -204,7 +182,7 @@ def resolve_gpu(text: str, vram_gib: float | None = None) -> Resolved[Gpu]:
     >>> resolve_gpu("Tesla V100-SXM2-32GB").assumptions
     ()
     """
-    exact = _index()[2].get(text.strip().lower())
+    exact = _index().exact(text)
     reading = _read(text)
     if exact and (vram_gib is None or _has_size(exact, vram_gib, alone=True)):
         return Resolved(exact, _assumptions(text, reading, exact, (exact,)))
@@ -214,4 +192,5 @@ def resolve_gpu(text: str, vram_gib: float | None = None) -> Resolved[Gpu]:
     if not rows:
         raise _refusal(text, reading, hits)
     chosen = next((row for row in rows if row.common_variant), rows[0])
-    return Resolved(chosen, _assumptions(text, reading, chosen, rows))
+    best = next(key for key in hits if key.row is chosen)
+    return Resolved(chosen, _assumptions(text, reading, chosen, rows), best.unread(sorted(reading.words)))

@@ -1,10 +1,25 @@
-"""What a resolution gives back: the row and what had to be assumed, or a refusal that names the nearest rows."""
+"""How every name finds its row: spellings by the words that they need, and what is said of a name that finds none.
 
-from collections.abc import Sequence
+Each kind of name (a card, a model, a disk) reads a text into words in its own way, lists the spellings of its rows in a
+`NameIndex`, and asks it for those whose words are all there. A spelling knows which words of a name it does not answer
+for: `Resolved.unread` hands them on.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
+
+
+class Named(Protocol):
+    """A row of a table: what it is called there."""
+
+    @property
+    def name(self) -> str:
+        """The row's name."""
+
 
 T = TypeVar("T")
+N = TypeVar("N", bound=Named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +28,8 @@ class Resolved(Generic[T]):
 
     row: T
     assumptions: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    """Words of the name that say nothing of this row, in lower case: a remark, a shop, a misprint."""
 
 
 class UnknownName(ValueError):
@@ -25,8 +42,67 @@ class UnknownName(ValueError):
         super().__init__(f"{kind} {text!r} {verb}{hint}")
 
 
+@dataclass(frozen=True, slots=True)
+class Spelling(Generic[N]):
+    """One way to write a row: `words` must all be in a name, `besides` may be there too and mean the same."""
+
+    row: N
+    words: frozenset[str]
+    besides: frozenset[str] = frozenset()
+
+    def unread(self, words: Iterable[str]) -> tuple[str, ...]:
+        """Those of a name's words that this spelling does not answer for, in their order, each once."""
+        return tuple(dict.fromkeys(word for word in words if word not in self.words and word not in self.besides))
+
+
+S = TypeVar("S", bound=Spelling[Any])
+
+
+class NameIndex(Generic[N, S]):
+    """The spellings of one kind of rows, in the order given; `kind` is its word in messages ("GPU"), `names` what they
+    may say is near: the rows' own names if not given.
+    """
+
+    def __init__(self, kind: str, rows: Iterable[N], spellings: Iterable[S], names: Iterable[str] = ()) -> None:
+        rows = tuple(rows)
+        self.kind = kind
+        self.names = tuple(names) or tuple(row.name for row in rows)
+        self._rows = {row.name.lower(): row for row in rows}
+        self.spellings = tuple(spellings)
+        self._places: dict[str, list[int]] = {}
+        for place, spelling in enumerate(self.spellings):
+            for word in spelling.words:
+                self._places.setdefault(word, []).append(place)
+
+    def exact(self, text: str) -> N | None:
+        """The row of exactly this name, but for case and blanks around it."""
+        return self._rows.get(text.strip().lower())
+
+    def fitting(self, words: Collection[str]) -> list[S]:
+        """The spellings whose words are all among `words`."""
+        given = frozenset(words)
+        return [spelling for spelling in self.sharing(given) if spelling.words <= given]
+
+    def sharing(self, words: Collection[str]) -> list[S]:
+        """The spellings that need at least one of `words`."""
+        places = {place for word in words for place in self._places.get(word, ())}
+        return [self.spellings[place] for place in sorted(places)]
+
+    def unknown(self, text: str, rows: Iterable[N] = (), *, asked: str = "", most: int | None = None) -> UnknownName:
+        """The refusal of a name of no row: with `rows`, else with the names nearest to what was `asked`."""
+        found = tuple(dict.fromkeys(row.name for row in rows))[:most]
+        return UnknownName(self.kind, text, found or nearest(asked or text, self.names))
+
+    def ambiguous(self, text: str, rows: Iterable[N], *, most: int | None = None) -> UnknownName:
+        """The refusal of a name that says too little to choose among `rows`."""
+        found = tuple(dict.fromkeys(row.name for row in rows))
+        return UnknownName(self.kind, text, found[:most], ambiguous=len(found) > 1)
+
+
 def nearest(text: str, names: Sequence[str], count: int = 4) -> tuple[str, ...]:
     """Up to `count` of `names`, the most similar first: by parts and order of words, and by the whole of the text.
+
+    For messages only, never to choose a row.
 
     >>> nearest("RTX 3061", ["Quadro RTX 4000", "RTX 2060 SUPER", "RTX 3060 12GB"], 1)
     ('RTX 3060 12GB',)

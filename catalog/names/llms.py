@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from catalog.llms import Llm
-from catalog.names.index import Resolved, UnknownName, nearest
+from catalog.names.index import NameIndex, Resolved, Spelling, UnknownName
 from catalog.tables import llms
 
 QUANT = re.compile(
@@ -48,18 +48,28 @@ def _key(text: str, *, drop_noise: bool) -> str:
     return _squash(kept or words)
 
 
+def _spelling(row: Llm, name: str, *, drop_noise: bool) -> Spelling[Llm]:
+    return Spelling(row, frozenset({_key(name, drop_noise=drop_noise)}))
+
+
 @cache
-def _index() -> tuple[dict[str, set[str]], dict[str, str], dict[str, Llm]]:
-    """Ids by spelling, ids by llama.cpp label, rows by id."""
-    spellings: dict[str, set[str]] = {}
-    labels: dict[str, str] = {}
-    for row in llms():
-        labels |= {_key(label, drop_noise=False): row.id for label in row.labels}
-        for name in (row.name, row.id, row.hf_id, row.hf_id.rpartition("/")[2], *row.aliases):
-            for drop_noise in (False, True):
-                if name and (key := _key(name, drop_noise=drop_noise)):
-                    spellings.setdefault(key, set()).add(row.id)
-    return spellings, labels, {row.id: row for row in llms()}
+def _index() -> NameIndex[Llm, Spelling[Llm]]:
+    """Spellings of one word: each name of a model whole, and without what does not tell models apart."""
+    spellings = [
+        _spelling(row, name, drop_noise=drop_noise)
+        for row in llms()
+        for name in (row.name, row.id, row.hf_id, row.hf_id.rpartition("/")[2], *row.aliases)
+        for drop_noise in (False, True)
+        if name
+    ]
+    return NameIndex("model", llms(), spellings)
+
+
+@cache
+def _labels() -> NameIndex[Llm, Spelling[Llm]]:
+    """What llama.cpp prints for any model of these shapes."""
+    labelled = [_spelling(row, label, drop_noise=False) for row in llms() for label in row.labels]
+    return NameIndex("model", llms(), labelled)
 
 
 def _candidates(text: str) -> list[str]:
@@ -79,38 +89,44 @@ def _split_quant(text: str) -> tuple[str, str | None]:
     return (rest, last.group(1)) if rest else (text, None)
 
 
-def _ids(text: str) -> set[str]:
-    spellings, _, _ = _index()
+def _found(text: str) -> tuple[dict[str, Llm], str]:
+    """The rows, by their names, that a text answers to as a whole, and the part of the text that does."""
     for form in _candidates(text):
         for drop_noise in (False, True):
-            if ids := spellings.get(_key(form, drop_noise=drop_noise)):
-                return ids
-    return set()
+            if found := _index().fitting({_key(form, drop_noise=drop_noise)}):
+                return {spelling.row.name: spelling.row for spelling in found}, form
+    return {}, ""
+
+
+def _outside(text: str, read: str) -> tuple[str, ...]:
+    """Words of a text that do not stand in the part that was read: a publisher, a remark in brackets."""
+    inside = set(_words(read))
+    return tuple(word for word in _words(re.sub(r"[()]", " ", text)) if word not in inside)
 
 
 @lru_cache(maxsize=20_000)
 def resolve_llm(text: str) -> Resolved[LlmMatch]:
     """The row of a model's name and the quantisation it carries. Raises `UnknownName`, also if several rows answer."""
-    _, labels, rows = _index()
     whole = SHARD.sub("", text.strip())
     named, quant = _split_quant(whole)
     for form, carried in ((whole, None), (named, quant)):
-        if ids := _ids(form):
-            if len(ids) > 1:
-                raise UnknownName("model", text, tuple(sorted(rows[i].name for i in ids)), ambiguous=True)
-            return Resolved(LlmMatch(rows[next(iter(ids))], carried or quant))
+        rows, read = _found(form)
+        if len(rows) > 1:
+            raise _index().ambiguous(text, sorted(rows.values(), key=lambda row: row.name))
+        if rows:
+            return Resolved(LlmMatch(next(iter(rows.values())), carried or quant), (), _outside(form, read))
     for form in _candidates(named):
-        if label := labels.get(_key(form, drop_noise=False)):
-            row = rows[label]
+        if labelled := _labels().fitting({_key(form, drop_noise=False)}):
+            row = labelled[-1].row
             note = f"llama.cpp prints {form!r} for every model of these tensor shapes: taken as {row.name}"
-            return Resolved(LlmMatch(row, quant), (note,))
+            return Resolved(LlmMatch(row, quant), (note,), _outside(named, form))
     raise _unknown(text, named)
 
 
 def _unknown(text: str, named: str) -> UnknownName:
     """Ambiguous where the text begins several names, unknown otherwise; both name the nearest rows."""
     key = _key(named.rpartition("/")[2], drop_noise=True)
-    begun = tuple(row.name for row in llms() if key and _key(row.name, drop_noise=True).startswith(key))
+    begun = [row for row in llms() if key and _key(row.name, drop_noise=True).startswith(key)]
     if len(begun) > 1:
-        return UnknownName("model", text, begun[:6], ambiguous=True)
-    return UnknownName("model", text, begun or nearest(named, [row.name for row in llms()]))
+        return _index().ambiguous(text, begun, most=6)
+    return _index().unknown(text, begun, asked=named)

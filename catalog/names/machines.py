@@ -7,10 +7,10 @@ one laptop of the catalog has it.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
 
 from catalog.names.gpus import resolve_gpu
-from catalog.names.index import Resolved, UnknownName, nearest
+from catalog.names.index import NameIndex, Resolved, Spelling, UnknownName
 from catalog.parts import Laptop, UnifiedMachine
 from catalog.tables import laptops, unified_machines
 
@@ -26,23 +26,26 @@ WORD = re.compile(r"[a-z0-9]+")
 MAKERS = frozenset({"amd", "intel", "nvidia", "hp", "asus", "dell", "lenovo", "acer", "msi", "gigabyte"})
 FILLER = frozenset({"radeon", "ryzen", "ai", "core", "ultra", "arc", "jetson", "with", "pro", "3", "5", "7", "9"})
 """Words that tell nothing beside a model number."""
+APPLE_SAID = frozenset(
+    {"apple", "mac", "macbook", "imac", "mini", "studio", "pro", "air", "base", "core", "cores", "gpu", "cpu"}
+    | {"unified", "memory", "chip", "silicon", "metal", "ram"}
+)
+"""Words that may stand beside a Mac's chip and say nothing more of it."""
 CARDS = frozenset({"rtx", "gtx", "geforce", "rx"})
 SLACK = 0.03
 """Relative: sizes as on the box against sizes as a system reports them."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
-    """Words that must all be in a name for it to mean a row; `memory_gib` where only that size of a box is this row."""
+class _Key(Spelling[Machine]):
+    """A spelling of a box or laptop; `memory_gib` where only that size of a box is this row."""
 
-    row: Machine
-    alias: str
-    words: frozenset[str]
-    memory_gib: float | None
+    alias: str = ""
+    memory_gib: float | None = None
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(WORD.findall(SIZE.sub(" ", text.lower())))
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(WORD.findall(SIZE.sub(" ", text.lower())))
 
 
 def _sizes(text: str, memory_gib: float | None) -> tuple[float, ...]:
@@ -74,22 +77,18 @@ def _keys() -> tuple[_Key, ...]:
     for row in (*boxes, *laptops()):
         for alias in (row.name, *row.aliases):
             sizes = SIZE.findall(alias.lower())
-            words = _telling(_words(alias))
-            found.append(_Key(row, alias, words, float(sizes[0]) if sizes else None))
+            written = frozenset(_words(alias))
+            words, besides = _telling(written), written | MAKERS | FILLER
+            found.append(_Key(row, words, besides, alias, float(sizes[0]) if sizes else None))
             codes = frozenset(word for word in words if len(word) > 4 and not word.isalpha() and not word.isdigit())
             if isinstance(row, Laptop) and codes:
-                found.append(_Key(row, alias, codes, None))
+                found.append(_Key(row, codes, besides, alias))
     return tuple(found)
 
 
 @cache
-def _index() -> Mapping[str, tuple[_Key, ...]]:
-    """Keys by one of their words, the most telling: a key fits only if all its words are there, so one finds it."""
-    by_word: dict[str, list[_Key]] = {}
-    for key in _keys():
-        lead = min(key.words, key=lambda word: (word.isalpha(), -len(word), word))
-        by_word.setdefault(lead, []).append(key)
-    return {word: tuple(keys) for word, keys in by_word.items()}
+def _index() -> NameIndex[Machine, _Key]:
+    return NameIndex("machine", (*unified_machines(), *laptops()), _keys())
 
 
 @cache
@@ -101,17 +100,11 @@ def _apple_rows() -> Mapping[str, tuple[UnifiedMachine, ...]]:
     return {chip: tuple(sorted(found, key=lambda row: row.gpu_cores)) for chip, found in rows.items()}
 
 
-@cache
-def _names() -> tuple[str, ...]:
-    return tuple(row.name for row in (*unified_machines(), *laptops()))
-
-
 def _fitting(text: str, sizes: Sequence[float]) -> list[_Key]:
     """The most specific keys that fit a name."""
     words = _words(text)
-    keys = [key for word in words for key in _index().get(word, ()) if key.words <= words]
-    keys = [key for key in keys if key.memory_gib is None or _near(key.memory_gib, sizes)]
-    if words & CARDS:
+    keys = [key for key in _index().fitting(words) if key.memory_gib is None or _near(key.memory_gib, sizes)]
+    if CARDS.intersection(words):
         keys = [key for key in keys if isinstance(key.row, Laptop)]
     most = max(map(_specificity, keys), default=None)
     return [key for key in keys if _specificity(key) == most]
@@ -124,7 +117,7 @@ def _with_memory(text: str, rows: Sequence[Machine], sizes: Sequence[float]) -> 
         return exact or list(rows)
     large = [row for row in rows if min(sizes) <= _largest(row) * (1 + SLACK)]
     if not large:
-        raise UnknownName("machine", text, tuple(row.name for row in rows))
+        raise _index().unknown(text, rows)
     return large
 
 
@@ -146,11 +139,13 @@ def _apple(text: str, sizes: Sequence[float]) -> Resolved[Machine] | None:
         if (not counts or row.gpu_cores in counts) and all(abs(rate / row.bandwidth_gb_s - 1) < 0.05 for rate in rates)
     ]  # fmt: skip
     if not left:
-        raise UnknownName("machine", text, tuple(row.name for row in rows))
+        raise _index().unknown(text, rows)
     left = _with_memory(text, left, sizes)
     chosen = left[0] if re.search(r"\bbase\b", lowered) else left[-1]
     notes = (f"GPU cores of {text!r} not given: taken as {chosen.name}",) if len(left) > 1 else ()
-    return Resolved(chosen, notes)
+    parts = (SIZE, BANDWIDTH, CPU_CORES, CORES, APPLE_CHIP)
+    rest = reduce(lambda words, part: part.sub(" ", words), parts, lowered)
+    return Resolved(chosen, notes, tuple(word for word in WORD.findall(rest) if word not in APPLE_SAID))
 
 
 def _box(text: str, sizes: Sequence[float]) -> Resolved[Machine] | None:
@@ -161,24 +156,25 @@ def _box(text: str, sizes: Sequence[float]) -> Resolved[Machine] | None:
         return None
     left = _with_memory(text, rows, sizes)
     if len(left) > 1:
-        raise UnknownName("machine", text, tuple(row.name for row in left), ambiguous=True)
+        raise _index().ambiguous(text, left)
     family = left[0].name.partition(" (")[0]
-    siblings = sum(name.startswith(f"{family} (") for name in _names())
+    siblings = sum(name.startswith(f"{family} (") for name in _index().names)
     vague = siblings > 1 and all(key.alias == family for key in keys)
-    return Resolved(left[0], (f"{text!r} taken as {left[0].name}",) if vague else ())
+    notes = (f"{text!r} taken as {left[0].name}",) if vague else ()
+    return Resolved(left[0], notes, min((key.unread(_words(text)) for key in keys), key=len))
 
 
 def _by_gpu(text: str, memory_gib: float | None) -> Resolved[Machine] | None:
     """The one laptop of the catalog with the GPU that a text names, if so."""
     try:
-        gpu = resolve_gpu(SIZE.sub(" ", text.lower())).row
+        gpu = resolve_gpu(SIZE.sub(" ", text.lower()))
     except UnknownName:
         return None
-    rows: list[Machine] = [row for row in laptops() if row.gpu == gpu.name]
+    rows: list[Machine] = [row for row in laptops() if row.gpu == gpu.row.name]
     if len(rows) != 1:
         return None
     chosen = _with_memory(text, rows, (memory_gib,) if memory_gib else ())[0]
-    return Resolved(chosen, (f"{text!r} taken as {chosen.name}",))
+    return Resolved(chosen, (f"{text!r} taken as {chosen.name}",), gpu.unread)
 
 
 @lru_cache(maxsize=4096)
@@ -196,5 +192,5 @@ def resolve_machine(text: str, memory_gib: float | None = None) -> Resolved[Mach
     sizes = _sizes(text, memory_gib)
     found = _box(text, sizes) or _apple(text, sizes) or _by_gpu(text, memory_gib)
     if found is None:
-        raise UnknownName("machine", text, nearest(text, _names()))
+        raise _index().unknown(text)
     return found

@@ -3,7 +3,7 @@
 import re
 from functools import cache, lru_cache
 
-from catalog.names.index import Resolved, UnknownName, nearest
+from catalog.names.index import NameIndex, Resolved, Spelling
 from catalog.quants import Quant
 from catalog.tables import quants
 
@@ -17,24 +17,25 @@ def _key(text: str) -> str:
 
 
 @cache
-def _index() -> dict[str, Quant]:
-    index: dict[str, Quant] = {}
-    for row in quants():
-        for name in row.aliases:
-            index.setdefault(_key(name), row)
-    return index | {_key(row.name): row for row in quants()}
+def _index() -> NameIndex[Quant, Spelling[Quant]]:
+    """Spellings of one word: the rows' own names before other words for them."""
+    written = [(row, row.name) for row in quants()] + [(row, alias) for row in quants() for alias in row.aliases]
+    return NameIndex("quantisation", quants(), [Spelling(row, frozenset({_key(name)})) for row, name in written])
 
 
 @lru_cache(maxsize=4096)
 def resolve_quant(text: str) -> Resolved[Quant]:
     """The row of a quantisation's label. Raises `UnknownName`."""
-    index = _index()
-    plain = PREFIX.sub("", text.strip().lower())
-    if row := index.get(_key(text)) or index.get(_key(plain)):
-        return Resolved(row)
-    bare = _key(REMARK.sub("", plain))
-    if row := index.get(bare):
-        return Resolved(row, (f"the remark in {text.strip()!r} is not modelled: taken as {row.name}",))
-    if row := index.get(INTERLEAVED.sub("", bare)):
-        return Resolved(row, (f"{text.strip()} interleaves the rows of {row.name}: same size",))
-    raise UnknownName("quantisation", text, nearest(plain, [row.name for row in quants()]))
+    label, plain = text.strip(), PREFIX.sub("", text.strip().lower())
+    bare = REMARK.sub("", plain)
+    remark = tuple(re.findall(r"[a-z0-9]+", plain[len(bare) :]))
+    for written, unread, assumption in (
+        (text, (), None),
+        (plain, (), None),
+        (bare, remark, "the remark in {label!r} is not modelled: taken as {name}"),
+        (INTERLEAVED.sub("", _key(bare)), remark, "{label} interleaves the rows of {name}: same size"),
+    ):
+        if found := _index().fitting({_key(written)}):
+            row = found[0].row
+            return Resolved(row, (assumption.format(label=label, name=row.name),) if assumption else (), unread)
+    raise _index().unknown(text, asked=plain)

@@ -4,7 +4,7 @@ import re
 from functools import cache, lru_cache
 from statistics import median
 
-from catalog.names.index import Resolved, UnknownName, nearest
+from catalog.names.index import NameIndex, Resolved, Spelling, UnknownName
 from catalog.parts import Ssd
 from catalog.tables import ssds
 
@@ -26,8 +26,13 @@ CLASSES: tuple[tuple[str, str], ...] = (
 """Words of a class and the interface of its rows in ssds.csv; NVMe without a generation is taken as the slowest."""
 
 
-def _tokens(text: str) -> frozenset[str]:
-    return frozenset(re.findall(r"[a-z0-9]+", CAPACITY.sub(" ", text.lower())))
+def _tokens(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[a-z0-9]+", CAPACITY.sub(" ", text.lower())))
+
+
+@cache
+def _index() -> NameIndex[Ssd, Spelling[Ssd]]:
+    return NameIndex("SSD", ssds(), [Spelling(row, frozenset(_tokens(row.name)) - MAKERS, MAKERS) for row in ssds()])
 
 
 def _gigabytes(text: str) -> float | None:
@@ -45,16 +50,15 @@ def resolve_ssd(text: str) -> Resolved[Ssd]:
     'Samsung 990 PRO 2TB'
     """
     words = _tokens(text)
-    models = {row: _tokens(row.name) - MAKERS for row in ssds()}
-    hits = [row for row, model in models.items() if model <= words and words & QUALIFIERS <= model]
+    hits = [hit for hit in _index().fitting(words) if QUALIFIERS.intersection(words) <= hit.words]
     if not hits:
-        raise UnknownName("SSD", text, nearest(text, [row.name for row in ssds()]))
-    row = max(hits, key=lambda hit: len(models[hit]))
-    asked = _gigabytes(text)
+        raise _index().unknown(text)
+    best = max(hits, key=lambda hit: len(hit.words))
+    row, unread, asked = best.row, best.unread(words), _gigabytes(text)
     if asked == row.capacity_gb:
-        return Resolved(row)
+        return Resolved(row, (), unread)
     said = f"{asked:g} GB" if asked else "without a capacity"
-    return Resolved(row, (f"the disk {said} is taken to read like the {row.name}",))
+    return Resolved(row, (f"the disk {said} is taken to read like the {row.name}",), unread)
 
 
 @cache

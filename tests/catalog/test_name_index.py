@@ -1,0 +1,65 @@
+"""What every kind of name has in common: its words are read, or handed on as unread; a refusal names what is near."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from catalog import tables
+from catalog.names.cpus import resolve_cpu
+from catalog.names.gpus import resolve_gpu
+from catalog.names.index import NameIndex, Resolved, Spelling, UnknownName
+from catalog.names.llms import resolve_llm
+from catalog.names.machines import resolve_machine
+from catalog.names.quants import resolve_quant
+from catalog.names.storage import resolve_ssd
+
+KINDS: dict[str, tuple[Callable[[str], Resolved[Any]], tuple[str, ...]]] = {
+    "GPU": (resolve_gpu, tuple(row.name for row in tables.gpus())),
+    "CPU": (resolve_cpu, tuple(row.name for row in tables.cpus())),
+    "machine": (resolve_machine, tuple(row.name for row in (*tables.unified_machines(), *tables.laptops()))),
+    "model": (resolve_llm, tuple(row.name for row in tables.llms())),
+    "quantisation": (resolve_quant, tuple(row.name for row in tables.quants())),
+    "SSD": (resolve_ssd, tuple(row.name for row in tables.ssds())),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_word_of_a_name_of_the_table_is_read(kind: str) -> None:
+    resolve, names = KINDS[kind]
+    assert {name: unread for name in names if (unread := resolve(name).unread)} == {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_refusal_says_the_kind_and_names_of_the_table(kind: str) -> None:
+    resolve, names = KINDS[kind]
+    with pytest.raises(UnknownName, match=f"^{kind} 'zzqx' is not in the catalog; nearest: ") as refused:
+        resolve("zzqx")
+    assert set(refused.value.nearest) <= set(names) | {alias for row in tables.cpus() for alias in row.aliases}
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "unread"),
+    [
+        ("GPU", "RTX 3090 from ebay", ("ebay", "from")),
+        ("CPU", "Ryzen 7 5800X delidded", ("delidded",)),
+        ("machine", "Mac mini M4 used", ("used",)),
+        ("machine", "Strix Halo workbench", ("workbench",)),
+        ("model", "Qwen3-8B (heretic)", ("heretic",)),
+        ("quantisation", "Q4_K_M (pruned)", ("pruned",)),
+        ("SSD", "Samsung 990 Pro 2TB heatsink", ("heatsink",)),
+    ],
+)
+def test_words_that_say_nothing_of_the_row_are_handed_on(kind: str, text: str, unread: tuple[str, ...]) -> None:
+    assert KINDS[kind][0](text).unread == unread
+
+
+def test_an_index_finds_the_spellings_whose_words_are_all_there() -> None:
+    ssd, other = tables.ssds()[:2]
+    spellings = [Spelling(ssd, frozenset("ab"), frozenset("x")), Spelling(other, frozenset("a"))]
+    index = NameIndex("disk", (ssd, other), spellings)
+    assert [spelling.row for spelling in index.fitting("abz")] == [ssd, other]
+    assert [spelling.row for spelling in index.fitting("az")] == [other]
+    assert [spelling.row for spelling in index.sharing("b")] == [ssd]
+    assert index.fitting("abz")[0].unread("abzxbz") == ("z",)
+    assert index.exact(f" {ssd.name.upper()} ") is ssd
