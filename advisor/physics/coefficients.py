@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from advisor.machines.machine import Machine
 from advisor.physics.placement import Placement
-from advisor.physics.work import FAMILIES, KINDS
+from advisor.physics.task import FAMILIES, KINDS
 from advisor.question import Scenario
 from catalog.efficiency import Effect
 

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.physics.work import Numbers, Work
+from advisor.physics.task import Numbers
+from advisor.physics.work import Work
 from catalog.units import GB
 
 # How long things take: the physics as small pure functions of named numbers, on floats and numpy arrays alike.
@@ -43,11 +44,6 @@ def reached(share: Number) -> Number:
 def transfer_s(size_bytes: Number, bandwidth: Number, share: Number) -> Number:
     """Time to read `size_bytes` at a share of the peak bandwidth (bytes/s)."""
     return size_bytes / (bandwidth * share)
-
-
-def compute_s(flops: Number, peak: Number, share: Number) -> Number:
-    """Time for `flops` at a share of the peak (FLOP/s)."""
-    return flops / (peak * share)
 
 
 def slower_of(first_s: Number, second_s: Number) -> Number:
@@ -198,7 +194,7 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
     attention = work.prefill_attention_s / values["prefill_attention"]
 
     def piped(seconds: Numbers) -> Numbers:
-        result: Numbers = pipelined_s(seconds, work.stages, work.batches, values["prefill_pipeline"])
+        result: Numbers = pipelined_s(seconds, work.pipeline_gpus, work.batches, values["prefill_pipeline"])
         return result
 
     return {

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from advisor.physics.coefficients import COLUMNS, by_name
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.stages import total_s
-from advisor.physics.work import FAMILIES, Numbers, Vector, Work
+from advisor.physics.task import FAMILIES, Numbers
+from advisor.physics.work import BY_FAMILY, Work
 
 Stages = Callable[[Work, Mapping[str, Any]], Mapping[str, Numbers]]
 
@@ -110,7 +111,7 @@ class _Read(dict[str, NDArray[np.float64]]):
 def _read_by(stages: Stages) -> frozenset[str]:
     """Coefficients that a physics reads: its time does not move with any other."""
     read = _Read()
-    one = {item.name: np.ones((1, len(FAMILIES))) if item.type is Vector else np.ones(1) for item in fields(Work)}
+    one = {item.name: np.ones((1, len(FAMILIES)) if item.name in BY_FAMILY else 1) for item in fields(Work)}
     stages(Work(**one), read)
     return frozenset(read.names)
 

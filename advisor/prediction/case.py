@@ -8,8 +8,9 @@ from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
 from advisor.machines.machine import Machine
 from advisor.physics.coefficients import Setting, flash_of, setting_of
-from advisor.physics.placement import OVERFULL, Demand, Placement, demand_of, place
-from advisor.physics.work import Usage, Work, work_of
+from advisor.physics.placement import OVERFULL, demand_of, place
+from advisor.physics.task import Task
+from advisor.physics.work import Work, work_of
 from advisor.question import GgufFile, Scenario
 from advisor.sizes.footprint import Footprint, footprint
 from advisor.sizes.quality import default_quant
@@ -48,24 +49,21 @@ class SizedModel(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class Case:
-    """A scenario worked out up to the numbers that the physics takes."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Case(Task):
+    """A scenario worked out up to the task that the physics takes."""
 
     scenario: Scenario
     llm: Llm
     quant: Quant
-    machine: Machine
-    demand: Demand
-    placement: Placement
-    usage: Usage
     setting: Setting
+    """The labels that pick its coefficients."""
     assumptions: tuple[str, ...]
 
     @cached_property
     def work(self) -> Work:
         """What each device has to do; for many cases at once ask `works_of`."""
-        return work_of(self.demand, self.placement, self.machine, self.usage)
+        return work_of(self)
 
     @property
     def regime(self) -> str:
@@ -118,7 +116,10 @@ def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine
     types = engine.kv_types
     demand = demand_of(print_, scenario.context_tokens, types, engine.ubatch, flash_of(scenario), load.users)
     placement = place(demand, machine, engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap)
-    usage = Usage(
+    return Case(
+        demand=demand,
+        placement=placement,
+        machine=machine,
         depth=load.decode_depth,
         prompt_start=float(load.context_depth),
         prompt_tokens=load.prompt_tokens,
@@ -126,11 +127,14 @@ def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine
         threads=engine.threads or 0,
         users=load.users,
         kv_types=types,
-        mapped=engine.mmap is not False,
         offload_min_batch=_offload_min_batch(engine.name, print_),
+        mapped=engine.mmap is not False,
+        scenario=scenario,
+        llm=llm,
+        quant=quant,
+        setting=setting_of(scenario, machine, placement),
+        assumptions=(*notes, *machine.assumptions),
     )
-    setting = setting_of(scenario, machine, placement)
-    return Case(scenario, llm, quant, machine, demand, placement, usage, setting, (*notes, *machine.assumptions))
 
 
 def _offload_min_batch(engine: str, print_: Footprint) -> int:

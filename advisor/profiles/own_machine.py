@@ -14,7 +14,7 @@ from advisor.errors import InputError
 from advisor.machines.fingerprint import filled, fingerprint_of, same_machine, same_parts
 from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, own_label
 from advisor.physics.knowledge import Knowledge
-from advisor.physics.work import FAMILIES
+from advisor.physics.task import FAMILIES
 from advisor.question import Hardware, Scenario
 from catalog.profiles import Profile, Shift, digest_of
 

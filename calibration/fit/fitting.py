@@ -18,7 +18,8 @@ from scipy.sparse.linalg import LinearOperator
 
 from advisor.physics.coefficients import COEFFICIENTS, Coefficient, Efficiencies, Setting
 from advisor.physics.stages import decode_stages, prefill_stages, total_s
-from advisor.physics.work import FAMILIES, Work, stack
+from advisor.physics.task import FAMILIES
+from advisor.physics.work import Work, stack
 from advisor.prediction.case import Case
 from calibration.fit.pooling import ALL_MACHINES, Column, Pooling, columns_of
 

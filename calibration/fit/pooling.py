@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from advisor.physics.coefficients import COEFFICIENTS, COLUMNS, Coefficient, Efficiencies, Setting, labels_of
-from advisor.physics.work import FAMILIES
+from advisor.physics.task import FAMILIES
 
 FAMILY_DEVIATION = 0.3
 """By how much (log) one machine's quant families differ from those of all machines, beyond what they share: the prior

@@ -6,7 +6,7 @@ from typing import Final
 
 from advisor.machines.machine import CpuSide, Machine
 from advisor.physics.coefficients import COLUMNS, Efficiencies, Setting
-from advisor.physics.work import FAMILIES, family_of
+from advisor.physics.task import FAMILIES, family_of
 from calibration.probes.compute import FLOP_PER_WEIGHT, ComputeProbe, Rate
 from calibration.probes.disk import AROUND, DiskProbe
 from catalog.profiles import DeviceFacts

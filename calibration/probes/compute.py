@@ -13,7 +13,7 @@ from catalog.units import GB
 TYPES: Final = (
     "F16", "Q8_0", "Q4_0", "Q5_0", "Q4_K", "Q5_K", "Q6_K", "Q3_K", "Q2_K", "IQ4_XS", "MXFP4", "IQ3_XXS",
 )  # fmt: skip
-"""One of each quant family (see `advisor.physics.work.FAMILIES`)."""
+"""One of each quant family (see `advisor.physics.task.FAMILIES`)."""
 COLUMNS: Final = (1, 512)
 """A decoded token, and llama.cpp's default batch of a prompt."""
 FLOP_PER_WEIGHT: Final = 2

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from advisor.physics.coefficients import COEFFICIENTS
 from advisor.physics.knowledge import Knowledge, load
-from advisor.physics.work import FAMILIES
+from advisor.physics.task import FAMILIES
 from advisor.prediction.case import Case, case_of
 from advisor.prediction.prediction import answers
 from advisor.profiles.own_machine import knowledge_of

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from advisor.physics.coefficients import COLUMNS
-from advisor.physics.work import FAMILIES
+from advisor.physics.task import FAMILIES
 from advisor.prediction.case import case_of
 from advisor.question import Scenario
 from calibration.machine.probed import EXPERTS, MULTIPLY, UNPACK, probed_shifts

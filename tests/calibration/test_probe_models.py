@@ -9,7 +9,7 @@ import pytest
 from advisor.errors import InputError
 from advisor.gguf import read_header
 from advisor.gguf.synthetic import Cut, Recipe, least_layers
-from advisor.physics.work import FAMILIES, family_of
+from advisor.physics.task import FAMILIES, family_of
 from calibration.machine.probe_models import CACHES, LEAST_BYTES, MOST_BYTES, QUANTS, ProbeModel, probe_models
 from catalog.units import GIB, MIB
 from tests.calibration.tiny import tiny

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, Setting, labels_of
-from advisor.physics.work import FAMILIES
+from advisor.physics.task import FAMILIES
 from advisor.prediction.case import case_of
 from advisor.question import Scenario
 from catalog.efficiency import Effect

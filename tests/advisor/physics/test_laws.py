@@ -13,7 +13,7 @@ from advisor.answer import Prediction
 from advisor.errors import InputError
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.stages import decode_stages
-from advisor.physics.work import Usage, Work, work_of
+from advisor.physics.work import Work, work_of
 from advisor.prediction.case import case_of
 from advisor.prediction.prediction import predict, predict_many
 from advisor.question import Scenario
@@ -147,10 +147,10 @@ def test_no_speed_beats_the_bytes_read_over_the_peak(model: str, quant: str, gpu
     assert decode(model=model, quant=quant, gpu=gpu) <= peak_gb_s * GB / read
 
 
-USAGE = Usage(
-    depth=4096.0, prompt_start=0.0, prompt_tokens=512, ubatch=512, threads=0, users=1, kv_types=("f16", "f16"),
-    offload_min_batch=32, mapped=True,
-)  # fmt: skip
+USAGE: dict[str, Any] = {
+    "depth": 4096.0, "prompt_start": 0.0, "prompt_tokens": 512, "ubatch": 512, "threads": 0, "users": 1,
+    "kv_types": ("f16", "f16"), "offload_min_batch": 32, "mapped": True,
+}  # fmt: skip
 
 
 def work(question: Scenario, factor: float = 1.0) -> Work:
@@ -161,7 +161,7 @@ def work(question: Scenario, factor: float = 1.0) -> Work:
         replace(gpu, bandwidth_gb_s=gpu.bandwidth_gb_s * factor, link_gb_s=gpu.link_gb_s * factor) for gpu in rates
     )
     ram = replace(case.machine.ram, bandwidth_gb_s=case.machine.ram.bandwidth_gb_s * factor)
-    return work_of(case.demand, case.placement, replace(case.machine, gpus=gpus, ram=ram), USAGE)
+    return work_of(replace(case, machine=replace(case.machine, gpus=gpus, ram=ram), **USAGE))
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -183,7 +183,7 @@ def test_with_all_experts_active_a_mixture_reads_what_a_dense_model_of_its_size_
     case = case_of(scenario(gpu="RTX 5090"))
     llm = case.llm.model_copy(update={"n_experts_used": case.llm.n_experts})
     print_ = footprint(llm, case.quant)
-    done = work_of(replace(case.demand, footprint=print_), case.placement, case.machine, USAGE)
+    done = work_of(replace(case, demand=replace(case.demand, footprint=print_), **USAGE))
     gpu = case.machine.gpus[0]
     stored = print_.layer_resident_bytes.sum() + print_.layer_expert_bytes.sum() + print_.output_bytes.sum()
     assert done.gpu_dense_s.sum() + done.gpu_expert_s.sum() == pytest.approx(
@@ -192,7 +192,7 @@ def test_with_all_experts_active_a_mixture_reads_what_a_dense_model_of_its_size_
     in_layers = (print_.layer_resident_bytes + print_.layer_expert_bytes) * 8 / print_.bits_per_weight
     one_token = (print_.last_feed_forward_bytes + print_.layer_expert_bytes[-1]) * 8 / print_.bits_per_weight
     assert 0.5 < one_token.sum() / in_layers[-1].sum() < 1
-    flops = 2 * USAGE.prompt_tokens * (in_layers.sum() - one_token.sum())
+    flops = 2 * USAGE["prompt_tokens"] * (in_layers.sum() - one_token.sum())
     computed = done.prefill_dense_s.sum() + done.prefill_expert_s.sum()
     assert computed == pytest.approx(flops / (gpu.fp16_tflops * TERA), rel=ROUNDING)
 

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.physics.stages import (
-    compute_s,
     diluted_locality,
     filled_share,
     missed_s,
@@ -29,7 +28,6 @@ absences = st.floats(0, 1)
 @given(sizes, rates, shares)
 def test_twice_the_bandwidth_halves_the_time(size: float, rate: float, share: float) -> None:
     assert transfer_s(size, 2 * rate, share) == pytest.approx(transfer_s(size, rate, share) / 2, rel=ROUNDING)
-    assert compute_s(size, 2 * rate, share) == pytest.approx(compute_s(size, rate, share) / 2, rel=ROUNDING)
 
 
 def test_a_transfer_by_hand() -> None:

@@ -1,0 +1,283 @@
+"""What the physics is asked: a `Task`, and many of them as columns of numbers.
+
+Objects end here. `columns_of` reads one array per number, `spans_of` gathers what the layers on each device sum up to
+by closed indices into tables of distinct models; all that follows computes on arrays with one row per task.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
+from typing import Annotated, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.machines.machine import NO_GPU, GpuDevice, Machine
+from advisor.physics.placement import CPU, Demand, Placement, ram_available
+from advisor.sizes.buffers import kv_element_bytes
+from advisor.sizes.footprint import Footprint
+from catalog.units import GB, TERA
+
+FAMILIES = ("float", "q8", "q4", "q5", "q4_k", "q5_k", "q6_k", "q3_k", "q2_k", "iq4", "fp4", "iq_low")
+"""Quant families whose kernels behave alike."""
+KINDS = {
+    "q5": "q4", "q4_k": "k", "q5_k": "k", "q6_k": "k", "q3_k": "k_low", "q2_k": "k_low", "iq4": "four", "fp4": "four",
+}  # fmt: skip
+"""Families of one kind, packed alike: what is known of one says something of the others. Others are their own kind."""
+_FAMILY_BY_PREFIX = (
+    (("F", "BF"), "float"),
+    (("Q8",), "q8"),
+    (("IQ1", "IQ2", "IQ3", "TQ"), "iq_low"),
+    (("IQ",), "iq4"),
+    (("MXFP4", "NVFP4"), "fp4"),
+    (("Q5_0", "Q5_1"), "q5"),
+    *(((f"Q{bits}_K",), f"q{bits}_k") for bits in (2, 3, 4, 5, 6)),
+)
+
+Vector = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Numbers = float | Vector
+
+
+def family_of(tensor_type: str) -> str:
+    """Quant family of a ggml tensor type.
+
+    >>> [family_of(name) for name in ("BF16", "Q4_K", "Q2_K_R4", "IQ4_XS", "IQ2_XXS", "Q4_0", "Q8_0", "MXFP4")]
+    ['float', 'q4_k', 'q2_k', 'iq4', 'iq_low', 'q4', 'q8', 'fp4']
+    """
+    name = tensor_type.upper()
+    return next((family for prefixes, family in _FAMILY_BY_PREFIX if name.startswith(prefixes)), "q4")
+
+
+# What the layers of a model sum up to.
+
+BYTES, WEIGHTS = slice(0, len(FAMILIES)), slice(len(FAMILIES), 2 * len(FAMILIES))
+"""Columns of `LayerSums`: bytes and numbers of weights by quant family."""
+SIZES = slice(0, WEIGHTS.stop)
+LAYERS = slice(SIZES.stop, SIZES.stop + 4)
+"""1, matrices, whether recurrent, whether it has experts."""
+MOE = SIZES.stop
+"""In the table of experts: 1 for a layer that has any."""
+STATE = LAYERS.stop
+"""Bytes of recurrent state."""
+FULL, SLIDING = slice(STATE + 1, STATE + 5), slice(STATE + 5, STATE + 9)
+"""Of attention to all of the context and of attention to a window: elements of keys and of values, FLOP per query, each
+per token of context, and heads.
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerSums:
+    """A footprint summed up by quant family. The rows of the tables are sums over the layers below each, and over all:
+    the difference of two rows is what the layers between them have.
+    """
+
+    layers: Vector
+    """Without routed experts. Columns: `SIZES`, `LAYERS`, `STATE`, `FULL`, `SLIDING`."""
+    experts: Vector
+    """Routed experts. Columns: `SIZES`, `MOE`."""
+    output: Vector
+    """Of the output. Columns: `SIZES`; so for the next."""
+    last_feed_forward: Vector
+    """What follows the last layer's attention, its routed experts excepted."""
+    layer_bytes: float
+    expert_bytes: float
+    window: float
+    """Tokens that the sliding layers attend to; 0 without such layers."""
+
+
+@lru_cache(maxsize=4096)
+def layer_sums(footprint: Footprint) -> LayerSums:
+    """A footprint's layers summed up."""
+    families = np.zeros((len(footprint.types), len(FAMILIES)))
+    families[np.arange(len(footprint.types)), [FAMILIES.index(family_of(name)) for name in footprint.types]] = 1.0
+
+    def sized(size_bytes: Vector) -> Vector:
+        """Bytes by tensor type as bytes and weights by family."""
+        return np.concatenate([size_bytes @ families, (size_bytes * (8 / footprint.bits_per_weight)) @ families], -1)
+
+    state, moe = footprint.layer_recurrent_bytes, footprint.layer_is_moe
+    counts = [np.ones(footprint.n_layers), footprint.layer_matrices, state > 0, moe, state]
+    attention = [footprint.layer_kv_elements, footprint.layer_attention_flops, footprint.layer_attention_heads]
+    per_token, sliding = np.column_stack(attention), (footprint.layer_window > 0)[:, None]
+    resident, experts = footprint.layer_resident_bytes, footprint.layer_expert_bytes
+    return LayerSums(
+        layers=_below(sized(resident), np.column_stack(counts), per_token * ~sliding, per_token * sliding),
+        experts=_below(sized(experts), moe[:, None]),
+        output=sized(footprint.output_bytes),
+        last_feed_forward=sized(footprint.last_feed_forward_bytes),
+        layer_bytes=float(resident.sum()),
+        expert_bytes=float(experts.sum()),
+        window=float(footprint.layer_window.max(initial=0.0)),
+    )
+
+
+def _below(*columns: NDArray[Any]) -> Vector:
+    """Sums over the rows below each, and over all."""
+    return np.cumsum(np.vstack([np.zeros(sum(part.shape[1] for part in columns)), np.hstack(columns)]), axis=0)
+
+
+# One task, and the numbers of many.
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Task:
+    """What is held, where, on which machine, and what it is asked for."""
+
+    demand: Demand
+    placement: Placement
+    machine: Machine
+    depth: float
+    """Tokens of context that a decode step attends to."""
+    prompt_start: float
+    """Tokens of context before the prompt."""
+    prompt_tokens: int
+    ubatch: int
+    threads: int
+    """0: as many as there are cores."""
+    users: int
+    kv_types: tuple[str, str]
+    offload_min_batch: int
+    """Prompts of so many tokens per micro-batch have their layers in RAM computed by the main GPU."""
+    mapped: bool
+    """Whether the model's file is mapped into memory (llama.cpp's default)."""
+
+    @property
+    def sums(self) -> LayerSums:
+        """What the model's layers sum up to."""
+        return layer_sums(self.demand.footprint)
+
+    @property
+    def output_on_gpu(self) -> bool:
+        """Whether a GPU computes the logits."""
+        return self.placement.output_device != CPU
+
+    @property
+    def output_gpu(self) -> GpuDevice:
+        """The one that does."""
+        return self.machine.gpus[self.placement.output_device] if self.output_on_gpu else NO_GPU
+
+    @property
+    def kv_element_bytes(self) -> tuple[float, float]:
+        """Bytes of an element of keys and of values."""
+        k_type, v_type = self.kv_types
+        return kv_element_bytes(k_type), kv_element_bytes(v_type)
+
+    @property
+    def gpus_in_turn(self) -> bool:
+        """Whether several GPUs compute all of it, one after the other."""
+        return self.placement.strategy == "multi_gpu"
+
+    @property
+    def ram_available(self) -> float:
+        """Bytes of RAM that a model can have."""
+        return ram_available(self.machine, 0.0)
+
+
+class Columns(NamedTuple):
+    """The numbers of tasks, each of shape (tasks,) or (tasks, 2): name, type and where a `Task` has it."""
+
+    depth: Annotated[Vector, "depth"]
+    prompt_start: Annotated[Vector, "prompt_start"]
+    prompt_tokens: Annotated[Vector, "prompt_tokens"]
+    ubatch: Annotated[Vector, "ubatch"]
+    threads: Annotated[Vector, "threads"]
+    users: Annotated[Vector, "users"]
+    kv_element_bytes: Annotated[Vector, "kv_element_bytes"]
+    offload_min_batch: Annotated[Vector, "offload_min_batch"]
+    mapped: Annotated[Flags, "mapped"]
+    n_experts: Annotated[Vector, "demand.footprint.n_experts"]
+    n_experts_used: Annotated[Vector, "demand.footprint.n_experts_used"]
+    hidden_size: Annotated[Vector, "demand.footprint.hidden_size"]
+    file_bytes: Annotated[Vector, "demand.footprint.file_bytes"]
+    embedding_bytes: Annotated[Vector, "demand.footprint.embedding_bytes"]
+    layer_bytes: Annotated[Vector, "sums.layer_bytes"]
+    expert_bytes: Annotated[Vector, "sums.expert_bytes"]
+    window: Annotated[Vector, "sums.window"]
+    ram_bytes: Annotated[Vector, "placement.ram_bytes"]
+    storage_bytes: Annotated[Vector, "placement.storage_bytes"]
+    spilled_bytes: Annotated[Vector, "placement.spilled_bytes"]
+    output_on_gpu: Annotated[Flags, "output_on_gpu"]
+    output_gb_s: Annotated[Vector, "output_gpu.bandwidth_gb_s"]
+    gpus_in_turn: Annotated[Flags, "gpus_in_turn"]
+    unified: Annotated[Flags, "machine.unified"]
+    offloads: Annotated[Flags, "machine.offloads"]
+    ram_available: Annotated[Vector, "ram_available"]
+    ram_gb_s: Annotated[Vector, "machine.ram.bandwidth_gb_s"]
+    cores: Annotated[Vector, "machine.cpu.cores"]
+    sockets: Annotated[Vector, "machine.cpu.sockets"]
+    vector_gb_s: Annotated[Vector, "machine.cpu.vector_gb_s"]
+    random_gb_s: Annotated[Vector, "machine.storage.random_gb_s"]
+    link_gb_s: Annotated[Vector, "machine.main_gpu.link_gb_s"]
+
+
+_DECLARED = tuple(Columns.__annotations__.values())
+_TYPES = tuple(np.bool_ if declared.__origin__ == Flags else np.float64 for declared in _DECLARED)
+_read = attrgetter(*(declared.__metadata__[0] for declared in _DECLARED))
+
+
+def columns_of(tasks: Sequence[Task]) -> Columns:
+    """The numbers of tasks as arrays."""
+    read = zip(*map(_read, tasks), strict=True)
+    return Columns(*(np.array(column, dtype=kind) for column, kind in zip(read, _TYPES, strict=True)))
+
+
+class Spans(NamedTuple):
+    """What the layers on each device sum up to. Devices are the CPU and the GPUs in turn, as many as the task with most
+    has and at least one; what a task has not got holds nothing.
+    """
+
+    layers: Vector
+    """Without routed experts. [tasks, devices, columns of `LayerSums.layers`]"""
+    experts: Vector
+    """All routed experts of these layers, wherever they lie. [tasks, devices, columns of `LayerSums.experts`]"""
+    gpu_experts: Vector
+    """Those of them that lie on the GPU of their layer. [tasks, devices, columns]"""
+    ram_experts: Vector
+    """Experts in RAM: of layers on the CPU, and of those whose experts alone are there. [tasks, columns]"""
+    last: NDArray[np.intp]
+    """The device that has the last layer. [tasks]"""
+    last_experts: Vector
+    """The experts of the last layer. [tasks, `SIZES`]"""
+    last_experts_in_ram: Flags
+    last_feed_forward: Vector
+    output: Vector
+    """As in `LayerSums`. [tasks, `SIZES`]"""
+    byte_s: Vector
+    """Peak bandwidth, infinite for the CPU, which adds nothing to the time of GPUs. [tasks, devices]"""
+    flop_s: Vector
+    """Peak compute, likewise."""
+
+
+def spans_of(tasks: Sequence[Task]) -> Spans:
+    """What the layers on each device sum up to."""
+    # Tables of the distinct models one after the other; `first` is where that of each task begins.
+    each = [task.sums for task in tasks]
+    distinct = {sums: index for index, sums in enumerate(dict.fromkeys(each))}
+    layers, experts = (np.concatenate([getattr(sums, name) for sums in distinct]) for name in ("layers", "experts"))
+    model = np.array([distinct[sums] for sums in each])
+    ends = np.cumsum([len(sums.layers) for sums in distinct])
+    first = np.concatenate([[0], ends[:-1]])[model]
+
+    # A run of layers for each device, empty for those that a task has not got.
+    devices = 1 + max([1, *(len(task.machine.gpus) for task in tasks)])
+    runs = [task.placement.bounds for task in tasks]
+    bounds = np.array([(*run, *run[-1:] * (devices + 1 - len(run))) for run in runs])
+    experts_from = np.array([task.placement.experts_from for task in tasks])
+    at, on_gpu_at = first[:, None] + bounds, first[:, None] + np.maximum(bounds, experts_from[:, None])
+    gpus = [(NO_GPU, *task.machine.gpus, *[NO_GPU] * (devices - 1 - len(task.machine.gpus))) for task in tasks]
+    peaks = np.array([[gpu.peaks for gpu in row] for row in gpus]) * (GB, TERA)
+    return Spans(
+        layers=np.diff(layers[at], axis=1),
+        experts=np.diff(experts[at], axis=1),
+        gpu_experts=np.diff(experts[on_gpu_at], axis=1),
+        ram_experts=experts[first + experts_from],
+        last=np.argmax(bounds == bounds[:, -1:], axis=1) - 1,
+        last_experts=(experts[ends[model] - 1] - experts[ends[model] - 2])[:, SIZES],
+        last_experts_in_ram=experts_from >= bounds[:, -1],
+        last_feed_forward=np.array([sums.last_feed_forward for sums in distinct])[model],
+        output=np.array([sums.output for sums in distinct])[model],
+        byte_s=peaks[..., 0],
+        flop_s=peaks[..., 1],
+    )
