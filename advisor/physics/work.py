@@ -110,7 +110,8 @@ def work_of(task: Task) -> Work:
     """Work of one task."""
     found = works_of([task])
     rows: dict[str, Any] = {item.name: getattr(found, item.name)[0] for item in fields(Work)}
-    return Work(**{name: row if name in BY_FAMILY else float(row) for name, row in rows.items()})
+    numbers = {name: float(row) for name, row in rows.items() if name not in BY_FAMILY}
+    return Work(**rows | numbers)
 
 
 def works_of(tasks: Sequence[Task]) -> Work:
