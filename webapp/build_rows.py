@@ -8,9 +8,10 @@ from typing import Any
 from advisor.answer import Prediction, Range
 from advisor.buying.recommendation import KIND_WORDS, RankedBuild
 from advisor.buying.report import LIMITS, QUOTES, contents, counted, tokens
+from advisor.documents import number, seconds
 from advisor.prediction.capacity import Capacity
 from advisor.prediction.case import Case
-from advisor.prediction.report import STAGES, number, seconds
+from advisor.prediction.report import STAGES
 from catalog import tables
 from catalog.efficiency import PublicRun
 from catalog.names.gpus import resolve_gpu

@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 from advisor.answer import Prediction, Range
 from advisor.buying.wish import ANSWER_TOKENS, PROMPT_TOKENS, READING_TOK_S
+from advisor.documents import number
 from advisor.machines.machine import pcie_gb_s
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.capacity import capacity_of
 from advisor.prediction.case import Case, case_of
 from advisor.prediction.prediction import answers
-from advisor.prediction.report import number
 from advisor.question import Engine, GpuRequest, Hardware, Scenario, Workload
 from advisor.sizes.quality import PUBLISHED, quality_order
 from catalog import tables

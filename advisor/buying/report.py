@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from advisor.buying.recommendation import KIND_WORDS, PartLine, RankedBuild, Recommendation
-from advisor.prediction.report import number
+from advisor.documents import number
 
 LIMITS = {
     "vram_bandwidth": "GPU memory", "ram_bandwidth": "RAM speed",

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
-from advisor.prediction.report import WIDTH, number
+from advisor.documents import number
+from advisor.prediction.report import WIDTH
 
 if TYPE_CHECKING:
     from advisor.prediction.case import Case

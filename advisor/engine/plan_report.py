@@ -6,10 +6,11 @@ from textwrap import wrap
 from typing import Any
 
 from advisor.answer import Range
+from advisor.documents import bar, number, seconds
 from advisor.engine.layout import CPU
 from advisor.engine.plan import Plan, used_devices
 from advisor.engine.settings import GGML_TYPES, EngineSettings
-from advisor.prediction.report import STRATEGIES, bar, number, own_profile, seconds
+from advisor.prediction.report import STRATEGIES, own_profile
 from catalog.units import GIB
 
 WIDTH = 80

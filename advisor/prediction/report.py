@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from textwrap import wrap
 
 from advisor.answer import Prediction, Range
+from advisor.documents import bar, number, seconds
 from advisor.prediction.capacity import Capacity
 from advisor.prediction.case import Case
 from catalog.units import GIB
 
 WIDTH = 80
 LABEL = 14
-BAR = 24
 SHOWN_SHARE = 0.005
 """Stages that take less of a token's time are not listed."""
 
@@ -77,24 +77,6 @@ def _commands(prediction: Prediction) -> list[tuple[str, list[str]]]:
     return [("To run it", _command(flags["llama-server"])), ("To check it", _command(flags["llama-bench"]))]
 
 
-def number(value: float) -> str:
-    """Three significant digits at most, thousands separated, no needless zeros.
-
-    >>> [number(value) for value in (31.42, 4.248, 1234.5, 0.0512)]
-    ['31', '4.2', '1,234', '0.051']
-    """
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def seconds(value: float) -> str:
-    """A time in the unit people would say it in.
-
-    >>> seconds(0.0123), seconds(7.5), seconds(200)
-    ('12 ms', '7.5 s', '3 min 20 s')
-    """
-    if value < 1:
-        return f"{number(value * 1000)} ms"
-    return f"{number(value)} s" if value < 120 else f"{value // 60:,.0f} min {value % 60:.0f} s"
 
 
 def _speeds(prediction: Prediction, whole_context_s: float | None) -> Iterator[str]:
@@ -170,15 +152,6 @@ def _gauge(label: str, need: float, there: float | None) -> str:
         return f"  {label:<{LABEL}}{need:6.1f} GiB"
     return f"  {label:<{LABEL}}{need:6.1f} of {there:6.1f} GiB  {bar(need / there)}"
 
-
-def bar(share: float) -> str:
-    """A share of one as a bar of fixed width; more than all is full.
-
-    >>> bar(0.5)
-    '############............'
-    """
-    filled = min(BAR, max(0, round(share * BAR)))
-    return "#" * filled + "." * (BAR - filled)
 
 
 def _stages(prediction: Prediction) -> Iterator[str]:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from advisor.buying.pricing import STEADY_KINDS
+from advisor.documents import number, seconds
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.capacity import capacity_of
 from advisor.prediction.case import Case, case_of
 from advisor.prediction.nearest import described, nearest
 from advisor.prediction.prediction import answers
-from advisor.prediction.report import number, seconds
 from advisor.question import Scenario
 from calibration.accuracy.page import Section, speed
 from catalog import tables

@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
-from advisor.prediction.report import LIMITS, number
+from advisor.charts import COLOURS, Axis, Chart, Curve, axis_of, svg
+from advisor.documents import number
+from advisor.prediction.report import LIMITS
 from calibration.machine.findings import Findings, Series, run_label
 from calibration.machine.outlook import CONTEXT_TOKENS, MODELS
 from calibration.machine.report import SPEEDS, engine_name, gains, machine_name
-from calibration.pictures import COLOURS, Curve, axis_of, chart
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -74,6 +75,10 @@ def _keys(labels: Sequence[str]) -> str:
     return f"<p>{''.join(keys)}</p>"
 
 
+def _chart(title: str, curves: Sequence[Curve], x: Axis, y: Axis) -> str:
+    return svg(Chart(title, tuple(curves), x, y))
+
+
 def _errors(found: Findings) -> Iterator[str]:
     if not found.comparisons:
         return
@@ -91,7 +96,7 @@ def _errors(found: Findings) -> Iterator[str]:
         points = tuple((row.measured.tok_s, row.predicted) for row in found.comparisons if row.kind == kind)
         curves.append(Curve(SPEEDS[kind], points, line=False, colour=place))
     yield _keys([SPEEDS[kind] for kind in found.errors])
-    yield chart("Predicted against measured speeds", curves, x, y)
+    yield _chart("Predicted against measured speeds", curves, x, y)
     rows = (
         (SPEEDS[row.kind], run_label(row.run), number(row.measured.tok_s), number(row.predicted), f"{row.error:+.1%}")
         for row in found.comparisons
@@ -105,7 +110,7 @@ def _curves(found: Findings) -> Iterator[str]:
         x = axis_of("threads", [at for at, _ in points])
         y = axis_of("GB/s read from RAM", [value for _, value in points])
         yield _heading("RAM read, by threads")
-        yield chart("Bandwidth of RAM over threads", [Curve("GB/s", points)], x, y)
+        yield _chart("Bandwidth of RAM over threads", [Curve("GB/s", points)], x, y)
     yield from _over(found.over_depth, "Writing, by tokens in the context", "tokens in the context")
     yield from _over(found.over_experts, "Writing, by layers whose experts are in RAM", "layers with experts in RAM")
 
@@ -125,7 +130,7 @@ def _over(found: Sequence[Series], title: str, unit: str) -> Iterator[str]:
         curves.append(Curve(series.label, told, dots=False, dashed=True, colour=place))
     yield _heading(title)
     yield _keys([series.label for series in found])
-    yield chart(title, curves, x, y)
+    yield _chart(title, curves, x, y)
     yield "<p>Points are measured, dashed lines predicted without them.</p>"
 
 

@@ -6,8 +6,9 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
 
+from advisor.documents import bar, number
 from advisor.machines.from_parts import machine_of
-from advisor.prediction.report import LIMITS, bar, number
+from advisor.prediction.report import LIMITS
 from advisor.profiles.own_machine import hardware_of
 from calibration.machine.findings import Findings, OwnComparison, Parameter, Series, run_label
 from calibration.machine.outlook import CONTEXT_TOKENS, MODELS, Outlook, Upgrade

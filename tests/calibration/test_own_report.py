@@ -18,7 +18,7 @@ from calibration.machine.findings import Findings, comparisons, errors_by_kind, 
 from calibration.machine.outlook import MODELS, OTHER_CARD, Outlook, outlook
 from calibration.machine.page import page
 from calibration.machine.report import WIDTH, as_data, lines
-from calibration.pictures import Axis, Curve, axis_of, chart, draw_report
+from calibration.pictures import draw_report
 from catalog.profiles import EngineRun, Profile
 from tests.own_profiles import RYZEN, SHIFTS, XEON, own_profile
 
@@ -186,15 +186,6 @@ def test_the_data_is_json_of_the_same_numbers(found: Findings) -> None:
     assert data["errors"]["decode"]["rows"] == 9
     assert data["ram_read_gb_s"] == {"1": 24.0, "2": 37.0, "4": 43.0, "8": 43.5}
     assert {row["what"] for row in data["upgrades"]} >= {"another RTX 3060 12GB"}
-
-
-def test_an_axis_holds_its_values_and_a_chart_places_them() -> None:
-    """By hand: of an axis to 108, 54 lies in the middle: 62 + (560 - 62 - 14) / 2 = 304 across, and so on down."""
-    axis = axis_of("x", [0.0, 100.0])
-    assert (axis.low, axis.high) == (0.0, 108.0)
-    drawn = chart("t", [Curve("c", ((54.0, 54.0),), line=False)], axis, axis)
-    assert 'cx="304.0" cy="144.0"' in drawn
-    assert Axis("", 1, 100, logarithmic=True).share(10) == pytest.approx(0.5, rel=1e-12)
 
 
 class Checked(HTMLParser):

@@ -5,8 +5,8 @@ import streamlit as st
 from advisor.buying.recommendation import KIND_WORDS, RankedBuild, Recommendation
 from advisor.buying.report import contents, headline
 from advisor.buying.wish import ALL_KINDS
+from advisor.documents import number
 from advisor.errors import InputError
-from advisor.prediction.report import number
 from catalog.names.index import UnknownName
 from webapp import build_rows, charts, controls, own_prices, presets, resources, sharing, tables
 from webapp.build_rows import MAKERS

@@ -6,7 +6,8 @@ import streamlit as st
 
 from advisor.answer import Prediction
 from advisor.buying.recommendation import RankedBuild
-from advisor.prediction.report import LIMITS, STAGES, STRATEGIES, number, seconds
+from advisor.documents import number, seconds
+from advisor.prediction.report import LIMITS, STAGES, STRATEGIES
 from webapp import bars, build_rows, controls, resources, tables
 from webapp.described import DescribedBuild
 from webapp.words import TERMS, listed, note, plain, price_dates, sentence, thousands
