@@ -8,6 +8,7 @@ from typing import Any
 
 from advisor.charts import COLOURS
 from advisor.errors import InputError
+from advisor.files import new_file
 from calibration.accuracy.accuracy import Comparison, grouped
 from calibration.accuracy.page import KINDS, REGIMES
 from calibration.machine.findings import Findings, Series
@@ -42,13 +43,8 @@ class Picture:
         html = self._path.suffix == ".html"
         self.figure.savefig(drawn, format="svg" if html else self._path.suffix[1:])
         page = PAGE.format(title=title, picture=b64encode(drawn.getvalue()).decode()).encode()
-        partial = self._path.with_name(f".{self._path.name}.partial")
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(page if html else drawn.getvalue())
-            partial.replace(self._path)
-        except OSError as error:
-            raise InputError(f"--plot {str(self._path)!r} cannot be written: {error.strerror}") from None
+        with new_file(self._path, f"--plot {str(self._path)!r}", make_folder=True) as file:
+            file.write(page if html else drawn.getvalue())
 
 
 # What a calibration found as one picture: the charts of its page, for where no browser is.

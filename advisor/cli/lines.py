@@ -1,8 +1,6 @@
 """Files of JSON lines for `advisor predict --batch`: nothing is left half-written."""
 
-import os
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -12,7 +10,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from advisor.errors import InputError
+from advisor.errors import InputError, reason
+from advisor.files import new_file
 
 if TYPE_CHECKING:
     from advisor.gguf.model_file import ModelFile
@@ -55,12 +54,7 @@ def _opened(source: str) -> BinaryIO:
     try:
         return Path(source).open("rb")
     except (OSError, ValueError) as error:
-        raise InputError(f"--batch {source!r} cannot be read: {_reason(error)}") from None
-
-
-def _reason(error: Exception) -> str:
-    """The system's words for an error, without its number and the name."""
-    return (getattr(error, "strerror", None) or str(error)).lower()
+        raise InputError(f"--batch {source!r} cannot be read: {reason(error)}") from None
 
 
 def _not_empty(file: BinaryIO, name: str) -> Iterable[bytes]:
@@ -68,7 +62,7 @@ def _not_empty(file: BinaryIO, name: str) -> Iterable[bytes]:
     try:
         first = file.readline()
     except OSError as error:
-        raise InputError(f"--batch {name} cannot be read: {_reason(error)}") from None
+        raise InputError(f"--batch {name} cannot be read: {reason(error)}") from None
     if not first:
         raise InputError(f"--batch {name} is empty: give one scenario (JSON object) per line")
     return chain([first], file)
@@ -79,40 +73,9 @@ def written(target: str, option: str = "--output") -> Iterator[BinaryIO]:
     """The file that an option names, which appears only once it is complete; devices, pipes and "-" (standard output)
     are written straight. Raises `InputError`.
     """
-    path = Path(target)
     if target == STREAM:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    if path.is_dir():
-        raise InputError(f"{option} {target!r} is a folder: name a file")
-    if path.exists() and not path.is_file():
-        with path.open("wb") as file:
-            yield file
-        return
-    with _renamed(path, option) as file:
+    with new_file(target, f"{option} {target!r}") as file:
         yield file
-
-
-@contextmanager
-def _renamed(path: Path, option: str) -> Iterator[BinaryIO]:
-    path = path.resolve()
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise InputError(f"{option} {str(path)!r} cannot be written: {_reason(error)}") from None
-    draft = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        draft.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask())
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

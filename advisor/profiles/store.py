@@ -1,7 +1,6 @@
 """Calibration profiles kept on this computer: one JSON file each, written beside its place and renamed."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +8,8 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from advisor.errors import InputError
+from advisor.errors import InputError, reason
+from advisor.files import write_whole
 from catalog.names.index import nearest
 from catalog.profiles import MAX_BYTES, BadProfile, Profile, read_profile
 
@@ -17,6 +17,8 @@ from catalog.profiles import MAX_BYTES, BadProfile, Profile, read_profile
 
 CALIBRATIONS: Final = "calibrations"
 """Folder of the calibration profiles in the user's data folder."""
+HOME_REMEDY: Final = "free some room or make the folder writable; ADVISOR_HOME names another"
+"""What to do where the data folder takes no file."""
 
 
 def data_folder() -> Path:
@@ -75,7 +77,7 @@ class ProfileStore:
     def save(self, profile: Profile) -> Path:
         """Write the profile, in place of one of its name. Raises `InputError` where nothing can be written."""
         path = self.path_of(profile.name)
-        write_text(path, profile.model_dump_json(indent=1, exclude_defaults=True) + "\n")
+        write_whole(path, (profile.model_dump_json(indent=1, exclude_defaults=True) + "\n").encode(), HOME_REMEDY)
         return path
 
     def remove(self, name: str) -> None:
@@ -84,7 +86,7 @@ class ProfileStore:
         try:
             path.unlink()
         except OSError as error:
-            raise InputError(f"{path} cannot be removed ({_reason(error)}): make its folder writable") from None
+            raise InputError(f"{path} cannot be removed ({reason(error)}): make its folder writable") from None
 
     def _found(self, name: str) -> Path:
         path = self.path_of(name)
@@ -114,39 +116,8 @@ def profile_in(path: Path) -> Profile:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise InputError(f"{path.name} cannot be read: {_reason(error)}") from None
+        raise InputError(f"{path.name} cannot be read: {reason(error)}") from None
     try:
         return read_profile(content)
     except BadProfile as error:
         raise InputError(f"{path.name} is no calibration profile that can be used: {error}") from None
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: beside its place first, then renamed. Raises `InputError`."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=".part")
-    except OSError as error:
-        raise unwritable(path, error) from None
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(path)
-    except OSError as error:
-        raise unwritable(path, error) from None
-    finally:
-        Path(beside).unlink(missing_ok=True)
-
-
-def unwritable(path: Path, error: OSError) -> InputError:
-    """The error of a file that could not be written, with the way out."""
-    return InputError(
-        f"{path} cannot be written ({_reason(error)}): free some room or make the folder writable; "
-        "ADVISOR_HOME names another"
-    )
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or "no reason given").lower()

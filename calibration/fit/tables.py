@@ -1,16 +1,16 @@
 """What was learned, written back as facts: the fitted effects and the spreads of left-out errors, as catalog tables."""
 
 import csv
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from datetime import date
+from io import TextIOWrapper
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel
 
 from advisor.errors import InputError
+from advisor.files import new_file
 from advisor.physics.uncertainty import deviation_of
 from advisor.prediction.nearest import described
 from calibration.fit.evidence import MeasuredRun, observe
@@ -77,19 +77,12 @@ def _conformal(rows: int) -> tuple[float, float]:
 
 
 def write_table(path: Path, rows: Iterable[BaseModel]) -> None:
-    """A CSV table of rows, written beside its place and renamed."""
+    """A CSV table of rows, written whole or not at all."""
     dumped = [row.model_dump(mode="json") for row in rows]
-    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(dumped[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(dumped)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with new_file(path) as file, TextIOWrapper(file, encoding="utf-8", newline="") as text:
+        writer = csv.DictWriter(text, list(dumped[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(dumped)
 
 
 # The errors on machines left out as a catalog table, because to leave them all out again takes minutes.
@@ -165,7 +158,7 @@ def _public(run: MeasuredRun, found: list[Observation], collected: str) -> Publi
 
 def write_runs(path: Path, runs: Iterable[PublicRun]) -> None:
     """The table that `catalog.tables.public_runs` reads."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with new_file(path) as file, TextIOWrapper(file, encoding="utf-8", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
         writer.writerow(PublicRun._fields)
         writer.writerows(runs)

@@ -10,7 +10,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from advisor.errors import InputError
-from advisor.profiles.store import unwritable, write_text
+from advisor.files import unwritable, write_whole
+from advisor.profiles.store import HOME_REMEDY
 from calibration.machine.trials import Trial
 
 MOST_AGE_S = 24 * 3600.0
@@ -46,7 +47,8 @@ class Journal:
         """Go on with the file where it continues, else begin it anew. Raises `InputError` if it cannot be written."""
         found = _read(path)
         earlier, trials = found if found and stamp.continues(found[0]) else (stamp, [])
-        write_text(path, "".join(f"{item.model_dump_json()}\n" for item in (earlier, *trials)))
+        lines = "".join(f"{item.model_dump_json()}\n" for item in (earlier, *trials))
+        write_whole(path, lines.encode(), HOME_REMEDY)
         return cls(path, trials)
 
     def add(self, trial: Trial) -> None:
@@ -57,7 +59,7 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise unwritable(self.path, error) from None
+            raise unwritable(str(self.path), error, HOME_REMEDY) from None
         self.trials.append(trial)
 
     def close(self) -> None:
@@ -92,7 +94,7 @@ def only_one(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / "running.lock").open("a+b")
     except OSError as error:
-        raise unwritable(folder, error) from None
+        raise unwritable(str(folder), error, HOME_REMEDY) from None
     with file:
         if not _locked(file.fileno()):
             raise InputError(

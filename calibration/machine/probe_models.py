@@ -8,8 +8,9 @@ from typing import Final
 from zlib import crc32
 
 from advisor.errors import InputError
+from advisor.files import remove_drafts, unwritable
 from advisor.gguf.synthetic import Cut, Recipe, least_layers, write_model
-from advisor.profiles.store import unwritable
+from advisor.profiles.store import HOME_REMEDY
 from catalog.llms import Llm
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
@@ -55,10 +56,9 @@ class ProbeModel:
         if not self._is_at(path):
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                for left in folder.glob(f".{self.file}.*.partial"):
-                    left.unlink()  # by a process that was killed: one calibration writes at a time
+                remove_drafts(path)  # one calibration writes at a time
             except OSError as error:
-                raise unwritable(path, error) from None
+                raise unwritable(str(path), error, HOME_REMEDY) from None
             _check_room(folder, self.recipe.size_bytes)
             write_model(self.recipe, path, replace=True)
         return path

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import sys
 from hashlib import sha256
 from importlib.metadata import version
@@ -12,6 +11,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from advisor.files import write_whole
 from webapp.api.answers import Computing
 from webapp.api.documents import ACCURACY
 from webapp.api.entities import Entity
@@ -43,7 +43,7 @@ class AccuracyFigures:
         path = self._folder / f"accuracy-{await asyncio.to_thread(_digest)}.json"
         if not path.is_file():
             content = await _computed()
-            await asyncio.to_thread(_written, path, content)
+            await asyncio.to_thread(write_whole, path, content)
         return Entity(await asyncio.to_thread(path.read_bytes))
 
     async def close(self) -> None:
@@ -81,13 +81,6 @@ def _digest() -> str:
         for path in sorted(Path(str(files(package))).joinpath(folder).glob("*.csv")):
             found.update(path.read_bytes())
     return found.hexdigest()[:24]
-
-
-def _written(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{os.getpid()}")
-    draft.write_bytes(content)
-    draft.replace(path)
 
 
 @router.get("/v1/accuracy", **ACCURACY)

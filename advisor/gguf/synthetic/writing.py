@@ -1,10 +1,13 @@
 """From a recipe to a file: streamed, in bounded memory, the same for the same seed."""
 
+import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from advisor.gguf.synthetic.atomic import new_file
+from advisor.errors import InputError
+from advisor.files import new_file, written_straight
 from advisor.gguf.synthetic.blocks import encoded_f32
 from advisor.gguf.synthetic.embedding import make_embedding
 from advisor.gguf.synthetic.header import padded
@@ -13,6 +16,7 @@ from advisor.gguf.synthetic.recipe import Recipe
 from advisor.gguf.synthetic.router import Routers
 from advisor.gguf.synthetic.values import Values, embedding_spread, filled, stem_of, values_of
 from advisor.sizes import Tensor
+from catalog.units import GB
 
 Progress = Callable[[int, int], None]
 """Told the bytes written so far and all."""
@@ -27,15 +31,35 @@ def _silent(_done: int, _all: int) -> None:
 def write_model(recipe: Recipe, output: Path, *, replace: bool = False, progress: Progress = _silent) -> int:
     """Write the file and give its size in bytes.
 
-    Raises `InputError` where the file cannot be written there; nothing is left behind then.
+    Raises `InputError` where the folder is missing, the disk too small, or a file is there and not to be replaced;
+    nothing is left behind then.
     """
-    with new_file(output, recipe.size_bytes, replace=replace) as file:
+    _check(output, recipe.size_bytes, replace=replace)
+    with new_file(output) as file:
         done = file.write(recipe.header)
         weights = _Weights(recipe)
         for tensor in recipe.tensors:
             done += _write(file, tensor, weights)
             progress(done, recipe.size_bytes)
     return done
+
+
+def _check(path: Path, size_bytes: int, *, replace: bool) -> None:
+    folder = path.parent
+    if not folder.is_dir():
+        raise InputError(f"the folder {str(folder)!r} does not exist: create it or choose another --output")
+    if path.is_dir():
+        raise InputError(f"{str(path)!r} is a folder: give --output the name of a file in it")
+    if written_straight(path):
+        return
+    if path.exists() and not replace:
+        raise InputError(f"{str(path)!r} is there already: give --force to replace it, or choose another --output")
+    free = shutil.disk_usage(Path(os.path.realpath(path)).parent).free
+    if size_bytes > free:
+        raise InputError(
+            f"the file needs {size_bytes / GB:.2f} GB and {str(folder)!r} has {free / GB:.2f} GB free: cut the model "
+            "with --layers or --experts, choose a smaller --quant or another --output"
+        )
 
 
 def _write(file: BinaryIO, tensor: Tensor, weights: "_Weights") -> int:

@@ -1,16 +1,12 @@
 """Stored profiles: whole or not there, named by their files, and one sentence where that cannot be."""
 
 import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from advisor.errors import InputError
-from advisor.profiles.store import ProfileStore, write_text
+from advisor.profiles.store import ProfileStore
 from catalog.profiles import MAX_BYTES, Profile
 from tests.own_profiles import own_profile
 
@@ -112,26 +108,3 @@ def test_a_full_disk_leaves_the_old_profile_and_nothing_else(
         store.save(own_profile(notes=["another"]))
     assert store.named("box") == own_profile()
     assert [item.name for item in store.folder.iterdir()] == ["box.json"]
-
-
-def test_killed_while_it_writes_the_old_or_the_new_file_is_there_whole(tmp_path: Path) -> None:
-    """A process that saves two contents in turns is killed at ten moments: the file is always one of the two."""
-    target = tmp_path / "box.json"
-    contents = ("a" * 400_000, "b" * 400_000)
-    write_text(target, contents[0])
-    code = f"""
-import sys
-from pathlib import Path
-from advisor.profiles.store import write_text
-print("started", flush=True)
-while True:
-    for letter in "ab":
-        write_text(Path({str(target)!r}), letter * 400_000)
-"""
-    for moment in range(10):
-        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            process.stdout.readline()
-            time.sleep(0.003 * moment)
-            process.send_signal(signal.SIGKILL)
-        assert target.read_text() in contents
