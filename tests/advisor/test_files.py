@@ -1,4 +1,4 @@
-"""A file is there whole or not at all, and what is no file is written straight: never on a real device of the system."""
+"""A file is there whole or not at all, and what is no file is written straight (no device of the system is)."""
 
 import os
 import signal
@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
@@ -32,6 +33,11 @@ def received(tmp_path: Path) -> Iterator[tuple[Path, list[bytes]]]:
     yield pipe, found
     reader.join(10)
     assert not reader.is_alive()
+
+
+def stop(file: BinaryIO, error: type[BaseException] | BaseException) -> None:
+    file.write(b"half")
+    raise error
 
 
 def names(folder: Path) -> list[str]:
@@ -62,8 +68,7 @@ def test_nothing_is_left_of_a_file_that_was_not_finished(
     if old:
         path.write_bytes(old)
     with pytest.raises((KeyboardInterrupt, Stop, InputError, BrokenPipeError)) as told, new_file(path) as file:
-        file.write(b"half")
-        raise error
+        stop(file, error)
     assert names(tmp_path) == (["file.bin"] if old else [])
     assert not old or path.read_bytes() == old
     if isinstance(error, OSError):
@@ -190,8 +195,7 @@ def test_a_link_stays_and_its_file_is_replaced_whole(tmp_path: Path, old: bytes 
     if old:
         target.write_bytes(old)
     with pytest.raises(Stop), new_file(link) as file:
-        file.write(b"half")
-        raise Stop
+        stop(file, Stop)
     assert (target.read_bytes() if target.exists() else None) == old
     with new_file(link) as file:
         file.write(b"new")
@@ -206,19 +210,18 @@ def test_links_in_a_circle_are_told_and_stay(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     one.symlink_to(other)
     other.symlink_to(one)
-    with pytest.raises(InputError, match="one' cannot be written .too many levels of symbolic links.: "), new_file(one):
+    with pytest.raises(InputError, match=r"one' cannot be written \(too many levels of"), new_file(one):
         pass
     assert one.is_symlink()
     assert names(tmp_path) == ["one", "other"]
 
 
 def test_a_folder_and_a_missing_one_are_told(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="^--output 'x' is a folder: name a file$"), new_file(tmp_path, "--output 'x'"):
+    with pytest.raises(InputError, match=r"^--plot 'x' is a folder: name a file$"), new_file(tmp_path, "--plot 'x'"):
         pass
     missing = tmp_path / "none" / "file.bin"
-    with pytest.raises(InputError, match=r"file\.bin' cannot be written \(no such file or directory\)"):
-        with new_file(missing):
-            pass
+    with pytest.raises(InputError, match=r"file\.bin' cannot be written \(no such file or"), new_file(missing):
+        pass
     assert names(tmp_path) == []
     with new_file(missing, make_folder=True) as file:
         file.write(b"new")
