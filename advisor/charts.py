@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.errors import InputError
+from advisor.files import new_file
 
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 14, 46
@@ -179,13 +180,8 @@ def draw(charts: Sequence[Chart], target: str, title: str, *, columns: int = 2, 
     drawn, html = BytesIO(), path.suffix == ".html"
     figure.savefig(drawn, format="svg" if html else path.suffix[1:])
     page = PAGE.format(title=escape(title), picture=b64encode(drawn.getvalue()).decode()).encode()
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(page if html else drawn.getvalue())
-        partial.replace(path)
-    except OSError as error:
-        raise InputError(f"--plot {str(path)!r} cannot be written: {error.strerror}") from None
+    with new_file(path, f"--plot {str(path)!r}", make_folder=True) as file:
+        file.write(page if html else drawn.getvalue())
 
 
 def _panel(axes: Any, chart: Chart) -> None:
