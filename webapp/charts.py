@@ -1,17 +1,35 @@
-"""Charts of the pages as Vega-Lite specifications with their data; nothing here draws, reads or keeps anything."""
+"""Charts of the pages, drawn or said: Vega-Lite specifications with their data, and short bars as HTML. All pure.
+
+Bars of a few lines are HTML, which the browser draws at once, where a chart needs a library. Colours are those that
+colour-blind people tell apart, with enough contrast on a light and on a dark page. Source: Okabe and Ito, "Color
+Universal Design", https://jfly.uni-koeln.de/color/ (read 2026-11-24). Those used for marks reach 3:1 on both
+backgrounds (WCAG 2.2, 1.4.11); orange and sky blue do not, and only fill labelled 
+"""
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import Any
 
-from webapp import bars
 from webapp.explorer import OVERFULL
 
 Spec = dict[str, Any]
 Row = Mapping[str, Any]
+
+BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+ORANGE, SKY, YELLOW, GREY = "#e69f00", "#56b4e9", "#f0e442", "#7f7f7f"
+KINDS = {"desktop": BLUE, "laptop": PURPLE, "unified": GREEN}
+SHAPES = {"desktop": "circle", "laptop": "square", "unified": "triangle-up"}
+STAGES = {
+    "gpu_weights": BLUE, "gpu_experts": SKY, "gpu_kv": GREEN, "gpu_launches": GREY, "cpu_weights": VERMILLION,
+    "cpu_kv": ORANGE, "cpu_sync": YELLOW, "link": PURPLE, "disk": "#505050",
+}  # fmt: skip
+SERIES = (BLUE, VERMILLION, GREEN, PURPLE)
 PRICES = (200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000, 7000, 10000, 15000)
 SPEEDS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000)
 WIDE_SPAN = 3.0
 """Prices that differ by more are shown on a logarithmic axis."""
+OF_SPEED = (("speed", "tok/s", ".1f"), ("low", "at least", ".1f"), ("high", "at most", ".1f"))
+"""Fields, titles and formats of a speed with its range, as the pointer is told."""
 PICK = "pick"
 """Name of the selection of a point."""
 
@@ -21,99 +39,80 @@ def price_speed(rows: Sequence[Row]) -> Spec:
 
     Rows: name, price, speed, low, high, kind, front, open.
     """
-    x = {"field": "price", "type": "quantitative", "title": "Price of the whole computer (USD)"} | _price_axis(rows)
-    y = {"field": "speed", "type": "quantitative", "title": "Writing speed (tok/s) and 90 % range",
-         "scale": {"type": "log", "nice": False, "padding": 12}, "axis": {"values": list(SPEEDS)}}  # fmt: skip
-    return {
-        "data": {"values": list(rows)},
-        "height": 400,
-        "layer": [_ranges(x, y), _front(x, y), _open(x, y), _points(x, y)],
-    }
-
-
-def _price_axis(rows: Sequence[Row]) -> Spec:
-    """Logarithmic where prices differ much, else linear: ticks of a short logarithmic axis are too few."""
     prices = [row["price"] for row in rows]
+    x: Spec = {"field": "price", "type": "quantitative", "title": "Price of the whole computer (USD)"}
     if prices and max(prices) > WIDE_SPAN * min(prices):
-        return {"scale": {"type": "log", "nice": False, "padding": 24},
-                "axis": {"values": list(PRICES), "format": "$,.0f"}}  # fmt: skip
-    return {"scale": {"zero": False, "nice": False, "padding": 24}, "axis": {"format": "$,.0f", "tickCount": 6}}
-
-
-def _ranges(x: Spec, y: Spec) -> Spec:
-    return {
-        "mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.45, "color": bars.GREY},
+        x["scale"] = {"type": "log", "nice": False, "padding": 24}
+        x["axis"] = {"values": list(PRICES), "format": "$,.0f"}
+    else:  # ticks of a short logarithmic axis are too few
+        x["scale"] = {"zero": False, "nice": False, "padding": 24}
+        x["axis"] = {"format": "$,.0f", "tickCount": 6}
+    y: Spec = {
+        "field": "speed", "type": "quantitative", "title": "Writing speed (tok/s) and 90 % range",
+        "scale": {"type": "log", "nice": False, "padding": 12}, "axis": {"values": list(SPEEDS)},
+    }
+    ranges = {
+        "mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.45, "color": GREY},
         "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}},
     }
-
-
-def _front(x: Spec, y: Spec) -> Spec:
-    return {
+    front = {
         "transform": [{"filter": "datum.front"}],
-        "mark": {"type": "line", "strokeDash": [5, 3], "color": bars.VERMILLION, "strokeWidth": 2},
+        "mark": {"type": "line", "strokeDash": [5, 3], "color": VERMILLION, "strokeWidth": 2},
         "encoding": {"x": x, "y": y, "order": {"field": "price"}},
     }
-
-
-def _open(x: Spec, y: Spec) -> Spec:
-    return {
+    ring = {
         "transform": [{"filter": "datum.open"}],
-        "mark": {"type": "point", "size": 420, "strokeWidth": 3, "color": bars.VERMILLION},
+        "mark": {"type": "point", "size": 420, "strokeWidth": 3, "color": VERMILLION},
         "encoding": {"x": x, "y": y},
     }
-
-
-def _points(x: Spec, y: Spec) -> Spec:
-    kinds = list(bars.KINDS)
-    tip = [("name", "Build", None), ("price", "Price", "$,.0f"), ("speed", "tok/s", ".1f"), ("low", "at least", ".1f"),
-           ("high", "at most", ".1f")]  # fmt: skip
-    return {
+    points = {
         "params": [{"name": PICK, "select": {"type": "point", "fields": ["name"], "clear": False, "nearest": True}}],
         "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1, "cursor": "pointer"},
         "encoding": {
-            "x": x, "y": y,
-            "color": {"field": "kind", "scale": {"domain": kinds, "range": list(bars.KINDS.values())},
-                      "legend": {"title": None, "orient": "top"}},
-            "shape": {"field": "kind", "scale": {"domain": kinds, "range": list(bars.SHAPES.values())},
-                      "legend": {"title": None, "orient": "top"}},
-            "tooltip": [_tip(*item) for item in tip],
+            "x": x, "y": y, "color": _kinds("kind", KINDS), "shape": _kinds("kind", SHAPES),
+            "tooltip": _tips(("name", "Build", ""), ("price", "Price", "$,.0f"), *OF_SPEED),
         },
-    }  # fmt: skip
-
-
-def _tip(field: str, title: str, form: str | None) -> Spec:
-    plain: Spec = {"field": field, "title": title}
-    return plain | {"type": "quantitative", "format": form} if form else plain | {"type": "nominal"}
+    }
+    return {"data": {"values": list(rows)}, "height": 400, "layer": [ranges, front, ring, points]}
 
 
 def speeds(rows: Sequence[Row], title: str) -> Spec:
     """Speeds side by side as bars with their 90 % ranges. Rows: name, speed, low, high."""
     y = {"field": "name", "type": "nominal", "title": None, "sort": None, "axis": {"labelLimit": 150}}
     x = {"type": "quantitative", "title": title}
-    tip = [_tip("name", "Build", None), _tip("speed", "tok/s", ".1f"), _tip("low", "at least", ".1f"),
-           _tip("high", "at most", ".1f")]  # fmt: skip
-    speeds = {"mark": {"type": "bar", "color": bars.BLUE, "height": {"band": 0.5}},
-            "encoding": {"y": y, "x": x | {"field": "speed"}, "tooltip": tip}}  # fmt: skip
-    ranges = {"mark": {"type": "rule", "color": bars.VERMILLION, "strokeWidth": 3},
-              "encoding": {"y": y, "x": x | {"field": "low"}, "x2": {"field": "high"}, "tooltip": tip}}  # fmt: skip
+    tip = _tips(("name", "Build", ""), *OF_SPEED)
+    speeds = {
+        "mark": {"type": "bar", "color": BLUE, "height": {"band": 0.5}},
+        "encoding": {"y": y, "x": x | {"field": "speed"}, "tooltip": tip},
+    }
+    ranges = {
+        "mark": {"type": "rule", "color": VERMILLION, "strokeWidth": 3},
+        "encoding": {"y": y, "x": x | {"field": "low"}, "x2": {"field": "high"}, "tooltip": tip},
+    }
     return {"data": {"values": list(rows)}, "height": 44 * len(rows) + 50, "layer": [speeds, ranges]}
 
 
 def sweep(rows: Sequence[Row], x_title: str, *, log_x: bool = False, ticks: Sequence[float] = ()) -> Spec:
     """Speed along one quantity as lines with their 90 % ranges as bands. Rows: x, speed, low, high, line."""
     lines = sorted({row["line"] for row in rows}, key=lambda line: (line == OVERFULL, line))
-    x: Spec = {"field": "x", "type": "quantitative", "title": x_title,
-               "scale": {"type": "log", "base": 2, "nice": False} if log_x else {"zero": False, "nice": False},
-               "axis": {"values": list(ticks), "labelOverlap": True} if ticks else {}}  # fmt: skip
+    x: Spec = {
+        "field": "x", "type": "quantitative", "title": x_title,
+        "scale": {"type": "log", "base": 2, "nice": False} if log_x else {"zero": False, "nice": False},
+        "axis": {"values": list(ticks), "labelOverlap": True} if ticks else {},
+    }
     y: Spec = {"type": "quantitative", "title": "tok/s", "scale": {"zero": True}}
-    colour = {"field": "line", "scale": {"domain": lines, "range": list(bars.SERIES[: len(lines)])},
-              "legend": {"title": None, "orient": "top"} if len(lines) > 1 else None}  # fmt: skip
-    tip = [_tip("line", "What", None), _tip("x", x_title, ",.0f"), _tip("speed", "tok/s", ".1f"),
-           _tip("low", "at least", ".1f"), _tip("high", "at most", ".1f")]  # fmt: skip
-    band = {"mark": {"type": "area", "opacity": 0.18},
-            "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": colour}}  # fmt: skip
-    line = {"mark": {"type": "line", "point": {"size": 50, "filled": True}, "strokeWidth": 2},
-            "encoding": {"x": x, "y": y | {"field": "speed"}, "color": colour, "tooltip": tip}}  # fmt: skip
+    colour = _kinds("line", dict(zip(lines, SERIES, strict=False)))
+    if len(lines) < 2:
+        colour["legend"] = None
+    band = {
+        "mark": {"type": "area", "opacity": 0.18},
+        "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}, "color": colour},
+    }
+    tip = _tips(("line", "What", ""), ("x", x_title, ",.0f"), *OF_SPEED)
+    line = {
+        "mark": {"type": "line", "point": {"size": 50, "filled": True}, "strokeWidth": 2},
+        "encoding": {"x": x, "y": y | {"field": "speed"}, "color": colour, "tooltip": tip},
+    }
     return {"data": {"values": list(rows)}, "height": 260, "layer": [band, line]}
 
 
@@ -122,29 +121,103 @@ def agreement(rows: Sequence[Row]) -> Spec:
 
     Rows: measured, predicted, regime, machine, model, inside.
     """
-    ends = _ends(rows)
-    axis = {"type": "quantitative", "scale": {"type": "log", "domain": ends, "nice": False, "clamp": True}}
-    lines = [{"data": {"values": [{"a": end, "b": min(max(end * factor, ends[0]), ends[1])} for end in ends]},
-              "mark": {"type": "line", "color": bars.GREY, "strokeDash": [] if factor == 1 else [4, 4]},
-              "encoding": {"x": axis | {"field": "a"}, "y": axis | {"field": "b"}}}
-             for factor in (0.5, 1, 2)]  # fmt: skip
-    tip = [_tip("machine", "Machine", None), _tip("model", "Model", None), _tip("measured", "Measured", ".3g"),
-           _tip("predicted", "Predicted", ".3g"), _tip("regime", "Where", None)]  # fmt: skip
+    known = [row[name] for row in rows for name in ("measured", "predicted")] or [1.0, 100.0]
+    low, high = min(known) * 0.8, max(known) * 1.25
+    axis = {"type": "quantitative", "scale": {"type": "log", "domain": [low, high], "nice": False, "clamp": True}}
+    lines = [
+        {
+            "data": {"values": [{"a": end, "b": min(max(end * factor, low), high)} for end in (low, high)]},
+            "mark": {"type": "line", "color": GREY, "strokeDash": [] if factor == 1 else [4, 4]},
+            "encoding": {"x": axis | {"field": "a"}, "y": axis | {"field": "b"}},
+        }
+        for factor in (0.5, 1, 2)
+    ]
     points = {
         "mark": {"type": "point", "filled": True, "size": 34, "opacity": 0.65},
         "encoding": {
             "x": axis | {"field": "measured", "title": "Measured (tok/s)"},
             "y": axis | {"field": "predicted", "title": "Predicted (tok/s)"},
-            "color": {"field": "inside", "scale": {"domain": ["inside the range", "outside"],
-                      "range": [bars.BLUE, bars.VERMILLION]}, "legend": {"title": None, "orient": "top"}},
-            "shape": {"field": "inside", "scale": {"domain": ["inside the range", "outside"],
-                      "range": ["circle", "cross"]}, "legend": {"title": None, "orient": "top"}},
-            "tooltip": tip,
+            "color": _kinds("inside", {"inside the range": BLUE, "outside": VERMILLION}),
+            "shape": _kinds("inside", {"inside the range": "circle", "outside": "cross"}),
+            "tooltip": _tips(
+                ("machine", "Machine", ""), ("model", "Model", ""), ("measured", "Measured", ".3g"),
+                ("predicted", "Predicted", ".3g"), ("regime", "Where", ""),
+            ),
         },
-    }  # fmt: skip
+    }
     return {"data": {"values": list(rows)}, "height": 440, "layer": [*lines, points]}
 
 
-def _ends(rows: Sequence[Row]) -> list[float]:
-    speeds = [row[name] for row in rows for name in ("measured", "predicted")] or [1.0, 100.0]
-    return [min(speeds) * 0.8, max(speeds) * 1.25]
+def _kinds(field: str, look: Mapping[str, str]) -> Spec:
+    """Colours or shapes by the values of a field, with a legend above."""
+    scale = {"domain": list(look), "range": list(look.values())}
+    return {"field": field, "scale": scale, "legend": {"title": None, "orient": "top"}}
+
+
+def _tips(*fields: tuple[str, str, str]) -> list[Spec]:
+    """What the pointer is told: field, title, and the format of a number or "" for a text."""
+    return [
+        {"field": field, "title": title, "type": "quantitative", "format": form} if form
+        else {"field": field, "title": title, "type": "nominal"}
+        for field, title, form in fields
+    ]
+
+
+def waterfall(rows: Sequence[Row], colours: Mapping[str, str], label: str) -> str:
+    """Parts of a whole one after the other, each on a line of its own, as HTML. Rows: part, start, end, said."""
+    whole = max((row["end"] for row in rows), default=0.0) or 1.0
+    lines = []
+    for row in rows:
+        bar = _bar(row["start"] / whole, row["end"] / whole, colours.get(row["part"], GREY))
+        lines.append((row["part"], bar, f"{row['said']} ({(row['end'] - row['start']) / whole:.0%})"))
+    return _lines(label, lines)
+
+
+def memory(rows: Sequence[Row], label: str) -> str:
+    """How full each memory is, as HTML; the track is as long as the memory is large. Rows: bar, need, there, said."""
+    longest = max((max(row["need"], row["there"]) for row in rows), default=0.0) or 1.0
+    bars = [_bar(0.0, row["need"] / longest, BLUE, row["there"] / longest) for row in rows]
+    return _lines(label, [(row["bar"], bar, row["said"]) for row, bar in zip(rows, bars, strict=True)])
+
+
+def stacked(rows: Sequence[Row], colours: Mapping[str, str], label: str) -> str:
+    """One bar of milliseconds per `bar`, made of `part`s in their order, and a key, as HTML.
+
+    Rows: bar, part, size, said. Each part tells its time to the pointer.
+    """
+    bars: dict[str, list[Row]] = {}
+    for row in rows:
+        bars.setdefault(row["bar"], []).append(row)
+    totals = {name: sum(row["size"] for row in of) for name, of in bars.items()}
+    longest = max(totals.values(), default=0.0) or 1.0
+    lines = []
+    for name, of in bars.items():
+        parts = "".join(
+            f'<span title="{escape(row["part"])}: {escape(row["said"])}" style="width:{row["size"] / longest:.2%};'
+            f'background:{colours.get(row["part"], GREY)}"></span>'
+            for row in of
+        )
+        lines.append((name, f'<span style="display:flex;height:1.4rem">{parts}</span>', f"{totals[name]:.3g} ms"))
+    key = "".join(
+        f'<span style="white-space:nowrap"><span style="display:inline-block;width:0.8rem;height:0.8rem;'
+        f'background:{colours.get(part, GREY)}"></span> {escape(part)}</span>'
+        for part in dict.fromkeys(row["part"] for row in rows)
+    )
+    style = "display:flex;flex-wrap:wrap;gap:0.25rem 0.9rem;font-size:0.875rem;margin-bottom:0.75rem"
+    return f'<div style="{style}">{key}</div>{_lines(label, lines)}'
+
+
+def _bar(start: float, end: float, colour: str, track: float = 1.0) -> str:
+    """A bar from one share of the width to another, on a track that takes a share of it."""
+    place = "position:absolute;top:0;bottom:0;min-width:2px;border-radius:3px;"
+    fill = f"{place}left:{start:.2%};width:{end - start:.2%};background:{colour}"
+    back = f"{place}left:0;width:{track:.2%};background:rgba(127,127,127,0.16)"
+    parts = f'<span style="{back}"></span><span style="{fill}"></span>'
+    return f'<span style="position:relative;height:1.1rem">{parts}</span>'
+
+
+def _lines(label: str, lines: Sequence[tuple[str, str, str]]) -> str:
+    cells = "".join(f"<span>{escape(name)}</span>{bar}<span>{escape(said)}</span>" for name, bar, said in lines)
+    grid = "display:grid;grid-template-columns:fit-content(10rem) minmax(3rem,1fr) max-content;gap:0.4rem 0.75rem;"
+    style = f"{grid}align-items:center;font-size:0.875rem;margin-bottom:0.5rem"
+    return f'<div role="group" aria-label="{escape(label)}" style="{style}">{cells}</div>'

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from catalog import tables
-from webapp import bars, build_rows, charts, explorer
-from webapp import bars as palette
+from webapp import build_rows, charts, explorer
 from webapp import sharing as downloads
 from webapp import tables as text_tables
 from webapp.described import hardware_of, parts_of
@@ -38,7 +37,7 @@ def luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("background", ["#ffffff", "#14171c"])
-@pytest.mark.parametrize("colour", [palette.BLUE, palette.VERMILLION, palette.GREEN])
+@pytest.mark.parametrize("colour", [charts.BLUE, charts.VERMILLION, charts.GREEN])
 def test_marks_stand_out_on_light_and_dark_pages(colour: str, background: str) -> None:
     assert contrast(colour, background) >= 3
 
@@ -142,7 +141,7 @@ def test_bars_end_where_their_rows_end_and_hold_no_markup() -> None:
     """By hand: 1 of 4 ms and 3 of 4 ms; 6 of 8 GiB beside a memory of 16 GiB."""
     rows = [{"part": "<b>", "start": 0.0, "end": 1.0, "said": "1 ms"},
             {"part": "link", "start": 1.0, "end": 4.0, "said": "3 ms"}]  # fmt: skip
-    token = bars.waterfall(rows, {"link": palette.PURPLE}, "Time")
+    token = charts.waterfall(rows, {"link": charts.PURPLE}, "Time")
     assert "left:25.00%;width:75.00%;background:#cc79a7" in token
     assert "3 ms (75%)" in token
     assert "<b>" not in token
@@ -150,7 +149,7 @@ def test_bars_end_where_their_rows_end_and_hold_no_markup() -> None:
         {"bar": "VRAM", "need": 6.0, "there": 8.0, "said": ""},
         {"bar": "RAM", "need": 4.0, "there": 16.0, "said": ""},
     ]
-    full = bars.memory(sizes, "Memory")
+    full = charts.memory(sizes, "Memory")
     assert "width:37.50%;background:#0072b2" in full
     assert "left:0;width:50.00%" in full
 
@@ -168,6 +167,6 @@ def test_stacked_bars_are_as_long_as_their_time() -> None:
     """By hand: 3 + 1 ms beside 2 ms: of the longest, 4 ms, they take 75, 25 and 50 %."""
     times = (("a", "reads", 3.0), ("a", "link", 1.0), ("b", "reads", 2.0))
     rows = [{"bar": name, "part": part, "size": size, "said": ""} for name, part, size in times]
-    found = bars.stacked(rows, {}, "Time")
+    found = charts.stacked(rows, {}, "Time")
     assert [found.count(f"width:{share}%") for share in ("75.00", "25.00", "50.00")] == [1, 1, 1]
     assert "<span>4 ms</span>" in found

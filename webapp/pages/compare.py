@@ -5,7 +5,7 @@ import streamlit as st
 from advisor.buying.wish import Wish
 from advisor.errors import InputError
 from catalog.names.index import UnknownName
-from webapp import bars, build_rows, charts, controls, resources, sharing, tables
+from webapp import build_rows, charts, controls, resources, sharing, tables
 from webapp.described import DescribedBuild, Parts
 from webapp.links import MOST_COMPARED, CompareState
 from webapp.pages import opened
@@ -113,7 +113,7 @@ def _times(found: list[DescribedBuild]) -> None:
     pairs = list(zip(build_rows.titles(found), found, strict=True))
     rows = [row for name, item in pairs for row in build_rows.stages(item.prediction, name)]
     st.markdown("**Where the time of a token goes**")
-    st.html(bars.stacked(rows, opened.COLOURS, "Time of a token of each build by stage"))
+    st.html(charts.stacked(rows, opened.COLOURS, "Time of a token of each build by stage"))
 
 
 def _parts(found: list[DescribedBuild]) -> None:

@@ -12,7 +12,7 @@ from webapp import bars, build_rows, controls, resources, tables
 from webapp.described import DescribedBuild
 from webapp.words import TERMS, listed, note, plain, price_dates, sentence, thousands
 
-COLOURS = {STAGES[stage]: colour for stage, colour in bars.STAGES.items()}
+COLOURS = {STAGES[stage]: colour for stage, colour in charts.STAGES.items()}
 
 
 def build(found: RankedBuild) -> None:
@@ -103,7 +103,7 @@ def warnings(messages: Sequence[str]) -> None:
 def token_time(answer: Prediction) -> None:
     """The time of one token as a bar."""
     st.markdown("**Where the time of a token goes**")
-    st.html(bars.waterfall(build_rows.waterfall(answer), COLOURS, "Time of one token by stage"))
+    st.html(charts.waterfall(build_rows.waterfall(answer), COLOURS, "Time of one token by stage"))
 
 
 def memory(answer: Prediction) -> None:
@@ -115,7 +115,7 @@ def memory(answer: Prediction) -> None:
         gpu_layers=place.n_gpu_layers, layers=layers, moe=min(place.n_cpu_moe, layers)
     )
     st.markdown("**Where the bytes lie**", help=f"{TERMS['VRAM']} {TERMS['RAM']} {TERMS['GiB']}")
-    st.html(bars.memory(rows, "How full each memory is"))
+    st.html(charts.memory(rows, "How full each memory is"))
     moe = f" (n_cpu_moe {place.n_cpu_moe})" if place.n_cpu_moe else ""
     sizes = f"model {place.weights_gb:.1f} GiB, context {place.kv_gb:.2f} GiB"
     note(f"{how[0].upper()}{how[1:]}{moe}: {sizes}.")
