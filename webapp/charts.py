@@ -3,7 +3,7 @@
 Bars of a few lines are HTML, which the browser draws at once, where a chart needs a library. Colours are those that
 colour-blind people tell apart, with enough contrast on a light and on a dark page. Source: Okabe and Ito, "Color
 Universal Design", https://jfly.uni-koeln.de/color/ (read 2026-11-24). Those used for marks reach 3:1 on both
-backgrounds (WCAG 2.2, 1.4.11); orange and sky blue do not, and only fill labelled 
+backgrounds (WCAG 2.2, 1.4.11); orange and sky blue do not, and only fill labelled bars.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,23 +1,42 @@
-"""Widgets bound to a view's state and its address: what a visitor sets is in the link, what a link says is set."""
+"""Widgets bound to a view's state and its address: what a visitor sets is in the link, what a link says is set.
+
+First the state in the session and in the address, then the fields that several pages ask with, at last what shares a
+view: its link, and its content as files.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlencode
 
 import streamlit as st
 
 from advisor.answer import Prediction
+from advisor.buying import report
+from advisor.buying.recommendation import RankedBuild, Recommendation
 from advisor.question import RamRequest
-from webapp import links, resources
+from advisor.sizes.quality import BEST
+from webapp import links, resources, tables
 from webapp.described import Parts
-from webapp.words import HINTS, thousands
+from webapp.words import HINTS, plain, quant_choices, quant_label, thousands
 
 S = TypeVar("S", bound=links.State)
 CONTEXTS = (2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144)
 CONDITIONS = {"new": "New", "used": "Used", "any": "Either"}
+NO_CARD, NO_MACHINE, UNSAID = "none", "no, it is built from parts", "not said"
+MEMORIES = (
+    "DDR4-3200 2x8", "DDR4-3200 2x16", "DDR4-3600 2x16", "DDR4-3200 2x32", "DDR4-3600 2x32", "DDR5-5600 2x16",
+    "DDR5-6000 2x16", "DDR5-6000 2x32", "DDR5-6000 2x48", "DDR5-6400 2x64",
+)
+SIZES = ("16GB", "24GB", "32GB", "48GB", "64GB", "96GB", "128GB", "192GB", "256GB", "512GB")
 
 
-def opened(kind: type[S]) -> list[str]:
-    """Set the widgets of a view from its address where that is new; sentences on what could not be read."""
+def opened(kind: type[links.State], title: str, about: str) -> None:
+    """Draw the head of a view, and set its widgets from its address where that is new, or from its last state.
+
+    What cannot be read of an address is said.
+    """
+    st.title(title, anchor=False)
+    st.markdown(about)
     memory, page = st.session_state, kind.__name__
     given = {name: st.query_params.get_all(name) for name in st.query_params}
     came = memory.get("page") != page
@@ -25,20 +44,16 @@ def opened(kind: type[S]) -> list[str]:
     if came and not given:
         given = memory.get(f"{page}:link", {})
     elif given == memory.get(f"{page}:link") and not came:
-        _keep(kind)
-        return []
+        # Streamlit forgets the values of widgets that a run does not draw, unless they are set anew.
+        for name in (key(kind, field) for field in kind.model_fields):
+            if name in memory:
+                memory[name] = memory[name]
+        return
     state, complaints = links.read(kind, given)
     put(state)
     memory[f"{page}:link"] = given
-    return complaints
-
-
-def _keep(kind: type[links.State]) -> None:
-    """Hold the values of fields whose widgets this run may not draw: Streamlit forgets them otherwise."""
-    memory = st.session_state
-    for name in kind.model_fields:
-        if key(kind, name) in memory:
-            memory[key(kind, name)] = memory[key(kind, name)]
+    for line in complaints:
+        st.info(plain(line))
 
 
 def put(state: links.State) -> None:
@@ -54,8 +69,8 @@ def key(kind: type[links.State], field: str) -> str:
 
 def current(kind: type[S]) -> S:
     """The state that the widgets show."""
-    values = {name: st.session_state.get(key(kind, name), field.get_default())
-              for name, field in kind.model_fields.items()}  # fmt: skip
+    fields = kind.model_fields.items()
+    values = {name: st.session_state.get(key(kind, name), field.get_default()) for name, field in fields}
     return kind.model_validate({k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
@@ -80,14 +95,8 @@ def compare(text: str, answer: Prediction) -> None:
     where = f"{links.CompareState.__name__}:link"
     before, _ = links.read(links.CompareState, st.session_state.get(where, {}))
     builds = tuple(dict.fromkeys((*before.build, text)))[-links.MOST_COMPARED :]
-    after = before.model_copy(
-        update={
-            "build": builds,
-            "model": answer.model,
-            "quant": answer.quant,
-            "context": answer.scenario.context_tokens,
-        }
-    )
+    asked = {"model": answer.model, "quant": answer.quant, "context": answer.scenario.context_tokens}
+    after = before.model_copy(update={"build": builds, **asked})
     st.session_state[where] = links.write(after)
     st.toast(f"{len(builds)} to compare: see the page Compare", icon=":material/compare_arrows:")
 
@@ -105,9 +114,11 @@ def model(kind: type[links.State], label: str = "Model") -> None:
     choose(kind, "model", label, resources.model_names())
 
 
-def quant(kind: type[links.State], options: Sequence[str], names: Callable[[str], str]) -> None:
-    """The quantisation."""
-    choose(kind, "quant", "Quantisation", options, format_func=names)
+def quant(kind: type[links.State], *, best: bool = False) -> None:
+    """The quantisation: the usual one, "the best that is fast enough" where the view can look for it, or a step."""
+    name = str(st.session_state[key(kind, "model")])
+    options = [choice for choice in quant_choices(name) if best or choice != BEST]
+    choose(kind, "quant", "Quantisation", options, format_func=lambda quant: quant_label(name, quant))
 
 
 def context(kind: type[links.State]) -> None:
@@ -123,34 +134,24 @@ def condition(kind: type[links.State]) -> None:
     )  # fmt: skip
 
 
-# Fields for the parts of a machine, shared by the pages that ask for one.
-
-NO_CARD, NO_MACHINE, UNSAID = "none", "no, it is built from parts", "not said"
-MEMORIES = (
-    "DDR4-3200 2x8", "DDR4-3200 2x16", "DDR4-3600 2x16", "DDR4-3200 2x32", "DDR4-3600 2x32", "DDR5-5600 2x16",
-    "DDR5-6000 2x16", "DDR5-6000 2x32", "DDR5-6000 2x48", "DDR5-6400 2x64",
-)  # fmt: skip
-SIZES = ("16GB", "24GB", "32GB", "48GB", "64GB", "96GB", "128GB", "192GB", "256GB", "512GB")
-
-
 def machine(kind: type[links.State], *, cards: bool = False) -> None:
     """Fields for a graphics card, a processor and memory, or for a whole machine."""
+
+    def pick(field: str, label: str, options: Sequence[str], nothing: str, **more: bool) -> None:
+        choose(kind, field, label, ("", *options), format_func=lambda name: name or nothing, **more)
+
     first, second, third = st.columns(3)
     named = bool(st.session_state[key(kind, "whole")])
     with first:
-        _pick(kind, "gpu", "Graphics card", ("", *resources.part_names("gpu")), NO_CARD, disabled=named)
-        whole = ("", *resources.part_names("unified"), *resources.part_names("laptop"))
-        _pick(kind, "whole", "Or a whole machine", whole, NO_MACHINE)
+        pick("gpu", "Graphics card", resources.part_names("gpu"), NO_CARD, disabled=named)
+        whole = (*resources.part_names("unified"), *resources.part_names("laptop"))
+        pick("whole", "Or a whole machine", whole, NO_MACHINE)
     with second:
-        _pick(kind, "cpu", "Processor", ("", *resources.part_names("cpu")), UNSAID, disabled=named)
+        pick("cpu", "Processor", resources.part_names("cpu"), UNSAID, disabled=named)
         if cards:
             st.number_input("How many such cards", 1, 8, step=1, key=key(kind, "gpus"), disabled=named)
     with third:
-        _pick(kind, "ram", "Memory", ("", *(SIZES if named else MEMORIES)), UNSAID, accept_new_options=True)
-
-
-def _pick(kind: type[links.State], field: str, label: str, options: Sequence[str], nothing: str, **more: bool) -> None:
-    choose(kind, field, label, options, format_func=lambda name: name or nothing, help=HINTS[field], **more)
+        pick("ram", "Memory", SIZES if named else MEMORIES, UNSAID, accept_new_options=True)
 
 
 def parts(kind: type[links.State]) -> Parts:
@@ -171,3 +172,54 @@ def text_of(ram: RamRequest) -> str:
     """
     size = f"{round(ram.gb / 2) * 2 if ram.gb > 8 else round(ram.gb)}GB" if ram.gb else ""
     return " ".join(filter(None, (f"{ram.type}-{ram.mt_s}" if ram.type and ram.mt_s else ram.type, size)))
+
+
+def share_ranking(found: Recommendation, shown: Sequence[RankedBuild], state: links.State) -> None:
+    """Link and files of ranked builds: those that the filters leave."""
+    part = found.model_copy(update={"builds": tuple(shown)})
+    _offer(
+        state, "advisor-builds", lambda: report.to_csv(part), lambda: part.model_dump_json(indent=1),
+        lambda: report.to_markdown(part),
+    )
+
+
+def share_rows(title: str, found: Sequence[dict[str, Any]], state: links.State, name: str) -> None:
+    """Link and files of a table."""
+    question = state.model_dump(mode="json")
+    _offer(
+        state, name, lambda: tables.to_csv(found), lambda: tables.to_json(question, found),
+        lambda: tables.to_markdown(title, found),
+    )
+
+
+Make = Callable[[], str]
+
+
+def _offer(state: links.State, name: str, as_csv: Make, as_json: Make, as_markdown: Make) -> None:
+    """The files are made when they are asked for: a redraw does not wait for them."""
+    with st.container(horizontal=True, gap="small"):
+        files = (("CSV", as_csv, "csv", "text/csv"), ("JSON", as_json, "json", "application/json"),
+                 ("Markdown", as_markdown, "md", "text/markdown"))  # fmt: skip
+        for label, data, ending, mime in files:
+            st.download_button(
+                label, data, f"{name}.{ending}", mime, key=f"{name}.{ending}", on_click="ignore",
+                icon=":material/download:", help=f"Download this view as {label}",
+            )  # fmt: skip
+        _link(address(state), name)
+
+
+@st.fragment
+def _link(text: str, name: str) -> None:
+    """The link to copy, drawn once asked for."""
+    fold = st.popover("Link", icon=":material/link:", help="A link that restores this view", key=f"{name}.link",
+                      on_change="rerun")  # fmt: skip
+    if fold.open:
+        with fold:
+            st.code(text, language=None, wrap_lines=True)
+
+
+def address(state: links.State) -> str:
+    """The address that restores a view."""
+    base = (st.context.url or "").split("?")[0]
+    query = urlencode(links.write(state), doseq=True)
+    return f"{base}?{query}" if query else base

@@ -1,9 +1,13 @@
-"""Builds that a visitor names by their parts, as one line of text: "RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x16".
+"""Builds named by their parts, as one line of text: "RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x16".
 
-A whole machine is "machine: Apple M4 Max | 64GB". Such a build is completed and priced from its parts alone.
+A whole machine is "machine: Apple M4 Max | 64GB". Such a build is completed and priced from its parts alone. So are
+the builds of the article that people come from.
 """
 
+import csv
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 
 from advisor.answer import Prediction
 from advisor.buying.builds import Cards, whole_machines
@@ -24,8 +28,7 @@ from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
 from catalog.names.llms import resolve_llm
 from catalog.names.machines import resolve_machine
-from catalog.names.ram import RamSpec, parse_ram
-from catalog.parts import RamKit
+from catalog.names.ram import parse_ram
 
 MACHINE = "machine:"
 
@@ -81,28 +84,18 @@ def parts_of(text: str) -> Parts:
 
 def hardware_of(parts: Parts) -> Hardware:
     """The parts as a scenario says them. Raises `InputError` for memory that cannot be read."""
-    spec = _ram(parts.ram)
-    storage = StorageRequest(name=parts.disk or None)
+    storage, ram = StorageRequest(name=parts.disk or None), RamRequest()
+    if parts.ram:
+        try:
+            spec = parse_ram(parts.ram)
+        except ValueError as error:
+            raise InputError(f'memory {parts.ram!r}: {error}; write it like "DDR4-3600 2x16"') from error
+        channels = spec.modules if parts.cpu and spec.modules and spec.modules <= 2 else None
+        ram = RamRequest(type=spec.ram_type, mt_s=spec.mt_s, gb=spec.total_gib, channels=channels)
     if parts.machine:
-        return Hardware(machine=parts.machine, ram=RamRequest(gb=spec.total_gib if spec else None), storage=storage)
+        return Hardware(machine=parts.machine, ram=RamRequest(gb=ram.gb), storage=storage)
     gpus = (GpuRequest(name=parts.gpu, count=parts.cards),) if parts.gpu else ()
-    return Hardware(gpus=gpus, cpu=parts.cpu or None, ram=_request(spec, parts.cpu), storage=storage)
-
-
-def _ram(text: str) -> RamSpec | None:
-    if not text:
-        return None
-    try:
-        return parse_ram(text)
-    except ValueError as error:
-        raise InputError(f'memory {text!r}: {error}; write it like "DDR4-3600 2x16"') from error
-
-
-def _request(spec: RamSpec | None, cpu: str) -> RamRequest:
-    if spec is None:
-        return RamRequest()
-    channels = min(spec.modules, 2) if spec.modules and spec.modules <= 2 else None
-    return RamRequest(type=spec.ram_type, mt_s=spec.mt_s, gb=spec.total_gib, channels=channels if cpu else None)
+    return Hardware(gpus=gpus, cpu=parts.cpu or None, ram=ram, storage=storage)
 
 
 def described(text: str, wish: Wish, stock: Stock, knowledge: Knowledge) -> DescribedBuild:
@@ -140,8 +133,9 @@ def _offers(search: Search, parts: Parts, hardware: Hardware) -> list[Offer]:
 
 def _only(stock: Stock, parts: Parts, hardware: Hardware) -> Stock:
     """The stock of the named parts alone, with all that completes them. Raises `UnknownName`."""
+    ram = hardware.ram
     if parts.machine:
-        row = resolve_machine(parts.machine, hardware.ram.gb).row
+        row = resolve_machine(parts.machine, ram.gb).row
         machines = tuple(item for item in stock.machines if item[0].name == row.name)
         return replace(stock, gpus=(), cpus=(), machines=machines)
     gpu = resolve_gpu(parts.gpu).row if parts.gpu else None
@@ -150,25 +144,56 @@ def _only(stock: Stock, parts: Parts, hardware: Hardware) -> Stock:
         stock,
         gpus=tuple(item for item in stock.gpus if gpu and item.name == gpu.name),
         cpus=tuple(item for item in stock.cpus if cpu is None or item.name == cpu.name),
-        ram_kits=tuple(kit for kit in stock.ram_kits if _alike(kit, hardware.ram)),
+        ram_kits=tuple(
+            kit for kit in stock.ram_kits if ram.type in (None, kit.ram_type) and ram.mt_s in (None, kit.mt_s)
+        ),
         machines=(),
     )
 
 
-def _alike(kit: RamKit, asked: RamRequest) -> bool:
-    return asked.type in (None, kit.ram_type) and asked.mt_s in (None, kit.mt_s)
-
-
 def _why_not(stock: Stock, parts: Parts) -> str:
     """Why there is no whole build: what has no price, or that the parts do not make one."""
-    named: list[tuple[str, str]] = []
     if parts.machine:
-        named = [("", resolve_machine(parts.machine, None).row.name)]
-    named += [("gpu", resolve_gpu(parts.gpu).row.name)] if parts.gpu else []
-    named += [("cpu", resolve_cpu(parts.cpu).row.name)] if parts.cpu else []
-    if parts.machine:
-        return f"no price in the catalog for {named[0][1]} in this memory size"
-    missing = [name for _, name in named if any(name in names for names in stock.unpriced.values())]
+        return f"no price in the catalog for {resolve_machine(parts.machine, None).row.name} in this memory size"
+    named = [resolve_gpu(parts.gpu).row.name] if parts.gpu else []
+    named += [resolve_cpu(parts.cpu).row.name] if parts.cpu else []
+    missing = [name for name in named if any(name in names for names in stock.unpriced.values())]
     if missing:
         return f"no price in the catalog for {', '.join(missing)}"
     return "no board, memory or disk with a price completes these parts, or the model finds no room in their memory"
+
+
+@dataclass(frozen=True, slots=True)
+class ArticleBuild:
+    """A build as an article describes it, with what it claims of it."""
+
+    id: str
+    label: str
+    text: str
+    """As `described` reads it."""
+    model: str
+    quant: str
+    context: int
+    claimed_tok_s: float
+    claimed: str
+    """Price as the article puts it."""
+
+
+@cache
+def article_builds() -> tuple[ArticleBuild, ...]:
+    """The builds of the claims table, as they stand there."""
+    found = []
+    with (files("calibration") / "evidence" / "article_claims.csv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["table"] != "build":
+                continue
+            text = f"{row['gpu']} | {row['cpu']} | {row['ram']}"
+            if row["gpu"].startswith("Mac"):
+                name, _, size = row["gpu"].rpartition(" ")
+                text = f"{MACHINE} {name} | {size}"
+            found.append(ArticleBuild(
+                id=row["claim_id"], label=row["gpu"], text=text, model=row["model"], quant=row["quant"],
+                context=int(row["context_tokens"]), claimed_tok_s=float(row["value"]),
+                claimed=row["note"].partition(";")[0],
+            ))
+    return tuple(found)

@@ -1,6 +1,11 @@
-"""The only cache of the pages: tables, stocks, searches and rankings, kept for all visitors of the server."""
+"""The only cache of the pages: tables, stocks, searches and rankings, kept for all visitors of the server.
+
+What compares with measured runs imports the calibration room when it is asked for: scipy comes with it, for which the
+first page does not wait.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property, lru_cache
 from threading import Lock
@@ -28,19 +33,17 @@ from advisor.profiles.store import ProfileStore, data_folder
 from advisor.question import Hardware, Scenario
 from catalog import tables
 from catalog.efficiency import PublicRun
-from catalog.names.cpus import resolve_cpu
-from catalog.names.index import UnknownName
 from webapp import explorer, ladder
-from webapp.calibrated import Calibrated, profile_from, uploaded
 from webapp.described import DescribedBuild, described
-from webapp.evidence_rows import Measured
-from webapp.explorer import readiness
-from webapp.own_prices import read_prices, with_prices
+from webapp.visitor import Calibrated, read_prices, uploaded, with_prices
 
-# A search that keeps what it found, for the next wish that differs in budget or least speed alone.
-
+Texts = tuple[str, ...]
+Row = dict[str, Any]
+SEARCHES = 6
+"""Searches kept; each holds some thousand builds with their predictions, about 30 MB."""
 ASSEMBLERS = 4
 """Assemblers kept, each with some thousand builds."""
+_COMPARING = Lock()
 
 
 class RememberingSearch(Search):
@@ -87,14 +90,6 @@ class _RememberingAssembler(Assembler):
 def _assembler(stock: Stock, model_gb: float) -> _RememberingAssembler:
     """The assembler of all searches of a stock for a file of that size: builds do not depend on what they are asked."""
     return _RememberingAssembler(stock, model_gb)
-
-
-Texts = tuple[str, ...]
-Row = dict[str, Any]
-SEARCHES = 6
-"""Searches kept; each holds some thousand builds with their predictions, about 30 MB."""
-
-_COMPARING = Lock()
 
 
 def today() -> date:
@@ -152,11 +147,8 @@ def model_names() -> Texts:
 @cache
 def part_names(kind: str) -> Texts:
     """Names of the catalog's graphics cards, processors or whole machines, to choose from."""
-    rows = {
-        "gpu": tables.gpus, "cpu": tables.cpus, "unified": tables.unified_machines, "laptop": tables.laptops,
-        "ssd": tables.ssds,
-    }[kind]()  # fmt: skip
-    return tuple(row.name for row in rows)
+    found = {"gpu": tables.gpus, "cpu": tables.cpus, "unified": tables.unified_machines, "laptop": tables.laptops}
+    return tuple(row.name for row in found[kind]())
 
 
 @lru_cache(maxsize=512)
@@ -196,7 +188,7 @@ def swept(scenario: Scenario, along: str, speed: explorer.Speed) -> tuple[str, t
 @lru_cache(maxsize=32)
 def models_on(hardware: Hardware, context: int, known: Knowledge) -> tuple[Row, ...]:
     """What a machine does with every model."""
-    return tuple(readiness(hardware, context, known))
+    return tuple(explorer.readiness(hardware, context, known))
 
 
 @lru_cache(maxsize=32)
@@ -210,7 +202,7 @@ def upgrades(
 @lru_cache(maxsize=8)
 def calibrated(profile: bytes, hardware: Hardware) -> Calibrated:
     """An uploaded profile over the shipped knowledge. Raises `InputError` for a damaged or foreign one."""
-    return uploaded(profile_from(profile), hardware, knowledge())
+    return uploaded(profile, hardware, knowledge())
 
 
 def own_machines() -> OwnMachines:
@@ -232,25 +224,48 @@ def prediction(scenario: Scenario, known: Knowledge) -> Prediction:
 
 
 @cache
-def cpu_named(text: str) -> str:
-    """The catalog's name of a processor as a system tells it; "" where the catalog lacks it."""
-    try:
-        return resolve_cpu(text).row.name
-    except UnknownName:
-        return ""
-
-
-@cache
 def this_machine() -> Detected:
     """The computer that the server runs on: that of the visitor, as only it can reach the pages."""
     return detect()
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One measured speed beside the one predicted without its machine, in tok/s."""
+
+    kind: str
+    regime: str
+    backend: str
+    machine: str
+    model: str
+    quant: str
+    measured: float
+    predicted: float
+    low: float
+    high: float
+    source: str
+    as_of: str
+
+    @property
+    def error(self) -> float:
+        """|predicted - measured| / measured."""
+        return abs(self.predicted - self.measured) / self.measured
+
+
 @cache
 def _measured() -> tuple[Measured, ...]:
-    from webapp.evidence_rows import measured as compared
+    from calibration.accuracy.accuracy import accuracy
+    from calibration.accuracy.page import machine_words
 
-    return compared()
+    return tuple(
+        Measured(
+            kind=row.kind, regime=row.run.regime, backend=row.case.setting.backend,
+            machine=machine_words(row.machine).removeprefix("none, "), model=row.case.llm.name,
+            quant=row.case.quant.name, measured=row.measured, predicted=row.predicted, low=row.low, high=row.high,
+            source=row.run.source, as_of=row.run.as_of,
+        )
+        for row in accuracy().comparisons
+    )
 
 
 def measured() -> tuple[Measured, ...]:
@@ -261,7 +276,8 @@ def measured() -> tuple[Measured, ...]:
 
 @cache
 def claims() -> tuple[Row, ...]:
-    """The article's claims with verdicts."""
-    from webapp.evidence_rows import claims as judged
+    """The article's claims with verdicts: one row each, by the titles of the section that `advisor accuracy` shows."""
+    from calibration.accuracy.claims import judged, section
 
-    return judged(knowledge())
+    found = section(judged(knowledge(), tables.public_runs()))
+    return tuple(dict(zip(found.columns, row, strict=True)) for row in found.rows)

@@ -1,5 +1,8 @@
-"""Tables as Streamlit draws them: which columns, and how their numbers are written."""
+"""Tables as Streamlit draws them, as HTML and as files: which columns, and how their numbers are written."""
 
+import csv
+import io
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from types import MappingProxyType
@@ -13,15 +16,14 @@ from webapp.words import TERMS
 
 Row = Mapping[str, Any]
 ROW_HEIGHT = 36
-PERCENTS = ("Slowest of 9 in 10", "Fastest of 9 in 10", "Typical error", "Within 20 %", "Inside the range", "Error")
+SHORT = ("Date", "Age", "Price", "Condition")
+"""Columns of an HTML table whose cells are not broken over lines."""
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""First characters that spreadsheets take for a formula. Source: OWASP, CSV Injection (read 2026-11-24)."""
 
 
 def _columns() -> dict[str, Any]:
     """How each column is written, by its name."""
-    return {**_of_builds(), **_of_models(), **_of_runs()}
-
-
-def _of_builds() -> dict[str, Any]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
         "Price": number("Price", format="dollar"),
@@ -35,12 +37,6 @@ def _of_builds() -> dict[str, Any]:
         "Best for its price": text("Best for its price", help=TERMS["Pareto front"]),
         "Gain": number("Gain", format="+%.0f %%", help="Writing speed over the machine as it is."),
         "Link": st.column_config.LinkColumn("Link", display_text="open", help="The page that states it."),
-    }
-
-
-def _of_models() -> dict[str, Any]:
-    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-    return {
         "For reading": text("For reading", help=READING_HINT),
         "For agents": text("For agents", help=AGENT_HINT),
         "Bits per weight": number("Bits per weight", format="%.2f"),
@@ -51,15 +47,16 @@ def _of_models() -> dict[str, Any]:
         "n_cpu_moe": number("n_cpu_moe", help=TERMS["n_cpu_moe"]),
         "KL divergence": number("KL divergence", format="%.4f", help=TERMS["KL divergence"]),
         "Perplexity": number("Perplexity", format="%.2f %%", help="Rise over the original's: 0 is no loss."),
-    }
-
-
-def _of_runs() -> dict[str, Any]:
-    number = st.column_config.NumberColumn
-    names = {"Measured": "Measured tok/s", "Predicted": "Predicted tok/s", "Low": "at least", "High": "at most"}
-    return {
-        **{name: number(name, format="%.0f %%") for name in PERCENTS},
-        **{name: number(title, format="%.3g") for name, title in names.items()},
+        "Slowest of 9 in 10": number(format="%.0f %%"),
+        "Fastest of 9 in 10": number(format="%.0f %%"),
+        "Typical error": number(format="%.0f %%"),
+        "Within 20 %": number(format="%.0f %%"),
+        "Inside the range": number(format="%.0f %%"),
+        "Error": number(format="%.0f %%"),
+        "Measured": number("Measured tok/s", format="%.3g"),
+        "Predicted": number("Predicted tok/s", format="%.3g"),
+        "Low": number("at least", format="%.3g"),
+        "High": number("at most", format="%.3g"),
         "At context": number("At context", format="localized", help="Tokens already in view when it was measured."),
     }
 
@@ -88,17 +85,12 @@ def runs(rows: Sequence[Row]) -> None:
     st.html(table(rows, formats, label, {"Prompt": "Prompt tok/s"}))
 
 
-# Short tables as HTML, which the browser draws at once and reads aloud, where a grid needs a library.
-
-_LINE = "padding:0.4rem 0.6rem;border-bottom:1px solid rgba(127,127,127,0.3);vertical-align:top;"
-_SHORT = ("Date", "Age", "Price", "Condition")
-"""Columns whose cells are not broken over lines."""
-
-
 def table(
     rows: Sequence[Row], formats: Mapping[str, str], label: str, titles: Mapping[str, str] = MappingProxyType({})
 ) -> str:
-    """Rows with numbers as their formats say, and sources as links; wider than the page it is scrolled sideways.
+    """Rows as HTML, which the browser draws at once and reads aloud, where a grid needs a library.
+
+    Numbers are as their formats say, sources are links; wider than the page it is scrolled sideways.
 
     Rows: the columns in order, headed by their names or by other `titles`; `Source` is a link where the row has a
     `Link`.
@@ -115,7 +107,8 @@ def table(
 
 def _style(name: str, formats: Mapping[str, str]) -> str:
     side = "right" if name in formats else "left"
-    return f"{_LINE}text-align:{side};{'white-space:nowrap;' if name in _SHORT else ''}"
+    line = "padding:0.4rem 0.6rem;border-bottom:1px solid rgba(127,127,127,0.3);vertical-align:top;"
+    return f"{line}text-align:{side};{'white-space:nowrap;' if name in SHORT else ''}"
 
 
 def _cell(row: Row, name: str, formats: Mapping[str, str]) -> str:
@@ -126,3 +119,32 @@ def _cell(row: Row, name: str, formats: Mapping[str, str]) -> str:
         link = f'href="{escape(row["Link"])}" title="{shown}" style="color:inherit"'
         shown = f'<a {link} target="_blank" rel="noopener">{site}</a>'
     return f'<td style="{_style(name, formats)}">{shown}</td>'
+
+
+def to_csv(rows: Sequence[Row]) -> str:
+    """A header and one line per row; a text that a spreadsheet would compute is quoted with an apostrophe."""
+    out = io.StringIO()
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        formulas = {name for name, value in row.items() if isinstance(value, str) and value.startswith(FORMULA)}
+        writer.writerow({name: f"'{value}" if name in formulas else value for name, value in row.items()})
+    return out.getvalue()
+
+
+def to_json(question: Row, rows: Sequence[Row]) -> str:
+    """The question and the rows."""
+    return json.dumps({"question": question, "rows": list(rows)}, indent=1, default=str)
+
+
+def to_markdown(title: str, rows: Sequence[Row]) -> str:
+    """A heading and a table."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [columns, ["---"] * len(columns), *([_written(row.get(name)) for name in columns] for row in rows)]
+    return "\n".join([f"# {title}", "", *(f"| {' | '.join(line)} |" for line in cells)]) + "\n"
+
+
+def _written(value: Any) -> str:
+    text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "/").replace("\n", " ").replace("<", "&lt;")

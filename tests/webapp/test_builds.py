@@ -14,12 +14,11 @@ from advisor.prediction.prediction import predict
 from catalog import tables
 from catalog.names.index import UnknownName
 from webapp import build_rows, resources
-from webapp.described import described, hardware_of, parts_of
+from webapp.described import article_builds, described, hardware_of, parts_of
 from webapp.explorer import question
 from webapp.ladder import ladder
 from webapp.links import FindState
-from webapp.own_prices import names_of, read_prices, with_prices, written
-from webapp.presets import article_builds
+from webapp.visitor import names_of, read_prices, with_prices, written
 
 TODAY = date(2026, 11, 25)
 WISH = Wish(model="Qwen3.6-35B-A3B", condition="any")

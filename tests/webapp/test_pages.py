@@ -13,8 +13,8 @@ from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from webapp import resources
 from webapp.described import hardware_of, parts_of
-from webapp.evidence_rows import Measured
 from webapp.explorer import question
+from webapp.resources import Measured
 
 BOX = "RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x16"
 BOX_LINK = {"gpu": "RTX 3060 12GB", "cpu": "Ryzen 7 5800X", "ram": "DDR4-3600 2x16"}

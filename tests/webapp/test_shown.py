@@ -13,11 +13,10 @@ from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from catalog import tables
 from webapp import build_rows, charts, explorer
-from webapp import sharing as downloads
-from webapp import tables as text_tables
+from webapp import tables as shown
 from webapp.described import hardware_of, parts_of
-from webapp.evidence_rows import intervals
 from webapp.explorer import AGENT_TOK_S, readiness
+from webapp.pages.evidence import intervals
 from webapp.words import plain, quant_choices, quant_label, sentence
 
 BOX = hardware_of(parts_of("RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x32"))
@@ -125,10 +124,10 @@ def test_ranges_enclose_the_prediction() -> None:
 
 def test_files_hold_the_rows_and_no_formula() -> None:
     rows = [{"name": "=1+1", "speed": 1.5}, {"name": "a|b", "more": None}]
-    read = list(csv.DictReader(io.StringIO(downloads.to_csv(rows))))
+    read = list(csv.DictReader(io.StringIO(shown.to_csv(rows))))
     assert [row["name"] for row in read] == ["'=1+1", "a|b"]
-    assert json.loads(downloads.to_json({"model": "m"}, rows)) == {"question": {"model": "m"}, "rows": rows}
-    assert downloads.to_markdown("Title", rows).splitlines()[-1] == "| a/b |  |  |"
+    assert json.loads(shown.to_json({"model": "m"}, rows)) == {"question": {"model": "m"}, "rows": rows}
+    assert shown.to_markdown("Title", rows).splitlines()[-1] == "| a/b |  |  |"
 
 
 def test_the_usual_quantisation_is_named_for_each_model() -> None:
@@ -156,7 +155,7 @@ def test_bars_end_where_their_rows_end_and_hold_no_markup() -> None:
 
 def test_a_table_of_text_links_its_sources_and_holds_no_markup() -> None:
     rows = [{"Name": "<i>", "Price": 1234.5, "Link": "https://www.example.org/a?b=1&c=2", "Source": "page (read 2026)"}]
-    found = text_tables.table(rows, {"Price": "${:,.2f}"}, "Parts")
+    found = shown.table(rows, {"Price": "${:,.2f}"}, "Parts")
     assert "<i>" not in found
     assert ">$1,234.50<" in found
     assert 'href="https://www.example.org/a?b=1&amp;c=2" title="page (read 2026)"' in found

@@ -5,10 +5,10 @@ import streamlit as st
 from advisor.errors import InputError
 from advisor.question import Scenario
 from catalog.names.index import UnknownName
-from webapp import build_rows, charts, controls, explorer, resources, sharing, tables
+from webapp import build_rows, charts, controls, explorer, resources, tables
 from webapp.described import hardware_of
 from webapp.links import ExploreState
-from webapp.words import HINTS, TERMS, note, plain, quant_choices, quant_label, sentence, thousands
+from webapp.words import HINTS, TERMS, note, plain, sentence, thousands
 
 SPEEDS = {"decode": "Writing", "prefill": "Reading"}
 SWEEPS = (
@@ -23,12 +23,17 @@ SWEEPS = (
 
 def page() -> None:
     """Draw the page."""
-    complaints = controls.opened(ExploreState)
-    st.title("Explore a model", anchor=False)
-    st.markdown("How much is lost by compressing it, and what makes it faster on one machine?")
-    for line in complaints:
-        st.info(plain(line))
-    _question()
+    about = "How much is lost by compressing it, and what makes it faster on one machine?"
+    controls.opened(ExploreState, "Explore a model", about)
+    with st.container(border=True):
+        first, second, third = st.columns(3)
+        with first:
+            controls.model(ExploreState)
+        with second:
+            controls.quant(ExploreState)
+        with third:
+            controls.context(ExploreState)
+        controls.machine(ExploreState)
     state = controls.published(ExploreState)
     try:
         asked = explorer.question(state.model, state.quant, hardware_of(controls.parts(ExploreState)), state.context)
@@ -40,20 +45,6 @@ def page() -> None:
         return
     _matrix(rows, state)
     _sweeps(asked, state)
-
-
-def _question() -> None:
-    with st.container(border=True):
-        first, second, third = st.columns(3)
-        with first:
-            controls.model(ExploreState)
-        with second:
-            name = str(st.session_state[controls.key(ExploreState, "model")])
-            choices = tuple(choice for choice in quant_choices(name) if choice != "best")
-            controls.quant(ExploreState, choices, lambda quant: quant_label(name, quant))
-        with third:
-            controls.context(ExploreState)
-        controls.machine(ExploreState)
 
 
 def _matrix(rows: tuple[explorer.Row, ...], state: ExploreState) -> None:
@@ -75,7 +66,7 @@ def _matrix(rows: tuple[explorer.Row, ...], state: ExploreState) -> None:
         "Where nobody measured this model, the figures of Llama 3 8B stand in; sources do not compare "
         "with each other."
     )
-    sharing.rows(f"Quantisations of {state.model}", list(rows), state, "advisor-quantisations")
+    controls.share_rows(f"Quantisations of {state.model}", list(rows), state, "advisor-quantisations")
 
 
 def _sweeps(asked: Scenario, state: ExploreState) -> None:

@@ -9,13 +9,13 @@ from advisor.profiles.own_machine import remark_on
 from advisor.question import Hardware
 from catalog.names.index import UnknownName
 from catalog.profiles import Profile
-from webapp import build_rows, controls, resources, sharing, tables
-from webapp.calibrated import stored
+from webapp import build_rows, controls, resources, tables
 from webapp.described import hardware_of
 from webapp.explorer import question
 from webapp.ladder import Rung
 from webapp.links import MachineState
 from webapp.pages import opened
+from webapp.visitor import cpu_named, stored
 from webapp.words import age, note, plain, sentence, thousands
 
 ABOUT_PROFILES = """A calibration measures this very machine and makes its numbers narrower. Make one in a terminal with
@@ -25,11 +25,8 @@ export: give it here. It stays on this computer."""
 
 def page() -> None:
     """Draw the page."""
-    complaints = controls.opened(MachineState)
-    st.title("My machine", anchor=False)
-    st.markdown("What does the computer you have do with each model, and what would make it faster?")
-    for line in complaints:
-        st.info(plain(line))
+    about = "What does the computer you have do with each model, and what would make it faster?"
+    controls.opened(MachineState, "My machine", about)
     _parts()
     state = controls.published(MachineState)
     hardware = _hardware()
@@ -67,14 +64,10 @@ def _detected() -> None:
         notes.append('the system does not tell type and speed of the memory: choose it, for example "DDR5-6000 2x32"')
     st.session_state["detection notes"] = notes
     seen = {
-        "gpu": gpu.name if gpu else "", "gpus": gpu.count if gpu else 1, "cpu": _known_cpu(parts.cpu),
+        "gpu": gpu.name if gpu else "", "gpus": gpu.count if gpu else 1, "cpu": cpu_named(parts.cpu or ""),
         "ram": controls.text_of(parts.ram), "whole": parts.machine or "", "disk": parts.storage.name or "",
     }  # fmt: skip
     controls.go(state.model_copy(update=seen))
-
-
-def _known_cpu(name: str | None) -> str:
-    return resources.cpu_named(name) if name else ""
 
 
 def _hardware() -> Hardware | None:
@@ -139,7 +132,7 @@ def _models(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
     fast = f"{reading} write as fast as people read, {agents} are fast enough for agents"
     note(f"Of {len(rows)} models {len(able)} fit, {fast}; {thousands(state.context)} tokens of context.")
     tables.show(rows, "Every model: whether it fits, speed with range, and what it is fast enough for")
-    sharing.rows("What this machine does with every model", list(rows), state, "advisor-machine")
+    controls.share_rows("What this machine does with every model", list(rows), state, "advisor-machine")
 
 
 def _one(hardware: Hardware, state: MachineState, known: Knowledge) -> None:

@@ -8,11 +8,12 @@ from advisor.answer import Prediction
 from advisor.buying.recommendation import RankedBuild
 from advisor.documents import number, seconds
 from advisor.prediction.report import LIMITS, STAGES, STRATEGIES
-from webapp import bars, build_rows, controls, resources, tables
+from webapp import build_rows, charts, controls, resources, tables
 from webapp.described import DescribedBuild
 from webapp.words import TERMS, listed, note, plain, price_dates, sentence, thousands
 
 COLOURS = {STAGES[stage]: colour for stage, colour in charts.STAGES.items()}
+KINDS = {"desktop": "Desktop built from parts", "laptop": "Laptop", "unified": "Whole machine with shared memory"}
 
 
 def build(found: RankedBuild) -> None:
@@ -59,12 +60,7 @@ def headline(found: RankedBuild) -> None:
     """Name, price and how old it is."""
     st.subheader(plain(found.name), anchor=False)
     dates = price_dates(found.parts, resources.today())
-    note(f"{_kind(found)}. ${found.price_usd:,.0f}, prices of {dates}.")
-
-
-def _kind(found: RankedBuild) -> str:
-    words = {"desktop": "Desktop built from parts", "laptop": "Laptop", "unified": "Whole machine with shared memory"}
-    return words[found.kind]
+    note(f"{KINDS[found.kind]}. ${found.price_usd:,.0f}, prices of {dates}.")
 
 
 def figures(answer: Prediction, found: RankedBuild | None = None) -> None:
