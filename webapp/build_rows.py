@@ -25,7 +25,7 @@ REGIMES = {
     "full_gpu": "all on the graphics card", "multi_gpu": "all on several cards", "unified": "all in shared memory",
     "cpu_only": "on the processor", "layer_split": "some layers in RAM", "expert_offload": "experts in RAM",
     "storage": "larger than RAM",
-}  # fmt: skip
+}
 _URL = re.compile(r"https?://[^\s,;()]+")
 
 
@@ -59,7 +59,7 @@ def _ranked(build: RankedBuild, day: date) -> Row:
         "First token": answer.time_to_first_token_s, "Longest context": tokens(build.longest_context_tokens),
         "Power": build.power_w, "Limited by": LIMITS.get(build.bottleneck or "", ""),
         "Best for its price": "yes" if build.pareto else "", "Prices of": price_dates(build.parts, day),
-    }  # fmt: skip
+    }
 
 
 def parts_text(build: RankedBuild) -> str:
@@ -82,7 +82,7 @@ def points(builds: Sequence[RankedBuild], opened: str) -> list[Row]:
             "kind": build.kind, "front": build.pareto, "open": build.name == opened,
         }
         for build in builds if (speed := build.prediction.decode_tok_s)
-    ]  # fmt: skip
+    ]
 
 
 def front_words(builds: Sequence[RankedBuild]) -> list[str]:
@@ -101,7 +101,7 @@ def parts(build: RankedBuild, day: date) -> list[Row]:
             "Link": address(part.price_source), "Source": part.price_source,
         }
         for name, part, count in counted(build)
-    ]  # fmt: skip
+    ]
 
 
 def stages(prediction: Prediction, name: str = "one token") -> list[Row]:
@@ -112,7 +112,7 @@ def stages(prediction: Prediction, name: str = "one token") -> list[Row]:
             "said": seconds(stage.seconds_per_token), "order": order, "stage": stage.stage,
         }
         for order, stage in enumerate(prediction.breakdown)
-    ]  # fmt: skip
+    ]
 
 
 def waterfall(prediction: Prediction) -> list[Row]:
@@ -172,7 +172,7 @@ def nearby(runs: Sequence[PublicRun]) -> list[Row]:
             "At context": run.depth, "Date": run.as_of, "Link": address(run.source), "Source": run.source,
         }
         for run in runs
-    ]  # fmt: skip
+    ]
 
 
 def next_dollars(build: RankedBuild) -> str:
@@ -203,7 +203,7 @@ def facts(found: Sequence[DescribedBuild], day: date) -> list[Row]:
     return [
         {"Fact": fact, **{name: column[fact] for name, column in zip(names, columns, strict=True)}}
         for fact in columns[0]
-    ]  # fmt: skip
+    ]
 
 
 def _facts(item: DescribedBuild, day: date) -> dict[str, str]:
@@ -223,7 +223,7 @@ def _facts(item: DescribedBuild, day: date) -> dict[str, str]:
         "VRAM used": f"{answer.placement.vram_gb:.1f} GiB", "RAM used": f"{answer.placement.ram_gb:.1f} GiB",
         "Limited by": LIMITS.get(answer.bottleneck or "", ""),
         "Mind": "; ".join(note.message for note in (*(build.notes if build else ()), *answer.warnings)),
-    }  # fmt: skip
+    }
 
 
 def _memory_and_storage(item: DescribedBuild) -> str:
@@ -238,7 +238,7 @@ def speeds(found: Sequence[DescribedBuild]) -> list[Row]:
         {"name": name, "speed": speed.p50, "low": speed.p05, "high": speed.p95,
          "said": f"{number(speed.p50)} ({number(speed.p05)}-{number(speed.p95)})"}
         for name, item in zip(titles(found), found, strict=True) if (speed := item.prediction.decode_tok_s)
-    ]  # fmt: skip
+    ]
 
 
 # Filters on ranked builds: pure.
@@ -251,7 +251,7 @@ def kept(builds: Sequence[RankedBuild], state: FindState) -> tuple[RankedBuild, 
     return tuple(
         build for build in builds
         if (build.pareto or not state.best_only) and (not state.makers or maker(build) in state.makers)
-    )  # fmt: skip
+    )
 
 
 def maker(build: RankedBuild) -> str:

@@ -22,7 +22,7 @@ SHAPES = {"desktop": "circle", "laptop": "square", "unified": "triangle-up"}
 STAGES = {
     "gpu_weights": BLUE, "gpu_experts": SKY, "gpu_kv": GREEN, "gpu_launches": GREY, "cpu_weights": VERMILLION,
     "cpu_kv": ORANGE, "cpu_sync": YELLOW, "link": PURPLE, "disk": "#505050",
-}  # fmt: skip
+}
 SERIES = (BLUE, VERMILLION, GREEN, PURPLE)
 PRICES = (200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000, 7000, 10000, 15000)
 SPEEDS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000)

@@ -131,7 +131,7 @@ def condition(kind: type[links.State]) -> None:
     st.segmented_control(
         "Prices", list(CONDITIONS), key=key(kind, "condition"), format_func=CONDITIONS.__getitem__,
         help=HINTS["condition"], required=True,
-    )  # fmt: skip
+    )
 
 
 def machine(kind: type[links.State], *, cards: bool = False) -> None:
@@ -199,12 +199,12 @@ def _offer(state: links.State, name: str, as_csv: Make, as_json: Make, as_markdo
     """The files are made when they are asked for: a redraw does not wait for them."""
     with st.container(horizontal=True, gap="small"):
         files = (("CSV", as_csv, "csv", "text/csv"), ("JSON", as_json, "json", "application/json"),
-                 ("Markdown", as_markdown, "md", "text/markdown"))  # fmt: skip
+                 ("Markdown", as_markdown, "md", "text/markdown"))
         for label, data, ending, mime in files:
             st.download_button(
                 label, data, f"{name}.{ending}", mime, key=f"{name}.{ending}", on_click="ignore",
                 icon=":material/download:", help=f"Download this view as {label}",
-            )  # fmt: skip
+            )
         _link(address(state), name)
 
 
@@ -212,7 +212,7 @@ def _offer(state: links.State, name: str, as_csv: Make, as_json: Make, as_markdo
 def _link(text: str, name: str) -> None:
     """The link to copy, drawn once asked for."""
     fold = st.popover("Link", icon=":material/link:", help="A link that restores this view", key=f"{name}.link",
-                      on_change="rerun")  # fmt: skip
+                      on_change="rerun")
     if fold.open:
         with fold:
             st.code(text, language=None, wrap_lines=True)

@@ -26,7 +26,7 @@ CONTEXTS = (1024, 2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144)
 RAM_MT_S = {
     "DDR3": (1066, 1333, 1600, 1866), "DDR4": (2133, 2400, 2666, 3000, 3200, 3600, 4000),
     "DDR5": (4800, 5200, 5600, 6000, 6400, 7200, 8000),
-}  # fmt: skip
+}
 """Data rates that kits of each type are sold with; they lie within those of `catalog.names.ram.RATES_MT_S`."""
 LINKS = tuple((generation, lanes) for generation in (3, 4, 5) for lanes in (1, 4, 8, 16))
 STANDARD = ("float", "standard", "native")
@@ -100,7 +100,7 @@ def _quant_row(quant: Quant, case: Case, answer: Prediction) -> Row:
         "KL divergence": lost.kld if lost else None,
         "Perplexity": lost.perplexity_share * 100 if lost and lost.perplexity_share is not None else None,
         "Measured on": _named(lost.of) if lost else "not measured", "Source": lost.source if lost else "",
-    }  # fmt: skip
+    }
 
 
 def _named(id_: str) -> str:
@@ -112,7 +112,7 @@ def _speeds(answer: Prediction) -> Row:
     return {
         "tok/s": decode.p50 if decode else None, "low": decode.p05 if decode else None,
         "high": decode.p95 if decode else None, "Prompt": prefill.p50 if prefill else None,
-    }  # fmt: skip
+    }
 
 
 def sweep(pairs: Iterable[tuple[float, str, Scenario]], speed: Speed, knowledge: Knowledge) -> list[Row]:
@@ -125,7 +125,7 @@ def sweep(pairs: Iterable[tuple[float, str, Scenario]], speed: Speed, knowledge:
             "n_cpu_moe": answer.placement.n_cpu_moe,
         }
         for (x, line, _), answer in zip(known, found, strict=True) if (of := _of(answer, speed))
-    ]  # fmt: skip
+    ]
 
 
 def _of(answer: Prediction, speed: Speed) -> Range | None:
@@ -138,7 +138,7 @@ def contexts(asked: Scenario) -> list[tuple[float, str, Scenario]]:
     return [
         (float(count), "as planned", question(str(asked.model), asked.quant, asked.hardware, count))
         for count in CONTEXTS if count <= longest
-    ]  # fmt: skip
+    ]
 
 
 def ram_speeds(asked: Scenario) -> list[tuple[float, str, Scenario]]:
@@ -150,7 +150,7 @@ def ram_speeds(asked: Scenario) -> list[tuple[float, str, Scenario]]:
     return [
         (float(rate), f"{channels} channel{'s' * (channels > 1)}", _with_ram(asked, kind, rate, channels))
         for channels in (1, 2) for rate in RAM_MT_S.get(kind, ())
-    ]  # fmt: skip
+    ]
 
 
 def _with_ram(asked: Scenario, kind: str, mt_s: int, channels: int) -> Scenario:
@@ -219,7 +219,7 @@ def _row(answer: Prediction) -> Row:
         "For reading": _yes(writes >= READING_TOK_S),
         "For agents": _yes(writes >= AGENT_TOK_S and reads >= AGENT_PROMPT_TOK_S),
         "Where": REGIMES.get(answer.regime, answer.regime) if decode else "", "n_cpu_moe": place.n_cpu_moe,
-    }  # fmt: skip
+    }
 
 
 def _fits(answer: Prediction) -> str:

@@ -54,7 +54,7 @@ class FindState(State):
         return Wish(
             model=self.model, quant=self.quant or None, context=self.context, budget_usd=self.budget,
             min_tok_s=self.speed, condition=self.condition, kinds=self.kinds or ALL_KINDS, own=self.own, limit=100,
-        )  # fmt: skip
+        )
 
 
 class MachineState(State):

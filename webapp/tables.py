@@ -1,7 +1,5 @@
 """Tables as Streamlit draws them, as HTML and as files: which columns, and how their numbers are written."""
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -11,6 +9,7 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
+from advisor.documents import Document, Section, Table, as_csv, as_markdown, columns
 from webapp.explorer import AGENT_HINT, READING_HINT
 from webapp.words import TERMS
 
@@ -18,8 +17,6 @@ Row = Mapping[str, Any]
 ROW_HEIGHT = 36
 SHORT = ("Date", "Age", "Price", "Condition")
 """Columns of an HTML table whose cells are not broken over lines."""
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""First characters that spreadsheets take for a formula. Source: OWASP, CSV Injection (read 2026-11-24)."""
 
 
 def _columns() -> dict[str, Any]:
@@ -69,7 +66,7 @@ def show(rows: Sequence[Row], alt: str, **more: Any) -> Any:
     return st.dataframe(
         list(rows), hide_index=True, column_config=config | more.pop("column_config", {}), alt=alt,
         row_height=ROW_HEIGHT, placeholder="", height=more.pop("height", tall), **more,
-    )  # fmt: skip
+    )
 
 
 def parts(rows: Sequence[Row]) -> None:
@@ -121,16 +118,15 @@ def _cell(row: Row, name: str, formats: Mapping[str, str]) -> str:
     return f'<td style="{_style(name, formats)}">{shown}</td>'
 
 
+def _of_rows(rows: Sequence[Row]) -> Table:
+    """Rows as a table of a document, with a column for every name that some row has."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return Table(columns(*names), [[row.get(name) for name in names] for row in rows])
+
+
 def to_csv(rows: Sequence[Row]) -> str:
     """A header and one line per row; a text that a spreadsheet would compute is quoted with an apostrophe."""
-    out = io.StringIO()
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    writer = csv.DictWriter(out, columns, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        formulas = {name for name, value in row.items() if isinstance(value, str) and value.startswith(FORMULA)}
-        writer.writerow({name: f"'{value}" if name in formulas else value for name, value in row.items()})
-    return out.getvalue()
+    return as_csv(_of_rows(rows))
 
 
 def to_json(question: Row, rows: Sequence[Row]) -> str:
@@ -139,12 +135,6 @@ def to_json(question: Row, rows: Sequence[Row]) -> str:
 
 
 def to_markdown(title: str, rows: Sequence[Row]) -> str:
-    """A heading and a table."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [columns, ["---"] * len(columns), *([_written(row.get(name)) for name in columns] for row in rows)]
-    return "\n".join([f"# {title}", "", *(f"| {' | '.join(line)} |" for line in cells)]) + "\n"
-
-
-def _written(value: Any) -> str:
-    text = "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text.replace("|", "/").replace("\n", " ").replace("<", "&lt;")
+    """A heading and a table; numbers have four digits."""
+    short = [{n: f"{value:.4g}" if isinstance(value, float) else value for n, value in row.items()} for row in rows]
+    return as_markdown(Document(title, [Section("", [_of_rows(short)])]))

@@ -24,7 +24,7 @@ WHAT = {
     "price_used": "price, used", "price": "price, new", "slowdown_fraction": "slower by", "load_time_s": "loads in",
     "decode_tok_s_first": "writes at first", "decode_tok_s_steady": "writes in the end",
     "speedup_fraction": "faster by", "throughput_factor": "serves more by",
-}  # fmt: skip
+}
 """The metrics of the claims table in words."""
 
 
@@ -35,7 +35,7 @@ def page() -> None:
     st.segmented_control(
         "Speed", list(SPEEDS), key=controls.key(EvidenceState, "speed"), format_func=SPEEDS.__getitem__, required=True,
         help="Writing: tokens of the answer per second. Reading: tokens of the prompt per second.",
-    )  # fmt: skip
+    )
     _intervals()
     _runs()
     _claims()
@@ -89,7 +89,7 @@ def _filters(measured: Sequence[Measured]) -> None:
     options = {
         "regime": list(dict.fromkeys(row.regime for row in measured)),
         "backend": sorted({row.backend for row in measured}), "model": sorted({row.model for row in measured}),
-    }  # fmt: skip
+    }
     names = {"regime": "Where the weights lie", "backend": "Engine's backend", "model": "Model"}
     for column, field in zip((first, second, third), names, strict=True):
         key = controls.key(EvidenceState, field)
@@ -97,7 +97,7 @@ def _filters(measured: Sequence[Measured]) -> None:
         column.multiselect(
             names[field], options[field], key=key, placeholder="all",
             format_func=(lambda name: REGIMES.get(name, name)) if field == "regime" else str,
-        )  # fmt: skip
+        )
 
 
 def _claims() -> None:
@@ -146,7 +146,7 @@ def passing(rows: Sequence[Measured], state: EvidenceState) -> list[Measured]:
         row for row in rows
         if row.kind == state.speed and (not state.regime or row.regime in state.regime)
         and (not state.backend or row.backend in state.backend) and (not state.model or row.model in state.model)
-    ]  # fmt: skip
+    ]
 
 
 def by_regime(rows: Sequence[Measured]) -> list[Row]:
@@ -181,7 +181,7 @@ def points(rows: Sequence[Measured]) -> list[Row]:
             "inside": "inside the range" if row.low <= row.measured <= row.high else "outside",
         }
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def listed(rows: Sequence[Measured]) -> list[Row]:
@@ -193,4 +193,4 @@ def listed(rows: Sequence[Measured]) -> list[Row]:
             "Error": row.error * 100, "Date": row.as_of, "Link": address(row.source), "Source": row.source,
         }
         for row in sorted(rows, key=lambda row: -row.error)
-    ]  # fmt: skip
+    ]

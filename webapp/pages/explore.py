@@ -18,7 +18,7 @@ SWEEPS = (
     ("links", "PCIe link", "GB/s in one direction", True,
      "PCIe 3.0 x1 is 1 GB/s, 4.0 x4 is 8, 4.0 x16 is 32. Matters for reading prompts with experts in RAM."),
     ("offloads", "Offload", "", False, "What is left to RAM. The planner takes the fastest setting that fits."),
-)  # fmt: skip
+)
 
 
 def page() -> None:
@@ -56,10 +56,10 @@ def _matrix(rows: tuple[explorer.Row, ...], state: ExploreState) -> None:
         | {"90 % range": f"{row['low']:.0f} to {row['high']:.0f}" if row["tok/s"] else "does not run",
            "Link": build_rows.address(row["Source"]), "Source": row["Source"]}
         for row in rows
-    ]  # fmt: skip
+    ]
     order = ["Quantisation", "Bits per weight", "Size GiB", "VRAM floor GiB", "VRAM for all GiB", "RAM floor GiB",
              "tok/s", "90 % range", "Prompt", "n_cpu_moe", "KL divergence", "Perplexity", "Measured on", "Link",
-             "Source"]  # fmt: skip
+             "Source"]
     tables.show(shown, "Quantisations: size, least memories, speed and quality lost", column_order=order)
     note(
         "Quality lost: how far the compressed model strays from the original, as the source measured it. "
@@ -74,7 +74,7 @@ def _sweeps(asked: Scenario, state: ExploreState) -> None:
     st.segmented_control(
         "Speed shown", list(SPEEDS), key=controls.key(ExploreState, "speed"), format_func=SPEEDS.__getitem__,
         required=True, help=f"Writing: {TERMS['tok/s']} Reading: {TERMS['Prompt']}",
-    )  # fmt: skip
+    )
     columns = st.columns(2, gap="large")
     for index, (along, title, x_title, log_x, remark) in enumerate(SWEEPS):
         with columns[index % 2]:
@@ -91,6 +91,6 @@ def _sweep(found: tuple[str, tuple[explorer.Row, ...]], title: str, x_title: str
         return
     words = "; ".join(f"{row['x']:,.0f}: {row['speed']:.3g}" for row in rows)
     named = x_title or {"n_cpu_moe": "Layers with experts in RAM (n_cpu_moe)",
-                        "n_gpu_layers": "Layers on the graphics card (n_gpu_layers)"}[name]  # fmt: skip
+                        "n_gpu_layers": "Layers on the graphics card (n_gpu_layers)"}[name]
     ticks = [row["x"] for row in rows] if log_x and name == "contexts" else ()
     st.vega_lite_chart(charts.sweep(rows, named, log_x=log_x, ticks=ticks), alt=f"{title}, {named} and tok/s: {words}")

@@ -81,13 +81,13 @@ def _wish() -> None:
             st.number_input(
                 "Budget (USD)", 1.0, 1e7, step=50.0, format="%.0f", key=controls.key(FindState, "budget"),
                 placeholder="no limit", help=HINTS["budget"],
-            )  # fmt: skip
+            )
         with second:
             controls.quant(FindState, best=True)
             st.number_input(
                 "Least speed (tok/s)", 0.0, 1e5, step=5.0, format="%g", key=controls.key(FindState, "speed"),
                 help=HINTS["speed"],
-            )  # fmt: skip
+            )
         with third:
             controls.context(FindState)
             controls.condition(FindState)
@@ -106,13 +106,13 @@ def _more() -> None:
         left.pills(
             "Kinds of computers", list(KINDS), selection_mode="multi", key=controls.key(FindState, "kinds"),
             format_func=KINDS.__getitem__, help=HINTS["kinds"],
-        )  # fmt: skip
+        )
         own = st.session_state[controls.key(FindState, "own")]
         names = (*own, *resources.part_names("gpu"), *resources.part_names("cpu"))
         right.multiselect(
             "Parts you have", list(dict.fromkeys(names)), key=controls.key(FindState, "own"), help=HINTS["own"],
             accept_new_options=True, placeholder="none",
-        )  # fmt: skip
+        )
         _prices()
 
 
@@ -130,7 +130,7 @@ def _prices() -> None:
         st.multiselect(
             "Your prices", list(mine), key=controls.key(FindState, "price"), help="Remove one to undo it.",
             format_func=visitor.told,
-        )  # fmt: skip
+        )
 
 
 def _set_price(kind: str, part: str, usd: float) -> None:
@@ -176,7 +176,7 @@ def _chart(shown: tuple[RankedBuild, ...], chosen: RankedBuild) -> None:
     st.vega_lite_chart(
         charts.price_speed(build_rows.points(shown, chosen.name)), on_select=_open_picked, key="picked",
         alt=f"Price against speed of {len(shown)} builds. Not beaten in both: {'; '.join(words)}",
-    )  # fmt: skip
+    )
     with st.expander("The chart in words"):
         note("No other build shown is both cheaper and faster than these:")
         listed(words)
@@ -186,7 +186,7 @@ def _table(shown: tuple[RankedBuild, ...], _chosen: RankedBuild) -> None:
     tables.show(
         build_rows.ranking(shown, resources.today()), "Ranked builds with price, speed, range and the age of prices",
         on_select=_open_row, selection_mode="single-row", key="rows",
-    )  # fmt: skip
+    )
     note("Select a row to open the build below.")
     st.session_state["shown"] = [build.name for build in shown]
 
@@ -249,5 +249,5 @@ def _article(state: FindState) -> DescribedBuild | None:
     here = build_rows.said(found.prediction.decode_tok_s)
     price = f", ${found.build.price_usd:,.0f} at the prices here" if found.build else ""
     st.info(plain(f"The article's {build.label} ({build.claimed}) is claimed to write {build.claimed_tok_s:g} tok/s; "
-                  f"predicted here: {here} tok/s{price}. It is open below."))  # fmt: skip
+                  f"predicted here: {here} tok/s{price}. It is open below."))
     return found

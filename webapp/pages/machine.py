@@ -49,7 +49,7 @@ def _parts() -> None:
         right.button(
             "Fill in this computer", icon=":material/memory:", on_click=_detected, width="stretch",
             help="Looks at the computer that serves this page, which is yours.",
-        )  # fmt: skip
+        )
         for line in st.session_state.get("detection notes", ()):
             note(sentence(line))
 
@@ -66,7 +66,7 @@ def _detected() -> None:
     seen = {
         "gpu": gpu.name if gpu else "", "gpus": gpu.count if gpu else 1, "cpu": cpu_named(parts.cpu or ""),
         "ram": controls.text_of(parts.ram), "whole": parts.machine or "", "disk": parts.storage.name or "",
-    }  # fmt: skip
+    }
     controls.go(state.model_copy(update=seen))
 
 
@@ -171,4 +171,4 @@ def _rung(rung: Rung) -> dict[str, object]:
         "Mind": rung.mind, "Condition": quote.condition, "Date": quote.as_of,
         "Age": age(quote.as_of, resources.today()) if quote.as_of else "",
         "Link": build_rows.address(quote.source), "Source": quote.source,
-    }  # fmt: skip
+    }

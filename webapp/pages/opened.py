@@ -75,7 +75,7 @@ def figures(answer: Prediction, found: RankedBuild | None = None) -> None:
          f"9 of 10: {number(prefill.p05)} to {number(prefill.p95)}" if prefill else ""),
         ("First token", seconds(first) if first is not None else "-",
          f"{answer.scenario.workload.prompt_tokens} tokens asked"),
-    ]  # fmt: skip
+    ]
     if found:
         longest = found.longest_context_tokens
         cells += [
@@ -132,7 +132,7 @@ def compared(found: RankedBuild) -> None:
     st.button(
         "Add to comparison", icon=":material/compare_arrows:", on_click=controls.compare, args=(text, found.prediction),
         help="Up to four builds stand side by side on the page Compare.",
-    )  # fmt: skip
+    )
 
 
 def commands(answer: Prediction, predict_command: str) -> None:
