@@ -8,8 +8,18 @@ from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 Size = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
@@ -26,6 +36,17 @@ class _Question(BaseModel):
     @classmethod
     def _null_is_absent(cls, value: Any) -> Any:
         return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """What may be left out may be null as well."""
+        found = handler.resolve_ref_schema(handler(core_schema))
+        for name, field in found["properties"].items():
+            told = name in found.get("required", ()) or {"type": "null"} in field.get("anyOf", ())
+            if handler.mode == "validation" and not told:
+                kept = {key: field.pop(key) for key in ("default", "title", "description") if key in field}
+                found["properties"][name] = {"anyOf": [field, {"type": "null"}]} | kept
+        return found
 
 
 class GpuRequest(_Question):

@@ -1,9 +1,12 @@
-"""Types of the answers that are not predictions or rankings themselves, for the code and for OpenAPI alike."""
+"""What the API answers besides predictions: the types, for the code and for OpenAPI alike, and bodies with an ETag."""
 
 from datetime import date
-from typing import Any, Literal
+from hashlib import sha256
+from typing import Annotated, Any, Final, Literal
 
+from fastapi import Header
 from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
 
 from advisor.answer import Prediction
 from advisor.buying.recommendation import RankedBuild
@@ -169,3 +172,51 @@ class ProblemKinds(_Answer):
     """Every kind of problem."""
 
     problems: tuple[ProblemKind, ...]
+
+
+class Accuracy(BaseModel):
+    """Figures by kind of speed and placement, of predictions by fits that never saw the machine."""
+
+    model_config = ConfigDict(extra="allow")
+
+    rows_read: int
+
+
+# Answers that stay the same have an ETag: a client that has one is told so instead of sent it again.
+
+CATALOG_CACHE: Final = "public, max-age=3600"
+"""The catalog changes with a new version of the program only; an hour bounds how long one is not seen."""
+OWN_CACHE: Final = "private, no-cache"
+"""Stored calibrations: asked for again each time, sent only where changed."""
+Tag = Annotated[str, Header(alias="If-None-Match", description="ETag of the copy that the client has.")]
+TAGGED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "headers": {
+            "ETag": {"schema": {"type": "string"}, "description": "Send it back as If-None-Match."},
+            "Cache-Control": {"schema": {"type": "string"}},
+        }
+    },
+    304: {"description": "The client's copy, by its ETag, is still right."},
+}
+"""What OpenAPI says of such an answer."""
+
+
+class Entity:
+    """A body of JSON and its tag."""
+
+    __slots__ = ("cache", "content", "tag")
+
+    def __init__(self, content: bytes, cache: str = CATALOG_CACHE) -> None:
+        # Weak, since the same body also goes out compressed.
+        self.content, self.cache, self.tag = content, cache, f'W/"{sha256(content).hexdigest()[:32]}"'
+
+    def answer(self, asked: str) -> Response:
+        """The body, or 304 where `asked`, the request's If-None-Match, names this copy.
+
+        RFC 9110, 13.1.2: any of a list of tags, compared weakly, or "*".
+        """
+        headers = {"etag": self.tag, "cache-control": self.cache}
+        tags = {item.strip().removeprefix("W/") for item in asked.split(",")}
+        if asked.strip() == "*" or self.tag.removeprefix("W/") in tags:
+            return Response(status_code=304, headers=headers)
+        return Response(self.content, headers=headers, media_type="application/json")

@@ -1,25 +1,31 @@
-"""The server's application: routes, refusals and layers put together."""
+"""The server's application: routes, refusals and layers put together, and the calls for those who run it."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI, Request
-from fastapi.routing import APIRoute
+from fastapi.exceptions import RequestValidationError
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from advisor.physics.knowledge import load
 from advisor.profiles.store import data_folder
-from webapp.api import accuracy, calibrations, facts, health, predictions, recommendations
-from webapp.api.gate import DEFECT, Gate, refusing, straight_to
-from webapp.api.openapi import document_of
-from webapp.api.problems import Refused, answer
-from webapp.api.service import Service
+from catalog.profiles import MAX_BYTES
+from webapp.api import calibrations, facts, predictions, recommendations
+from webapp.api.answers import Entity, Health, Tag
+from webapp.api.bodies import Bodies
+from webapp.api.description import document_of
+from webapp.api.gate import DEFECT, Gate, refusing
+from webapp.api.problems import Refused, answer, problems
+from webapp.api.service import Service, service_of
 from webapp.api.settings import Settings, load_settings
 from webapp.api.storage import Store
 from webapp.api.telemetry import Metrics, configure
@@ -30,7 +36,7 @@ COMPRESSION = 1
 """Makes predictions 8 times smaller; 4 makes them 10 times smaller in twice the time."""
 YOUNG_OBJECTS = 20_000
 """New objects after which the garbage collector looks at them: those of some hundred predictions."""
-ROUTERS = (predictions, recommendations, facts, calibrations, accuracy, health)
+router = APIRouter(tags=["server"])
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
@@ -38,35 +44,28 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     settings = settings or load_settings()
     configure(settings.log_level)
     metrics = Metrics()
-    store = Store(settings.database, settings.max_calibrations)
-    figures = accuracy.AccuracyFigures(data_folder() / "api")
-    service = Service(settings, metrics, store, recommendations.Rankings(), figures)
     app = FastAPI(
         title="Advisor", version=version("llm-hardware-advisor"), lifespan=_lifespan, docs_url=None, redoc_url=None,
         openapi_url=None, redirect_slashes=False,
     )  # fmt: skip
-    app.state.service = service
-    for module in ROUTERS:
-        app.include_router(module.router)
+    app.state.service = Service(
+        settings, metrics, Store(settings.database, settings.max_calibrations), recommendations.Rankings(),
+        facts.AccuracyFigures(data_folder() / "api"), predictions.reader(settings.gguf_folder),
+    )  # fmt: skip
+    for module_router in (predictions.router, recommendations.router, facts.router, calibrations.router, router):
+        app.include_router(module_router)
     _answer_refusals(app)
-    _offer_document(app)
-    direct = straight_to(_route(predictions.router, predictions.PATH), app)
-    return Gate(_layered(direct, settings), settings, metrics)
 
-
-def _route(router: APIRouter, path: str) -> APIRoute:
-    return next(item for item in router.routes if isinstance(item, APIRoute) and item.path == path)
-
-
-def _layered(app: ASGIApp, settings: Settings) -> ASGIApp:
-    app = GZipMiddleware(refusing(app), COMPRESSED_FROM_BYTES, COMPRESSION)
+    most_bytes = {"": settings.max_body_bytes, calibrations.PATH: min(MAX_BYTES, settings.max_body_bytes)}
+    layered: ASGIApp = refusing(Bodies(app, most_bytes, settings.body_timeout_s))
+    layered = GZipMiddleware(layered, COMPRESSED_FROM_BYTES, COMPRESSION)
     if settings.cors_origins:
         exposed = ("ETag", "Location", "Retry-After", "X-Request-ID")
         headers = ("Authorization", "Content-Type", "If-None-Match", "X-Request-ID")
-        app = CORSMiddleware(
-            app, settings.cors_origins, ("GET", "POST"), allow_headers=headers, expose_headers=exposed, max_age=3600
+        layered = CORSMiddleware(
+            layered, settings.cors_origins, ("GET", "POST"), allow_headers=headers, expose_headers=exposed, max_age=3600
         )
-    return app
+    return Gate(layered, settings, metrics)
 
 
 @asynccontextmanager
@@ -74,24 +73,26 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     load()
     facts.model_list()
-    _spare_the_collector()
+    # What tables and imports made lives on: looking through it again and again would take a tenth of the time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
     yield
     service.stopping = True
     await service.accuracy.close()
     service.store.close()
 
 
-def _spare_the_collector() -> None:
-    """What tables and imports made lives on: looking through it again and again would take a tenth of the time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
-
-
 def _answer_refusals(app: FastAPI) -> None:
     @app.exception_handler(Refused)
     async def _refused(request: Request, error: Refused) -> Response:
         return answer(error, request.state.request_id)
+
+    @app.exception_handler(RequestValidationError)
+    async def _parameter(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        said = f"{first['loc'][-1]}: {first['msg'][0].lower()}{first['msg'][1:]}"
+        return answer(Refused("invalid_parameter", said), request.state.request_id)
 
     @app.exception_handler(Exception)
     async def _defect(request: Request, _: Exception) -> Response:
@@ -108,16 +109,48 @@ def _answer_refusals(app: FastAPI) -> None:
         return answer(Refused("not_found", said), request.state.request_id)
 
 
-def _offer_document(app: FastAPI) -> None:
-    from pydantic_core import to_json
+# For those who run the server, and for programs that ask what it offers.
 
-    from webapp.api.entities import Entity
+NEVER_KEPT = {"cache-control": "no-store"}
 
-    made: list[Entity] = []
 
-    async def openapi(request: Request) -> Response:
-        if not made:
-            made.append(Entity(to_json(document_of(app))))
-        return made[0].answer(request)
+@router.get(
+    "/healthz", response_model=Health, response_description="The process answers", responses=problems(),
+)  # fmt: skip
+async def healthz() -> Response:
+    """Whether the process answers at all."""
+    return Response(Health().model_dump_json(), media_type="application/json", headers=NEVER_KEPT)
 
-    app.add_route("/openapi.json", openapi, include_in_schema=False)
+
+@router.get(
+    "/readyz", response_model=Health, response_description="Questions can be answered",
+    responses=problems("store_unavailable"),
+)  # fmt: skip
+async def readyz(request: Request) -> Response:
+    """Whether questions can be answered: tables loaded, store reachable, not shutting down."""
+    service = service_of(request)
+    if service.stopping:
+        raise Refused("store_unavailable", "the server is shutting down")
+    await service.store.asked(service.store.check)
+    return await healthz()
+
+
+@router.get(
+    "/metrics", response_class=PlainTextResponse,
+    response_description="Counts and times in Prometheus' text format",
+    responses=problems() | {200: {"content": {"text/plain": {"example": "advisor_predictions_total 1.0"}}}},
+)  # fmt: skip
+async def metrics(request: Request) -> Response:
+    """Counts and times in Prometheus' text format, summed over the workers."""
+    content = await asyncio.to_thread(service_of(request).metrics.text)
+    return Response(content, media_type=CONTENT_TYPE_LATEST, headers=NEVER_KEPT)
+
+
+@router.get("/openapi.json", include_in_schema=False)
+async def openapi(request: Request, tag: Tag = "") -> Response:
+    """The description of all calls, made when it is first asked for."""
+    state = request.app.state
+    if not hasattr(state, "description"):
+        state.description = Entity(to_json(document_of(request.app)))
+    described: Entity = state.description
+    return described.answer(tag)

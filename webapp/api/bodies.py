@@ -1,63 +1,117 @@
-"""Reading a request's body: bounded in size and time, declared as JSON, and only what is JSON."""
+"""Bodies of requests: bounded in size and time by a layer around the application, and only what is JSON."""
 
 import asyncio
-import time
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
-from pydantic_core import from_json
-from starlette.requests import Request
+from fastapi import Request
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, GetJsonSchemaHandler, TypeAdapter, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, from_json
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from advisor.question import complaint
 from webapp.api.gate import ClientLeft
-from webapp.api.problems import Refused
+from webapp.api.problems import Refused, answer
 
 DRAINED_BODIES: Final = 8
 """A body of up to so many times the limit is read to its end and thrown away, so that the client hears the refusal
 rather than a broken connection."""
 CLOSE: Final = {"connection": "close"}
+Kind = TypeVar("Kind", bound=BaseModel)
 
 
-async def read_json(request: Request, max_bytes: int, timeout_s: float) -> Any:
-    """The value that the body holds. Raises `Refused`."""
-    content = await read_body(request, max_bytes, timeout_s)
-    return parsed(content)
+class Bodies:
+    """A layer that reads each body before the application sees the request; `most_bytes` by path, "" for all others."""
+
+    def __init__(self, app: ASGIApp, most_bytes: Mapping[str, int], timeout_s: float) -> None:
+        self._app, self._most_bytes, self._timeout_s = app, most_bytes, timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the body of a POST, pass it on whole, and after it what the connection tells (that the client left)."""
+        if scope["type"] != "http" or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        most = self._most_bytes.get(scope["path"], self._most_bytes[""])
+        try:
+            whole: list[Message] = [{"type": "http.request", "body": await self._read(scope, receive, most)}]
+        except Refused as refused:
+            await answer(refused, scope["state"]["request_id"])(scope, receive, send)
+            return
+
+        async def again() -> Message:
+            return whole.pop() if whole else await receive()
+
+        await self._app(scope, again, send)
+
+    async def _read(self, scope: Scope, receive: Receive, most: int) -> bytes:
+        """The body. Raises `Refused` (too large, too slow), `ClientLeft` where it breaks off."""
+        declared = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
+        too_large = Refused("too_large", f"the body has more than {most:,} bytes: send less at a time", headers=CLOSE)
+        if declared > most * DRAINED_BODIES:
+            raise too_large
+        content, drained = bytearray(), 0
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientLeft
+                    content += message.get("body", b"")
+                    if len(content) > most:
+                        drained += len(content)
+                        content.clear()
+                    if drained > most * DRAINED_BODIES or (drained and not message.get("more_body")):
+                        raise too_large
+                    if not message.get("more_body"):
+                        return bytes(content)
+        except TimeoutError:
+            said = f"the body was not complete after {self._timeout_s:g} s"
+            raise Refused("body_timeout", said, headers=CLOSE) from None
 
 
-async def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes:
-    """The body. Raises `Refused` (too large, too slow, not declared as JSON), `ClientLeft` where it breaks off."""
-    declared = int(request.headers.get("content-length") or 0)
-    if declared > max_bytes * DRAINED_BODIES:
-        raise _too_large(max_bytes)
-    try:
-        async with asyncio.timeout(timeout_s):
-            content = await _received(request, max_bytes)
-    except TimeoutError:
-        raise Refused("body_timeout", f"the body was not complete after {timeout_s:g} s", headers=CLOSE) from None
-    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media != "application/json" and not (media.startswith("application/") and media.endswith("+json")):
-        raise Refused("unsupported_media_type", "send the body as JSON, with the header Content-Type: application/json")
-    return content
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Says of a body, whose value is taken as it was sent, that it should be of a type."""
+
+    kind: Any
+
+    def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema of that type."""
+        return handler(TypeAdapter(self.kind).core_schema)
 
 
-async def _received(request: Request, max_bytes: int) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await request.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientLeft
-        part = message.get("body", b"")
-        size += len(part)
-        parts.append(part)
-        if size > max_bytes:
-            parts.clear()
-        if size > max_bytes * DRAINED_BODIES or (size > max_bytes and not message.get("more_body")):
-            raise _too_large(max_bytes)
-        if not message.get("more_body"):
-            return b"".join(parts)
+class JsonRoute(APIRoute):
+    """A route whose body must be declared as JSON and be it; FastAPI's own reading would take NaN."""
+
+    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]
+        """The route's handler, with the body read first."""
+        handle = super().get_route_handler()
+
+        async def read_and_handle(request: Request) -> Response:
+            if self.body_field is None:
+                return await handle(request)
+            declared = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            if declared != "application/json" and not (
+                declared.startswith("application/") and declared.endswith("+json")
+            ):
+                said = "send the body as JSON, with the header Content-Type: application/json"
+                raise Refused("unsupported_media_type", said)
+            whole = _JsonRequest(request.scope, request.receive)
+            whole.value = parsed(await whole.body())
+            return await handle(whole)
+
+        return read_and_handle
 
 
-def _too_large(max_bytes: int) -> Refused:
-    return Refused("too_large", f"the body has more than {max_bytes:,} bytes: send less at a time", headers=CLOSE)
+class _JsonRequest(Request):
+    value: Any = None
+
+    async def json(self) -> Any:
+        return self.value
 
 
 def parsed(content: bytes) -> Any:
@@ -65,18 +119,17 @@ def parsed(content: bytes) -> Any:
     try:
         return from_json(content, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
-        _check_utf8(content)
+        try:
+            content.decode()
+        except UnicodeDecodeError as wrong:
+            said = f"the body is not UTF-8: byte {wrong.start} is 0x{content[wrong.start]:02x}"
+            raise Refused("invalid_utf8", said) from None
         raise Refused("invalid_json", f"the body is not JSON: {str(error).replace('`', '')}") from None
 
 
-def _check_utf8(content: bytes) -> None:
+def validated(kind: type[Kind], value: object) -> Kind:
+    """A body as its type. Raises `Refused` that says which field is wrong and what to give instead."""
     try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        said = f"the body is not UTF-8: byte {error.start} is 0x{content[error.start]:02x}"
-        raise Refused("invalid_utf8", said) from None
-
-
-def deadline(timeout_s: float) -> float:
-    """The moment after which an answer comes too late, on the clock of `time.monotonic`."""
-    return time.monotonic() + timeout_s
+        return kind.model_validate(value)
+    except ValidationError as error:
+        raise Refused("invalid_scenario", complaint(error, kind)) from None

@@ -3,8 +3,10 @@
 import asyncio
 import hmac
 from dataclasses import asdict
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Body, Request, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ValidationError
 from starlette.responses import Response
 
@@ -12,31 +14,41 @@ from advisor.errors import InputError
 from advisor.physics.knowledge import load
 from advisor.profiles.own_machine import knowledge_of
 from advisor.question import Hardware, complaint
-from catalog.profiles import MAX_BYTES, BadProfile, Profile, profile_of
-from webapp.api.answers import CalibrationPage, StoredCalibration
-from webapp.api.bodies import read_json
-from webapp.api.documents import LISTING, READING, STORING
-from webapp.api.entities import OWN_CACHE, Entity
-from webapp.api.problems import Refused, next_offset, page_of
+from catalog.profiles import BadProfile, Profile, profile_of
+from webapp.api import predictions
+from webapp.api.answers import OWN_CACHE, TAGGED, CalibrationPage, Entity, StoredCalibration, Tag
+from webapp.api.bodies import Described, JsonRoute
+from webapp.api.problems import OF_BODIES, Limit, Offset, Refused, next_offset, problems
 from webapp.api.service import service_of
 from webapp.api.settings import Settings, is_loopback
 
-# Who may write: the holder of the token; where none is set, this computer, and no page of another site on it.
+PATH: Final = "/v1/calibrations"
+EXAMPLE: Final[dict[str, Any]] = {
+    "schema_version": 1, "name": "Office box", "fingerprint": "5f2b" * 16, "efficiencies_digest": "90c1" * 16,
+    "hardware": predictions.EXAMPLE["hardware"], "measured_on": "2026-11-24",
+    "engine": {"name": "llama.cpp", "version": "b9000", "backend": "cuda"},
+    "effects": [
+        {"coefficient": "ram_stream", "label": "", "log_value": 0.04, "standard_error": 0.02, "informed": True}
+    ],
+    "spreads": [], "probes": [], "runs": [],
+}  # fmt: skip
+Sent = Annotated[Any, Described(Profile), Body(openapi_examples={"profile": {"value": EXAMPLE}})]
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(scheme_name="token", auto_error=False))]
+router = APIRouter(route_class=JsonRoute, tags=["calibrations"])
 
-def check_may_write(request: Request, settings: Settings) -> None:
-    """Raises `Refused` for a request that may not write."""
-    if settings.api_token is None:
-        _check_own_computer(request, settings)
+
+def check_may_write(request: Request, token: HTTPAuthorizationCredentials | None, settings: Settings) -> None:
+    """Who may write: the holder of the token; where none is set, this computer, and no page of another site on it.
+
+    The Host header is that of a loopback address unless a page of another site has its name point here.
+    Raises `Refused` for a request that may not write.
+    """
+    if settings.api_token is not None:
+        right = settings.api_token.get_secret_value().encode()
+        if token is None or not hmac.compare_digest(token.credentials.strip().encode(), right):
+            said = "writing needs the server's token: send the header Authorization: Bearer TOKEN"
+            raise Refused("unauthorized", said, headers={"www-authenticate": "Bearer"})
         return
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    right = settings.api_token.get_secret_value().encode()
-    if scheme.lower() != "bearer" or not hmac.compare_digest(token.strip().encode(), right):
-        said = "writing needs the server's token: send the header Authorization: Bearer TOKEN"
-        raise Refused("unauthorized", said, headers={"www-authenticate": "Bearer"})
-
-
-def _check_own_computer(request: Request, settings: Settings) -> None:
-    """The Host header is that of a loopback address unless a page of another site has its name point here."""
     client = request.client.host if request.client else ""
     if not (settings.is_local and is_loopback(client) and is_loopback(request.url.hostname or "")):
         raise Refused(
@@ -45,17 +57,23 @@ def _check_own_computer(request: Request, settings: Settings) -> None:
         )  # fmt: skip
 
 
-router = APIRouter()
-PATH = "/v1/calibrations"
+LOCATION: Final = {"Location": {"schema": {"type": "string"}, "description": "Address of the calibration."}}
 
 
-@router.post(PATH, status_code=201, **STORING)
-async def store(request: Request) -> Response:
+@router.post(
+    PATH, status_code=201, response_model=StoredCalibration, response_description="Stored",
+    openapi_extra={"security": [{}]},  # where the server has no token
+    responses={
+        200: {"model": StoredCalibration, "description": "The same calibration was already stored"},
+        201: {"headers": LOCATION},
+        **problems(*OF_BODIES, "unauthorized", "forbidden", "store_full", "invalid_profile", "store_unavailable"),
+    },
+)  # fmt: skip
+async def store(request: Request, sent: Sent, token: Bearer) -> Response:
     """Store a calibration. The same one again is answered with 200 and the same id."""
     service = service_of(request)
-    check_may_write(request, service.settings)
-    value = await read_json(request, MAX_BYTES, service.settings.body_timeout_s)
-    profile = await asyncio.to_thread(_usable, value)
+    check_may_write(request, token, service.settings)
+    profile = await asyncio.to_thread(_usable, sent)
     calibration_id, is_new = await service.store.asked(service.store.put, profile)
     stored = StoredCalibration(
         id=calibration_id, name=profile.name, fingerprint=profile.fingerprint, engine=profile.engine.name,
@@ -78,10 +96,12 @@ def _usable(value: object) -> Profile:
     return profile
 
 
-@router.get(PATH, **LISTING)
-async def calibrations(request: Request) -> Response:
+@router.get(
+    PATH, response_model=CalibrationPage, response_description="One page, those stored last first",
+    responses=problems("invalid_parameter", "store_unavailable"),
+)  # fmt: skip
+async def calibrations(request: Request, offset: Offset = 0, limit: Limit = 50) -> Response:
     """The stored calibrations, those stored last first."""
-    offset, limit = page_of(request)
     store = service_of(request).store
     found, total = await store.asked(store.listed, offset, limit)
     page = CalibrationPage(
@@ -91,12 +111,15 @@ async def calibrations(request: Request) -> Response:
     return Response(page.model_dump_json(), headers={"cache-control": OWN_CACHE}, media_type="application/json")
 
 
-@router.get(PATH + "/{calibration}", **READING)
-async def calibration(request: Request, calibration: str) -> Response:
+@router.get(
+    PATH + "/{calibration}", response_model=Profile, response_description="The profile as it was stored",
+    responses=TAGGED | problems("not_found", "store_unavailable"),
+)  # fmt: skip
+async def calibration(request: Request, calibration: str, tag: Tag = "") -> Response:
     """The profile of a stored calibration, by its id or its name; of several of one name the one stored last."""
     store = service_of(request).store
     calibration_id = await store.asked(store.id_of, calibration)
     stored = await store.asked(store.read, calibration_id) if calibration_id else None
     if stored is None:
         raise Refused("not_found", f"there is no calibration {calibration[:100]!r}: GET {PATH} lists them")
-    return Entity(stored.content.encode(), OWN_CACHE).answer(request)
+    return Entity(stored.content.encode(), OWN_CACHE).answer(tag)

@@ -1,7 +1,14 @@
-"""The catalog over HTTP: tables, models, quantisations and prices. Each body is made once and has an ETag."""
+"""The catalog over HTTP: tables, models, quantisations, prices, and the accuracy. Each body is made once."""
 
+import asyncio
+import logging
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 from fastapi import APIRouter, Request
@@ -9,6 +16,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from advisor.buying.pricing import best_quote
+from advisor.files import write_whole
 from advisor.sizes.footprint import footprint
 from advisor.sizes.quality import default_quant
 from catalog import tables
@@ -21,18 +29,24 @@ from catalog.prices import PartKind, Price
 from catalog.rows import Row
 from catalog.units import GIB
 from webapp.api.answers import (
+    TAGGED,
+    Accuracy,
+    CatalogTable,
+    Computing,
     CountingPrice,
     CountingQuote,
+    Entity,
     KnownModel,
     ModelList,
     PriceList,
     ProblemKind,
     ProblemKinds,
     QuantList,
+    Tag,
 )
-from webapp.api.documents import CATALOG, MODELS, PRICES, PROBLEM_KIND, PROBLEM_LIST, QUANTS
-from webapp.api.entities import Entity
-from webapp.api.problems import KINDS, Refused
+from webapp.api.problems import KINDS, Refused, problems
+from webapp.api.service import service_of
+from webapp.api.telemetry import tell
 
 TABLES: Final[Mapping[str, Callable[[], Iterable[Row]]]] = {
     "gpus": tables.gpus, "cpus": tables.cpus, "boards": tables.boards, "ram_kits": tables.ram_kits,
@@ -47,12 +61,15 @@ PRICED: Final[Mapping[PartKind, str]] = {
 router = APIRouter()
 
 
-@router.get("/v1/catalog/{kind}", **CATALOG)
-async def catalog(request: Request, kind: str) -> Response:
+@router.get(
+    "/v1/catalog/{kind}", tags=["catalog"], response_model=CatalogTable, response_description="All rows of a table",
+    responses=TAGGED | problems("not_found"),
+)  # fmt: skip
+async def catalog(kind: str, tag: Tag = "") -> Response:
     """All rows of a table of the catalog, each with its source and the day it was read."""
     if kind not in TABLES:
         raise Refused("not_found", f"there is no table {kind[:60]!r}: there are {', '.join(TABLES)}", tuple(TABLES))
-    return table(kind).answer(request)
+    return table(kind).answer(tag)
 
 
 @cache
@@ -62,10 +79,13 @@ def table(kind: str) -> Entity:
     return Entity(to_json({"kind": kind, "count": len(rows), "rows": rows}))
 
 
-@router.get("/v1/models", **MODELS)
-async def models(request: Request) -> Response:
+@router.get(
+    "/v1/models", tags=["catalog"], response_model=ModelList, response_description="The language models that are known",
+    responses=TAGGED | problems(),
+)  # fmt: skip
+async def models(tag: Tag = "") -> Response:
     """The language models that predictions can be asked for."""
-    return model_list().answer(request)
+    return model_list().answer(tag)
 
 
 @cache
@@ -86,10 +106,13 @@ def _model(llm_id: str) -> KnownModel:
     )  # fmt: skip
 
 
-@router.get("/v1/quants", **QUANTS)
-async def quants(request: Request) -> Response:
+@router.get(
+    "/v1/quants", tags=["catalog"], response_model=QuantList, response_description="The quantisations that are known",
+    responses=TAGGED | problems(),
+)  # fmt: skip
+async def quants(tag: Tag = "") -> Response:
     """The quantisations that are known, as files are named after them."""
-    return quant_list().answer(request)
+    return quant_list().answer(tag)
 
 
 @cache
@@ -99,12 +122,15 @@ def quant_list() -> Entity:
     return Entity(QuantList(count=len(found), quants=found).model_dump_json().encode())
 
 
-@router.get("/v1/prices/{part:path}", **PRICES)
-async def prices(request: Request, part: str) -> Response:
+@router.get(
+    "/v1/prices/{part:path}", tags=["catalog"], response_model=PriceList,
+    response_description="Dated price quotes of a part", responses=TAGGED | problems("not_found"),
+)  # fmt: skip
+async def prices(part: str, tag: Tag = "") -> Response:
     """Dated price quotes of a part, named as in the catalog or in another common spelling."""
     if len(part) > 300 or not part.strip():
         raise Refused("not_found", "name a part with 1 to 300 characters")
-    return price_list(*_named(part.strip())).answer(request)
+    return price_list(*_named(part.strip())).answer(tag)
 
 
 def _named(text: str) -> tuple[PartKind, str]:
@@ -152,20 +178,111 @@ def _quote(quotes: list[Price], condition: str) -> CountingQuote | None:
     )  # fmt: skip
 
 
-@router.get("/v1/problems", **PROBLEM_LIST)
-async def problem_kinds(request: Request) -> Response:
+@router.get(
+    "/v1/problems", tags=["server"], response_model=ProblemKinds, response_description="Every kind of problem",
+    responses=TAGGED | problems(),
+)  # fmt: skip
+async def problem_kinds(tag: Tag = "") -> Response:
     """Every kind of problem that answers may tell."""
     found = tuple(_kind(code) for code in KINDS)
-    return Entity(ProblemKinds(problems=found).model_dump_json().encode()).answer(request)
+    return Entity(ProblemKinds(problems=found).model_dump_json().encode()).answer(tag)
 
 
-@router.get("/v1/problems/{code}", **PROBLEM_KIND)
-async def problem_kind(request: Request, code: str) -> Response:
+@router.get(
+    "/v1/problems/{code}", tags=["server"], response_model=ProblemKind, response_description="One kind of problem",
+    responses=TAGGED | problems("not_found"),
+)  # fmt: skip
+async def problem_kind(code: str, tag: Tag = "") -> Response:
     """One kind of problem: what the `type` of a problem document points to."""
     if code not in KINDS:
         raise Refused("not_found", f"there is no kind of problem {code[:60]!r}", nearest(code[:60], list(KINDS)))
-    return Entity(_kind(code).model_dump_json().encode()).answer(request)
+    return Entity(_kind(code).model_dump_json().encode()).answer(tag)
 
 
 def _kind(code: str) -> ProblemKind:
     return ProblemKind(code=code, **KINDS[code]._asdict())
+
+
+# Predicted against measured speeds: what `advisor accuracy --json` computes from the evidence, computed once and kept.
+
+WAIT_S = 2.0
+"""An answer that takes longer is promised for later."""
+ASK_AGAIN_S = 10
+LONGEST_S = 600.0
+
+
+class AccuracyFigures:
+    """The figures of this version of the program, kept in a folder for all workers and for the next start."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._task: asyncio.Task[Entity] | None = None
+
+    async def get(self) -> Entity | None:
+        """The figures, or None while they are being computed."""
+        if self._task is None or (self._task.done() and _failed(self._task)):
+            self._task = asyncio.create_task(self._found())
+        done, _ = await asyncio.wait({self._task}, timeout=WAIT_S)
+        return self._task.result() if done else None
+
+    async def _found(self) -> Entity:
+        path = self._folder / f"accuracy-{await asyncio.to_thread(_digest)}.json"
+        if not path.is_file():
+            content = await _computed()
+            await asyncio.to_thread(write_whole, path, content)
+        return Entity(await asyncio.to_thread(path.read_bytes))
+
+    async def close(self) -> None:
+        """Stop computing."""
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+
+def _failed(task: asyncio.Task[Entity]) -> bool:
+    return task.cancelled() or task.exception() is not None
+
+
+async def _computed() -> bytes:
+    """The command's output; in a process of its own, since minutes of arithmetic would hold up other answers."""
+    command = (sys.executable, "-m", "advisor", "accuracy", "--json")
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        async with asyncio.timeout(LONGEST_S):
+            content, _ = await process.communicate()
+    except BaseException:
+        process.kill()
+        await process.wait()
+        raise
+    if process.returncode:
+        tell(logging.ERROR, "accuracy failed", exit_code=process.returncode)
+        raise RuntimeError("the accuracy could not be computed")
+    return content
+
+
+def _digest() -> str:
+    """Of all that the figures depend on: the program's version, the evidence and the tables."""
+    found = sha256(version("llm-hardware-advisor").encode())
+    for package, folder in (("calibration", "evidence"), ("catalog", "data")):
+        for path in sorted(Path(str(files(package))).joinpath(folder).glob("*.csv")):
+            found.update(path.read_bytes())
+    return found.hexdigest()[:24]
+
+
+@router.get(
+    "/v1/accuracy", tags=["accuracy"], response_model=Accuracy,
+    response_description="Predicted against measured speeds, on machines never fitted",
+    responses=TAGGED | problems() | {
+        202: {
+            "model": Computing, "headers": {"Retry-After": {"schema": {"type": "integer"}}},
+            "description": "Being computed from the evidence (about half a minute); ask again",
+        }
+    },
+)  # fmt: skip
+async def accuracy(request: Request, tag: Tag = "") -> Response:
+    """Predicted against measured speeds on machines that were never fitted; 202 while the figures are computed."""
+    found = await service_of(request).accuracy.get()
+    if found is None:
+        headers = {"retry-after": str(ASK_AGAIN_S), "cache-control": "no-store"}
+        return Response(Computing().model_dump_json(), 202, headers, "application/json")
+    return found.answer(tag)

@@ -1,48 +1,85 @@
 """POST /v1/predictions: one scenario, or many evaluated as arrays with an error for each that has no answer."""
 
 import logging
+import time
 from collections.abc import Sequence
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Body, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from advisor.answer import Prediction
+from advisor.errors import InputError
 from advisor.physics.knowledge import Knowledge
-from advisor.prediction.batch import BadLine, outcomes, worked_out
-from webapp.api.bodies import deadline, read_json
-from webapp.api.documents import PREDICTIONS
-from webapp.api.forks import shared_out
-from webapp.api.problems import Refused
+from advisor.prediction.batch import BadLine, FileReader, outcomes, worked_out
+from advisor.question import Scenario
+from webapp.api.answers import Predictions
+from webapp.api.bodies import Described, JsonRoute
+from webapp.api.problems import OF_BODIES, Refused, problems
 from webapp.api.service import Service, service_of
 from webapp.api.telemetry import tell
 
-PATH: Final = "/v1/predictions"
+if TYPE_CHECKING:
+    from advisor.gguf.model_file import ModelFile
+
 MOST_SCENARIOS: Final = 10_000
 TOGETHER: Final = 128
 """Scenarios of a batch worked on between two looks at the clock: about a thirtieth of a second."""
-LEAST_FOR_A_FORK: Final = 1_000
-"""Scenarios that are worth another process: about a quarter of a second's work."""
-COUNT_BYTES: Final = 8
 DEFECT: Final = "this could not be worked out; the server's log has it"
-router = APIRouter()
+EXAMPLE: Final[dict[str, Any]] = {
+    "model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M",
+    "hardware": {
+        "gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X",
+        "ram": {"type": "DDR4", "mt_s": 3600, "channels": 2, "gb": 32},
+    },
+    "workload": {"context_depth": 0, "prompt_tokens": 512, "gen_tokens": 128},
+}  # fmt: skip
+UNKNOWN: Final[dict[str, Any]] = EXAMPLE | {"hardware": {"gpus": [{"name": "RTX 3061"}]}}
+router = APIRouter(route_class=JsonRoute, tags=["predictions"])
 
 
-@router.post(PATH, **PREDICTIONS)
-async def predictions(request: Request) -> Response:
+class Scenarios(BaseModel):
+    """Scenarios; one that is none gives an error in its place."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    scenarios: Annotated[tuple[Scenario, ...], Field(min_length=1, max_length=MOST_SCENARIOS)]
+
+
+Asked = Annotated[
+    Any, Described(Scenario | Scenarios),
+    Body(openapi_examples={"one": {"value": EXAMPLE}, "many": {"value": {"scenarios": [EXAMPLE, UNKNOWN]}}}),
+]  # fmt: skip
+Calibration = Annotated[
+    str | None, Query(description="Id or name of a stored calibration, for predictions of that machine.")
+]
+
+
+@router.post(
+    "/v1/predictions", response_model=Prediction | Predictions,
+    response_description="A prediction, or one for each scenario",
+    responses=problems(
+        *OF_BODIES, "invalid_scenario", "unknown_name", "ambiguous_name", "invalid_input", "not_found", "too_slow",
+        "store_unavailable",
+    ),
+)  # fmt: skip
+async def predictions(request: Request, asked: Asked, calibration: Calibration = None) -> Response:
     """How fast models run: a scenario gives a prediction, {"scenarios": [...]} gives {"predictions": [...]}."""
     service = service_of(request)
-    value = await read_json(request, service.settings.max_body_bytes, service.settings.body_timeout_s)
-    knowledge = await service.knowledge(request.query_params.get("calibration"))
-    if isinstance(value, dict) and "scenarios" in value:
-        content = await _many(service, _scenarios(value), knowledge)
+    knowledge = await service.knowledge(calibration)
+    if isinstance(asked, dict) and "scenarios" in asked:
+        content = await _many(service, _scenarios(asked), knowledge)
     else:
-        content = await _one(service, value, knowledge)
+        content = await _one(service, asked, knowledge)
     return Response(content, media_type="application/json")
 
 
 async def _one(service: Service, value: Any, knowledge: Knowledge) -> bytes:
-    if isinstance(value, dict) and isinstance(value.get("model"), dict):
-        outcome = await service.computed(lambda: _from_file(service, value, knowledge))
+    if isinstance(value, dict) and isinstance(value.get("model"), dict):  # a file: reading it may take time
+        read = service.read_file
+        outcome = await service.computed(lambda: next(outcomes([worked_out(value, read)], knowledge)))
     else:
         outcome = await service.together.answer(value, knowledge)
     refused = isinstance(outcome, BadLine)
@@ -51,11 +88,6 @@ async def _one(service: Service, value: Any, knowledge: Knowledge) -> bytes:
         bad = _told(outcome)
         raise Refused(bad.code, bad.message, bad.nearest)
     return outcome
-
-
-def _from_file(service: Service, value: Any, knowledge: Knowledge) -> bytes | BadLine:
-    """A question about a model file: reading it may take time."""
-    return next(outcomes([worked_out(value, service.read_file)], knowledge))
 
 
 def _scenarios(value: dict[str, Any]) -> list[Any]:
@@ -69,25 +101,25 @@ def _scenarios(value: dict[str, Any]) -> list[Any]:
 
 
 async def _many(service: Service, values: Sequence[Any], knowledge: Knowledge) -> bytes:
-    until = deadline(service.settings.answer_timeout_s)
+    until = time.monotonic() + service.settings.answer_timeout_s
 
-    def part(first: int, last: int) -> bytes:
-        """The answers, after the number of those that are errors."""
+    def answered() -> tuple[bytes, int]:
+        """The answers, and how many of them are errors."""
         refused = 0
         found: list[bytes] = []
-        for start in range(first, last, TOGETHER):
-            service.check_time(until)
-            items = [worked_out(value, service.read_file) for value in values[start : min(last, start + TOGETHER)]]
+        for start in range(0, len(values), TOGETHER):
+            if time.monotonic() > until:
+                raise service.too_slow()
+            items = [worked_out(value, service.read_file) for value in values[start : start + TOGETHER]]
             for outcome in outcomes(items, knowledge):
                 refused += isinstance(outcome, BadLine)
                 found.append(_told(outcome).line().encode() if isinstance(outcome, BadLine) else outcome)
-        return refused.to_bytes(COUNT_BYTES, "big") + b",".join(found)
+        return b",".join(found), refused
 
-    parts = await service.computed(lambda: shared_out(part, len(values), LEAST_FOR_A_FORK))
-    refused = sum(int.from_bytes(content[:COUNT_BYTES], "big") for content in parts)
+    content, refused = await service.computed(answered)
     service.metrics.predictions.labels("refused").inc(refused)
     service.metrics.predictions.labels("answered").inc(len(values) - refused)
-    return b'{"predictions":[' + b",".join(content[COUNT_BYTES:] for content in parts) + b"]}"
+    return b'{"predictions":[' + content + b"]}"
 
 
 def _told(bad: BadLine) -> BadLine:
@@ -96,3 +128,52 @@ def _told(bad: BadLine) -> BadLine:
         return bad
     tell(logging.ERROR, "scenario failed", bad.__cause__, input=repr(bad.value)[:2000])
     return BadLine(bad.code, DEFECT, bad.text, bad.value)
+
+
+# Model files on the server: only those under the one configured folder, and nothing of its paths in any answer.
+
+NOT_THERE: Final = "no such model file in the folder that this server reads"
+
+
+def reader(folder: Path | None) -> FileReader:
+    """Reads the header of a file under `folder`, named relative to it. The reader raises `InputError`."""
+
+    def read(given: str, quant: str | None) -> "ModelFile":
+        if folder is None:
+            raise InputError("this server reads no model files: name the model and the quant instead")
+        path = inside(folder, given)
+        from advisor.gguf.model_file import read_model_file
+
+        try:
+            return read_model_file(path, quant)
+        except InputError as error:
+            raise InputError(_without_paths(str(error), path, folder)) from None
+
+    return read
+
+
+def inside(folder: Path, given: str) -> Path:
+    """The file's real path. Raises `InputError`, alike for what is outside, missing or no file."""
+    try:
+        root = folder.resolve(strict=True)
+        path = (root / given).resolve(strict=True)
+        parts = [part.resolve(strict=True) for part in _parts(path)]
+    except (OSError, ValueError, RuntimeError):
+        raise InputError(NOT_THERE) from None
+    if not all(part.is_relative_to(root) and part.is_file() for part in (path, *parts)):
+        raise InputError(NOT_THERE)
+    return path
+
+
+def _parts(path: Path) -> list[Path]:
+    """The other parts of a split model, which are read along: they must not lead elsewhere either."""
+    stem, of, total = path.stem.rpartition("-of-")
+    if not (of and total.isdigit() and len(total) == 5 and stem[-5:].isdigit()):
+        return []
+    return [found for found in path.parent.iterdir() if found.name.startswith(stem[:-5]) and found.suffix == ".gguf"]
+
+
+def _without_paths(text: str, path: Path, folder: Path) -> str:
+    for known in (str(path.parent), str(folder.resolve()), str(folder)):
+        text = text.replace(f"{known}/", "").replace(known, "the folder")
+    return text

@@ -1,10 +1,10 @@
 """Refusals as other programs read them: RFC 9457 problem documents with a code and the nearest names."""
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict
-from starlette.requests import Request
 from starlette.responses import Response
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -93,24 +93,33 @@ def answer(refused: Refused, request_id: str) -> Response:
     )
 
 
-# Pages of a list: offset and limit out of an address.
+# What OpenAPI says of them.
+
+EVERYWHERE: Final = ("rate_limited", "headers_too_large", "bad_request", "internal_error", "busy")
+OF_BODIES: Final = ("invalid_json", "invalid_utf8", "body_timeout", "too_large", "unsupported_media_type")
+
+
+def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The problems that a call may answer with, those that any call may included, as `responses` of a route."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for code in (*codes, *EVERYWHERE):
+        kind = KINDS[code]
+        content: dict[str, Any] = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
+        said = found.setdefault(kind.status, {"content": {MEDIA_TYPE: content}})
+        example = document(code, kind.example, request_id="9f1c2ab04d").model_dump(mode="json")
+        said["content"][MEDIA_TYPE]["examples"][code] = {"value": example}
+        said["description"] = "; or: ".join(
+            dict.fromkeys(KINDS[name].title for name in said["content"][MEDIA_TYPE]["examples"])
+        )
+    return dict(sorted(found.items()))
+
+
+# Pages of a list.
 
 MOST: Final = 200
-USUAL: Final = 50
 FURTHEST: Final = 10_000_000
-PARAMETERS: Final = {
-    "parameters": [
-        {"name": "offset", "in": "query", "required": False,
-         "schema": {"type": "integer", "minimum": 0, "maximum": FURTHEST, "default": 0}},
-        {"name": "limit", "in": "query", "required": False,
-         "schema": {"type": "integer", "minimum": 1, "maximum": MOST, "default": USUAL}},
-    ]
-}  # fmt: skip
-
-
-def page_of(request: Request) -> tuple[int, int]:
-    """Offset and limit. Raises `Refused`."""
-    return _number(request, "offset", 0, 0, FURTHEST), _number(request, "limit", USUAL, 1, MOST)
+Offset = Annotated[int, Query(ge=0, le=FURTHEST)]
+Limit = Annotated[int, Query(ge=1, le=MOST)]
 
 
 def next_offset(offset: int, shown: int, total: int) -> int | None:
@@ -120,13 +129,3 @@ def next_offset(offset: int, shown: int, total: int) -> int | None:
     (50, None)
     """
     return offset + shown if offset + shown < total and shown else None
-
-
-def _number(request: Request, name: str, usual: int, least: int, most: int) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        return usual
-    value = int(text) if text.isascii() and text.removeprefix("-").isdigit() and len(text) < 12 else None
-    if value is None or not least <= value <= most:
-        raise Refused("invalid_parameter", f"{name} must be a whole number from {least:,} to {most:,}")
-    return value

@@ -2,10 +2,10 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request
-from pydantic import Field, ValidationError
+from fastapi import APIRouter, Body, Request
+from pydantic import Field
 from pydantic_core import to_json
 from starlette.responses import Response
 
@@ -13,14 +13,14 @@ from advisor.buying.recommendation import recommend
 from advisor.buying.wish import Text, Wish
 from advisor.errors import InputError
 from advisor.physics.knowledge import load
-from advisor.question import complaint
 from catalog.names.index import UnknownName
-from webapp.api.bodies import read_json
-from webapp.api.documents import RECOMMENDATIONS
-from webapp.api.problems import FURTHEST, MOST, Refused, next_offset
+from webapp.api import predictions
+from webapp.api.answers import RecommendationPage
+from webapp.api.bodies import Described, JsonRoute, validated
+from webapp.api.problems import FURTHEST, MOST, OF_BODIES, Refused, next_offset, problems
 from webapp.api.service import Service, service_of
 
-router = APIRouter()
+router = APIRouter(route_class=JsonRoute, tags=["recommendations"])
 ALL = 100_000
 KEPT_BYTES = 64 * 2**20
 """Rankings kept for further pages; a ranking of one build for each card has about 200 kB, of every build 5 MB."""
@@ -69,21 +69,21 @@ class Rankings:
             self._size -= self._kept.popitem(last=False)[1].size_bytes
 
 
-@router.post("/v1/recommendations", **RECOMMENDATIONS)
-async def recommendations(request: Request) -> Response:
+EXAMPLE: Final = {"model": predictions.EXAMPLE["model"], "budget_usd": 1500, "limit": 5}
+Asked = Annotated[Any, Described(WishBody), Body(openapi_examples={"wish": {"value": EXAMPLE}})]
+
+
+@router.post(
+    "/v1/recommendations", response_model=RecommendationPage, response_description="One page of the ranking",
+    responses=problems(
+        *OF_BODIES, "invalid_scenario", "unknown_name", "ambiguous_name", "invalid_input", "too_slow",
+    ),
+)  # fmt: skip
+async def recommendations(request: Request, asked: Asked) -> Response:
     """Whole builds for a model and a budget, ranked by dollars per token per second."""
-    service = service_of(request)
-    value = await read_json(request, service.settings.max_body_bytes, service.settings.body_timeout_s)
-    wish = _wish(value)
-    ranking = await _ranking(service, wish)
+    wish = validated(WishBody, asked)
+    ranking = await _ranking(service_of(request), wish)
     return Response(_page(ranking, wish.offset, wish.limit), media_type="application/json")
-
-
-def _wish(value: Any) -> WishBody:
-    try:
-        return WishBody.model_validate(value)
-    except ValidationError as error:
-        raise Refused("invalid_scenario", complaint(error, WishBody)) from None
 
 
 async def _ranking(service: Service, wish: WishBody) -> Ranking:

@@ -1,26 +1,24 @@
-"""What the routes share: settings, knowledge, the store, the files that may be read, turns for long computations."""
+"""What the routes share: settings, knowledge, the store, and work in its turn, single questions together."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from starlette.requests import Request
+from fastapi import Request
 
 from advisor.errors import InputError
 from advisor.physics.knowledge import Knowledge, load
+from advisor.prediction.batch import BadLine, FileReader, outcomes, worked_out
 from advisor.profiles.own_machine import knowledge_of
 from catalog.profiles import Profile
-from webapp.api.model_files import reader
 from webapp.api.problems import Refused
 from webapp.api.settings import Settings
 from webapp.api.storage import Store
 from webapp.api.telemetry import Metrics
-from webapp.api.together import Together
 
 if TYPE_CHECKING:
-    from webapp.api.accuracy import AccuracyFigures
+    from webapp.api.facts import AccuracyFigures
     from webapp.api.recommendations import Rankings
 
 T = TypeVar("T")
@@ -33,12 +31,12 @@ class Service:
     """One server's parts, made when it starts."""
 
     def __init__(
-        self, settings: Settings, metrics: Metrics, store: Store, rankings: "Rankings", accuracy: "AccuracyFigures"
-    ) -> None:
+        self, settings: Settings, metrics: Metrics, store: Store, rankings: "Rankings", accuracy: "AccuracyFigures",
+        read_file: FileReader,
+    ) -> None:  # fmt: skip
         self.settings, self.metrics, self.store = settings, metrics, store
-        self.rankings, self.accuracy = rankings, accuracy
-        self.read_file = reader(settings.gguf_folder)
-        self.together = Together(self.read_file)
+        self.rankings, self.accuracy, self.read_file = rankings, accuracy, read_file
+        self.together = Together(read_file)
         self.stopping = False
         self._turns = asyncio.Semaphore(settings.max_computations)
         self._waiting = 0
@@ -91,11 +89,6 @@ class Service:
         finally:
             self._turns.release()
 
-    def check_time(self, until: float) -> None:
-        """Raises `Refused` once an answer comes too late."""
-        if time.monotonic() > until:
-            raise self.too_slow()
-
     def too_slow(self) -> Refused:
         """The refusal of what takes too long."""
         return Refused("too_slow", f"no answer within {self.settings.answer_timeout_s:g} s: ask for less at a time")
@@ -105,3 +98,34 @@ def service_of(request: Request) -> Service:
     """The service of the server that a request came to."""
     found: Service = request.app.state.service
     return found
+
+
+class Together:
+    """Single questions that arrive at nearly the same time are worked on together and evaluated as one array."""
+
+    def __init__(self, read_file: FileReader) -> None:
+        self._read_file = read_file
+        self._waiting: dict[Knowledge, list[tuple[Any, asyncio.Future[bytes | BadLine]]]] = {}
+
+    async def answer(self, value: Any, knowledge: Knowledge) -> bytes | BadLine:
+        """The prediction as JSON, or why there is none."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            # A turn of the loop later: what has arrived by then is read first and comes along.
+            loop.call_soon(loop.call_soon, self._evaluate)
+        future: asyncio.Future[bytes | BadLine] = loop.create_future()
+        self._waiting.setdefault(knowledge, []).append((value, future))
+        return await future
+
+    def _evaluate(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for knowledge, pairs in waiting.items():
+            asked = [pair for pair in pairs if not pair[1].done()]  # a client that has left needs no answer
+            try:
+                items = [worked_out(value, self._read_file) for value, _ in asked]
+                for (_, future), outcome in zip(asked, outcomes(items, knowledge), strict=True):
+                    future.set_result(outcome)
+            except Exception as error:  # noqa: BLE001 - a defect must be told to all that wait
+                for _, future in asked:
+                    if not future.done():
+                        future.set_exception(error)

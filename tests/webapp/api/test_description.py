@@ -74,9 +74,6 @@ def test_every_kind_of_problem_is_documented_with_its_status(described: dict[str
 @pytest.mark.parametrize("field", ["count", "pcie_gen", "cpu", "ram", "engine", "workload"])
 def test_a_field_that_may_be_left_out_may_be_null_and_is_described_so(described: dict[str, Any], field: str) -> None:
     kinds = described["components"]["schemas"]
-    (found,) = [
-        kind["properties"][field]
-        for name, kind in kinds.items()
-        if name.startswith("ScenarioBody") and field in kind["properties"]
-    ]
+    scenario, card = kinds["Scenario-Input"]["properties"], kinds["GpuRequest-Input"]["properties"]
+    (found,) = [kind[field] for kind in (scenario, kinds["Hardware-Input"]["properties"], card) if field in kind]
     assert {"type": "null"} in found["anyOf"]

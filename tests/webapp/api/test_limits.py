@@ -12,7 +12,7 @@ import pytest
 
 from advisor.errors import InputError
 from tests.webapp.api.running import SCENARIO, Server, free_port, serving
-from webapp.api.entities import Entity
+from webapp.api.answers import Entity
 from webapp.api.gate import CLIENTS, Rates
 from webapp.api.recommendations import Ranking, Rankings
 from webapp.api.settings import load_settings

@@ -4,7 +4,7 @@ from importlib.resources import as_file, files
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from advisor.errors import InputError
@@ -26,17 +26,13 @@ def upgrade(url: str) -> None:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": LOCK})
             else:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-            _run(connection)
+            with as_file(files(__name__)) as folder:
+                config = Config()
+                config.set_main_option("script_location", str(folder).replace("%", "%%"))
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
     except SQLAlchemyError as error:
         said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise InputError(f"the database of ADVISOR_DATABASE_URL cannot be used: {said}") from None
     finally:
         engine.dispose()
-
-
-def _run(connection: Connection) -> None:
-    with as_file(files(__name__)) as folder:
-        config = Config()
-        config.set_main_option("script_location", str(folder).replace("%", "%%"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")

@@ -1,0 +1,103 @@
+"""The OpenAPI document: FastAPI writes it from the routes' types; examples that this program computed are added."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
+from pydantic_core import from_json
+
+from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
+from advisor.question import Scenario
+from catalog.profiles import Profile
+from webapp.api import answers, calibrations, facts, predictions
+from webapp.api.problems import KINDS, Problem
+from webapp.api.recommendations import WishBody, ranked_page
+from webapp.api.storage import calibration_id
+
+DESCRIPTION: Final = """How fast a language model runs on hardware that you describe, and which hardware to buy for it.
+
+Unknown fields are refused by name. Errors are RFC 9457 problem documents with a `code` for programs and, where a name
+is not known, the `nearest` known ones. An explicit null in a scenario is the same as a field left out."""
+Json = dict[str, Any]
+
+
+def document_of(app: FastAPI) -> Json:
+    """The whole document."""
+    found = get_openapi(
+        title="Advisor", version=app.version, description=DESCRIPTION, routes=app.routes, openapi_version="3.1.0"
+    )
+    _, problem = models_json_schema([(Problem, "serialization")], ref_template="#/components/schemas/{model}")
+    schemas = found["components"]["schemas"]
+    schemas |= problem["$defs"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for operations in found["paths"].values():
+        for operation in operations.values():
+            responses = operation["responses"]
+            if "application/json" in responses.get("422", {}).get("content", {}):
+                del responses["422"]  # FastAPI's own refusal of parameters, where any text is taken
+            for content in (responses[status].get("content", {}).get("application/json") for status in responses):
+                if content is not None:
+                    content["example"] = EXAMPLES[_first_name(content["schema"])]()
+    return found
+
+
+def _first_name(schema: Json) -> str:
+    """The type that a schema refers to; of several the first."""
+    reference: str = (schema.get("anyOf") or [schema])[0]["$ref"]
+    return reference.rpartition("/")[2].partition("-")[0]
+
+
+@cache
+def _prediction() -> Json:
+    return predict(Scenario.model_validate(predictions.EXAMPLE), load()).model_dump(mode="json")
+
+
+@cache
+def _recommendation() -> Json:
+    wish = WishBody.model_validate({"model": predictions.EXAMPLE["model"], "kinds": ["unified"], "limit": 1})
+    found: Json = from_json(ranked_page(wish))
+    return found
+
+
+def _stored() -> Json:
+    profile = Profile.model_validate(calibrations.EXAMPLE)
+    listed = answers.StoredCalibration(
+        id=calibration_id(profile), name=profile.name, fingerprint=profile.fingerprint, engine=profile.engine.name,
+        backend=profile.engine.backend, measured_on=profile.measured_on.isoformat(),
+        stored_at=datetime(2026, 11, 25, tzinfo=UTC).isoformat(),
+    )  # fmt: skip
+    return listed.model_dump(mode="json")
+
+
+def _cut(entity: answers.Entity, field: str) -> Json:
+    """A list with its first row alone."""
+    found: Json = from_json(entity.content)
+    return found | {"count": 1, field: found[field][:1]}
+
+
+def _kind() -> Json:
+    return answers.ProblemKind(code="unknown_name", **KINDS["unknown_name"]._asdict()).model_dump()
+
+
+EXAMPLES: Final[Mapping[str, Callable[[], Json]]] = {
+    "Prediction": _prediction,
+    "RecommendationPage": _recommendation,
+    "StoredCalibration": _stored,
+    "CalibrationPage": lambda: {"calibrations": [_stored()], "total": 1, "offset": 0, "next_offset": None},
+    "Profile": lambda: calibrations.EXAMPLE,
+    "CatalogTable": lambda: _cut(facts.table("unified_machines"), "rows"),
+    "ModelList": lambda: _cut(facts.model_list(), "models"),
+    "QuantList": lambda: _cut(facts.quant_list(), "quants"),
+    "PriceList": lambda: from_json(facts.price_list("gpu", "RTX 3060 12GB").content),
+    "Accuracy": lambda: {"rows_read": 3104},
+    "Computing": lambda: answers.Computing().model_dump(),
+    "Health": lambda: answers.Health().model_dump(),
+    "ProblemKinds": lambda: {"problems": [_kind()]},
+    "ProblemKind": _kind,
+}
