@@ -66,7 +66,7 @@ PLATFORMS: tuple[tuple[str, str], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry(Spelling[Cpu]):
+class _ModelKey(Spelling[Cpu]):
     """A row by one of its model keys; `sibling` is the name of the part that it only stands for (an F or P variant)."""
 
     confirming: frozenset[str] = frozenset()
@@ -75,7 +75,7 @@ class _Entry(Spelling[Cpu]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _CpuWords:
     """A name taken apart: its words, possible model keys and the tier (the 7 of Core i7 and Ryzen 7)."""
 
     tokens: tuple[str, ...]
@@ -87,14 +87,14 @@ class _Reading:
         return CONFIRMING.intersection(self.tokens)
 
 
-def _read(text: str) -> _Reading:
+def _read(text: str) -> _CpuWords:
     plain = re.sub(r"\s+", " ", NOISE.sub(" ", text.lower()))
     plain = re.sub(r"\b(?:core )?i([3579])\b", r"core i\1", plain)
     plain = re.sub(r"\br([3579])\b", r"ryzen \1", plain)
     tokens = re.findall(r"[a-z0-9]+", plain)
     found = TIER.search(" ".join(tokens))
     tier = next(filter(None, found.groups()), None) if found else None
-    return _Reading(tuple(tokens), _keys(tokens), tier)
+    return _CpuWords(tuple(tokens), _keys(tokens), tier)
 
 
 def _keys(tokens: list[str]) -> tuple[str, ...]:
@@ -109,19 +109,20 @@ def _keys(tokens: list[str]) -> tuple[str, ...]:
 
 
 @cache
-def _index() -> NameIndex[Cpu, _Entry]:
+def _index() -> NameIndex[Cpu, _ModelKey]:
     entries, names = [], []
     for row in cpus():
         for name in (row.name, *row.aliases):
             reading, sibling = _read(name), None if name == row.name else name
             besides = BESIDES.union(reading.tokens)
             confirming = reading.confirming | {row.maker}
-            entries += [_Entry(row, frozenset({k}), besides, confirming, reading.tier, sibling) for k in reading.keys]
+            told = (besides, confirming, reading.tier, sibling)
+            entries += [_ModelKey(row, frozenset({key}), *told) for key in reading.keys]
             names.append(name)
     return NameIndex("CPU", cpus(), entries, names)
 
 
-def _agrees(entry: _Entry, key: str, text: _Reading) -> bool:
+def _agrees(entry: _ModelKey, key: str, text: _CpuWords) -> bool:
     """Whether the words around a model key are compatible with a row and enough to name it."""
     families = text.confirming & FAMILIES
     own = entry.confirming | ({"ryzen"} if "threadripper" in entry.confirming else set())
@@ -134,9 +135,9 @@ def _agrees(entry: _Entry, key: str, text: _Reading) -> bool:
     return bool(families) and (len(key) > 3 or bool(text.confirming & entry.confirming & {"ai", "ultra"}))
 
 
-def _hits(text: _Reading, *, lettered: bool) -> dict[str, _Entry]:
+def _hits(text: _CpuWords, *, lettered: bool) -> dict[str, _ModelKey]:
     """Entries by row name; model keys with letters go first: beside "5900X" the digits "3600" are a memory speed."""
-    hits: dict[str, _Entry] = {}
+    hits: dict[str, _ModelKey] = {}
     for key in text.keys:
         for entry in _index().fitting({key}) if key.isdigit() is not lettered else ():
             if _agrees(entry, key, text):

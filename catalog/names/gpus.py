@@ -59,7 +59,7 @@ OPTIONAL_ARCHITECTURES = frozenset({"ada", "blackwell", "pascal", "hopper", "kep
 
 
 @dataclass(frozen=True, slots=True)
-class _Key(Spelling[Gpu]):
+class _Card(Spelling[Gpu]):
     """One spelling of a card: a name may have no words that mean something but these."""
 
     form: str | None = None
@@ -73,7 +73,7 @@ class _Key(Spelling[Gpu]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _CardWords:
     """A name taken apart: its words, without the form (PCIe, SXM, NVL) and the memory size in GiB."""
 
     words: frozenset[str]
@@ -81,7 +81,7 @@ class _Reading:
     vram_gib: float | None
 
 
-def _read(text: str) -> _Reading:
+def _read(text: str) -> _CardWords:
     plain = text.lower().replace("_", " ")
     sizes = SIZE.findall(plain)
     plain = SIZE.sub(" ", plain)
@@ -91,10 +91,10 @@ def _read(text: str) -> _Reading:
     if "titan" not in words:
         words -= {"x", "v"}  # "Gaming X" of a board partner
     form = next(iter(sorted(words & FORMS)), None)
-    return _Reading(words - FORMS, form, float(sizes[-1]) if sizes else None)
+    return _CardWords(words - FORMS, form, float(sizes[-1]) if sizes else None)
 
 
-def _key(row: Gpu, name: str) -> _Key:
+def _key(row: Gpu, name: str) -> _Card:
     reading = _read(name)
     words, architecture = reading.words, frozenset({row.architecture}) & OPTIONAL_ARCHITECTURES
     allowed = words | architecture
@@ -109,11 +109,11 @@ def _key(row: Gpu, name: str) -> _Key:
         required = (words - FAMILIES - ({"blackwell"} if "pro" in words else frozenset())) | plain_digits
         allowed |= {"radeon"} if row.maker == "amd" else frozenset()
     lone_number = len(required) == 1 and next(iter(required)).isdigit()
-    return _Key(row, required, allowed, reading.form, row.maker == "amd" and lone_number)
+    return _Card(row, required, allowed, reading.form, row.maker == "amd" and lone_number)
 
 
 @cache
-def _index() -> NameIndex[Gpu, _Key]:
+def _index() -> NameIndex[Gpu, _Card]:
     rows, keys = gpus(), []
     names = {row.name for row in rows}
     for row in rows:
@@ -131,7 +131,7 @@ def _vocabulary() -> frozenset[str]:
     return frozenset().union(*(key.besides for key in _index().spellings))
 
 
-def _hits(reading: _Reading) -> list[_Key]:
+def _hits(reading: _CardWords) -> list[_Card]:
     """The keys that fit, the most specific ones only, one per row."""
     if reading.words & PROCESSORS:
         return []
@@ -148,7 +148,7 @@ def _has_size(row: Gpu, vram_gib: float, *, alone: bool) -> bool:
     return row.usable_vram_gib * 0.96 <= vram_gib <= row.vram_gib * 1.01
 
 
-def _refusal(text: str, reading: _Reading, hits: Sequence[_Key]) -> UnknownName:
+def _refusal(text: str, reading: _CardWords, hits: Sequence[_Card]) -> UnknownName:
     related = _index().sharing([word for word in reading.words if not word.isalpha()])
     if hits:
         return _index().unknown(text, (key.row for key in (*hits, *related)), most=4)
@@ -158,7 +158,7 @@ def _refusal(text: str, reading: _Reading, hits: Sequence[_Key]) -> UnknownName:
     return _index().unknown(text, (key.row for key in related), most=4)
 
 
-def _assumptions(text: str, reading: _Reading, chosen: Gpu, rows: Sequence[Gpu]) -> tuple[str, ...]:
+def _assumptions(text: str, reading: _CardWords, chosen: Gpu, rows: Sequence[Gpu]) -> tuple[str, ...]:
     notes = []
     if len({row.vram_gib for row in rows}) > 1:
         notes.append(f"memory size of {text!r} not given: taken as {chosen.name} ({chosen.vram_gib:g} GiB)")

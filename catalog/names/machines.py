@@ -37,7 +37,7 @@ SLACK = 0.03
 
 
 @dataclass(frozen=True, slots=True)
-class _Key(Spelling[Machine]):
+class _Box(Spelling[Machine]):
     """A spelling of a box or laptop; `memory_gib` where only that size of a box is this row."""
 
     alias: str = ""
@@ -66,12 +66,12 @@ def _telling(words: frozenset[str]) -> frozenset[str]:
     return numbered if any(not word.isalpha() for word in numbered) else words - MAKERS
 
 
-def _specificity(key: _Key) -> tuple[int, int, bool]:
+def _specificity(key: _Box) -> tuple[int, int, bool]:
     return sum(not word.isalpha() for word in key.words), len(key.words), key.memory_gib is not None
 
 
 @cache
-def _keys() -> tuple[_Key, ...]:
+def _keys() -> tuple[_Box, ...]:
     found = []
     boxes: list[Machine] = [row for row in unified_machines() if row.maker != "apple"]
     for row in (*boxes, *laptops()):
@@ -79,15 +79,15 @@ def _keys() -> tuple[_Key, ...]:
             sizes = SIZE.findall(alias.lower())
             written = frozenset(_words(alias))
             words, besides = _telling(written), written | MAKERS | FILLER
-            found.append(_Key(row, words, besides, alias, float(sizes[0]) if sizes else None))
+            found.append(_Box(row, words, besides, alias, float(sizes[0]) if sizes else None))
             codes = frozenset(word for word in words if len(word) > 4 and not word.isalpha() and not word.isdigit())
             if isinstance(row, Laptop) and codes:
-                found.append(_Key(row, codes, besides, alias))
+                found.append(_Box(row, codes, besides, alias))
     return tuple(found)
 
 
 @cache
-def _index() -> NameIndex[Machine, _Key]:
+def _index() -> NameIndex[Machine, _Box]:
     return NameIndex("machine", (*unified_machines(), *laptops()), _keys())
 
 
@@ -100,7 +100,7 @@ def _apple_rows() -> Mapping[str, tuple[UnifiedMachine, ...]]:
     return {chip: tuple(sorted(found, key=lambda row: row.gpu_cores)) for chip, found in rows.items()}
 
 
-def _fitting(text: str, sizes: Sequence[float]) -> list[_Key]:
+def _fitting(text: str, sizes: Sequence[float]) -> list[_Box]:
     """The most specific keys that fit a name."""
     words = _words(text)
     keys = [key for key in _index().fitting(words) if key.memory_gib is None or _near(key.memory_gib, sizes)]
