@@ -11,11 +11,11 @@ from importlib.resources import files
 
 from advisor.answer import Prediction
 from advisor.buying.builds import Cards, whole_machines
+from advisor.buying.changes import next_dollars
 from advisor.buying.platforms import platforms_of
 from advisor.buying.recommendation import RankedBuild, ranked_build
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock
-from advisor.buying.upgrades import next_dollars
 from advisor.buying.wish import Wish
 from advisor.errors import InputError
 from advisor.physics.knowledge import Knowledge

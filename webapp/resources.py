@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 from advisor.answer import Prediction
+from advisor.buying import changes
 from advisor.buying.builds import Assembler, Build, Cards
 from advisor.buying.ownership import Owned, owned_parts
 from advisor.buying.platforms import Platform
@@ -33,7 +34,7 @@ from advisor.profiles.store import ProfileStore, data_folder
 from advisor.question import Hardware, Scenario
 from catalog import tables
 from catalog.efficiency import PublicRun
-from webapp import explorer, ladder
+from webapp import explorer
 from webapp.described import DescribedBuild, described
 from webapp.visitor import Calibrated, read_prices, uploaded, with_prices
 
@@ -194,9 +195,10 @@ def models_on(hardware: Hardware, context: int, known: Knowledge) -> tuple[Row, 
 @lru_cache(maxsize=32)
 def upgrades(
     model: str, hardware: Hardware, context: int, condition: Choice, known: Knowledge
-) -> tuple[ladder.Rung, ...]:
+) -> tuple[changes.Rung, ...]:
     """The upgrade ladder of a machine. Raises `InputError` for whole machines."""
-    return tuple(ladder.ladder(model, hardware, context, stock(condition, (), (), today()), known))
+    asked = explorer.question(model, None, hardware, context)
+    return tuple(changes.ladder(asked, stock(condition, (), (), today()), known))
 
 
 @lru_cache(maxsize=8)

@@ -15,11 +15,11 @@ from pydantic import BaseModel, ConfigDict
 
 from advisor.answer import Prediction, Warning
 from advisor.buying.builds import Build, BuildKind, predict_command
+from advisor.buying.changes import Upgrade, next_dollars
 from advisor.buying.ownership import Owned, owned_parts
 from advisor.buying.platforms import front
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock, stock_of
-from advisor.buying.upgrades import Upgrade, next_dollars
 from advisor.buying.wish import Wish
 from advisor.errors import InputError
 from advisor.physics.knowledge import Knowledge

@@ -11,7 +11,7 @@ from advisor.machines.from_parts import machine_of
 from advisor.prediction.report import LIMITS
 from advisor.profiles.own_machine import hardware_of
 from calibration.machine.findings import Findings, OwnComparison, Parameter, Series, run_label
-from calibration.machine.outlook import CONTEXT_TOKENS, MODELS, Outlook, Upgrade
+from calibration.machine.outlook import CONTEXT_TOKENS, MODELS, Outcome, Outlook
 from catalog.profiles import Profile
 
 WIDTH = 100
@@ -146,7 +146,7 @@ def _upgrades(seen: Outlook | None) -> Iterator[str]:
     yield from (line for gap in seen.gaps for line in _point(gap))
 
 
-def gains(row: Upgrade) -> list[str]:
+def gains(row: Outcome) -> list[str]:
     """What an upgrade gives each model, in words."""
     words = []
     for speed, gain in zip(row.tok_s, row.gain_share, strict=True):

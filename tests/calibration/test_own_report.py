@@ -9,13 +9,14 @@ from statistics import median
 
 import pytest
 
+from advisor.buying.changes import OTHER_CARD
 from advisor.errors import InputError
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.profiles.own_machine import knowledge_of
 from advisor.question import Engine, Scenario
 from calibration.machine.findings import Findings, comparisons, errors_by_kind, errors_of, findings, run_label
-from calibration.machine.outlook import MODELS, OTHER_CARD, Outlook, outlook
+from calibration.machine.outlook import MODELS, Outlook, outlook
 from calibration.machine.page import page
 from calibration.machine.report import WIDTH, as_data, lines
 from calibration.pictures import draw_report

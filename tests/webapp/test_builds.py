@@ -10,13 +10,10 @@ from advisor.buying.stock import stock_of
 from advisor.buying.wish import Wish
 from advisor.errors import InputError
 from advisor.physics.knowledge import load
-from advisor.prediction.prediction import predict
 from catalog import tables
 from catalog.names.index import UnknownName
 from webapp import build_rows, resources
 from webapp.described import article_builds, described, hardware_of, parts_of
-from webapp.explorer import question
-from webapp.ladder import ladder
 from webapp.links import FindState
 from webapp.visitor import names_of, read_prices, with_prices, written
 
@@ -105,24 +102,6 @@ def test_a_whole_machine_without_a_quote_is_bought_at_the_visitors_price() -> No
     found = described(f"machine: {name} | 64GB", WISH, mine, load())
     assert found.build is not None
     assert (found.build.price_usd, found.build.parts[0].price_source) == (2800, "set by you")
-
-
-def test_the_ladder_climbs_and_each_rung_is_the_purchase_it_says() -> None:
-    hardware = hardware_of(parts_of(BOX))
-    rungs = ladder("Qwen3.6-35B-A3B", hardware, 8192, ANY, load())
-    now = predict(question("Qwen3.6-35B-A3B", None, hardware, 8192), load())
-    speeds = [rung.prediction.decode_tok_s.p50 for rung in rungs if rung.prediction.decode_tok_s]
-    assert now.decode_tok_s is not None
-    assert len(speeds) == len(rungs) > 2
-    assert all(later > 1.1 * earlier for earlier, later in zip([now.decode_tok_s.p50, *speeds], speeds, strict=False))
-    assert [rung.price_usd for rung in rungs] == sorted(rung.price_usd for rung in rungs)
-    assert all(rung.gain_share == pytest.approx(speed / now.decode_tok_s.p50 - 1, rel=1e-9)
-               for rung, speed in zip(rungs, speeds, strict=True))  # fmt: skip
-
-
-def test_a_whole_machine_has_no_ladder() -> None:
-    with pytest.raises(InputError, match="part by part"):
-        ladder("gpt-oss-20b", hardware_of(parts_of("machine: Strix Halo | 128GB")), 8192, ANY, load())
 
 
 def test_filters_keep_the_order_and_what_they_name() -> None:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from advisor.buying.changes import Rung
 from advisor.engine.library import installed_version
 from advisor.errors import InputError
 from advisor.physics.knowledge import Knowledge
@@ -12,7 +13,6 @@ from catalog.profiles import Profile
 from webapp import build_rows, controls, resources, tables
 from webapp.described import hardware_of
 from webapp.explorer import question
-from webapp.ladder import Rung
 from webapp.links import MachineState
 from webapp.pages import opened
 from webapp.visitor import cpu_named, stored
