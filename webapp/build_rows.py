@@ -1,4 +1,8 @@
-"""Rows of what is shown of builds: ranking, parts, the time of a token, memories, measured runs nearby. All pure."""
+"""Rows of what is shown of builds; all pure.
+
+Of many: what the filters leave, ranking and chart. Of one: parts, the time of a token, memories, measured runs nearby.
+Of up to four: their facts side by side.
+"""
 
 import re
 from collections.abc import Sequence
@@ -26,6 +30,7 @@ REGIMES = {
     "cpu_only": "on the processor", "layer_split": "some layers in RAM", "expert_offload": "experts in RAM",
     "storage": "larger than RAM",
 }
+MAKERS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel", "apple": "Apple", "none": "no graphics card"}
 _URL = re.compile(r"https?://[^\s,;()]+")
 
 
@@ -44,22 +49,41 @@ def said(speed: Range | None) -> str:
     return f"{number(speed.p50)} ({number(speed.p05)}-{number(speed.p95)})" if speed else "does not run"
 
 
+def kept(builds: Sequence[RankedBuild], state: FindState) -> tuple[RankedBuild, ...]:
+    """The builds that the filters of a view leave, in their order."""
+    return tuple(
+        build for build in builds
+        if (build.pareto or not state.best_only) and (not state.makers or maker(build) in state.makers)
+    )
+
+
+def maker(build: RankedBuild) -> str:
+    """Maker of a build's graphics, "none" without any."""
+    hardware = build.prediction.scenario.hardware
+    if hardware.gpus:
+        return resolve_gpu(hardware.gpus[0].name, hardware.gpus[0].vram_gb).row.maker
+    if not hardware.machine:
+        return "none"
+    unified = {row.name: row.maker.lower() for row in tables.unified_machines()}
+    laptops = {row.name: resolve_gpu(row.gpu).row.maker for row in tables.laptops()}
+    return (unified | laptops).get(hardware.machine, "none")
+
+
 def ranking(builds: Sequence[RankedBuild], day: date) -> list[Row]:
     """One row per build for the table; numbers stay numbers so that they can be sorted."""
-    return [_ranked(build, day) for build in builds]
-
-
-def _ranked(build: RankedBuild, day: date) -> Row:
-    answer = build.prediction
-    decode, prefill = answer.decode_tok_s, answer.prefill_tok_s
-    return {
-        "Build": build.name, "Price": build.price_usd, "tok/s": decode.p50 if decode else None,
-        "90 % range": f"{number(decode.p05)} to {number(decode.p95)}" if decode else "",
-        "$/(tok/s)": build.usd_per_tok_s, "With": contents(build), "Prompt": prefill.p50 if prefill else None,
-        "First token": answer.time_to_first_token_s, "Longest context": tokens(build.longest_context_tokens),
-        "Power": build.power_w, "Limited by": LIMITS.get(build.bottleneck or "", ""),
-        "Best for its price": "yes" if build.pareto else "", "Prices of": price_dates(build.parts, day),
-    }
+    rows = []
+    for build in builds:
+        answer = build.prediction
+        decode, prefill = answer.decode_tok_s, answer.prefill_tok_s
+        rows.append({
+            "Build": build.name, "Price": build.price_usd, "tok/s": decode.p50 if decode else None,
+            "90 % range": f"{number(decode.p05)} to {number(decode.p95)}" if decode else "",
+            "$/(tok/s)": build.usd_per_tok_s, "With": contents(build), "Prompt": prefill.p50 if prefill else None,
+            "First token": answer.time_to_first_token_s, "Longest context": tokens(build.longest_context_tokens),
+            "Power": build.power_w, "Limited by": LIMITS.get(build.bottleneck or "", ""),
+            "Best for its price": "yes" if build.pareto else "", "Prices of": price_dates(build.parts, day),
+        })
+    return rows
 
 
 def parts_text(build: RankedBuild) -> str:
@@ -185,9 +209,7 @@ def next_dollars(build: RankedBuild) -> str:
     return f"{swap.text}, to {number(swap.decode_tok_s)} tok/s{rate}"
 
 
-# Builds side by side: one column per build, one row per fact. All pure.
-
-
+# Builds side by side: one column per build, one row per fact.
 
 
 def titles(found: Sequence[DescribedBuild]) -> list[str]:
@@ -197,70 +219,35 @@ def titles(found: Sequence[DescribedBuild]) -> list[str]:
 
 
 def facts(found: Sequence[DescribedBuild], day: date) -> list[Row]:
-    """The table."""
-    columns = [_facts(item, day) for item in found]
-    names = titles(found)
-    return [
-        {"Fact": fact, **{name: column[fact] for name, column in zip(names, columns, strict=True)}}
-        for fact in columns[0]
-    ]
-
-
-def _facts(item: DescribedBuild, day: date) -> dict[str, str]:
-    answer, build = item.prediction, item.build
-    first, speed = answer.time_to_first_token_s, answer.decode_tok_s
-    return {
-        "Processor": answer.machine.rpartition(" | ")[2], "Memory": _memory_and_storage(item),
-        "Price": f"${build.price_usd:,.0f}" if build else "no price",
-        "Prices of": price_dates(build.parts, day) if build else item.why_not,
-        "Writes, tok/s": said(speed), "Reads, tok/s": said(answer.prefill_tok_s),
-        "$/(tok/s)": f"${build.usd_per_tok_s:,.1f}" if build else "",
-        "First token": seconds(first) if first is not None else "",
-        "Longest context": tokens(build.longest_context_tokens) if build else "",
-        "Power": f"{build.power_w:.0f} W" if build else "",
-        "Where the weights lie": REGIMES.get(answer.regime, answer.regime),
-        "n_cpu_moe": str(answer.placement.n_cpu_moe),
-        "VRAM used": f"{answer.placement.vram_gb:.1f} GiB", "RAM used": f"{answer.placement.ram_gb:.1f} GiB",
-        "Limited by": LIMITS.get(answer.bottleneck or "", ""),
-        "Mind": "; ".join(note.message for note in (*(build.notes if build else ()), *answer.warnings)),
-    }
-
-
-def _memory_and_storage(item: DescribedBuild) -> str:
-    ram = item.prediction.scenario.hardware.ram
-    kind = f"{ram.type}-{ram.mt_s}" if ram.type and ram.mt_s else ram.type or ""
-    return " ".join(filter(None, (f"{ram.gb:g} GB" if ram.gb else "", kind))) or "not said"
+    """The table: one column per build, one row per fact."""
+    columns = []
+    for item in found:
+        answer, build, ram = item.prediction, item.build, item.prediction.scenario.hardware.ram
+        first, speed = answer.time_to_first_token_s, answer.decode_tok_s
+        kind = f"{ram.type}-{ram.mt_s}" if ram.type and ram.mt_s else ram.type or ""
+        memory = " ".join(filter(None, (f"{ram.gb:g} GB" if ram.gb else "", kind))) or "not said"
+        columns.append({
+            "Processor": answer.machine.rpartition(" | ")[2], "Memory": memory,
+            "Price": f"${build.price_usd:,.0f}" if build else "no price",
+            "Prices of": price_dates(build.parts, day) if build else item.why_not,
+            "Writes, tok/s": said(speed), "Reads, tok/s": said(answer.prefill_tok_s),
+            "$/(tok/s)": f"${build.usd_per_tok_s:,.1f}" if build else "",
+            "First token": seconds(first) if first is not None else "",
+            "Longest context": tokens(build.longest_context_tokens) if build else "",
+            "Power": f"{build.power_w:.0f} W" if build else "",
+            "Where the weights lie": REGIMES.get(answer.regime, answer.regime),
+            "n_cpu_moe": str(answer.placement.n_cpu_moe),
+            "VRAM used": f"{answer.placement.vram_gb:.1f} GiB", "RAM used": f"{answer.placement.ram_gb:.1f} GiB",
+            "Limited by": LIMITS.get(answer.bottleneck or "", ""),
+            "Mind": "; ".join(note.message for note in (*(build.notes if build else ()), *answer.warnings)),
+        })
+    named = list(zip(titles(found), columns, strict=True))
+    return [{"Fact": fact, **{name: column[fact] for name, column in named}} for fact in columns[0]]
 
 
 def speeds(found: Sequence[DescribedBuild]) -> list[Row]:
     """Writing speeds for the chart; a build that does not run has none."""
     return [
-        {"name": name, "speed": speed.p50, "low": speed.p05, "high": speed.p95,
-         "said": f"{number(speed.p50)} ({number(speed.p05)}-{number(speed.p95)})"}
+        {"name": name, "speed": speed.p50, "low": speed.p05, "high": speed.p95, "said": said(speed)}
         for name, item in zip(titles(found), found, strict=True) if (speed := item.prediction.decode_tok_s)
     ]
-
-
-# Filters on ranked builds: pure.
-
-MAKERS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel", "apple": "Apple", "none": "no graphics card"}
-
-
-def kept(builds: Sequence[RankedBuild], state: FindState) -> tuple[RankedBuild, ...]:
-    """The builds that the filters of a view leave, in their order."""
-    return tuple(
-        build for build in builds
-        if (build.pareto or not state.best_only) and (not state.makers or maker(build) in state.makers)
-    )
-
-
-def maker(build: RankedBuild) -> str:
-    """Maker of a build's graphics, "none" without any."""
-    hardware = build.prediction.scenario.hardware
-    if hardware.gpus:
-        return resolve_gpu(hardware.gpus[0].name, hardware.gpus[0].vram_gb).row.maker
-    if not hardware.machine:
-        return "none"
-    unified = {row.name: row.maker.lower() for row in tables.unified_machines()}
-    laptops = {row.name: resolve_gpu(row.gpu).row.maker for row in tables.laptops()}
-    return (unified | laptops).get(hardware.machine, "none")

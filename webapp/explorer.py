@@ -1,22 +1,23 @@
-"""What one model does on one machine: by quantisation, context, RAM speed, PCIe link and experts in RAM. All pure."""
+"""What one model does on one machine, by quantisation, context, RAM speed, PCIe link and experts in RAM, and what every
+model does on it. All pure.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from advisor.answer import Prediction, Range
 from advisor.buying.wish import ANSWER_TOKENS, PROMPT_TOKENS, READING_TOK_S
 from advisor.documents import number
 from advisor.machines.machine import pcie_gb_s
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.capacity import capacity_of
-from advisor.prediction.case import Case, case_of
+from advisor.prediction.case import case_of
 from advisor.prediction.prediction import answers
 from advisor.question import Engine, GpuRequest, Hardware, Scenario, Workload
 from advisor.sizes.quality import PUBLISHED, quality_order
 from catalog import tables
 from catalog.llms import Llm
-from catalog.quants import Quant, QuantQuality
+from catalog.quants import Quant
 from catalog.units import GB, GIB
 from webapp.build_rows import REGIMES
 
@@ -36,6 +37,11 @@ OVERFULL = "VRAM overfull"
 """Line of the settings that need somewhat more VRAM than there is."""
 PROXY = "llama-3-8b"
 """Model of which most quantisations are measured, named where the model itself was not measured."""
+AGENT_TOK_S, AGENT_PROMPT_TOK_S = 25.0, 270.0
+"""An agent's step is bearable where it reads 8,192 tokens of files in 30 s (8192 / 30 = 273) and writes a change of 500
+tokens in 20 s (500 / 20 = 25)."""
+AGENT_HINT = "Writes 25 tok/s or more (500 tokens in 20 s) and reads 270 tok/s or more (8K tokens in 30 s)."
+READING_HINT = "Writes 5 tok/s or more: as fast as people read."
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +70,9 @@ def loss_of(llm: Llm, quant: str) -> Loss | None:
         rows = [row for row in tables.quant_quality() if row.llm == of and row.quant == quant]
         if rows:
             best = min(rows, key=lambda row: (row.kld is None, row.kld or 0.0))
-            return Loss(best.kld, _rise(best), of, best.source)
+            rise = best.ppl / best.ppl_reference - 1 if best.ppl and best.ppl_reference else None
+            return Loss(best.kld, rise, of, best.source)
     return None
-
-
-def _rise(row: QuantQuality) -> float | None:
-    return row.ppl / row.ppl_reference - 1 if row.ppl and row.ppl_reference else None
 
 
 def quants_of(llm: Llm) -> tuple[Quant, ...]:
@@ -83,53 +86,40 @@ def quants_of(llm: Llm) -> tuple[Quant, ...]:
 
 def matrix(scenario: Scenario, knowledge: Knowledge) -> list[Row]:
     """One row per quantisation: size, least memories, speeds and quality lost."""
-    llm = case_of(scenario).llm
-    quants = quants_of(llm)
+    quants = quants_of(case_of(scenario).llm)
     cases = [case_of(scenario.model_copy(update={"quant": quant.name})) for quant in quants]
-    found = answers(cases, knowledge)
-    return [_quant_row(*item) for item in zip(quants, cases, found, strict=True)]
-
-
-def _quant_row(quant: Quant, case: Case, answer: Prediction) -> Row:
-    room, lost = capacity_of(case), loss_of(case.llm, quant.name)
-    size = case.demand.footprint.file_bytes
-    return {
-        "Quantisation": quant.name, "Bits per weight": quant.bits_per_weight, "Size GiB": size / GIB,
-        "Size GB": size / GB, "VRAM floor GiB": room.vram_floor_gib, "VRAM for all GiB": room.vram_for_everything_gib,
-        "RAM floor GiB": room.ram_floor_gib, **_speeds(answer), "n_cpu_moe": answer.placement.n_cpu_moe,
-        "KL divergence": lost.kld if lost else None,
-        "Perplexity": lost.perplexity_share * 100 if lost and lost.perplexity_share is not None else None,
-        "Measured on": _named(lost.of) if lost else "not measured", "Source": lost.source if lost else "",
-    }
-
-
-def _named(id_: str) -> str:
-    return next((row.name for row in tables.llms() if row.id == id_), id_)
-
-
-def _speeds(answer: Prediction) -> Row:
-    decode, prefill = answer.decode_tok_s, answer.prefill_tok_s
-    return {
-        "tok/s": decode.p50 if decode else None, "low": decode.p05 if decode else None,
-        "high": decode.p95 if decode else None, "Prompt": prefill.p50 if prefill else None,
-    }
+    names = {row.id: row.name for row in tables.llms()}
+    rows = []
+    for quant, case, answer in zip(quants, cases, answers(cases, knowledge), strict=True):
+        room, lost = capacity_of(case), loss_of(case.llm, quant.name)
+        decode, prefill = answer.decode_tok_s, answer.prefill_tok_s
+        size_bytes = case.demand.footprint.file_bytes
+        rows.append({
+            "Quantisation": quant.name, "Bits per weight": quant.bits_per_weight, "Size GiB": size_bytes / GIB,
+            "Size GB": size_bytes / GB, "VRAM floor GiB": room.vram_floor_gib,
+            "VRAM for all GiB": room.vram_for_everything_gib, "RAM floor GiB": room.ram_floor_gib,
+            "tok/s": decode.p50 if decode else None, "low": decode.p05 if decode else None,
+            "high": decode.p95 if decode else None, "Prompt": prefill.p50 if prefill else None,
+            "n_cpu_moe": answer.placement.n_cpu_moe, "KL divergence": lost.kld if lost else None,
+            "Perplexity": lost.perplexity_share * 100 if lost and lost.perplexity_share is not None else None,
+            "Measured on": names.get(lost.of, lost.of) if lost else "not measured",
+            "Source": lost.source if lost else "",
+        })
+    return rows
 
 
 def sweep(pairs: Iterable[tuple[float, str, Scenario]], speed: Speed, knowledge: Knowledge) -> list[Row]:
     """Rows of a chart: x, line and speed with its range; what cannot run is left out."""
     known = list(pairs)
-    found = answers([case_of(scenario) for _, _, scenario in known], knowledge)
-    return [
-        {
-            "x": x, "line": line if answer.fits else OVERFULL, "speed": of.p50, "low": of.p05, "high": of.p95,
-            "n_cpu_moe": answer.placement.n_cpu_moe,
-        }
-        for (x, line, _), answer in zip(known, found, strict=True) if (of := _of(answer, speed))
-    ]
-
-
-def _of(answer: Prediction, speed: Speed) -> Range | None:
-    return answer.decode_tok_s if speed == "decode" else answer.prefill_tok_s
+    rows = []
+    for (x, line, _), answer in zip(known, answers([case_of(asked) for *_, asked in known], knowledge), strict=True):
+        of = answer.decode_tok_s if speed == "decode" else answer.prefill_tok_s
+        if of:
+            rows.append({
+                "x": x, "line": line if answer.fits else OVERFULL, "speed": of.p50, "low": of.p05, "high": of.p95,
+                "n_cpu_moe": answer.placement.n_cpu_moe,
+            })
+    return rows
 
 
 def contexts(asked: Scenario) -> list[tuple[float, str, Scenario]]:
@@ -143,35 +133,31 @@ def contexts(asked: Scenario) -> list[tuple[float, str, Scenario]]:
 
 def ram_speeds(asked: Scenario) -> list[tuple[float, str, Scenario]]:
     """The question at each data rate that memory of its type is sold with, in one and in two channels."""
-    case = case_of(asked)
-    if case.machine.unified:
+    machine = case_of(asked).machine
+    if machine.unified:
         return []
-    kind = case.machine.ram.type
-    return [
-        (float(rate), f"{channels} channel{'s' * (channels > 1)}", _with_ram(asked, kind, rate, channels))
-        for channels in (1, 2) for rate in RAM_MT_S.get(kind, ())
-    ]
-
-
-def _with_ram(asked: Scenario, kind: str, mt_s: int, channels: int) -> Scenario:
-    ram = asked.hardware.ram.model_copy(update={"type": kind, "mt_s": mt_s, "channels": channels})
-    return asked.model_copy(update={"hardware": asked.hardware.model_copy(update={"ram": ram})})
+    rows = []
+    for channels in (1, 2):
+        for rate in RAM_MT_S.get(machine.ram.type, ()):
+            ram = {"type": machine.ram.type, "mt_s": rate, "channels": channels}
+            hardware = asked.hardware.model_copy(update={"ram": asked.hardware.ram.model_copy(update=ram)})
+            line = f"{channels} channel{'s' * (channels > 1)}"
+            rows.append((float(rate), line, asked.model_copy(update={"hardware": hardware})))
+    return rows
 
 
 def links(asked: Scenario) -> list[tuple[float, str, Scenario]]:
     """The question at each usual PCIe link of the cards, x in GB/s."""
     if not asked.hardware.gpus:
         return []
-    rows = [(pcie_gb_s(*link), "as planned", _with_link(asked, *link)) for link in LINKS]
-    return sorted({round(x, 1): (x, line, scenario) for x, line, scenario in rows}.values(), key=lambda row: row[0])
-
-
-def _with_link(asked: Scenario, generation: int, lanes: int) -> Scenario:
-    gpus = tuple(
-        GpuRequest.model_validate(gpu.model_dump() | {"pcie_gen": generation, "pcie_lanes": lanes})
-        for gpu in asked.hardware.gpus
-    )
-    return asked.model_copy(update={"hardware": asked.hardware.model_copy(update={"gpus": gpus})})
+    rows: dict[float, tuple[float, str, Scenario]] = {}
+    for generation, lanes in LINKS:
+        link = {"pcie_gen": generation, "pcie_lanes": lanes}
+        gpus = tuple(GpuRequest.model_validate(gpu.model_dump() | link) for gpu in asked.hardware.gpus)
+        hardware = asked.hardware.model_copy(update={"gpus": gpus})
+        gb_s = pcie_gb_s(generation, lanes)
+        rows[round(gb_s, 1)] = (gb_s, "as planned", asked.model_copy(update={"hardware": hardware}))
+    return sorted(rows.values(), key=lambda row: row[0])
 
 
 def offloads(asked: Scenario) -> tuple[str, list[tuple[float, str, Scenario]]]:
@@ -192,41 +178,21 @@ def offloads(asked: Scenario) -> tuple[str, list[tuple[float, str, Scenario]]]:
     ]
 
 
-# What one machine does with every language model of the catalog: whether it fits, and what it is fast enough for.
-
-
-AGENT_TOK_S, AGENT_PROMPT_TOK_S = 25.0, 270.0
-"""An agent's step is bearable where it reads 8,192 tokens of files in 30 s (8192 / 30 = 273) and writes a change of 500
-tokens in 20 s (500 / 20 = 25)."""
-AGENT_HINT = "Writes 25 tok/s or more (500 tokens in 20 s) and reads 270 tok/s or more (8K tokens in 30 s)."
-READING_HINT = "Writes 5 tok/s or more: as fast as people read."
-
-
 def readiness(hardware: Hardware, context: int, knowledge: Knowledge) -> list[Row]:
     """One row per model, with its usual quantisation; the context is at most what the model was made for."""
     asked = [question(llm.name, None, hardware, min(context, llm.max_context)) for llm in tables.llms()]
-    return [_row(answer) for answer in answers([case_of(scenario) for scenario in asked], knowledge)]
-
-
-def _row(answer: Prediction) -> Row:
-    decode, prefill, place = answer.decode_tok_s, answer.prefill_tok_s, answer.placement
-    writes, reads = (decode.p50 if decode else 0.0), (prefill.p50 if prefill else 0.0)
-    return {
-        "Model": answer.model, "Quantisation": answer.quant, "Size GiB": place.weights_gb, "Fits": _fits(answer),
-        "tok/s": writes if decode else None,
-        "90 % range": f"{number(decode.p05)} to {number(decode.p95)}" if decode else "",
-        "Prompt": reads if prefill else None,
-        "For reading": _yes(writes >= READING_TOK_S),
-        "For agents": _yes(writes >= AGENT_TOK_S and reads >= AGENT_PROMPT_TOK_S),
-        "Where": REGIMES.get(answer.regime, answer.regime) if decode else "", "n_cpu_moe": place.n_cpu_moe,
-    }
-
-
-def _fits(answer: Prediction) -> str:
-    if answer.decode_tok_s is None:
-        return "no"
-    return "partly, from disk" if answer.placement.storage_gb > 0 else "yes"
-
-
-def _yes(holds: bool) -> str:
-    return "yes" if holds else ""
+    rows = []
+    for answer in answers([case_of(scenario) for scenario in asked], knowledge):
+        decode, prefill, place = answer.decode_tok_s, answer.prefill_tok_s, answer.placement
+        writes, reads = (decode.p50 if decode else 0.0), (prefill.p50 if prefill else 0.0)
+        agents = writes >= AGENT_TOK_S and reads >= AGENT_PROMPT_TOK_S
+        rows.append({
+            "Model": answer.model, "Quantisation": answer.quant, "Size GiB": place.weights_gb,
+            "Fits": "no" if decode is None else "partly, from disk" if place.storage_gb > 0 else "yes",
+            "tok/s": writes if decode else None,
+            "90 % range": f"{number(decode.p05)} to {number(decode.p95)}" if decode else "",
+            "Prompt": reads if prefill else None, "For reading": "yes" if writes >= READING_TOK_S else "",
+            "For agents": "yes" if agents else "",
+            "Where": REGIMES.get(answer.regime, answer.regime) if decode else "", "n_cpu_moe": place.n_cpu_moe,
+        })
+    return rows

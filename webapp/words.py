@@ -1,4 +1,4 @@
-"""Words of the pages: text made safe for Markdown, ages of prices, and refusals in the page's own terms."""
+"""Words of the pages: hints, terms, text made safe for Markdown, ages of prices, refusals in the page's own terms."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,11 +9,50 @@ from typing import Final, Literal
 import streamlit as st
 
 from advisor.buying.recommendation import PartLine
-from advisor.buying.report import QUOTES, money
 from advisor.sizes.quality import BEST, PUBLISHED, default_quant, quality_order
 from catalog.names.index import UnknownName
 from catalog.names.llms import resolve_llm
 
+HINTS: Final[Mapping[str, str]] = {
+    "model": "The language model you want to run. Type to search.",
+    "quant": "How strongly the model's weights are compressed. Fewer bits: smaller and faster, but less exact.",
+    "context": "How much text the model keeps in view, in tokens (about three quarters of a word each). "
+    "8K is a long chat, 32K some files of code. Speeds are those with the context nearly full.",
+    "budget": "The most the whole computer may cost. Empty: no limit.",
+    "speed": "The least writing speed, in tokens per second. People read about 5; coding agents want 30 and more.",
+    "condition": "New: new prices only. Used: used prices where there are any, else new ones. Either: the cheaper.",
+    "kinds": "Desktops are put together from parts; unified boxes (Mac, Strix Halo) share one memory.",
+    "own": 'Parts you have cost nothing, for example "RTX 3060 12GB" or "DDR4-3200 2x16". Type a name and press Enter.',
+    "makers": "Show only builds with graphics of these makers. Empty: all.",
+    "best_only": "Show only builds that no other beats in price and speed at once.",
+    "gpu": "The graphics card. Empty: none, the model runs on the processor.",
+    "cpu": "The processor.",
+    "ram": 'Type, speed and modules, for example "DDR4-3600 2x16" or "64GB DDR5".',
+    "whole": "A unified-memory machine or a laptop, instead of parts.",
+    "disk": "The disk that the model lies on: it decides how long loading takes.",
+}
+TERMS: Final[Mapping[str, str]] = {
+    "tok/s": "Tokens per second: how fast the model writes. A token is about three quarters of an English word; "
+    "people read about 5 tok/s.",
+    "90 % range": "Nine of ten real runs of such a build should fall between these speeds.",
+    "$/(tok/s)": "Price of the whole computer for each token per second: the lower, the more speed for the money.",
+    "Prompt": "How fast the model reads your text before it answers, in tokens per second (prefill).",
+    "First token": "Time until the answer begins, for a question of 512 tokens.",
+    "Longest context": "The most text that fits beside the model, in tokens, with more of the model moved to RAM.",
+    "Power": "Of the parts under load, estimated from their data sheets.",
+    "Quantisation": "Compression of the weights. Q4_K_M keeps about 4.8 bits of 16 for each weight; most use it.",
+    "VRAM": "Memory on the graphics card: fast, and mostly too small.",
+    "RAM": "Main memory beside the processor: larger and slower than VRAM.",
+    "GiB": "2^30 bytes: the GB of a memory module.",
+    "Experts": "Parts of a mixture-of-experts model, of which each token uses a few. They can stay in RAM while the "
+    "rest lies on the graphics card.",
+    "n_cpu_moe": "llama.cpp's setting for how many layers keep their experts in RAM.",
+    "Pareto front": "The builds that no other beats in price and speed at once.",
+    "KV cache": "Memory for the context: it grows with the text kept in view.",
+    "PCIe": "The link between graphics card and processor.",
+    "KL divergence": "How far a compressed model's choices of words stray from the original's: 0 is identical.",
+    "Regime": "Where the weights lie: all on the graphics card, experts in RAM, and so on.",
+}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&^=@])")
 _OPTIONS = (
     ("lower --min-tok-s", "lower the least speed"),
@@ -64,28 +103,14 @@ def age(as_of: date, today: date) -> str:
     return f"{count} {unit}{'s' * (count != 1)}"
 
 
-def quoted(part: PartLine, today: date) -> str:
-    """What kind of price it is, its date and its age."""
-    if part.condition == "owned":
-        return "yours, no cost"
-    if part.price_as_of is None:
-        return part.price_judgement
-    kind = QUOTES.get(part.price_judgement, part.price_judgement)
-    return f"{part.condition}, {kind}, {part.price_as_of} ({_old(part.price_as_of, today)})"
-
-
-def _old(as_of: date, today: date) -> str:
-    words = age(as_of, today)
-    return words if words == "today" else f"{words} old"
-
-
 def price_dates(parts: Sequence[PartLine], today: date) -> str:
     """The span of a build's price dates with the age of the oldest."""
     dates = sorted(part.price_as_of for part in parts if part.price_as_of)
     if not dates:
         return "nothing to buy"
     span = f"{dates[0]}" if dates[0] == dates[-1] else f"{dates[0]} to {dates[-1]}"
-    return f"{span} ({_old(dates[0], today)})"
+    old = age(dates[0], today)
+    return f"{span} ({old if old == 'today' else f'{old} old'})"
 
 
 def thousands(count: float) -> str:
@@ -97,57 +122,11 @@ def thousands(count: float) -> str:
     return f"{count / 1024:.0f}K" if count % 1024 == 0 else f"{count:,.0f}"
 
 
-__all__ = ["age", "money", "plain", "price_dates", "quoted", "sentence", "thousands"]
-
-
-# Hints beside the controls, and the terms of the pages in plain words.
-
-HINTS: Final[Mapping[str, str]] = {
-    "model": "The language model you want to run. Type to search.",
-    "quant": "How strongly the model's weights are compressed. Fewer bits: smaller and faster, but less exact.",
-    "context": "How much text the model keeps in view, in tokens (about three quarters of a word each). "
-    "8K is a long chat, 32K some files of code. Speeds are those with the context nearly full.",
-    "budget": "The most the whole computer may cost. Empty: no limit.",
-    "speed": "The least writing speed, in tokens per second. People read about 5; coding agents want 30 and more.",
-    "condition": "New: new prices only. Used: used prices where there are any, else new ones. Either: the cheaper.",
-    "kinds": "Desktops are put together from parts; unified boxes (Mac, Strix Halo) share one memory.",
-    "own": 'Parts you have cost nothing, for example "RTX 3060 12GB" or "DDR4-3200 2x16". Type a name and press Enter.',
-    "makers": "Show only builds with graphics of these makers. Empty: all.",
-    "best_only": "Show only builds that no other beats in price and speed at once.",
-    "gpu": "The graphics card. Empty: none, the model runs on the processor.",
-    "cpu": "The processor.",
-    "ram": 'Type, speed and modules, for example "DDR4-3600 2x16" or "64GB DDR5".',
-    "whole": "A unified-memory machine or a laptop, instead of parts.",
-    "disk": "The disk that the model lies on: it decides how long loading takes.",
-}
-TERMS: Final[Mapping[str, str]] = {
-    "tok/s": "Tokens per second: how fast the model writes. A token is about three quarters of an English word; "
-    "people read about 5 tok/s.",
-    "90 % range": "Nine of ten real runs of such a build should fall between these speeds.",
-    "$/(tok/s)": "Price of the whole computer for each token per second: the lower, the more speed for the money.",
-    "Prompt": "How fast the model reads your text before it answers, in tokens per second (prefill).",
-    "First token": "Time until the answer begins, for a question of 512 tokens.",
-    "Longest context": "The most text that fits beside the model, in tokens, with more of the model moved to RAM.",
-    "Power": "Of the parts under load, estimated from their data sheets.",
-    "Quantisation": "Compression of the weights. Q4_K_M keeps about 4.8 bits of 16 for each weight; most use it.",
-    "VRAM": "Memory on the graphics card: fast, and mostly too small.",
-    "RAM": "Main memory beside the processor: larger and slower than VRAM.",
-    "GiB": "2^30 bytes: the GB of a memory module.",
-    "Experts": "Parts of a mixture-of-experts model, of which each token uses a few. They can stay in RAM while the "
-    "rest lies on the graphics card.",
-    "n_cpu_moe": "llama.cpp's setting for how many layers keep their experts in RAM.",
-    "Pareto front": "The builds that no other beats in price and speed at once.",
-    "KV cache": "Memory for the context: it grows with the text kept in view.",
-    "PCIe": "The link between graphics card and processor.",
-    "KL divergence": "How far a compressed model's choices of words stray from the original's: 0 is identical.",
-    "Regime": "Where the weights lie: all on the graphics card, experts in RAM, and so on.",
-}
-
-
-# Small print in the colour of the text: Streamlit's captions are too faint for WCAG 2.2 (1.4.3, 4.5:1).
-
 def note(text: str, width: Literal["stretch", "content"] = "stretch") -> None:
-    """A remark in small print; the text is shown as it is."""
+    """A remark in small print; the text is shown as it is.
+
+    In the colour of the text: Streamlit's captions are too faint for WCAG 2.2 (1.4.3, 4.5:1).
+    """
     st.markdown(f":small[{plain(text)}]", width=width)
 
 
@@ -155,8 +134,6 @@ def listed(lines: Iterable[str]) -> None:
     """Lines as a list, in one piece: each piece of a page costs the browser some milliseconds."""
     st.markdown("\n".join(f"- {plain(line)}" for line in lines))
 
-
-# The quantisations to choose from for a model, and what they are called.
 
 @cache
 def quant_choices(model: str) -> tuple[str, ...]:

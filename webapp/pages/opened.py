@@ -18,21 +18,24 @@ KINDS = {"desktop": "Desktop built from parts", "laptop": "Laptop", "unified": "
 
 def build(found: RankedBuild) -> None:
     """Draw a whole build."""
-    headline(found)
-    figures(found.prediction, found)
-    warnings([note.message for note in (*found.notes, *found.prediction.warnings)])
-    left, right = st.columns(2, gap="large")
-    with left:
-        token_time(found.prediction)
-    with right:
-        memory(found.prediction)
-    parts(found)
-    compared(found)
+    st.subheader(plain(found.name), anchor=False)
+    dates = price_dates(found.parts, resources.today())
+    note(f"{KINDS[found.kind]}. ${found.price_usd:,.0f}, prices of {dates}.")
+    _figures(found.prediction, found)
+    _warnings([note.message for note in (*found.notes, *found.prediction.warnings)])
+    _token_and_memory(found.prediction)
+
+    st.markdown("**Parts and prices**")
+    tables.parts(build_rows.parts(found, resources.today()))
+    note(f"Together ${found.price_usd:,.2f}. Check prices before you buy: quotes age.")
+    st.button(
+        "Add to comparison", icon=":material/compare_arrows:", on_click=controls.compare,
+        args=(build_rows.parts_text(found), found.prediction),
+        help="Up to four builds stand side by side on the page Compare.",
+    )
     swap = build_rows.next_dollars(found)
     st.markdown(f"**What the next dollars buy:** {plain(swap or 'no single swap gains a tenth of the speed')}")
-    commands(found.prediction, found.predict_command)
-    nearby(found.prediction)
-    assumed(found.prediction.assumptions)
+    _how_to_check(found.prediction, found.predict_command)
 
 
 def unpriced(found: DescribedBuild) -> None:
@@ -44,26 +47,13 @@ def unpriced(found: DescribedBuild) -> None:
 
 def prediction(answer: Prediction) -> None:
     """Draw what is known of a machine without prices."""
-    figures(answer)
-    warnings([note.message for note in answer.warnings])
-    left, right = st.columns(2, gap="large")
-    with left:
-        token_time(answer)
-    with right:
-        memory(answer)
-    commands(answer, "")
-    nearby(answer)
-    assumed(answer.assumptions)
+    _figures(answer)
+    _warnings([note.message for note in answer.warnings])
+    _token_and_memory(answer)
+    _how_to_check(answer, "")
 
 
-def headline(found: RankedBuild) -> None:
-    """Name, price and how old it is."""
-    st.subheader(plain(found.name), anchor=False)
-    dates = price_dates(found.parts, resources.today())
-    note(f"{KINDS[found.kind]}. ${found.price_usd:,.0f}, prices of {dates}.")
-
-
-def figures(answer: Prediction, found: RankedBuild | None = None) -> None:
+def _figures(answer: Prediction, found: RankedBuild | None = None) -> None:
     """The numbers that a buyer asks for first."""
     decode, prefill, first = answer.decode_tok_s, answer.prefill_tok_s, answer.time_to_first_token_s
     if decode is None:
@@ -90,19 +80,23 @@ def figures(answer: Prediction, found: RankedBuild | None = None) -> None:
     note(f"Limited by {LIMITS[answer.bottleneck or 'vram_bandwidth']}.")
 
 
-def warnings(messages: Sequence[str]) -> None:
+def _warnings(messages: Sequence[str]) -> None:
     """What to mind."""
     for message in messages:
         st.warning(plain(sentence(message)), icon=":material/warning:")
 
 
-def token_time(answer: Prediction) -> None:
-    """The time of one token as a bar."""
-    st.markdown("**Where the time of a token goes**")
-    st.html(charts.waterfall(build_rows.waterfall(answer), COLOURS, "Time of one token by stage"))
+def _token_and_memory(answer: Prediction) -> None:
+    """The time of one token by what takes it, and where the bytes lie, side by side."""
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.markdown("**Where the time of a token goes**")
+        st.html(charts.waterfall(build_rows.waterfall(answer), COLOURS, "Time of one token by stage"))
+    with right:
+        _memory(answer)
 
 
-def memory(answer: Prediction) -> None:
+def _memory(answer: Prediction) -> None:
     """Where the bytes lie."""
     case = resources.case(answer.scenario)
     rows = build_rows.memories(case)
@@ -119,54 +113,28 @@ def memory(answer: Prediction) -> None:
         listed(build_rows.room(resources.capacity(answer.scenario), case))
 
 
-def parts(found: RankedBuild) -> None:
-    """The parts with their prices."""
-    st.markdown("**Parts and prices**")
-    tables.parts(build_rows.parts(found, resources.today()))
-    note(f"Together ${found.price_usd:,.2f}. Check prices before you buy: quotes age.")
-
-
-def compared(found: RankedBuild) -> None:
-    """Put the build beside others on the page that compares."""
-    text = build_rows.parts_text(found)
-    st.button(
-        "Add to comparison", icon=":material/compare_arrows:", on_click=controls.compare, args=(text, found.prediction),
-        help="Up to four builds stand side by side on the page Compare.",
-    )
-
-
-def commands(answer: Prediction, predict_command: str) -> None:
-    """Flags to copy, and how to check the number: drawn once unfolded, as its colours are a large script."""
+def _how_to_check(answer: Prediction, predict_command: str) -> None:
+    """Commands to copy, the measured runs nearest to the prediction, and what it had to assume."""
     if answer.decode_tok_s is not None:
         _commands(answer, predict_command)
+    st.markdown("**Nearest measured runs**")
+    note("Real runs that others published, on hardware and models most like these.")
+    tables.runs(build_rows.nearby(resources.nearby(answer.scenario)))
+    if answer.assumptions:
+        with st.expander("What was assumed"):
+            listed(sentence(line) for line in answer.assumptions)
 
 
 @st.fragment
 def _commands(answer: Prediction, predict_command: str) -> None:
+    """Flags to copy, and how to check the number: drawn once unfolded, as its colours are a large script."""
     fold = st.expander("Run it, and check the number", icon=":material/terminal:", on_change="rerun", key="run it")
-    if fold.open:
-        with fold:
-            _command_lines(answer, predict_command)
-
-
-def _command_lines(answer: Prediction, predict_command: str) -> None:
-    note("Put the model's file in place of MODEL.gguf. The second command measures what is predicted here.")
-    for name in ("llama-server", "llama-bench"):
-        st.code(answer.flags[name], language="bash", wrap_lines=True)
-    if predict_command:
-        note("The same prediction in a terminal:")
-        st.code(predict_command, language="bash", wrap_lines=True)
-
-
-def nearby(answer: Prediction) -> None:
-    """The measured runs nearest to it."""
-    st.markdown("**Nearest measured runs**")
-    note("Real runs that others published, on hardware and models most like these.")
-    tables.runs(build_rows.nearby(resources.nearby(answer.scenario)))
-
-
-def assumed(lines: Sequence[str]) -> None:
-    """What the prediction had to assume."""
-    if lines:
-        with st.expander("What was assumed"):
-            listed(sentence(line) for line in lines)
+    if not fold.open:
+        return
+    with fold:
+        note("Put the model's file in place of MODEL.gguf. The second command measures what is predicted here.")
+        for name in ("llama-server", "llama-bench"):
+            st.code(answer.flags[name], language="bash", wrap_lines=True)
+        if predict_command:
+            note("The same prediction in a terminal:")
+            st.code(predict_command, language="bash", wrap_lines=True)
