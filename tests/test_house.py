@@ -206,6 +206,15 @@ def test_no_page_counts_rows_of_a_table() -> None:
     assert {page: counts for page, counts in found.items() if counts} == {}
 
 
+def test_links_of_the_pages_lead_somewhere() -> None:
+    """Of all pages but those of docs/ among themselves, whose builder looks for anchors too."""
+    found = []
+    for path in (path for path in present() if path.suffix == ".md"):
+        links = re.findall(r"\]\((?!https?://|#)([^)#]+)", path.read_text("utf-8"))
+        found += [f"{place(path)}: {link}" for link in links if not (path.parent / link).exists()]
+    assert found == []
+
+
 def test_the_readme_shows_the_command_of_the_main_job_and_that_of_the_tests() -> None:
     assert set(readme_commands()) == {"main job", "tests"}
 
