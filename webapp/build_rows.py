@@ -152,20 +152,19 @@ def memories(case: Case) -> list[Row]:
     """How full each memory is, in GiB; `there` is 0 where the size is not known."""
     machine, place = case.machine, case.placement
     if machine.unified:
-        rows = [_memory("shared memory", sum(place.vram_bytes) + place.ram_bytes, machine.ram.capacity_bytes)]
+        sizes = [("shared memory", sum(place.vram_bytes) + place.ram_bytes, machine.ram.capacity_bytes)]
     else:
         several = len(machine.gpus) > 1
         pairs = enumerate(zip(machine.gpus, place.vram_bytes, strict=True), 1)
-        rows = [_memory(f"VRAM {n}" if several else "VRAM", need, gpu.vram_bytes) for n, (gpu, need) in pairs]
-        rows.append(_memory("RAM", place.ram_bytes, machine.ram.capacity_bytes))
+        sizes = [(f"VRAM {n}" if several else "VRAM", need, gpu.vram_bytes) for n, (gpu, need) in pairs]
+        sizes.append(("RAM", place.ram_bytes, machine.ram.capacity_bytes))
     if place.storage_bytes > 0:
-        rows.append(_memory("disk", place.storage_bytes, None))
+        sizes.append(("disk", place.storage_bytes, None))
+    rows = []
+    for name, need, there in sizes:
+        words = f"{need / GIB:.1f} GiB" + (f" of {there / GIB:.1f} GiB" if there else "")
+        rows.append({"bar": name, "need": need / GIB, "there": (there or 0.0) / GIB, "said": words})
     return rows
-
-
-def _memory(name: str, need: float, there: float | None) -> Row:
-    words = f"{need / GIB:.1f} GiB" + (f" of {there / GIB:.1f} GiB" if there else "")
-    return {"bar": name, "need": need / GIB, "there": (there or 0.0) / GIB, "said": words}
 
 
 def room(capacity: Capacity, case: Case) -> list[str]:
@@ -207,9 +206,6 @@ def next_dollars(build: RankedBuild) -> str:
     each = swap.gain_share / swap.extra_usd * 100 if swap.extra_usd >= 100 else None
     rate = f" (about {each:+.0%} per $100)" if each else ""
     return f"{swap.text}, to {number(swap.decode_tok_s)} tok/s{rate}"
-
-
-# Builds side by side: one column per build, one row per fact.
 
 
 def titles(found: Sequence[DescribedBuild]) -> list[str]:

@@ -121,9 +121,6 @@ def _claims() -> None:
     controls.share_rows("An article's claims", rows, state, "advisor-claims")
 
 
-# What is shown, as rows: pure.
-
-
 def intervals(spreads: Iterable[Spread], speed: str) -> list[Row]:
     """How far real runs lie from the prediction on machines never fitted but much like measured ones, by regime: the
     shipped table in words.

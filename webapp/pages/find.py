@@ -54,9 +54,6 @@ def page() -> None:
         listed([*left_out, *(sentence(line) for line in found.assumptions), *quality])
 
 
-# The question.
-
-
 def _presets() -> None:
     """Wishes and the article's builds in one click."""
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
@@ -137,9 +134,6 @@ def _set_price(kind: str, part: str, usd: float) -> None:
     where = controls.key(FindState, "price")
     others = [text for text in st.session_state[where] if not text.startswith(f"{kind}:{part}=")]
     st.session_state[where] = (*others, *visitor.written({(kind, part): usd}))
-
-
-# The answer.
 
 
 @st.fragment

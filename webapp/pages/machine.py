@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from advisor.buying.changes import Rung
 from advisor.engine.library import installed_version
 from advisor.errors import InputError
 from advisor.physics.knowledge import Knowledge
@@ -102,10 +101,10 @@ def _profile(hardware: Hardware) -> tuple[Hardware, Knowledge]:
 def _stored_profile(hardware: Hardware) -> tuple[Hardware, Knowledge]:
     """The same with a profile that is stored on this computer, unless the visitor does not want it."""
     machines, usual = resources.own_machines(), (hardware, resources.knowledge())
+    if not machines.machines:
+        return usual
     try:
-        told, machine = (
-            stored(machines, hardware, resources.this_machine().hardware) if machines.machines else (hardware, None)
-        )
+        told, machine = stored(machines, hardware, resources.this_machine().hardware)
     except (InputError, UnknownName):
         return usual  # the page tells what is wrong with the parts where it predicts
     if machine is None:
@@ -159,16 +158,15 @@ def _ladder(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
     if not rungs:
         st.info("No single part with a price makes this model a tenth faster here.")
         return
-    tables.show([_rung(rung) for rung in rungs], "Upgrades: what to buy, price with date and source, speed after it")
+    rows = []
+    for rung in rungs:
+        speed, quote = rung.prediction.decode_tok_s, rung.quote
+        rows.append({
+            "Buy": rung.buy, "Price": rung.price_usd, "tok/s": speed.p50 if speed else None,
+            "90 % range": f"{speed.p05:.0f} to {speed.p95:.0f}" if speed else "",
+            "Gain": rung.gain_share * 100 or None, "Mind": rung.mind, "Condition": quote.condition,
+            "Date": quote.as_of, "Age": age(quote.as_of, resources.today()) if quote.as_of else "",
+            "Link": build_rows.address(quote.source), "Source": quote.source,
+        })
+    tables.show(rows, "Upgrades: what to buy, price with date and source, speed after it")
     note("After an upgrade the model is laid out anew. Prices are for the part alone.")
-
-
-def _rung(rung: Rung) -> dict[str, object]:
-    speed, quote = rung.prediction.decode_tok_s, rung.quote
-    return {
-        "Buy": rung.buy, "Price": rung.price_usd, "tok/s": speed.p50 if speed else None,
-        "90 % range": f"{speed.p05:.0f} to {speed.p95:.0f}" if speed else "", "Gain": rung.gain_share * 100 or None,
-        "Mind": rung.mind, "Condition": quote.condition, "Date": quote.as_of,
-        "Age": age(quote.as_of, resources.today()) if quote.as_of else "",
-        "Link": build_rows.address(quote.source), "Source": quote.source,
-    }
