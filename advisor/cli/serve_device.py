@@ -32,11 +32,11 @@ def command(*, host: str, port: int, threads: int | None, devices: tuple[str, ..
         try:
             click.echo(f"listening at {server.endpoint} (protocol {server.protocol}); Ctrl-C ends it")
             sys.stdout.flush()
-            code = server.wait()
+            end = server.wait()
         except KeyboardInterrupt:
             click.echo("stopped", err=True)
             return
-    click.echo(f"advisor: the RPC server at {server.endpoint} ended by itself (exit code {code})", err=True)
+    click.echo(f"advisor: the RPC server at {server.endpoint} {end}", err=True)
     click.get_current_context().exit(1)
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from advisor.detection.commands import output_of
+from advisor.children import output_of
 from advisor.question import Hardware, RamRequest
 from catalog.units import GIB
 

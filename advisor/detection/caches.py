@@ -5,7 +5,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from advisor.detection.commands import output_of, text_of
+from advisor.children import output_of
+from advisor.detection.commands import text_of
 from catalog.units import KIB, MIB
 
 CPUS = Path("/sys/devices/system/cpu")

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from advisor.detection.commands import output_of, text_of
+from advisor.children import output_of
+from advisor.detection.commands import text_of
 from advisor.detection.nvml import NvidiaCard, read_nvml
 from catalog.units import GIB, MIB
 

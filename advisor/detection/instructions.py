@@ -5,7 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from advisor.detection.commands import output_of, text_of
+from advisor.children import output_of
+from advisor.detection.commands import text_of
 from advisor.detection.processor import CPUINFO
 
 NAME_OF_FLAG: Final[Mapping[str, str]] = {

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from advisor.detection.commands import output_of, text_of
+from advisor.children import output_of
+from advisor.detection.commands import text_of
 from advisor.detection.processor import OWN_CGROUP, cgroup_folders
 from catalog.units import GIB, KIB
 

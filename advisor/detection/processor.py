@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from advisor.detection.commands import output_of, text_of
+from advisor.children import output_of
+from advisor.detection.commands import text_of
 
 CPUINFO = Path("/proc/cpuinfo")
 CGROUPS = Path("/sys/fs/cgroup")

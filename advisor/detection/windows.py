@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from advisor.detection.commands import output_of
+from advisor.children import output_of
 from advisor.detection.graphics import Card
 from advisor.detection.memory import KINDS, Module
 from catalog.units import GIB

@@ -4,13 +4,12 @@ A driver may end it, and loading llama.cpp takes time, so only who asks for it w
 """
 
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
+from advisor.children import Child, Ended, module, own_output, requests
 from advisor.detection.graphics import Card
 from catalog.units import GIB
 
@@ -39,16 +38,13 @@ class Ggml(BaseModel):
     absent: str | None = None
 
 
-def ask_ggml(command: Sequence[str] = (sys.executable, "-m", "advisor.engine.ggml")) -> Ggml:
+def ask_ggml(command: Sequence[str] = module("advisor.engine.ggml")) -> Ggml:
     """The devices of this computer."""
     try:
-        done = subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Ggml(absent=f"llama.cpp's devices could not be asked ({error})")
-    if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        return Ggml(absent=f"llama.cpp ended while it looked for devices (exit code {done.returncode}): {said}")
-    return Ggml.model_validate_json(done.stdout)
+        with Child(command) as child:
+            return Ggml.model_validate_json(child.reply(PATIENCE_S))
+    except Ended as ended:
+        return Ggml(absent=f"llama.cpp, asked for its devices, {ended}")
 
 
 def cards_of(found: Ggml) -> tuple[Card, ...]:
@@ -63,6 +59,8 @@ def main() -> None:
     """Write the devices as JSON."""
     from advisor.errors import InputError
 
+    requests()  # it ends with its parent
+    said = own_output()
     try:
         from advisor.engine.devices import list_devices
 
@@ -71,7 +69,8 @@ def main() -> None:
         found = {"absent": f"llama.cpp's devices are not known: the Python package {error.name} is not installed"}
     except InputError as error:
         found = {"absent": f"llama.cpp's devices are not known: {error}"}
-    sys.stdout.write(json.dumps(found))
+    said.write(json.dumps(found) + "\n")
+    said.flush()
 
 
 if __name__ == "__main__":

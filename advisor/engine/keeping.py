@@ -7,12 +7,13 @@ map it, so llama.cpp finds them in memory. One request and one reply, a JSON obj
 import ctypes
 import mmap
 import os
-import signal
 import sys
 from pathlib import Path
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
+
+from advisor.children import requests
 
 PAGE_BYTES = mmap.PAGESIZE
 
@@ -52,13 +53,13 @@ class Kept(_Message):
 
 def main() -> None:
     """Keep what is asked for until the parent has gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent decides
-    asked = Keep.model_validate_json(sys.stdin.readline())
+    heard = requests()
+    asked = Keep.model_validate_json(heard.get())
     maps = [_mapped(Path(path)) for path in asked.paths]
     kept = _lock(maps, asked.spans)
     sys.stdout.write(kept.model_dump_json() + "\n")
     sys.stdout.flush()
-    sys.stdin.read()
+    heard.get()  # there is no second request: until the parent has gone
 
 
 def _mapped(path: Path) -> mmap.mmap:

@@ -7,26 +7,23 @@ there. So a server listens on the loopback unless told otherwise.
 import ctypes
 import errno
 import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import IO, Final, Self
+from typing import Final, Self, TextIO
 
 import psutil
 
+from advisor.children import Child, Ended, module
 from advisor.engine.endpoint import LOOPBACK, Endpoint, Protocol, RemoteError, protocol_at
 from advisor.engine.library import Engine, how_to_install, require_engine
 
 START_S: Final = 60.0
 """How long a server may take to answer: drivers of graphics cards take seconds to load, more on a busy computer."""
-_STOP_S: Final = 5.0
 _POLL_S: Final = 0.02
 _FREE: Final = Endpoint(LOOPBACK, 0)
-_MODULE: Final = (sys.executable, "-m", "advisor.engine.serving")
+_MODULE: Final = "advisor.engine.serving"
 
 
 class RpcMissing(RemoteError):
@@ -39,7 +36,7 @@ class RpcServer:
 
     endpoint: Endpoint
     protocol: Protocol
-    process: "subprocess.Popen[bytes]"
+    child: Child
 
     @classmethod
     def start(
@@ -48,7 +45,7 @@ class RpcServer:
         *,
         threads: int | None = None,
         devices: Sequence[str] = (),
-        log: IO[str] | None = None,
+        log: TextIO | None = None,
     ) -> Self:
         """Offer devices of this computer (else its graphics cards, else its CPU) and wait until the server answers.
 
@@ -60,27 +57,24 @@ class RpcServer:
         for name in devices:
             engine.device(name)
         endpoint = _bindable(at)
-        arguments = ["serve", str(endpoint), str(_checked(threads)), *devices]
-        with tempfile.TemporaryFile() as own_log:
-            process = _child(arguments, log or own_log)
-            try:
-                return cls(endpoint, _awaited(endpoint, process), process)
-            except RemoteError as error:
-                _end(process)
-                own_log.seek(0)
-                said = own_log.read().decode(errors="replace").strip().rpartition("\n")[2]
-                raise RemoteError(f"{error}: {said}" if said else str(error)) from None
-            except BaseException:
-                _end(process)
-                raise
+        command = module(_MODULE, "serve", str(endpoint), str(_checked(threads)), *devices)
+        try:
+            child = Child(command, log=log)
+        except Ended as ended:
+            raise RemoteError(f"the RPC server at {endpoint} {ended}") from None
+        try:
+            return cls(endpoint, _awaited(endpoint, child), child)
+        except BaseException:
+            child.close()
+            raise
 
-    def wait(self) -> int:
-        """Wait until the server ends by itself, and give its exit code."""
-        return self.process.wait()
+    def wait(self) -> str:
+        """Wait until the server ends by itself, and say how it did."""
+        return self.child.end()
 
     def stop(self) -> None:
         """End the server."""
-        _end(self.process)
+        self.child.close()
 
     def __enter__(self) -> Self:
         return self
@@ -100,11 +94,14 @@ def connect(endpoint: Endpoint) -> tuple[str, ...]:
     engine = require_engine()
     rpc_function(engine, "add_server")
     protocol = protocol_at(endpoint)
-    if not _usable(endpoint):
+    try:
+        with Child(module(_MODULE, "try", str(endpoint))) as trial:
+            list(trial.replies(START_S))
+    except Ended:
         raise RemoteError(
             f"the RPC server at {endpoint} speaks version {protocol} of the protocol and llama.cpp here cannot use it: "
             f"run the same version of llama-cpp-python ({engine.version} here) on both hosts"
-        )
+        ) from None
     return register(engine, endpoint)
 
 
@@ -149,15 +146,6 @@ def exposure(endpoint: Endpoint) -> str | None:
     )
 
 
-def _usable(endpoint: Endpoint) -> bool:
-    """Whether a process that registers the server's devices lives on."""
-    trial = [*_MODULE, "try", str(endpoint)]
-    try:
-        return subprocess.run(trial, capture_output=True, check=False, timeout=START_S).returncode == 0
-    except subprocess.TimeoutExpired:
-        return False
-
-
 def _checked(threads: int | None) -> int:
     """The number of threads, the physical cores if not given."""
     most = psutil.cpu_count() or 1
@@ -188,32 +176,14 @@ def _refusal(at: Endpoint, error: OSError) -> str:
     return f"nothing may listen at {at} ({error.strerror}): take another port, above 1023"
 
 
-def _child(arguments: Sequence[str], log: IO[str] | IO[bytes]) -> "subprocess.Popen[bytes]":
-    """The server's process: it ends when its standard input does, and Ctrl-C in a terminal is for its parent."""
-    return subprocess.Popen(
-        [*_MODULE, *arguments], stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
-    )
-
-
-def _awaited(endpoint: Endpoint, process: "subprocess.Popen[bytes]") -> Protocol:
+def _awaited(endpoint: Endpoint, child: Child) -> Protocol:
     """The protocol of the server once it answers."""
     end = time.monotonic() + START_S
     while time.monotonic() < end:
-        if process.poll() is not None:
-            raise RemoteError(f"the RPC server at {endpoint} ended at once (exit code {process.returncode})")
+        if not child.runs:
+            raise RemoteError(f"the RPC server at {endpoint} {child.end()}")
         try:
             return protocol_at(endpoint)
         except RemoteError:
             time.sleep(_POLL_S)
     raise RemoteError(f"the RPC server at {endpoint} did not answer within {START_S:g} s")
-
-
-def _end(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    if process.stdin:
-        process.stdin.close()

@@ -4,9 +4,9 @@ import contextlib
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
+from advisor.children import Child, Ended, module
 from advisor.engine.experts import Expert
 from advisor.engine.keeping import PAGE_BYTES, Keep, Kept, Span
-from advisor.engine.session.child import Child, Ended
 from advisor.errors import EngineFailed, InputError
 from advisor.gguf import Header
 from catalog.units import GIB, MIB
@@ -51,15 +51,13 @@ def keep(header: Header, wished: Sequence[Span], wrapper: Sequence[str] = ()) ->
     """
     if sys.platform == "win32":
         raise InputError("experts cannot be kept in memory on Windows: use Linux or macOS")
-    child = Child(WORKER, wrapper)
+    asked = Keep(paths=tuple(str(part.path.resolve()) for part in header.parts), spans=tuple(wished))
     try:
-        paths = tuple(str(part.path.resolve()) for part in header.parts)
-        child.ask(Keep(paths=paths, spans=tuple(wished)).model_dump_json())
-        yield Kept.model_validate_json(child.reply(SILENCE_S))
+        with Child(module(WORKER), wrapper) as child:
+            child.ask(asked.model_dump_json())
+            yield Kept.model_validate_json(child.reply(SILENCE_S))
     except Ended as ended:
         raise EngineFailed(f"the process that keeps experts of {header.path.name} in memory {ended}") from None
-    finally:
-        child.close()
 
 
 def complaint(kept: Kept) -> str:

@@ -5,12 +5,11 @@ standard input does, so that none outlives the process that started it.
 """
 
 import ctypes
-import os
 import sys
-import threading
 from collections.abc import Sequence
 from typing import Final
 
+from advisor.children import own_output, requests
 from advisor.engine.endpoint import Endpoint
 from advisor.engine.library import Engine, require_engine
 from advisor.engine.remote import register, rpc_function
@@ -22,12 +21,13 @@ GRAPHICS: Final = frozenset({1, 2})
 def main(arguments: Sequence[str]) -> None:
     """Serve until the standard input ends, or try a server."""
     verb, endpoint, *rest = arguments
+    requests()  # it ends with its parent
+    own_output()  # what the server prints is no reply
     engine = require_engine()
     if verb == "try":
         for name in register(engine, Endpoint.parse(endpoint)):
             engine.memory_bytes(engine.device(name))
         return
-    threading.Thread(target=_end_with_input, daemon=True).start()
     serve(engine, endpoint, int(rest[0]), rest[1:])
 
 
@@ -44,11 +44,6 @@ def serve(engine: Engine, endpoint: str, threads: int, names: Sequence[str]) -> 
 
 def _graphics(engine: Engine) -> tuple[int, ...]:
     return tuple(device for device in engine.device_handles() if engine.ggml.ggml_backend_dev_type(device) in GRAPHICS)
-
-
-def _end_with_input() -> None:
-    sys.stdin.buffer.read()
-    os._exit(0)
 
 
 if __name__ == "__main__":

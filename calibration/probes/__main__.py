@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from advisor.children import own_output, requests
 from advisor.engine.endpoint import Endpoint
 from advisor.engine.library import require_engine
 from advisor.engine.remote import register
@@ -17,6 +18,8 @@ from calibration.probes.transfers import Pace, links_of
 
 def main(verb: str, task: Mapping[str, Any]) -> None:
     """Do a probe's work in this process."""
+    requests()  # it ends with its parent
+    said = own_output()
     engine = require_engine()
     if verb == "link":
         for endpoint in task["rpc"]:
@@ -25,8 +28,8 @@ def main(verb: str, task: Mapping[str, Any]) -> None:
     else:
         told = rates_of(engine, Shape(**task))
     for line in told:
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
+        said.write(json.dumps(line) + "\n")
+        said.flush()
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
+from advisor.children import Child, Ended, module
 from advisor.engine.endpoint import Endpoint, protocol_at
 from advisor.engine.layout import Layout
 from advisor.engine.products import Product
-from advisor.engine.session.child import Child, Ended
 from advisor.engine.session.messages import (
     REPLIES,
     Generate,
@@ -29,6 +29,7 @@ from advisor.engine.session.messages import (
     Score,
     StepLogits,
 )
+from advisor.engine.session.refusals import last_warnings
 from advisor.engine.session.verification import check_placement
 from advisor.engine.settings import EngineSettings
 from advisor.errors import EngineFailed, InputError
@@ -57,7 +58,10 @@ class Session:
         self.path, self.settings, self.silence_s = path, settings, silence_s
         for endpoint in settings.rpc:
             protocol_at(Endpoint.parse(endpoint))  # llama.cpp ends its process where no server answers
-        self._child = Child(WORKER, wrapper)
+        try:
+            self._child = Child(module(WORKER), wrapper, words=last_warnings)
+        except Ended as ended:
+            raise self._failed("for", ended) from None
         try:
             self._ask(Load(path=str(path), settings=settings, dry=dry, trace=trace, products=tuple(products)))
             self.loaded: Loaded = self._answer(Loaded, "loading")

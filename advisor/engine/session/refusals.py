@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterable
 
+from advisor.children import last_words
+
 _ERROR = re.compile(r"error loading model: (?P<reason>.+)|failed to initialize the context: (?P<context>.+)")
 _UNKNOWN = re.compile(r"unknown model architecture: '(?P<name>[^']*)'")
 _NO_ROOM = re.compile(r"failed to allocate|unable to allocate|out of memory|cudaMalloc failed|bad_alloc", re.IGNORECASE)
 WARNING = 3
 """Source: ggml/include/ggml.h enum ggml_log_level (read 2026-11-25)."""
 _MARKED = re.compile(r"^(?:(?P<level>\d)\|)?(?P<text>.*)$")
-_MEANINGFUL = re.compile(r"[A-Za-z]{3}")
 
 
 def reason_of(lines: Iterable[str]) -> str:
@@ -25,12 +26,6 @@ def reason_of(lines: Iterable[str]) -> str:
         if found:
             return (found["reason"] or found["context"]).strip()
     return "; ".join(last_words(text)) or "llama.cpp gave no reason"
-
-
-def last_words(lines: Iterable[str], number: int = 2) -> list[str]:
-    """The last lines that say something."""
-    said = [line.strip() for line in lines if _MEANINGFUL.search(line)]
-    return said[-number:]
 
 
 def last_warnings(lines: Iterable[str]) -> list[str]:

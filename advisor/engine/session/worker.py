@@ -4,16 +4,12 @@
 """
 
 import json
-import os
-import queue
-import signal
-import sys
-import threading
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any
 
 from pydantic import BaseModel
 
+from advisor.children import own_output, requests
 from advisor.engine.endpoint import Endpoint
 from advisor.engine.library import Engine, require_engine
 from advisor.engine.remote import register
@@ -32,10 +28,7 @@ Say = Callable[[BaseModel], None]
 
 def main() -> None:
     """Answer requests until there are no more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the parent decides
-    replies = _own_output()
-    requests: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    heard, replies = requests(), own_output()
 
     def say(message: BaseModel) -> None:
         replies.write(message.model_dump_json() + "\n")
@@ -44,23 +37,9 @@ def main() -> None:
     worker = _Worker(say)
     while True:
         try:
-            worker.answer(REQUESTS.validate_python(json.loads(requests.get())))
+            worker.answer(REQUESTS.validate_python(json.loads(heard.get())))
         except InputError as refused:
             say(Refusal(message=str(refused)))
-
-
-def _own_output() -> TextIO:
-    """A stream to the parent that nothing else writes to: what libraries print goes to standard error."""
-    channel = os.dup(sys.stdout.fileno())
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return os.fdopen(channel, "w", encoding="utf-8")
-
-
-def _listen(requests: "queue.SimpleQueue[str]") -> None:
-    """Pass requests on; when the parent has gone, end at once, whatever runs."""
-    for line in sys.stdin:
-        requests.put(line)
-    os._exit(0)
 
 
 class _Worker:

@@ -33,7 +33,7 @@ def test_without_the_engine_it_is_said_which_package_lacks() -> None:
 
 def test_a_driver_that_ends_the_process_ends_only_that() -> None:
     found = ask_ggml(saying("import os, sys; sys.stderr.write('device lost\\n'); sys.stderr.flush(); os.abort()"))
-    assert found.absent == "llama.cpp ended while it looked for devices (exit code -6): device lost"
+    assert found.absent == "llama.cpp, asked for its devices, gave up (SIGABRT) (its last words: device lost)"
 
 
 def test_a_program_that_is_not_there_is_no_error() -> None:

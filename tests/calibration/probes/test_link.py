@@ -114,10 +114,10 @@ def test_a_driver_that_ends_the_process_fails_alone(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_process_that_fails_before_any_device_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ProbeFailed, match=r"the process of the link probe ended \(exit code 1\): KeyError: 'rpc'"):
+    with pytest.raises(ProbeFailed, match=r"the process of the link probe ended with code 1 .*KeyError: 'rpc'"):
         list(told_by_child("link", {}, 60.0))
 
 
 def test_a_process_that_falls_silent_is_ended() -> None:
-    with pytest.raises(ProbeFailed, match=r"ended \(signal 9\)"):
+    with pytest.raises(ProbeFailed, match=r"the link probe gave no answer within 0.01 seconds and was ended"):
         list(told_by_child("link", {"rpc": [], "repeats": 3, "seconds": 0.02, "skipped": []}, 0.01))
