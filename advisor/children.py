@@ -21,6 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TextIO
 
+from advisor.files import text_of
+
 KEPT_LINES: Final = 400
 CLOSING_S: Final = 5.0
 """Time that a child has to end by itself."""
@@ -182,10 +184,7 @@ def how(code: int, cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     name = WINDOWS_SIGNALS.get(code) or names.get(number)
     if name is None:
         return f"ended with code {code}"
-    try:
-        amx = "amx_tile" in cpuinfo.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        amx = False
+    amx = "amx_tile" in text_of(cpuinfo)
     meaning = {
         "SIGKILL": "was killed (SIGKILL), as systems do when memory runs out",
         "SIGABRT": "gave up (SIGABRT)",

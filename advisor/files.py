@@ -61,6 +61,14 @@ def write_whole(path: Path, content: bytes, remedy: str = REMEDY) -> None:
         file.write(content)
 
 
+def text_of(path: Path) -> str:
+    """A small file's text, as the system's own are; empty when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
 def unwritable(named: str, error: OSError, remedy: str = REMEDY) -> InputError:
     """The error of a file that could not be written, with the way out."""
     return InputError(f"{named} cannot be written ({reason(error)}): {remedy}")

@@ -64,7 +64,10 @@ def command(file: Path, *, as_json: bool, **options: Any) -> None:
     names = ("depth", "prompt", "gen", "repeats", "warm_up")
     prepared = prepare(file, settings_of(options, n_ctx=need))
     found = benchmark(prepared, Measure(**{name: options[name] for name in names}))
-    click.echo(found.model_dump_json(indent=2) if as_json else "\n".join(_lines(found)))
+    if as_json:
+        click.echo(found.model_dump_json(indent=2, exclude={"devices": {"__all__": {"pci_id", "nvml"}}}))
+    else:
+        click.echo("\n".join(_lines(found)))
 
 
 def _lines(found: "Benchmark") -> "Iterator[str]":

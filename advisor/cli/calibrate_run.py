@@ -34,8 +34,7 @@ def _asked(options: Mapping[str, Any]) -> "Asked":
     from dataclasses import replace
 
     from advisor.cli.detect import given
-    from advisor.detection import detect
-    from advisor.detection.completion import completed, excess
+    from advisor.detection import completed, detect, excess
     from advisor.machines.fingerprint import default_name
     from advisor.physics.knowledge import load
     from advisor.profiles.store import data_folder

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from advisor.detection import Detected
-    from advisor.detection.facts import Facts
+    from advisor.detection import Detected, Facts
+    from advisor.engine.devices import Ggml
     from advisor.question import Hardware
 
 QUESTION = {"model": "any", "prompt": 1, "gen": 1, "users": 1, "engine": "llama.cpp", "kv_type": "f16", "ubatch": 512}
@@ -45,22 +45,20 @@ def command(*, model: Path | None, as_json: bool, everything: bool, **options: A
     """
     from dataclasses import replace
 
-    from advisor.detection import detect
-    from advisor.detection.completion import completed, excess
-    from advisor.detection.facts import read_facts
-    from advisor.engine.ggml import ask_ggml, cards_of
+    from advisor.detection import completed, detect, excess, read_facts
+    from advisor.engine.devices import ask_ggml
     from advisor.question import StorageRequest
 
     given(options, None)  # what is misspelt is refused before anything is looked at
     ggml = ask_ggml()
-    found = detect(cards_of(ggml))
-    facts = read_facts(ggml, model)
+    found = detect(ggml.cards())
+    facts = read_facts(model)
     named = given(options, found.hardware.cpu)
     told = found.hardware.model_copy(update={"storage": StorageRequest(name=facts.storage.name)})
     remark = excess(told, named)
     notes = found.notes + ((remark,) if remark else ())
     found = replace(found, hardware=completed(told, named), notes=notes)
-    _show(found, facts, as_json=as_json, everything=everything)
+    _show(found, facts, ggml, as_json=as_json, everything=everything)
 
 
 def given(options: Mapping[str, Any], cpu: str | None) -> "Hardware":
@@ -78,19 +76,25 @@ def given(options: Mapping[str, Any], cpu: str | None) -> "Hardware":
     return hardware.model_copy(update={"cpu": named["cpu"]})
 
 
-def _show(found: "Detected", facts: "Facts", *, as_json: bool, everything: bool) -> None:
+def _show(found: "Detected", facts: "Facts", ggml: "Ggml", *, as_json: bool, everything: bool) -> None:
     if not as_json:
         from advisor.detection.wording import described
 
-        click.echo("\n".join(described(found, facts)))
+        click.echo("\n".join(described(found, facts, ggml.lines())))
         return
     if everything:
         import json
         from dataclasses import asdict
 
-        cards = [asdict(card) for card in found.cards]
+        cards = [
+            {"name": card.name, "vram_gib": card.vram_gib, "pcie_gen": card.pcie_gen_max, "pcie_lanes": card.pcie_lanes,
+             "pcie_gen_now": card.pcie_gen, "pcie_lanes_max": card.pcie_lanes_max}
+            for card in found.cards
+        ]  # fmt: skip
+        told = {"name", "description", "kind", "backend", "total_bytes"}
+        devices = ggml.model_dump(mode="json", include={"devices": {"__all__": told}, "absent": True})
         head = {"hardware": found.hardware.model_dump(mode="json"), "cores": found.cores, "cards": cards}
-        whole = {**head, **asdict(facts), "ggml": facts.ggml.model_dump(mode="json"), "notes": found.notes}
+        whole = {**head, "ggml": devices, **asdict(facts), "notes": found.notes}
         click.echo(json.dumps(whole, indent=2, default=str))
         return
     click.echo(found.hardware.model_dump_json(indent=2))

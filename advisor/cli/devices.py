@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from advisor.detection.nvml import NvidiaCard, Nvml
+    from advisor.detection.graphics import Card, Nvml
     from advisor.engine.devices import Device
 
 
@@ -18,10 +18,9 @@ def command(*, endpoints: tuple[str, ...], as_json: bool) -> None:
     Of NVIDIA's cards also the PCIe link, clocks, power and temperature as they are now: an idle card runs its link and
     clocks low.
     """
-    from advisor.detection.nvml import read_nvml
+    from advisor.detection.graphics import read_nvml
     from advisor.engine.devices import list_devices
-    from advisor.engine.endpoint import Endpoint
-    from advisor.engine.remote import connect
+    from advisor.engine.remote import Endpoint, connect
 
     for endpoint in endpoints:
         connect(Endpoint.parse(endpoint))
@@ -53,7 +52,7 @@ def _described(device: "Device") -> list[str]:
     return [head, *_card_described(device.nvml)] if device.nvml else [head]
 
 
-def _unusable(card: "NvidiaCard") -> list[str]:
+def _unusable(card: "Card") -> list[str]:
     from advisor.engine.library import NVIDIA, install_command
 
     name = card.name or f"NVIDIA card {card.index}"
@@ -62,7 +61,7 @@ def _unusable(card: "NvidiaCard") -> list[str]:
     return [head, *_card_described(card), remedy]
 
 
-def _card_described(card: "NvidiaCard") -> list[str]:
+def _card_described(card: "Card") -> list[str]:
     known = [
         ("PCIe", _of(card.pcie_gen, card.pcie_gen_max, "generation ")),
         ("lanes", _of(card.pcie_lanes, card.pcie_lanes_max)),

@@ -10,8 +10,7 @@ from advisor.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from advisor.engine.expert_report import ExpertReport, Residency
-    from advisor.engine.kept_and_plain import Rival, Trial
+    from advisor.engine.experts import ExpertReport, Residency, Rival, Trial
 
 HELP = """Show which share of the work the busiest experts of each layer have, and how soon tokens use them again.
 
@@ -42,7 +41,7 @@ For example:
 def command(file: Path, *, as_json: bool, **options: Any) -> None:
     """Trace, compare and show; the help that users see is above."""
     from advisor.cli.engine_options import settings_of
-    from advisor.engine.expert_report import Asked, examine
+    from advisor.engine.experts import Asked, examine
     from catalog.units import GIB
 
     if options["hold"] and not options["keep"]:
@@ -108,7 +107,7 @@ def _row(label: str, row: tuple[float, ...]) -> str:
 
 
 def _residency(found: "Residency") -> "Iterator[str]":
-    from advisor.engine.kept_and_plain import LEAST_PAIRS
+    from advisor.engine.experts import LEAST_PAIRS
     from advisor.engine.residency import complaint
     from catalog.units import GIB
 
@@ -130,7 +129,7 @@ def _residency(found: "Residency") -> "Iterator[str]":
 
 
 def _trials(label: str, trials: "list[Trial]") -> str:
-    from advisor.engine.kept_and_plain import medians
+    from advisor.engine.experts import medians
 
     found = dict(medians(trials))
     parts = [f"{found['tok_s']:.2f} tok/s"]

@@ -21,8 +21,7 @@ def command(*, host: str, port: int, threads: int | None, devices: tuple[str, ..
     """
     import signal
 
-    from advisor.engine.endpoint import Endpoint, address_of
-    from advisor.engine.remote import RpcServer, exposure
+    from advisor.engine.remote import Endpoint, RpcServer, address_of, exposure
 
     at = Endpoint(address_of(host), port)
     if warning := exposure(at):

@@ -4,18 +4,18 @@ What cannot be read stays None; nothing is guessed.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from advisor.children import output_of
-from advisor.detection.commands import text_of
-from advisor.detection.processor import OWN_CGROUP, cgroup_folders
+from advisor.detection.confinement import OWN_CGROUP, cgroup_folders, limit_bytes
+from advisor.files import text_of
 from catalog.units import GIB, KIB
 
-MEMINFO = Path("/proc/meminfo")
-CGROUP_V1_LIMIT = Path("/sys/fs/cgroup/memory/memory.limit_in_bytes")
-KINDS = frozenset({"DDR3", "DDR4", "DDR5", "LPDDR4", "LPDDR4X", "LPDDR5", "LPDDR5X"})
+MEMINFO: Final = Path("/proc/meminfo")
+KINDS: Final = frozenset({"DDR3", "DDR4", "DDR5", "LPDDR4", "LPDDR4X", "LPDDR5", "LPDDR5X"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +38,6 @@ def total_bytes(meminfo: str) -> int | None:
     """MemTotal of /proc/meminfo."""
     found = re.search(r"^MemTotal:\s+(\d+) kB", meminfo, re.MULTILINE)
     return int(found[1]) * KIB if found else None
-
-
-def limit_bytes(folders: Iterable[Path], v1_limit: Path = CGROUP_V1_LIMIT) -> int | None:
-    """The tightest memory limit of the control groups; None without one (v1 writes nearly 2^63 then)."""
-    files = [folder / name for folder in folders for name in ("memory.max", "memory.limit_in_bytes")]
-    texts = [text_of(file).strip() for file in (*files, v1_limit)]
-    limits = [int(text) for text in texts if text.isdigit() and int(text) < 2**60]
-    return min(limits, default=None)
 
 
 def modules() -> tuple[Module, ...]:
@@ -84,21 +76,17 @@ def _module(kind: str, speed: str, locators: tuple[str, str]) -> Module:
 def described(found: tuple[Module, ...]) -> Mapping[str, str | int | None]:
     """Type, slowest data rate and 64-bit channels of the modules, each None where the table does not say.
 
-    Channels are counted for DIMMs only: soldered memory comes in channels of 16 or 32 bits.
+    Channels are counted for DIMMs only, by the places that they name: soldered memory comes in channels of 16 or 32
+    bits. One module is one channel.
     """
     kinds, rates = {module.kind for module in found}, {module.mt_s for module in found}
     kind = next(iter(kinds)) if len(kinds) == 1 and kinds <= KINDS else None
     known = [rate for rate in rates if rate is not None]
-    channels = _channels(found) if kind and not kind.startswith("LP") else None
+    channels = None
+    if kind and not kind.startswith("LP"):
+        names = {_channel(module.locator) for module in found}
+        channels = 1 if len(found) == 1 else len(names) if None not in names else None
     return {"type": kind, "mt_s": min(known) if known and len(known) == len(rates) else None, "channels": channels}
-
-
-def _channels(found: tuple[Module, ...]) -> int | None:
-    """Distinct channels that the modules' places name; one module is one channel."""
-    if len(found) == 1:
-        return 1
-    names = [_channel(module.locator) for module in found]
-    return len(set(names)) if None not in names else None
 
 
 def _channel(locator: str) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from advisor.detection.commands import text_of
+from advisor.files import text_of
 from catalog.units import GIB
 
 BLOCK_DEVICES: Final = Path("/sys/dev/block")

@@ -1,61 +1,69 @@
 """How to say what this computer is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Final
 
-from advisor.detection import Detected
-from advisor.detection.caches import Caches
-from advisor.detection.confinement import Confinement
-from advisor.detection.facts import Facts
-from advisor.detection.graphics import Card
+from advisor.detection.computer import Detected, Facts
+from advisor.detection.processor import Caches, Topology
 from advisor.detection.storage import Disk, Lodging
-from advisor.detection.topology import Topology
-from advisor.engine.ggml import Ggml
-from advisor.question import GpuRequest, RamRequest, StorageRequest
+from advisor.question import StorageRequest
 from catalog.units import GIB, KIB, MIB
 
-UNTOLD = "not told by the system"
-LABEL = 14
+UNTOLD: Final = "not told by the system"
+LABEL: Final = 14
 
 
-def described(found: Detected, facts: Facts | None = None) -> Iterator[str]:
-    """Lines of text, one per part, then what to do about the gaps."""
-    for label, text in _lines(found, facts):
+def described(found: Detected, facts: Facts | None = None, devices: Iterable[str] = ()) -> Iterator[str]:
+    """Lines of text, one per part, then what to do about the gaps; `devices` are llama.cpp's, a line each."""
+    for label, text in (*_parts(found, facts), *(_surroundings(facts, devices) if facts else ())):
         yield f"{label:{LABEL}}{text}"
     for note in (*found.notes, *_gaps(found), *(facts.storage.advice if facts else ())):
         yield f"note: {note}"
 
 
-def _lines(found: Detected, facts: Facts | None) -> Iterator[tuple[str, str]]:
+def _parts(found: Detected, facts: Facts | None) -> Iterator[tuple[str, str]]:
+    """What a question about this computer says of it, the processor and the disk in more words where `facts` are."""
     parts = found.hardware
     if parts.machine:
         yield "machine", parts.machine
     else:
-        yield from (("gpu", _gpu(gpu)) for gpu in parts.gpus)
+        for gpu in parts.gpus:
+            times = f"{gpu.count}x " if gpu.count > 1 else ""
+            size = f", {gpu.vram_gb:.0f} GiB" if gpu.vram_gb else ""
+            link = f", PCIe {gpu.pcie_gen}.0 x{gpu.pcie_lanes}" if gpu.pcie_gen and gpu.pcie_lanes else ""
+            yield "gpu", f"{times}{gpu.name}{size}{link}"
         if not parts.gpus:
             yield "gpu", "none found that runs models"
-        yield from (("PCIe", link) for card in found.cards if (link := _link(card)))
+        for card in found.cards:
+            now, most = _wire(card.pcie_gen, card.pcie_lanes), _wire(card.pcie_gen_max, card.pcie_lanes_max)
+            if now or most:
+                yield "PCIe", f"{card.name}: now {now or 'not told'}, at most {most or 'not told'}"
         yield "cpu", parts.cpu or UNTOLD
+
     if facts:
-        yield from _of_processor(facts)
+        yield "core design", facts.design.name or f"unknown: {facts.design.why}"
+        yield "caches", _caches(facts.caches)
+        yield "instructions", ", ".join(facts.instructions) or UNTOLD
     if found.cores:
         yield "cores", f"{found.cores} usable{_topology(facts.topology) if facts else ''}"
-    yield "ram", _ram(parts.ram)
+
+    ram = parts.ram
+    kind = f"{ram.type or ''}{f'-{ram.mt_s}' if ram.mt_s else ''}"
+    channels = f"{ram.channels} channel{'s' if ram.channels and ram.channels > 1 else ''}" if ram.channels else ""
+    yield "ram", ", ".join(filter(None, (f"{ram.gb:.1f} GiB" if ram.gb else "", kind, channels))) or UNTOLD
     yield "storage", _storage(parts.storage, facts.storage if facts else None)
-    if facts:
-        yield from _of_surroundings(facts)
 
 
-def _of_processor(facts: Facts) -> Iterator[tuple[str, str]]:
-    yield "core design", facts.design.name or f"unknown: {facts.design.why}"
-    yield "caches", _caches(facts.caches)
-    yield "instructions", ", ".join(facts.instructions) or UNTOLD
-
-
-def _of_surroundings(facts: Facts) -> Iterator[tuple[str, str]]:
-    yield from (("llama.cpp", line) for line in _devices(facts.ggml))
-    yield "runs in", _surroundings(facts.confinement)
-    yield "limits", _limits(facts.confinement)
+def _surroundings(facts: Facts, devices: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """What models run on, and within which limits."""
+    around = facts.confinement
+    yield from (("llama.cpp", line) for line in devices)
+    machine = f"a virtual machine ({around.virtual_machine})" if around.virtual_machine else "no virtual machine"
+    yield "runs in", f"{machine}, {f'a container ({around.container})' if around.container else 'no container'}"
+    memory = f"{around.memory_bytes / GIB:.1f} GiB of memory" if around.memory_bytes else ""
+    share = f"{around.processors:g} processors' time" if around.processors else ""
+    yield "limits", ", ".join(filter(None, (memory, share))) or "none by control groups"
 
 
 def _gaps(found: Detected) -> Iterator[str]:
@@ -68,47 +76,24 @@ def _gaps(found: Detected) -> Iterator[str]:
         yield "the system does not tell the disk's model: give it or its speed, for example --storage 3.5"
 
 
-def _gpu(gpu: GpuRequest) -> str:
-    times = f"{gpu.count}x " if gpu.count > 1 else ""
-    size = f", {gpu.vram_gb:.0f} GiB" if gpu.vram_gb else ""
-    link = f", PCIe {gpu.pcie_gen}.0 x{gpu.pcie_lanes}" if gpu.pcie_gen and gpu.pcie_lanes else ""
-    return f"{times}{gpu.name}{size}{link}"
-
-
-def _link(card: Card) -> str | None:
-    now = _wire(card.pcie_gen_now, card.pcie_lanes)
-    most = _wire(card.pcie_gen, card.pcie_lanes_max)
-    return f"{card.name}: now {now or 'not told'}, at most {most or 'not told'}" if now or most else None
-
-
 def _wire(generation: int | None, lanes: int | None) -> str | None:
     return f"{generation}.0 x{lanes}" if generation and lanes else None
 
 
 def _caches(caches: Caches) -> str:
     sizes = (("L1", caches.l1_bytes), ("L2", caches.l2_bytes), ("L3", caches.l3_bytes))
-    known = [f"{level} {_size(size)}" for level, size in sizes if size]
+    known = [
+        f"{level} {f'{size / MIB:g} MiB' if size >= MIB else f'{size / KIB:g} KiB'}" for level, size in sizes if size
+    ]
     parts = f" in {caches.l3_count} parts" if (caches.l3_count or 0) > 1 else ""
     return ", ".join(known) + parts if known else UNTOLD
 
 
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes / MIB:g} MiB" if size_bytes >= MIB else f"{size_bytes / KIB:g} KiB"
-
-
 def _topology(found: Topology) -> str:
-    counts = (
-        (found.cores, "core"), (found.threads, "thread"), (found.sockets, "socket"), (found.numa_nodes, "NUMA node"),
-    )  # fmt: skip
+    words = ("core", "thread", "socket", "NUMA node")
+    counts = zip((found.cores, found.threads, found.sockets, found.numa_nodes), words, strict=True)
     known = [f"{count} {word}{'s' if count > 1 else ''}" for count, word in counts if count]
     return f" of {', '.join(known)}" if known else ""
-
-
-def _ram(ram: RamRequest) -> str:
-    kind = f"{ram.type or ''}{f'-{ram.mt_s}' if ram.mt_s else ''}"
-    channels = f"{ram.channels} channel{'s' if ram.channels and ram.channels > 1 else ''}" if ram.channels else ""
-    size = f"{ram.gb:.1f} GiB" if ram.gb else ""
-    return ", ".join(filter(None, (size, kind, channels))) or UNTOLD
 
 
 def _storage(asked: StorageRequest, lodging: Lodging | None) -> str:
@@ -124,21 +109,3 @@ def _disk(disk: Disk) -> str:
     size = f"{disk.size_gib:.0f} GiB" if disk.size_gib else ""
     kind = " ".join(filter(None, (size, disk.kind)))
     return ", ".join(filter(None, (disk.model or f"{disk.device} (model not told)", kind)))
-
-
-def _devices(found: Ggml) -> Iterator[str]:
-    for device in found.devices:
-        yield f"{device.name}: {device.description} ({device.backend}), {device.total_bytes / GIB:.1f} GiB"
-    if found.absent:
-        yield found.absent
-
-
-def _surroundings(found: Confinement) -> str:
-    machine = f"a virtual machine ({found.virtual_machine})" if found.virtual_machine else "no virtual machine"
-    return f"{machine}, {f'a container ({found.container})' if found.container else 'no container'}"
-
-
-def _limits(found: Confinement) -> str:
-    memory = f"{found.memory_bytes / GIB:.1f} GiB of memory" if found.memory_bytes else ""
-    share = f"{found.processors:g} processors' time" if found.processors else ""
-    return ", ".join(filter(None, (memory, share))) or "none by control groups"

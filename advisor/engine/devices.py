@@ -1,42 +1,34 @@
-"""The devices that llama.cpp can put a model on, of every backend alike, with what NVML adds about NVIDIA's cards."""
+"""The devices that llama.cpp can put a model on, of every backend alike: what they are, and what they do not compute.
+
+A driver may end the process that asks, and loading llama.cpp takes time, so `ask_ggml` asks in a process of its own:
+`python -m advisor.engine.devices`.
+"""
 
 import ctypes
 import re
-from collections.abc import Iterable, Sequence
-from enum import StrEnum
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-import psutil
 from pydantic import BaseModel, ConfigDict
 
-from advisor.detection.commands import text_of
-from advisor.detection.memory import limit_bytes
-from advisor.detection.nvml import NvidiaCard, normal_pci_id
-from advisor.detection.processor import OWN_CGROUP, cgroup_folders
-from advisor.engine.endpoint import Endpoint, protocol_at
-from advisor.engine.library import Engine, require_engine
+from advisor.children import Child, Ended, module, own_output, requests
+from advisor.detection.confinement import OWN_CGROUP, cgroup_folders, limit_bytes
+from advisor.detection.graphics import Card, normal_pci_id
+from advisor.engine.layout import Product
+from advisor.engine.library import GRAPHICS, Engine, Kind, TensorHead, context, ggml, require_engine, type_number
+from advisor.engine.remote import RPC, Endpoint, protocol_at
+from advisor.errors import InputError
+from advisor.files import text_of
+from catalog.units import GIB
 
-RPC: Final = "RPC"
+PATIENCE_S: Final = 60.0
+COLUMNS: Final = 512
+"""Tokens of the batch that a product is asked about. Source: as `refused_products`."""
 _PCI_ADDRESS: Final = re.compile(r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]")
 
 
-class Kind(StrEnum):
-    """What a device is."""
-
-    CPU = "cpu"
-    GPU = "gpu"
-    INTEGRATED_GPU = "igpu"
-    ACCELERATOR = "accelerator"
-    META = "meta"
-
-
-KINDS: Final = tuple(Kind)
-"""By number. Source: enum ggml_backend_dev_type of ggml/include/ggml-backend.h (read 2026-11-25)."""
-GRAPHICS: Final = frozenset({Kind.GPU, Kind.INTEGRATED_GPU})
-
-
 class Device(BaseModel):
-    """A device of llama.cpp: `backend` is CPU, CUDA, ROCm, MTL (Metal), Vulkan, SYCL, RPC or another of ggml's."""
+    """A device of llama.cpp with its memory as it is now; `nvml` is the card of NVIDIA's that it is."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,10 +36,12 @@ class Device(BaseModel):
     description: str
     kind: Kind
     backend: str
+    """CPU, CUDA, ROCm, MTL (Metal), Vulkan, SYCL, RPC or another of ggml's."""
     free_bytes: int
+    """ggml calls all memory of a CPU free."""
     total_bytes: int
     pci_id: str | None = None
-    nvml: NvidiaCard | None = None
+    nvml: Card | None = None
 
 
 class _Properties(ctypes.Structure):
@@ -64,18 +58,49 @@ class _Properties(ctypes.Structure):
     )
 
 
-def list_devices(cards: Sequence[NvidiaCard] = ()) -> tuple[Device, ...]:
+def device_of(engine: Engine, handle: int) -> Device:
+    """The device of a handle. An RPC server is asked over the connection that this process holds."""
+    free_bytes, total_bytes = engine.memory_bytes(handle)
+    properties = _Properties()
+    engine.ggml.ggml_backend_dev_get_props(handle, ctypes.addressof(properties))
+    # Other buses have other ids; the parts of a card that CUDA splits have "-v1" after its address.
+    pci = _PCI_ADDRESS.match((properties.device_id or b"").decode())
+    return Device(
+        name=engine.name(handle),
+        description=engine.description(handle).strip(),
+        kind=engine.kind(handle),
+        backend=engine.backend(handle),
+        free_bytes=free_bytes,
+        total_bytes=total_bytes,
+        pci_id=normal_pci_id(pci[0]) if pci else None,
+    )
+
+
+def list_devices(cards: Sequence[Card] = ()) -> tuple[Device, ...]:
     """All devices in llama.cpp's order, those of `cards` linked to the devices that they are.
 
-    The memory of a CPU behind RPC is all called free: its server does not look. Raises EngineMissing, and RemoteError
-    when an RPC server that was connected to does not answer any more or is busy with another process.
+    The memory of the CPU is what this process may use of the computer's; that of a CPU behind RPC is all called free:
+    its server does not look. Raises EngineMissing, and RemoteError when an RPC server that was connected to does not
+    answer any more or is busy with another process.
     """
+    import psutil
+
     engine = require_engine()
-    found = tuple(_device(engine, handle) for handle in engine.device_handles())
-    return tuple(device.model_copy(update={"nvml": card_of(device, cards)}) for device in found)
+    found = []
+    for handle in engine.device_handles():
+        if engine.backend(handle) == RPC:
+            protocol_at(Endpoint.parse(engine.description(handle)))  # llama.cpp would end the process, or wait for ever
+        device = device_of(engine, handle)
+        memory: dict[str, int] = {}
+        if device.kind is Kind.CPU:  # ggml calls all of it free, and sees no limit of a container
+            limit = limit_bytes(cgroup_folders(text_of(OWN_CGROUP))) or device.total_bytes
+            free = min(psutil.virtual_memory().available, limit)
+            memory = {"free_bytes": free, "total_bytes": min(device.total_bytes, limit)}
+        found.append(device.model_copy(update={**memory, "nvml": card_of(device, cards)}))
+    return tuple(found)
 
 
-def card_of(device: Device, cards: Iterable[NvidiaCard]) -> NvidiaCard | None:
+def card_of(device: Device, cards: Iterable[Card]) -> Card | None:
     """The card that a device is: that at its PCI address, else the only one of its name."""
     if device.kind not in GRAPHICS or device.backend == RPC:
         return None
@@ -88,35 +113,103 @@ def card_of(device: Device, cards: Iterable[NvidiaCard]) -> NvidiaCard | None:
     return named[0] if len(named) == 1 else None
 
 
-def _device(engine: Engine, handle: int) -> Device:
-    ggml = engine.ggml
-    backend = (ggml.ggml_backend_reg_name(ggml.ggml_backend_dev_backend_reg(handle)) or b"").decode()
-    kind = KINDS[ggml.ggml_backend_dev_type(handle)]
-    if backend == RPC:
-        protocol_at(Endpoint.parse(engine.description(handle)))  # llama.cpp would end the process, or wait for ever
-    free, total = engine.memory_bytes(handle)
-    if kind is Kind.CPU:
-        free, total = _memory_of_computer(total)
-    return Device(
-        name=engine.name(handle),
-        description=engine.description(handle).strip(),
-        kind=kind,
-        backend=backend,
-        free_bytes=free,
-        total_bytes=total,
-        pci_id=_pci_id(engine, handle),
-    )
+class Ggml(BaseModel):
+    """The devices of this computer, or why there are none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    devices: tuple[Device, ...] = ()
+    absent: str | None = None
+
+    def cards(self) -> tuple[Card, ...]:
+        """The graphics cards among them, for a system that lists none."""
+        return tuple(
+            Card(name=device.description, total_bytes=device.total_bytes)
+            for device in self.devices if device.kind in GRAPHICS
+        )  # fmt: skip
+
+    def lines(self) -> Iterator[str]:
+        """Each device in words, and why there is none."""
+        for device in self.devices:
+            yield f"{device.name}: {device.description} ({device.backend}), {device.total_bytes / GIB:.1f} GiB"
+        if self.absent:
+            yield self.absent
 
 
-def _memory_of_computer(total: int) -> tuple[int, int]:
-    """Free and total memory for this process: ggml calls all of it free, and sees no limit of a container."""
-    limit = limit_bytes(cgroup_folders(text_of(OWN_CGROUP))) or total
-    return min(psutil.virtual_memory().available, limit), min(total, limit)
+def ask_ggml(command: Sequence[str] = module("advisor.engine.devices")) -> Ggml:
+    """The devices of this computer."""
+    try:
+        with Child(command) as child:
+            return Ggml.model_validate_json(child.reply(PATIENCE_S))
+    except Ended as ended:
+        return Ggml(absent=f"llama.cpp, asked for its devices, {ended}")
 
 
-def _pci_id(engine: Engine, handle: int) -> str | None:
-    properties = _Properties()
-    engine.ggml.ggml_backend_dev_get_props(handle, ctypes.addressof(properties))
-    # Other buses have other ids; the parts of a card that CUDA splits have "-v1" after its address.
-    found = _PCI_ADDRESS.match((properties.device_id or b"").decode())
-    return normal_pci_id(found[0]) if found else None
+def main() -> None:
+    """Write the devices as JSON."""
+    requests()  # it ends with its parent
+    said = own_output()
+    try:
+        found = Ggml(devices=list_devices())
+    except ModuleNotFoundError as error:
+        found = Ggml(absent=f"llama.cpp's devices are not known: the Python package {error.name} is not installed")
+    except InputError as error:
+        found = Ggml(absent=f"llama.cpp's devices are not known: {error}")
+    said.write(found.model_dump_json() + "\n")
+    said.flush()
+
+
+def buffer_aliases(engine: Engine) -> dict[str, str]:
+    """Names of RPC devices by those of their buffers, which count each server's devices from 0.
+
+    Source: ggml/src/ggml-rpc/ggml-rpc.cpp ggml_backend_rpc_buffer_type and ggml_backend_rpc_add_server.
+    """
+    aliases: dict[str, str] = {}
+    seen: dict[str, int] = {}
+    for device in engine.device_handles():
+        name, endpoint = engine.name(device), engine.description(device)
+        if name.startswith(RPC):
+            aliases[f"{RPC}{seen.get(endpoint, 0)}[{endpoint}]"] = name
+            seen[endpoint] = seen.get(endpoint, 0) + 1
+    return aliases
+
+
+def refused_products(engine: Engine, products: Iterable[Product]) -> dict[str, tuple[Product, ...]]:
+    """By name of each device that is no CPU: those that it cannot multiply, and so lie in RAM.
+
+    Asked as llama.cpp asks before it decides where a tensor goes: the operation on a tensor in an empty buffer of the
+    device. Source: weight_buft_supported of llama.cpp src/llama-model-loader.cpp, as vendored in llama-cpp-python
+    0.3.36 (read 2026-11-28).
+    """
+    asked = tuple(products)
+    found: dict[str, tuple[Product, ...]] = {}
+    for device in engine.device_handles() if asked else ():
+        if engine.kind(device) is not Kind.CPU:
+            buffer_type = engine.ggml.ggml_backend_dev_buffer_type(device)
+            found[engine.name(device)] = tuple(item for item in asked if not supports(device, buffer_type, item))
+    return found
+
+
+def supports(device: int, buffer_type: int, product: Product) -> bool:
+    """Whether a device multiplies such a matrix with a batch where it lies in that type of buffer."""
+    tensors = context(4)
+    number, (width, rows, *experts) = type_number(product.type), product.shape
+    if product.routed:
+        weights = ggml().ggml_new_tensor_3d(tensors, number, width, rows, *experts)
+        batch = ggml().ggml_new_tensor_3d(tensors, type_number("F32"), width, 1, COLUMNS)
+        ids = ggml().ggml_new_tensor_2d(tensors, type_number("I32"), 1, COLUMNS)
+        operation = ggml().ggml_mul_mat_id(tensors, weights, batch, ids)
+    else:
+        weights = ggml().ggml_new_tensor_2d(tensors, number, width, rows)
+        batch = ggml().ggml_new_tensor_2d(tensors, type_number("F32"), width, COLUMNS)
+        operation = ggml().ggml_mul_mat(tensors, weights, batch)
+    empty = ggml().ggml_backend_buft_alloc_buffer(buffer_type, 0)
+    TensorHead.from_address(weights).buffer = empty
+    found = bool(ggml().ggml_backend_dev_supports_op(device, operation))
+    ggml().ggml_backend_buffer_free(empty)
+    ggml().ggml_free(tensors)
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -55,14 +55,15 @@ def main() -> None:
     """Keep what is asked for until the parent has gone."""
     heard = requests()
     asked = Keep.model_validate_json(heard.get())
-    maps = [_mapped(Path(path)) for path in asked.paths]
+    maps = [mapped(Path(path)) for path in asked.paths]
     kept = _lock(maps, asked.spans)
     sys.stdout.write(kept.model_dump_json() + "\n")
     sys.stdout.flush()
     heard.get()  # there is no second request: until the parent has gone
 
 
-def _mapped(path: Path) -> mmap.mmap:
+def mapped(path: Path) -> mmap.mmap:
+    """A file mapped, not read."""
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 

@@ -7,13 +7,12 @@ llama-cpp-python 0.3.36 (read 2026-11-25).
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from types import MappingProxyType
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
-from advisor.engine.products import Product, product_of
 from advisor.engine.settings import EngineSettings
 from advisor.gguf.model_file import ModelFile
 from advisor.sizes import Tensor, shapes
@@ -23,20 +22,30 @@ from advisor.sizes.quantisation import typed
 from catalog.llms import Llm
 from catalog.quants import Quant
 
-CPU = "CPU"
-Refused = Mapping[str, Sequence[Product]]
-"""By device, products that it does not compute."""
+CPU: Final = "CPU"
+ROUTED_DIMENSIONS: Final = 3
 REPACKED = frozenset({"Q4_0", "Q4_K", "Q2_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "MXFP4"})
 """Types that llama.cpp repacks on some processor. Source: ggml/src/ggml-cpu/repack.cpp (read 2026-11-25)."""
 NO_WEIGHTS = "mtp"
 """Layers that predict further tokens are stored, but not loaded unless asked for."""
 
 
-class OffloadDevice(NamedTuple):
-    """A device that layers can go to, in llama.cpp's order."""
+class Product(NamedTuple):
+    """What a layer asks of a device, which may refuse it as too large for one of its buffers: to multiply by a matrix,
+    or by one for each expert. ggml's type and its sizes, the summed one first.
+    """
 
-    name: str
-    free_bytes: float
+    type: str
+    shape: tuple[int, ...]
+
+    @property
+    def routed(self) -> bool:
+        """Whether each row takes some experts of it."""
+        return len(self.shape) == ROUTED_DIMENSIONS
+
+
+Refused = Mapping[str, Sequence[Product]]
+"""By device, products that it does not compute."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,22 +106,33 @@ class Layout:
     """Weights in RAM that llama.cpp may rearrange into memory of their own, which is no page of the file."""
 
 
+def product_of(tensor: Tensor) -> Product | None:
+    """What a tensor is multiplied in; None for vectors."""
+    return Product(tensor.type, tensor.shape) if len(tensor.shape) > 1 else None
+
+
+def products_of(tensors: Iterable[Tensor]) -> tuple[Product, ...]:
+    """All that differ."""
+    return tuple(dict.fromkeys(product for tensor in tensors if (product := product_of(tensor))))
+
+
 def layout_of(
-    sizes: Sizes, settings: EngineSettings, devices: Sequence[OffloadDevice],
+    sizes: Sizes, settings: EngineSettings, free_bytes: Mapping[str, float],
     compute: Mapping[str, float] | None = None, refused: Refused = MappingProxyType({}),
 ) -> Layout:  # fmt: skip
-    """The layout for these settings; `compute` are compute buffers by device, as a dry run reports them, and `refused`
-    what a device does not multiply: that stays in RAM.
+    """The layout for these settings; `free_bytes` is that of each device that layers can go to, in llama.cpp's order,
+    `compute` are compute buffers by device, as a dry run reports them, and `refused` what a device does not multiply:
+    that stays in RAM.
     """
-    names = layer_devices(sizes.counted_layers, settings, devices)
+    names = layer_devices(sizes.counted_layers, settings, free_bytes)
     moved = _moved(sizes, settings)
-    weights = _weights(sizes, names, moved, refused)
+    weights, repackable = _weights(sizes, names, moved, refused)
     scratch = compute if compute is not None else _compute(sizes, settings, names, moved)
     caches = _by_layer(kv_bytes(sizes.footprint, settings.n_ctx, settings.kv_type_k, settings.kv_type_v,
                                 settings.n_ubatch).tolist(), names, settings.offload_kv)  # fmt: skip
     states = _by_layer(sizes.footprint.layer_recurrent_bytes.tolist(), names, settings.offload_kv)
     # A card computes large batches even where no layer is on it: its buffer for that is in the dry run alone.
-    used = [CPU, *(item.name for item in devices if item.name in {*names, *moved.values(), *scratch})]
+    used = [CPU, *(name for name in free_bytes if name in {*names, *moved.values(), *scratch})]
     logits = float(FLOAT_BYTES * sizes.llm.vocab_size)
     shares = {
         name: Share(weights.get(name, 0.0), caches.get(name, 0.0), states.get(name, 0.0), scratch.get(name, 0.0),
@@ -121,22 +141,22 @@ def layout_of(
     }  # fmt: skip
     tied = sizes.llm.tied_embeddings and names[-1] == CPU
     twice = sizes.footprint.embedding_bytes if tied else 0.0
-    return Layout(names, moved, shares, compute is not None, twice, _repackable(sizes, names, moved) + twice)
+    return Layout(names, moved, shares, compute is not None, twice, repackable + twice)
 
 
-def layer_devices(n_layers: int, settings: EngineSettings, devices: Sequence[OffloadDevice]) -> tuple[str, ...]:
+def layer_devices(n_layers: int, settings: EngineSettings, free_bytes: Mapping[str, float]) -> tuple[str, ...]:
     """Device of each of `n_layers` layers and of the output.
 
-    >>> layer_devices(3, EngineSettings(n_gpu_layers=2), [OffloadDevice("CUDA0", 1.0)])
+    >>> layer_devices(3, EngineSettings(n_gpu_layers=2), {"CUDA0": 1.0})
     ('CPU', 'CPU', 'CUDA0', 'CUDA0')
     """
+    devices = tuple(free_bytes)
     on_devices = min(settings.n_gpu_layers, n_layers + 1) if devices else 0
     first = n_layers + 1 - on_devices
-    shares = settings.tensor_split or tuple(item.free_bytes for item in devices)
-    ends = list(accumulate(shares))
+    ends = list(accumulate(settings.tensor_split or free_bytes.values()))
     bounds = [end / ends[-1] for end in ends]
     places = (bisect_right(bounds, index / on_devices) for index in range(on_devices))
-    return (CPU,) * first + tuple(devices[min(place, len(devices) - 1)].name for place in places)
+    return (CPU,) * first + tuple(devices[min(place, len(devices) - 1)] for place in places)
 
 
 def _moved(sizes: Sizes, settings: EngineSettings) -> dict[str, str]:
@@ -151,35 +171,27 @@ def _moved(sizes: Sizes, settings: EngineSettings) -> dict[str, str]:
 
 def _weights(
     sizes: Sizes, names: Sequence[str], moved: Mapping[str, str], refused: Refused
-) -> dict[str, float]:  # fmt: skip
+) -> tuple[dict[str, float], float]:
+    """Bytes of weights by device, and of those in RAM the ones that llama.cpp may repack."""
     weights: dict[str, float] = {}
+    repackable = 0.0
+
+    def accepting(tensor: Tensor, device: str) -> str:
+        return CPU if product_of(tensor) in refused.get(device, ()) else device
+
     for tensor in sizes.tensors:
-        if tensor.group != NO_WEIGHTS:
-            device = moved.get(tensor.name) or _accepting(tensor, _usual_device(tensor, names), refused)
-            weights[device] = weights.get(device, 0.0) + tensor.bytes
-            output = _accepting(tensor, names[-1], refused)
-            if tensor.name == "token_embd.weight" and sizes.llm.tied_embeddings and output != CPU:
-                weights[output] = weights.get(output, 0.0) + tensor.bytes
-    return weights
-
-
-def _accepting(tensor: Tensor, device: str, refused: Refused) -> str:
-    return CPU if product_of(tensor) in refused.get(device, ()) else device
-
-
-def _repackable(sizes: Sizes, names: Sequence[str], moved: Mapping[str, str]) -> float:
-    return sum(
-        tensor.bytes
-        for tensor in sizes.tensors
-        if tensor.type in REPACKED and len(tensor.shape) > 1 and tensor.group not in (NO_WEIGHTS, "token_embedding")
-        if (moved.get(tensor.name) or _usual_device(tensor, names)) == CPU
-    )
-
-
-def _usual_device(tensor: Tensor, names: Sequence[str]) -> str:
-    if tensor.layer is not None:
-        return names[tensor.layer]
-    return CPU if tensor.group == "token_embedding" else names[-1]
+        if tensor.group == NO_WEIGHTS:
+            continue
+        embedding = tensor.group == "token_embedding"
+        usual = names[tensor.layer] if tensor.layer is not None else CPU if embedding else names[-1]
+        device = moved.get(tensor.name) or accepting(tensor, usual)
+        weights[device] = weights.get(device, 0.0) + tensor.bytes
+        output = accepting(tensor, names[-1])
+        if tensor.name == "token_embd.weight" and sizes.llm.tied_embeddings and output != CPU:
+            weights[output] = weights.get(output, 0.0) + tensor.bytes
+        if tensor.type in REPACKED and len(tensor.shape) > 1 and not embedding:
+            repackable += tensor.bytes if (moved.get(tensor.name) or usual) == CPU else 0.0
+    return weights, repackable
 
 
 def _by_layer(sizes: Sequence[float], names: Sequence[str], offload: bool) -> dict[str, float]:

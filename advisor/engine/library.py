@@ -8,8 +8,8 @@ looked up through libllama, which finds it in the very library that libllama is 
 import ctypes
 import logging
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -18,10 +18,10 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from advisor.errors import InputError
+from advisor.gguf.encodings import constants
 
 PACKAGES: Final = "'llama-cpp-python>=0.3.36' gguf psutil nvidia-ml-py"
 """What the extra `engine` installs; the low-level API of llama-cpp-python 0.3.36 is the oldest that is tested."""
-
 NVIDIA: Final = "NVIDIA (CUDA)"
 BUILDS: Final = {
     "CPU": "-DGGML_RPC=ON",
@@ -33,11 +33,37 @@ BUILDS: Final = {
 """CMake options of llama.cpp for each kind of device. Source: docs/build.md and tools/rpc/README.md of llama.cpp
 (https://github.com/ggml-org/llama.cpp, read 2026-11-25)."""
 
-_POINTER, _TEXT, _SIZE, _INT = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int
-_SIZES = ctypes.POINTER(ctypes.c_size_t)
-Prototype = tuple[Any, list[Any]]
-"""The result of a C function and its arguments, as types of ctypes."""
-_PROTOTYPES: Final[dict[str, Prototype]] = {
+
+class Kind(StrEnum):
+    """What a device is."""
+
+    CPU = "cpu"
+    GPU = "gpu"
+    INTEGRATED_GPU = "igpu"
+    ACCELERATOR = "accelerator"
+    META = "meta"
+
+
+KINDS: Final = tuple(Kind)
+"""By number. Source: enum ggml_backend_dev_type of ggml/include/ggml-backend.h (read 2026-11-25)."""
+GRAPHICS: Final = frozenset({Kind.GPU, Kind.INTEGRATED_GPU})
+
+
+class InitParameters(ctypes.Structure):
+    """Source: struct ggml_init_params of ggml/include/ggml.h (read 2026-11-28)."""
+
+    _fields_ = (("mem_size", ctypes.c_size_t), ("mem_buffer", ctypes.c_void_p), ("no_alloc", ctypes.c_bool))
+
+
+class TensorHead(ctypes.Structure):
+    """What struct ggml_tensor begins with. Source: ggml/include/ggml.h (read 2026-11-28)."""
+
+    _fields_ = (("type", ctypes.c_int), ("buffer", ctypes.c_void_p))
+
+
+_POINTER, _TEXT, _SIZE, _INT, _LONG = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int64
+_BOOL, _BYTE, _SIZES = ctypes.c_bool, ctypes.c_uint8, ctypes.POINTER(ctypes.c_size_t)
+PROTOTYPES: Final[dict[str, tuple[Any, list[Any]]]] = {
     "ggml_backend_register": (None, [_POINTER]),
     "ggml_backend_reg_by_name": (_POINTER, [_TEXT]),
     "ggml_backend_reg_name": (_TEXT, [_POINTER]),
@@ -52,14 +78,39 @@ _PROTOTYPES: Final[dict[str, Prototype]] = {
     "ggml_backend_dev_get_props": (None, [_POINTER, _POINTER]),
     "ggml_backend_dev_backend_reg": (_POINTER, [_POINTER]),
     "ggml_backend_dev_buffer_type": (_POINTER, [_POINTER]),
+    "ggml_backend_dev_host_buffer_type": (_POINTER, [_POINTER]),
+    "ggml_backend_dev_init": (_POINTER, [_POINTER, _TEXT]),
+    "ggml_backend_dev_supports_op": (_BOOL, [_POINTER, _POINTER]),
+    "ggml_backend_free": (None, [_POINTER]),
+    "ggml_backend_graph_compute": (_INT, [_POINTER, _POINTER]),
+    "ggml_backend_alloc_ctx_tensors_from_buft": (_POINTER, [_POINTER, _POINTER]),
     "ggml_backend_cpu_buffer_type": (_POINTER, []),
+    "ggml_backend_buft_alloc_buffer": (_POINTER, [_POINTER, _SIZE]),
+    "ggml_backend_buft_is_host": (_BOOL, [_POINTER]),
+    "ggml_backend_buft_name": (_TEXT, [_POINTER]),
+    "ggml_backend_buffer_clear": (None, [_POINTER, _BYTE]),
+    "ggml_backend_buffer_free": (None, [_POINTER]),
+    "ggml_backend_buffer_get_base": (_POINTER, [_POINTER]),
+    "ggml_backend_tensor_set": (None, [_POINTER, _POINTER, _SIZE, _SIZE]),
     "ggml_backend_tensor_get": (None, [_POINTER, _POINTER, _SIZE, _SIZE]),
+    "ggml_init": (_POINTER, [InitParameters]),
+    "ggml_free": (None, [_POINTER]),
     "ggml_get_name": (_TEXT, [_POINTER]),
     "ggml_nbytes": (_SIZE, [_POINTER]),
+    "ggml_row_size": (_SIZE, [_INT, _LONG]),
+    "ggml_tensor_overhead": (_SIZE, []),
+    "ggml_graph_overhead": (_SIZE, []),
+    "ggml_new_tensor_1d": (_POINTER, [_POINTER, _INT, _LONG]),
+    "ggml_new_tensor_2d": (_POINTER, [_POINTER, _INT, _LONG, _LONG]),
+    "ggml_new_tensor_3d": (_POINTER, [_POINTER, _INT, _LONG, _LONG, _LONG]),
+    "ggml_mul_mat": (_POINTER, [_POINTER, _POINTER, _POINTER]),
+    "ggml_mul_mat_id": (_POINTER, [_POINTER, _POINTER, _POINTER, _POINTER]),
+    "ggml_new_graph": (_POINTER, [_POINTER]),
+    "ggml_build_forward_expand": (None, [_POINTER, _POINTER]),
 }
-"""Result and arguments of the functions used.
+"""Result and arguments of the functions used, as types of ctypes.
 
-Source: ggml/include/ggml-backend.h and ggml.h of llama.cpp (read 2026-11-25)."""
+Source: ggml/include/ggml.h, ggml-alloc.h and ggml-backend.h of llama.cpp (read 2026-11-25 and 2026-11-28)."""
 
 
 class EngineMissing(InputError):
@@ -99,11 +150,20 @@ class Engine:
 
     def name(self, device: int) -> str:
         """Name of a device, such as "CUDA0"."""
-        return _text(self.ggml.ggml_backend_dev_name(device))
+        return (self.ggml.ggml_backend_dev_name(device) or b"").decode(errors="replace")
 
     def description(self, device: int) -> str:
         """What a device calls itself: its product name; for an RPC device its endpoint."""
-        return _text(self.ggml.ggml_backend_dev_description(device))
+        return (self.ggml.ggml_backend_dev_description(device) or b"").decode(errors="replace")
+
+    def backend(self, device: int) -> str:
+        """What computes on a device: CPU, CUDA, ROCm, MTL (Metal), Vulkan, SYCL, RPC or another of ggml's."""
+        registry = self.ggml.ggml_backend_dev_backend_reg(device)
+        return (self.ggml.ggml_backend_reg_name(registry) or b"").decode(errors="replace")
+
+    def kind(self, device: int) -> Kind:
+        """What a device is."""
+        return KINDS[int(self.ggml.ggml_backend_dev_type(device))]
 
     def memory_bytes(self, device: int) -> tuple[int, int]:
         """Free and total memory of a device. An RPC device is asked over its link."""
@@ -128,7 +188,43 @@ def require_engine() -> Engine:
         raise EngineMissing(f"llama-cpp-python does not load ({error}); {how_to_install(anew=True)}") from error
     logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)
     libllama = Path(llama._lib._name)
-    return Engine(llama=llama, ggml=functions_of(libllama, _PROTOTYPES), version=_version(), folder=libllama.parent)
+    known = installed_version() or str(import_module("llama_cpp").__version__)  # used from a source tree
+    return Engine(llama=llama, ggml=_functions(libllama), version=known, folder=libllama.parent)
+
+
+def _functions(libllama: Path) -> Any:
+    """The C functions as attributes by name, reached through libllama. Raises EngineMissing where one is not there."""
+    # Windows does not look into linked libraries, but knows each library by its name alone: there are no copies.
+    paths = (libllama, *(path for name in ("ggml.dll", "ggml-base.dll") if (path := libllama.parent / name).exists()))
+    libraries = [ctypes.CDLL(str(path)) for path in paths]
+    found = SimpleNamespace()
+    for name, (result, arguments) in PROTOTYPES.items():
+        function = next((item for library in libraries if (item := getattr(library, name, None)) is not None), None)
+        if function is None:
+            raise EngineMissing(f"this build of llama-cpp-python is too old (it has no {name}); {how_to_install()}")
+        function.restype, function.argtypes = result, arguments
+        setattr(found, name, function)
+    return found
+
+
+def ggml() -> Any:
+    """The functions of PROTOTYPES as attributes. Raises EngineMissing."""
+    return require_engine().ggml
+
+
+def type_number(name: str) -> int:
+    """Return ggml's number of a tensor type. Raises KeyError for a name that is none, `InputError` without gguf.
+
+    >>> type_number("Q4_K")
+    12
+    """
+    return int(constants().GGMLQuantizationType[name])
+
+
+def context(tensors: int, graphs: int = 0) -> int:
+    """A ggml context with room for the descriptions of so many tensors and graphs; their data lies in buffers."""
+    size = tensors * ggml().ggml_tensor_overhead() + graphs * ggml().ggml_graph_overhead()
+    return int(ggml().ggml_init(InitParameters(size, None, True)))
 
 
 def how_to_install(*, anew: bool = False) -> str:
@@ -146,34 +242,9 @@ def install_command(kind: str, *, anew: bool = False) -> str:
     return f'CMAKE_ARGS="{BUILDS[kind]}" {sys.executable} -m pip install {options} {packages}'
 
 
-def functions_of(libllama: Path, prototypes: Mapping[str, Prototype]) -> Any:
-    """C functions as attributes by name, reached through libllama. Raises EngineMissing where one is not there."""
-    # Windows does not look into linked libraries, but knows each library by its name alone: there are no copies.
-    paths = (libllama, *(path for name in ("ggml.dll", "ggml-base.dll") if (path := libllama.parent / name).exists()))
-    libraries = [ctypes.CDLL(str(path)) for path in paths]
-    return SimpleNamespace(**{name: _function(libraries, name, item) for name, item in prototypes.items()})
-
-
-def _function(libraries: list[ctypes.CDLL], name: str, prototype: Prototype) -> Any:
-    for library in libraries:
-        function = getattr(library, name, None)
-        if function is not None:
-            function.restype, function.argtypes = prototype
-            return function
-    raise EngineMissing(f"this build of llama-cpp-python is too old (it has no {name}); {how_to_install()}")
-
-
-def _text(found: bytes | None) -> str:
-    return (found or b"").decode(errors="replace")
-
-
 def installed_version() -> str | None:
     """Version of llama-cpp-python as its package tells it, without loading it; None where there is none."""
     try:
         return version("llama-cpp-python")
     except PackageNotFoundError:
         return None
-
-
-def _version() -> str:
-    return installed_version() or str(import_module("llama_cpp").__version__)  # used from a source tree

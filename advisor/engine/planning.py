@@ -2,19 +2,19 @@
 
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.detection import Detected
 from advisor.detection.storage import lodging_of
-from advisor.engine.admission import check_room, check_threads
-from advisor.engine.layout import Layout, OffloadDevice, Sizes, layout_of
+from advisor.engine.devices import Device
+from advisor.engine.layout import Layout, Sizes, layout_of
 from advisor.engine.library import how_to_install
 from advisor.engine.plan import Candidate, Ground, Plan, choose, settings_for, with_engine
-from advisor.engine.preparation import RPC, dry_run, free_memory, offload_devices, processors
-from advisor.engine.session.messages import DeviceMemory
+from advisor.engine.preparation import check_room, check_threads, dry_run, free_memory, offloadable, processors
+from advisor.engine.remote import RPC
 from advisor.engine.settings import EngineSettings
 from advisor.gguf.model_file import ModelFile, read_model_file
 from advisor.gguf.synthetic import Recipe
@@ -41,7 +41,7 @@ class Here:
     """This machine now: its parts with the memory that is free, and what llama.cpp can offload to."""
 
     machine: Machine
-    devices: tuple[DeviceMemory, ...]
+    devices: tuple[Device, ...]
     cores: int
     speeds_known: bool
     notes: tuple[str, ...]
@@ -56,7 +56,7 @@ def look_around(
     """
     devices = dry_run(path, EngineSettings(n_ctx=SMALL_CONTEXT, rpc=rpc)).devices
     machine = machine_of(scenario.hardware, scenario.engine.backend)
-    offload = offload_devices(devices)
+    offload = offloadable(devices)
     remote = any(item.backend == RPC for item in devices)
     gpus, known, notes = cards_of(machine, offload, remote, facts)
     free = free_memory(devices)["CPU"]
@@ -67,9 +67,13 @@ def look_around(
 
 
 def cards_of(
-    machine: Machine, offload: Sequence[OffloadDevice], remote: bool, facts: Sequence[DeviceFacts] = ()
+    machine: Machine, offload: Mapping[str, float], remote: bool, facts: Sequence[DeviceFacts] = ()
 ) -> tuple[tuple[GpuDevice, ...], bool, tuple[str, ...]]:
-    """A card for each device of llama.cpp with the memory that is free on it; whether its speed is known."""
+    """A card for each device of `offload`, the free bytes of llama.cpp's devices; whether its speed is known.
+
+    Of a device of unknown speed only the memory counts, and its link where it was measured: what is placed on it
+    depends on nothing else, and a calibration's shifts count from these rates.
+    """
     cards = machine.gpus
     if not offload:
         if not cards:
@@ -77,26 +81,22 @@ def cards_of(
         names = ", ".join(dict.fromkeys(card.name for card in cards))
         return (), True, (f"llama.cpp here cannot use {names}: it was built without; {how_to_install(anew=True)}",)
     if not remote and len(cards) == len(offload):
-        pairs = zip(cards, offload, strict=True)
-        return tuple(replace(card, vram_bytes=device.free_bytes) for card, device in pairs), True, ()
+        pairs = zip(cards, offload.values(), strict=True)
+        return tuple(replace(card, vram_bytes=free) for card, free in pairs), True, ()
     links = {item.name: item.link_gb_s / MEASURED_SHARE for item in facts}
-    measured = tuple(_unknown(device, machine, links.get(device.name, 1.0)) for device in offload)
-    if all(device.name in links for device in offload):
+    measured = tuple(
+        GpuDevice(
+            name=name, maker="unknown", architecture="unknown", form="desktop", vram_bytes=free,
+            bandwidth_gb_s=machine.ram.bandwidth_gb_s, fp16_tflops=1.0, link_gb_s=links.get(name, 1.0),
+        )
+        for name, free in offload.items()
+    )  # fmt: skip
+    if links.keys() >= offload.keys():
         return measured, True, ()
     note = "no speed is predicted: what the remote device is made of is not known" if remote else (
         f"no speed is predicted: llama.cpp has {len(offload)} devices and the catalog knows {len(cards)} of them"
     )  # fmt: skip
     return measured, False, (note,)
-
-
-def _unknown(device: OffloadDevice, machine: Machine, link_gb_s: float) -> GpuDevice:
-    """A device of which only the memory is known, and its link where it was measured: what is placed on it depends on
-    nothing else, and a calibration's shifts count from these rates.
-    """
-    return GpuDevice(
-        name=device.name, maker="unknown", architecture="unknown", form="desktop", vram_bytes=device.free_bytes,
-        bandwidth_gb_s=machine.ram.bandwidth_gb_s, fp16_tflops=1.0, link_gb_s=link_gb_s,
-    )  # fmt: skip
 
 
 def plan_here(
@@ -111,7 +111,7 @@ def plan_here(
     if not here.speeds_known:
         asked = with_engine(asked, threads=asked.engine.threads or here.cores)
     best, reasons = choose(asked, ground)
-    offload, free = offload_devices(here.devices), free_memory(here.devices)
+    offload, free = offloadable(here.devices), free_memory(here.devices)
     for _ in range(TRIES):
         settings, why = settings_for(best.case, sizes, len(offload), here.cores, free["CPU"], rpc)
         # before the dry run, which takes long for contexts of many millions of tokens

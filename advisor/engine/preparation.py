@@ -1,29 +1,27 @@
 """Before a session: the file read, the devices and compute buffers found by a dry run, everything checked for room."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.detection.memory import memory_gib
-from advisor.engine.admission import check_room, check_threads
-from advisor.engine.devices import Kind
-from advisor.engine.layout import CPU, Layout, OffloadDevice, Sizes, layout_of
-from advisor.engine.products import Product, products_of
+from advisor.engine.devices import Device
+from advisor.engine.layout import CPU, Layout, Product, Sizes, layout_of, products_of
+from advisor.engine.library import Kind
+from advisor.engine.remote import RPC
 from advisor.engine.session import Session
-from advisor.engine.session.messages import DeviceMemory
-from advisor.engine.settings import EngineSettings
+from advisor.engine.settings import CONTEXT_PAD, EngineSettings
+from advisor.errors import InputError
 from advisor.gguf.model_file import ModelFile, read_model_file
 from catalog.units import GIB
-
-RPC = "RPC"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DryRun:
     """What llama.cpp says of settings without allocating anything: 5 ms and the time to read the vocabulary."""
 
-    devices: tuple[DeviceMemory, ...]
+    devices: tuple[Device, ...]
     compute: Mapping[str, float]
     """Compute buffers by device, bytes."""
     refused: Mapping[str, tuple[Product, ...]]
@@ -50,9 +48,9 @@ def prepare(path: Path, settings: EngineSettings) -> Prepared:
     file = read_model_file(path)
     sizes = Sizes.of_file(file)
     if settings.n_gpu_layers == 0:  # before the dry run, which takes long for contexts of many millions of tokens
-        check_room(layout_of(sizes, settings, (), {}), {CPU: free_ram_bytes()}, settings)
+        check_room(layout_of(sizes, settings, {}, {}), {CPU: free_ram_bytes()}, settings)
     dry = dry_run(path, settings, sizes)
-    layout = layout_of(sizes, settings, offload_devices(dry.devices), dry.compute, dry.refused)
+    layout = layout_of(sizes, settings, offloadable(dry.devices), dry.compute, dry.refused)
     check_room(layout, free_memory(dry.devices), settings)
     return Prepared(path, file, settings, layout)
 
@@ -69,18 +67,19 @@ def dry_run(path: Path, settings: EngineSettings, sizes: Sizes | None = None) ->
         return DryRun(session.loaded.devices, compute, session.loaded.refused)
 
 
-def offload_devices(devices: tuple[DeviceMemory, ...]) -> list[OffloadDevice]:
-    """Those that llama.cpp offloads layers to, in its order: remote ones, graphics cards, else integrated graphics.
+def offloadable(devices: Sequence[Device]) -> dict[str, float]:
+    """Free bytes of those that llama.cpp offloads layers to, in its order: remote ones, graphics cards, else integrated
+    graphics.
 
     Source: llama.cpp src/llama.cpp llama_prepare_model_devices (read 2026-11-25).
     """
     remote = [item for item in devices if item.backend == RPC]
     cards = [item for item in devices if item.backend != RPC and item.kind is Kind.GPU]
     inside = [item for item in devices if item.backend != RPC and item.kind is Kind.INTEGRATED_GPU]
-    return [OffloadDevice(item.name, float(item.free_bytes)) for item in remote + (cards or inside[:1])]
+    return {item.name: float(item.free_bytes) for item in remote + (cards or inside[:1])}
 
 
-def free_memory(devices: tuple[DeviceMemory, ...]) -> dict[str, float]:
+def free_memory(devices: Iterable[Device]) -> dict[str, float]:
     """Free bytes by device, RAM as the system tells it."""
     return {item.name: float(item.free_bytes) for item in devices if item.name != CPU} | {CPU: free_ram_bytes()}
 
@@ -97,3 +96,34 @@ def free_ram_bytes() -> float:
 def processors() -> int:
     """Logical processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_threads(settings: EngineSettings, processors: int) -> None:
+    """Refuse more threads than the system runs at a time: they would wait for each other at every layer."""
+    for option, number in (("--threads", settings.threads), ("--threads-batch", settings.threads_batch or 1)):
+        if number > processors:
+            raise InputError(f"{option} {number} is more than the {processors} processors here: give 1 to {processors}")
+
+
+def check_room(layout: Layout, free_bytes: Mapping[str, float], settings: EngineSettings) -> None:
+    """Refuse what finds no room: on a device all that it holds, in RAM what cannot be read from the file again."""
+    for device, share in layout.shares.items():
+        free = free_bytes.get(device)
+        need = share.total
+        if device == CPU and settings.mapped:
+            need -= share.weights - (layout.repackable if settings.extra_buffers else 0.0)
+        if free is None or need <= free:
+            continue
+        where = "RAM" if device == CPU else device
+        if share.kv > need / 2:
+            fixed = need - share.kv - share.compute
+            longest = int(settings.n_ctx * max(0.0, free - fixed) / (need - fixed)) // CONTEXT_PAD * CONTEXT_PAD
+            remedy = f"the context of {settings.n_ctx:,} tokens alone takes {share.kv / GIB:.1f} GiB"
+            remedy += f"; give --context {longest} or less" if longest else ""
+        elif device != CPU:
+            remedy = "give a lower --n-gpu-layers, a higher --n-cpu-moe or a shorter --context"
+        elif settings.mapped and settings.extra_buffers:
+            remedy = "free some, or give --no-repack, so that weights stay pages of the file"
+        else:
+            remedy = "free some, take a smaller quant, or let the file be mapped"
+        raise InputError(f"{need / GIB:.1f} GiB are needed in {where} and {free / GIB:.1f} GiB are free: {remedy}")

@@ -1,33 +1,134 @@
 """A device on another host: an RPC server of ggml in a process of its own, and its devices in this process.
 
 ggml's RPC has neither passwords nor encryption: whoever reaches the port can use the device and read what is computed
-there. So a server listens on the loopback unless told otherwise.
+there. So a server listens on the loopback unless told otherwise. llama.cpp ends the process when a server does not
+answer as it should, so whoever wants to go on asks `protocol_at` first, and `connect` tries the server in a process of
+its own: `python -m advisor.engine.remote serve HOST:PORT THREADS [DEVICE ...]` or `... try HOST:PORT`.
 """
 
 import ctypes
 import errno
+import ipaddress
+import re
 import socket
+import struct
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self, TextIO
 
-import psutil
+from advisor.children import Child, Ended, module, own_output, requests
+from advisor.engine.library import GRAPHICS, Engine, how_to_install, require_engine
+from advisor.errors import InputError
 
-from advisor.children import Child, Ended, module
-from advisor.engine.endpoint import LOOPBACK, Endpoint, Protocol, RemoteError, protocol_at
-from advisor.engine.library import Engine, how_to_install, require_engine
-
+RPC: Final = "RPC"
+"""ggml's name of the backend."""
+LOOPBACK: Final = "127.0.0.1"
+PORT: Final = 50052
+"""Port that llama.cpp's rpc-server takes unless told otherwise. Source: tools/rpc/rpc-server.cpp (read 2026-11-25)."""
+LARGEST_PORT: Final = 65535
+_WRITTEN: Final = re.compile(r"(?P<host>[^:\s]+)(:(?P<port>[0-9]{1,5}))?")
 START_S: Final = 60.0
 """How long a server may take to answer: drivers of graphics cards take seconds to load, more on a busy computer."""
 _POLL_S: Final = 0.02
-_FREE: Final = Endpoint(LOOPBACK, 0)
-_MODULE: Final = "advisor.engine.serving"
+# A request is a command, the size of its data and the data; an answer is a size and the data. HELLO carries 24 bytes
+# of capabilities and is answered by the version and as many. Source: ggml/src/ggml-rpc/ggml-rpc.cpp (read 2026-11-25).
+_CAPABILITIES_BYTES = 24
+_HELLO = struct.pack("<BQ", 14, _CAPABILITIES_BYTES) + bytes(_CAPABILITIES_BYTES)
+_ANSWER_BYTES = 4 + _CAPABILITIES_BYTES
+_SIZE_BYTES = 8
+
+
+class RemoteError(InputError):
+    """A remote device cannot be used or offered; the message says why and what to do."""
 
 
 class RpcMissing(RemoteError):
     """This build of llama.cpp has no RPC; the message names the command that builds one with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An IPv4 address and a port: ggml's RPC knows no other kind of address."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The endpoint in "host:port" or "host", the name of the host resolved.
+
+        Raises RemoteError.
+        """
+        found = _WRITTEN.fullmatch(text.strip())
+        port = int(found["port"] or PORT) if found else None
+        if not found or port is None or port > LARGEST_PORT:
+            raise RemoteError(f"{text!r} is no endpoint: give HOST:PORT with an IPv4 host, such as 192.168.1.20:{PORT}")
+        return cls(address_of(found["host"]), port)
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this computer can reach it."""
+        return ipaddress.IPv4Address(self.host).is_loopback
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """The version of ggml's RPC protocol that a server speaks."""
+
+    major: int
+    minor: int
+    patch: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.patch}"
+
+
+def address_of(host: str) -> str:
+    """The IPv4 address of a host.
+
+    Raises RemoteError.
+
+    >>> address_of("127.0.0.1")
+    '127.0.0.1'
+    """
+    try:
+        found = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise RemoteError(f"no IPv4 address is known of the host {host!r}: give one, such as 192.168.1.20") from None
+    return str(found[0][4][0])
+
+
+def protocol_at(endpoint: Endpoint, timeout_s: float = 5.0) -> Protocol:
+    """The protocol of the RPC server that answers at an endpoint.
+
+    A server talks to one client at a time: while it serves another, it does not answer. Raises RemoteError.
+    """
+    wished, answer = _SIZE_BYTES + _ANSWER_BYTES, b""
+    try:
+        with socket.create_connection((endpoint.host, endpoint.port), timeout_s) as connection:
+            connection.sendall(_HELLO)
+            while len(answer) < wished and (part := connection.recv(wished - len(answer))):
+                answer += part
+    except TimeoutError:
+        raise RemoteError(
+            f"the RPC server at {endpoint} does not answer within {timeout_s:g} s: it may be serving another client, "
+            "or the host does not exist"
+        ) from None
+    except OSError as error:
+        raise RemoteError(
+            f"no RPC server can be reached at {endpoint} ({error.strerror or error}): "
+            "start one there with 'advisor engine serve-device'"
+        ) from None
+    size, *version = struct.unpack_from("<Q3B", answer.ljust(wished))
+    if len(answer) < wished or size != _ANSWER_BYTES:
+        raise RemoteError(f"what answers at {endpoint} is no RPC server of this kind of llama.cpp")
+    return Protocol(*version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +142,7 @@ class RpcServer:
     @classmethod
     def start(
         cls,
-        at: Endpoint = _FREE,
+        at: Endpoint = Endpoint(LOOPBACK, 0),
         *,
         threads: int | None = None,
         devices: Sequence[str] = (),
@@ -57,7 +158,7 @@ class RpcServer:
         for name in devices:
             engine.device(name)
         endpoint = _bindable(at)
-        command = module(_MODULE, "serve", str(endpoint), str(_checked(threads)), *devices)
+        command = module("advisor.engine.remote", "serve", str(endpoint), str(_checked(threads)), *devices)
         try:
             child = Child(command, log=log)
         except Ended as ended:
@@ -95,7 +196,7 @@ def connect(endpoint: Endpoint) -> tuple[str, ...]:
     rpc_function(engine, "add_server")
     protocol = protocol_at(endpoint)
     try:
-        with Child(module(_MODULE, "try", str(endpoint))) as trial:
+        with Child(module("advisor.engine.remote", "try", str(endpoint))) as trial:
             list(trial.replies(START_S))
     except Ended:
         raise RemoteError(
@@ -148,6 +249,8 @@ def exposure(endpoint: Endpoint) -> str | None:
 
 def _checked(threads: int | None) -> int:
     """The number of threads, the physical cores if not given."""
+    import psutil
+
     most = psutil.cpu_count() or 1
     if threads is None:
         return psutil.cpu_count(logical=False) or most
@@ -164,16 +267,16 @@ def _bindable(at: Endpoint) -> Endpoint:
             trial.bind((at.host, at.port))
             trial.listen(1)
         except OSError as error:
-            raise RemoteError(_refusal(at, error)) from None
+            if error.errno == errno.EADDRINUSE:
+                what = f"port {at.port} of {at.host} is in use"
+                remedy = "stop the program that listens there, or take another port"
+            elif error.errno == errno.EADDRNOTAVAIL:
+                what = f"{at.host} is no address of this computer"
+                remedy = f"take one of its own, {LOOPBACK}, or 0.0.0.0 for all of them"
+            else:
+                what, remedy = f"nothing may listen at {at} ({error.strerror})", "take another port, above 1023"
+            raise RemoteError(f"{what}: {remedy}") from None
         return Endpoint(*trial.getsockname())
-
-
-def _refusal(at: Endpoint, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return f"port {at.port} of {at.host} is in use: stop the program that listens there, or take another port"
-    if error.errno == errno.EADDRNOTAVAIL:
-        return f"{at.host} is no address of this computer: take one of its own, {LOOPBACK}, or 0.0.0.0 for all of them"
-    return f"nothing may listen at {at} ({error.strerror}): take another port, above 1023"
 
 
 def _awaited(endpoint: Endpoint, child: Child) -> Protocol:
@@ -187,3 +290,33 @@ def _awaited(endpoint: Endpoint, child: Child) -> Protocol:
         except RemoteError:
             time.sleep(_POLL_S)
     raise RemoteError(f"the RPC server at {endpoint} did not answer within {START_S:g} s")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve until the parent ends, or try a server."""
+    requests()  # it ends with its parent
+    own_output()  # what the server prints is no reply
+    verb, endpoint, *rest = arguments
+    engine = require_engine()
+    if verb == "try":
+        for name in register(engine, Endpoint.parse(endpoint)):
+            engine.memory_bytes(engine.device(name))
+    else:
+        serve(engine, endpoint, int(rest[0]), rest[1:])
+
+
+def serve(engine: Engine, endpoint: str, threads: int, names: Sequence[str]) -> None:
+    """Serve the devices of these names, else the graphics cards, else the CPU; returns only when the server failed."""
+    graphics = tuple(device for device in engine.device_handles() if engine.kind(device) in GRAPHICS)
+    handles = tuple(map(engine.device, names)) or graphics or (engine.device("CPU"),)
+    array = (ctypes.c_void_p * len(handles))(*handles)
+    signature = ctypes.CFUNCTYPE(
+        None, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.POINTER(ctypes.c_void_p)
+    )
+    start_server = signature(rpc_function(engine, "start_server"))
+    start_server(endpoint.encode(), None, threads, len(handles), array)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
+    sys.exit(sys.argv[1] == "serve")

@@ -1,19 +1,78 @@
-"""Hot experts stay in memory: which of them fit into a budget, and a process that keeps their bytes there."""
+"""Experts in memory: where their bytes lie in a file, which fit into a budget, and a process that keeps them there.
+
+Pages of a file are shared by all that map it, so llama.cpp finds in memory what another process (`keeping`) locks.
+"""
 
 import contextlib
+import ctypes
+import os
+import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
 
 from advisor.children import Child, Ended, module
-from advisor.engine.experts import Expert
-from advisor.engine.keeping import PAGE_BYTES, Keep, Kept, Span
+from advisor.engine.keeping import PAGE_BYTES, Keep, Kept, Span, mapped
 from advisor.errors import EngineFailed, InputError
-from advisor.gguf import Header
+from advisor.gguf import Header, TensorEntry
+from advisor.gguf.layers import split_name
 from catalog.units import GIB, MIB
 
-WORKER = "advisor.engine.keeping"
-SILENCE_S = 3600.0
+SILENCE_S: Final = 3600.0
 """A disk of 100 MB/s reads 300 GB in this time."""
+_STACKED = re.compile(r"ffn_(up|down|gate|gate_up)_exps(\.bias)?")
+_IN_MEMORY = 1
+"""Lowest bit of a page's byte. Source: man 2 mincore."""
+
+
+class Slice(NamedTuple):
+    """Bytes of one file, from `start` to before `end`."""
+
+    part: int
+    """Index of the file in `Header.parts`."""
+    start: int
+    end: int
+
+    @property
+    def size_bytes(self) -> int:
+        """How many there are."""
+        return self.end - self.start
+
+
+class Expert(NamedTuple):
+    """One expert of one layer."""
+
+    layer: int
+    number: int
+    slices: tuple[Slice, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all its matrices."""
+        return sum(item.size_bytes for item in self.slices)
+
+
+def experts_of(header: Header) -> tuple[Expert, ...]:
+    """All experts that a router chooses from, layer by layer; empty for a dense model.
+
+    Experts are the last dimension of a layer's stacked matrices, one after another.
+    """
+    stacked: dict[int, list[TensorEntry]] = defaultdict(list)
+    for entry in header.tensors:
+        layer, stem = split_name(entry.name)
+        if layer is not None and _STACKED.fullmatch(stem):
+            stacked[layer].append(entry)
+    found = []
+    for layer, entries in sorted(stacked.items()):
+        sizes = [entry.size_bytes // entry.shape[-1] for entry in entries]
+        for number in range(entries[0].shape[-1]):
+            starts = [entry.start + number * size for entry, size in zip(entries, sizes, strict=True)]
+            parts = zip(entries, starts, sizes, strict=True)
+            found.append(Expert(layer, number, tuple(Slice(entry.part, at, at + size) for entry, at, size in parts)))
+    return tuple(found)
 
 
 def hottest(experts: Sequence[Expert], uses: Mapping[tuple[int, int], int], budget_bytes: float) -> tuple[Expert, ...]:
@@ -53,7 +112,7 @@ def keep(header: Header, wished: Sequence[Span], wrapper: Sequence[str] = ()) ->
         raise InputError("experts cannot be kept in memory on Windows: use Linux or macOS")
     asked = Keep(paths=tuple(str(part.path.resolve()) for part in header.parts), spans=tuple(wished))
     try:
-        with Child(module(WORKER), wrapper) as child:
+        with Child(module("advisor.engine.keeping"), wrapper) as child:
             child.ask(asked.model_dump_json())
             yield Kept.model_validate_json(child.reply(SILENCE_S))
     except Ended as ended:
@@ -84,6 +143,47 @@ def locking_limit_bytes() -> int | None:
 
     soft, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     return None if soft == resource.RLIM_INFINITY else soft
+
+
+class PageCache:
+    """The files of a model, mapped but not read, so that the system can be asked what of them is in memory."""
+
+    def __init__(self, header: Header) -> None:
+        self._maps = [mapped(part.path) for part in header.parts]
+        self._addresses = [np.frombuffer(item, np.uint8).ctypes.data for item in self._maps]
+        self._mincore = ctypes.CDLL(None, use_errno=True).mincore
+        self._mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+
+    def share(self, slices: Iterable[Slice]) -> float:
+        """Share of the pages of these bytes that are in memory; 1 of none."""
+        pages = held = 0
+        for part, start, end in slices:
+            first = start // PAGE_BYTES * PAGE_BYTES
+            found = np.zeros(-(-(end - first) // PAGE_BYTES), np.uint8)
+            if self._mincore(self._addresses[part] + first, end - first, found.ctypes.data):
+                error = ctypes.get_errno()
+                raise OSError(error, os.strerror(error))
+            pages, held = pages + len(found), held + int((found & _IN_MEMORY).sum())
+        return held / pages if pages else 1.0
+
+
+def can_tell(header: Header) -> bool:
+    """Whether the system tells this user what is in memory: Linux does of files that the user owns or may write.
+
+    Source: Linux mm/mincore.c can_do_mincore; of others it says that all of them is there.
+    """
+    return sys.platform != "win32" and all(
+        os.access(part.path, os.W_OK) or part.path.stat().st_uid == os.geteuid() for part in header.parts
+    )
+
+
+def forget(header: Header) -> None:
+    """Let the system drop what it holds of the files in memory; what another process maps stays."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    for part in header.parts:
+        with part.path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _page_start(offset: int) -> int:

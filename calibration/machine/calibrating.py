@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from advisor.detection import Detected
-from advisor.detection.caches import read_caches
+from advisor.detection.processor import read_caches
 from advisor.engine.library import installed_version
 from advisor.engine.planning import Here, look_around, stand_in
 from advisor.errors import EngineFailed

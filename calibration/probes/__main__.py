@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from advisor.children import own_output, requests
-from advisor.engine.endpoint import Endpoint
 from advisor.engine.library import require_engine
-from advisor.engine.remote import register
+from advisor.engine.remote import Endpoint, register
 from calibration.probes.multiplication import Shape, rates_of
 from calibration.probes.transfers import Pace, links_of
 

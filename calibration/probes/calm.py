@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import psutil
 
-from advisor.detection.commands import text_of
-from advisor.detection.nvml import Nvml, read_nvml
+from advisor.detection.graphics import Nvml, read_nvml
+from advisor.files import text_of
 
 CPUS: Final = Path("/sys/devices/system/cpu")
 BUSY_SHARE: Final = 0.05

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from advisor.engine.endpoint import Endpoint, protocol_at
+from advisor.engine.remote import Endpoint, protocol_at
 from calibration.probes.child import ProbeFailed, told_by_child
 from calibration.probes.sample import Sample
 from catalog.profiles import ProbeResult

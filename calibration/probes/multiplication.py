@@ -12,10 +12,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from advisor.engine.functions import context, ggml, type_number
-from advisor.engine.library import Engine
-from advisor.engine.products import Product
-from advisor.engine.session.support import supports
+from advisor.engine.devices import supports
+from advisor.engine.layout import Product
+from advisor.engine.library import Engine, context, ggml, type_number
 
 WIDTH: Final = 4096
 """Rows and columns of a matrix: the width of a layer of a model of some 8 billion weights."""

@@ -24,8 +24,8 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from advisor.detection.caches import read_caches
 from advisor.detection.memory import memory_gib
+from advisor.detection.processor import read_caches
 from advisor.errors import InputError
 from calibration.probes.sample import Sample
 from catalog.profiles import ProbeResult

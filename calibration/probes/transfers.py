@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from advisor.engine.functions import context, ggml, type_number
-from advisor.engine.library import Engine
+from advisor.engine.library import Engine, context, ggml, type_number
 from catalog.units import KIB, MIB
 
 SIZES_BYTES: Final = tuple(64 * KIB * 4**step for step in range(6))

@@ -24,7 +24,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from advisor.cli.profile_choice import chosen
-from advisor.engine.page_cache import forget
+from advisor.engine.residency import forget
 from advisor.engine.session import Session
 from advisor.engine.session.messages import Measure
 from advisor.engine.settings import EngineSettings

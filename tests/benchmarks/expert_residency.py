@@ -21,8 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.engine.expert_report import TRACE_SEED, Asked, examine
-from advisor.engine.kept_and_plain import Comparison, compare, medians
+from advisor.engine.experts import TRACE_SEED, Asked, Comparison, compare, examine, medians
 from advisor.engine.settings import EngineSettings
 from advisor.gguf.synthetic import Cut, Recipe, write_model
 from catalog.names.llms import resolve_llm

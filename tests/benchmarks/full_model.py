@@ -17,9 +17,9 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from advisor.engine.kept_and_plain import disk_bytes
-from advisor.engine.page_cache import forget
+from advisor.engine.experts import disk_bytes
 from advisor.engine.preparation import prepare, processors
+from advisor.engine.residency import forget
 from advisor.engine.session import Session
 from advisor.engine.session.messages import Measure
 from advisor.engine.settings import EngineSettings

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from advisor.answer import Prediction
-from advisor.engine.layout import OffloadDevice
 from advisor.engine.planning import cards_of
 from advisor.physics.stages import reached
 from advisor.prediction.case import case_of
@@ -76,7 +75,7 @@ def test_a_disk_that_was_not_probed_with_such_blocks_is_as_known() -> None:
 
 def test_a_link_carries_what_its_probe_measured() -> None:
     facts = DeviceFacts(name="RPC0", link_gb_s=0.06, link_latency_us=100.0)
-    cards, known, _ = cards_of(CASE.machine, (OffloadDevice("RPC0", 8 * GIB),), remote=True, facts=(facts,))
+    cards, known, _ = cards_of(CASE.machine, {"RPC0": 8.0 * GIB}, remote=True, facts=(facts,))
     assert known
     machine = replace(CASE.machine, gpus=cards, backend="rpc")
     efficiencies = ground().knowledge.efficiencies

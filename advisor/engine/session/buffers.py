@@ -1,4 +1,4 @@
-"""llama.cpp's own report of what it placed where, read from its log.
+"""llama.cpp's own report of what it placed where, read from its log, and whether it is as planned.
 
 Source of the lines: llama.cpp src/llama-model.cpp load_tensors, src/llama-model-loader.cpp create_tensor,
 src/llama-context.cpp, src/llama-kv-cache.cpp, src/llama-memory-recurrent.cpp, as vendored in llama-cpp-python 0.3.36
@@ -6,16 +6,17 @@ src/llama-context.cpp, src/llama-kv-cache.cpp, src/llama-memory-recurrent.cpp, a
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from advisor.engine.layout import CPU, Layout
+from advisor.errors import EngineFailed
 from catalog.units import MIB
 
 BufferKind = Literal["model", "KV", "RS", "compute", "output"]
-CPU = "CPU"
 _SIZE = re.compile(r"^\w+:\s+(?P<name>\S+)\s+(?P<kind>model|KV|RS|compute|output) buffer size =\s+(?P<mib>[\d.]+) MiB")
 _LAYER = re.compile(r"^load_tensors: layer\s+(\d+) assigned to device (\S+?),")
 _OVERRIDE = re.compile(r"^tensor (\S+) \(\d+ MiB \S+\) buffer type overridden to (\S+)")
@@ -25,6 +26,10 @@ _HOST = re.compile(r"^(CPU(_\w+)?|\w+_Host|AMX|HBM)$")
 """Buffer types whose memory is the system's RAM: the CPU's own, its repacked copies, pinned host memory of a GPU."""
 _PART = re.compile(r"_(Mapped|Private|Split)$")
 """What a device adds to its name for a kind of its memory."""
+TOLERANCE: Final = 0.03
+SLACK_BYTES: Final = 1 * MIB
+"""Sizes in the log have two decimals, and each tensor is padded to its device's alignment."""
+SHOWN: Final = 3
 
 
 class Buffer(BaseModel):
@@ -84,7 +89,9 @@ def buffer_report(lines: Iterable[str], aliases: Mapping[str, str] = MappingProx
     offloaded, mode = 0, ""
     for line in lines:
         if found := _SIZE.match(line):
-            buffers.append(_buffer(found, aliases))
+            device, size_bytes = device_of(found["name"], aliases), float(found["mib"]) * MIB
+            line_of = {"kind": found["kind"], "name": found["name"], "device": device, "size_bytes": size_bytes}
+            buffers.append(Buffer.model_validate(line_of))
         elif found := _LAYER.match(line):
             layers[int(found[1])] = found[2]
         elif found := _OVERRIDE.match(line):
@@ -99,12 +106,44 @@ def buffer_report(lines: Iterable[str], aliases: Mapping[str, str] = MappingProx
     )  # fmt: skip
 
 
-def _buffer(found: re.Match[str], aliases: Mapping[str, str]) -> Buffer:
-    return Buffer.model_validate(
-        {
-            "kind": found["kind"],
-            "name": found["name"],
-            "device": device_of(found["name"], aliases),
-            "size_bytes": float(found["mib"]) * MIB,
-        }
-    )
+def check_placement(layout: Layout, report: BufferReport, mapped: bool) -> None:
+    """Raise `EngineFailed`, saying what went where, unless everything lies where the layout has it.
+
+    `mapped`: weights in RAM are pages of the file, whose buffer is the span from the first to the last of them.
+    """
+    wrong = [*_layers(layout, report), *_moved(layout, report), *_sizes(layout, report, mapped)]
+    if wrong:
+        more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise EngineFailed(f"llama.cpp did not place the model as planned: {'; '.join(wrong[:SHOWN])}{more}")
+
+
+def _layers(layout: Layout, report: BufferReport) -> Iterator[str]:
+    if len(layout.layer_devices) != len(report.layer_devices):
+        yield f"it counts {len(report.layer_devices) - 1} layers where {len(layout.layer_devices) - 1} were planned"
+        return
+    last = len(layout.layer_devices) - 1
+    for index, (planned, found) in enumerate(zip(layout.layer_devices, report.layer_devices, strict=True)):
+        if planned != found:
+            yield f"{'the output' if index == last else f'layer {index}'} went to {found}, not {planned}"
+
+
+def _moved(layout: Layout, report: BufferReport) -> Iterator[str]:
+    for name, planned in layout.moved.items():
+        found = report.overridden.get(name)
+        if found != planned:
+            yield f"{name} {f'went to {found}' if found else 'stayed with its layer'}, not {planned}"
+    for name in report.overridden.keys() - layout.moved.keys():
+        yield f"{name} was moved to {report.overridden[name]} without being planned"
+
+
+def _sizes(layout: Layout, report: BufferReport, mapped: bool) -> Iterator[str]:
+    for device in {*layout.shares, *report.devices()}:
+        share = layout.shares.get(device)
+        planned = (share.weights, share.kv, share.state) if share else (0.0, 0.0, 0.0)
+        found = tuple(report.total_bytes(kind, device) for kind in ("model", "KV", "RS"))
+        for what, wish, size in zip(("weights", "the KV cache", "recurrent states"), planned, found, strict=True):
+            spare = layout.twice_on_cpu if device == CPU and what == "weights" else 0.0
+            most = float("inf") if mapped and device == CPU and what == "weights" else wish * (1 + TOLERANCE) + spare
+            if not wish * (1 - TOLERANCE) - SLACK_BYTES <= size <= most + SLACK_BYTES:
+                verb = "takes" if what == "the KV cache" else "take"
+                yield f"{what} {verb} {size / MIB:.0f} MiB of {device} where {wish / MIB:.0f} MiB were planned"

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from advisor.children import Child, Ended, module
-from advisor.engine.endpoint import Endpoint, protocol_at
-from advisor.engine.layout import Layout
-from advisor.engine.products import Product
+from advisor.engine.layout import Layout, Product
+from advisor.engine.remote import Endpoint, protocol_at
+from advisor.engine.session.buffers import check_placement
+from advisor.engine.session.log import last_warnings
 from advisor.engine.session.messages import (
     REPLIES,
     Generate,
@@ -29,8 +30,6 @@ from advisor.engine.session.messages import (
     Score,
     StepLogits,
 )
-from advisor.engine.session.refusals import last_warnings
-from advisor.engine.session.verification import check_placement
 from advisor.engine.settings import EngineSettings
 from advisor.errors import EngineFailed, InputError
 

@@ -3,28 +3,25 @@
 import codecs
 import ctypes
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from advisor.engine.session.loaded import LoadedModel
 from advisor.engine.session.measuring import memory_of_process, page_faults
 from advisor.engine.session.messages import Generate, Generation, Piece
-from advisor.engine.session.template import wrapped
+from advisor.engine.session.model import LoadedModel
 from advisor.errors import InputError
 
 TOP_K, TOP_P, MIN_P = 40, 0.95, 0.05
 """llama.cpp's default samplers. Source: common/common.h common_params_sampling (read 2026-11-25)."""
-LONGEST_PIECE = 256
-NO_VOCABULARY = 0
-"""llama.cpp ends its process on text for such a file. Source: include/llama.h (read 2026-11-25)."""
 Stop = Literal["end", "length", "context"]
 
 
 def generate(model: LoadedModel, asked: Generate, say: Callable[[BaseModel], None]) -> None:
     """Say the pieces of a text, then what it took."""
     text = wrapped(model, asked.prompt) if asked.chat else None
-    prompt = tokens_of(model, asked.prompt if text is None else text, special=text is not None)
+    prompt = model.tokens_of(asked.prompt if text is None else text, special=text is not None)
     if len(prompt) >= model.n_ctx:
         raise InputError(
             f"the prompt is {len(prompt)} tokens long and the context holds {model.n_ctx}: give a larger --context"
@@ -36,18 +33,14 @@ def generate(model: LoadedModel, asked: Generate, say: Callable[[BaseModel], Non
     prompt_s = sum(model.feed(prompt))
     writer = _Writer(model, asked, say)
     stopped = writer.write(min(asked.max_tokens, model.n_ctx - len(prompt)), asked.max_tokens)
-    after = page_faults()
+    minor, major = page_faults(before)
     say(
         Generation(
             stopped=stopped, template=text is not None, prompt_tokens=len(prompt), prompt_s=prompt_s,
             gen_tokens=writer.tokens, gen_s=writer.seconds, rss_bytes=memory_of_process()[0],
-            minor_faults=_grown(before[0], after[0]), major_faults=_grown(before[1], after[1]),
+            minor_faults=minor, major_faults=major,
         )
     )  # fmt: skip
-
-
-def _grown(before: int | None, after: int | None) -> int | None:
-    return after - before if before is not None and after is not None else None
 
 
 class _Writer:
@@ -65,7 +58,7 @@ class _Writer:
             token = self.model.llama.llama_sampler_sample(self.sampler, self.model.context, -1)
             if self.model.llama.llama_vocab_is_eog(self.model.vocabulary, token):
                 return "end"
-            piece = decoder.decode(piece_of(self.model, token))
+            piece = decoder.decode(self.model.piece_of(token))
             if piece:
                 self.say(Piece(text=piece))
             self.seconds += self.model.step((token,))
@@ -89,19 +82,30 @@ def _sampler(llama: Any, temperature: float, seed: int) -> Any:
     return chain
 
 
-def tokens_of(model: LoadedModel, text: str, special: bool) -> list[int]:
-    """Tokens of a text, with the mark of a beginning where the model has one; `special`: marks in the text count."""
-    if model.llama.llama_vocab_type(model.vocabulary) == NO_VOCABULARY:
-        raise InputError("this model file has no vocabulary: it cannot read text")
-    data = text.encode()
-    room = len(data) + 16
-    found = (ctypes.c_int32 * room)()
-    number = model.llama.llama_tokenize(model.vocabulary, data, len(data), found, room, True, special)
-    return found[: max(0, number)]
+def wrapped(model: LoadedModel, prompt: str) -> str | None:
+    """A prompt as the user's turn of a chat, opened for the answer; None where the file has no template."""
+    template: bytes | None = model.llama.llama_model_chat_template(model.model, None)
+    if not template:
+        return None
+    return _by_llama(model.llama, template, prompt) or _by_jinja(template, prompt)
 
 
-def piece_of(model: LoadedModel, token: int) -> bytes:
-    """The bytes that a token stands for."""
-    room = ctypes.create_string_buffer(LONGEST_PIECE)
-    number = model.llama.llama_token_to_piece(model.vocabulary, token, room, LONGEST_PIECE, 0, False)
-    return room.raw[: max(0, number)]
+def _by_llama(llama: Any, template: bytes, prompt: str) -> str | None:
+    """llama.cpp's own writing of the templates that it recognises."""
+    turns = (llama.llama_chat_message * 1)(llama.llama_chat_message(b"user", prompt.encode()))
+    room = 2 * len(prompt.encode()) + 4096
+    text = ctypes.create_string_buffer(room)
+    number = llama.llama_chat_apply_template(template, turns, 1, True, text, room)
+    return text.raw[:number].decode() if 0 < number <= room else None
+
+
+def _by_jinja(template: bytes, prompt: str) -> str:
+    """Any other template, by the formatter of llama-cpp-python."""
+    formatter = import_module("llama_cpp.llama_chat_format").Jinja2ChatFormatter
+    failures: tuple[type[Exception], ...] = (import_module("jinja2").TemplateError, ValueError, TypeError)
+    try:
+        made = formatter(template=template.decode(), eos_token="", bos_token="", add_generation_prompt=True)
+        text: str = made(messages=[{"role": "user", "content": prompt}]).prompt
+    except failures as error:
+        raise InputError(f"the chat template of the file fails ({error}): give --no-chat") from None
+    return text

@@ -1,97 +1,110 @@
-"""Timing prefill and decode step by step, with page faults and the memory of the process."""
+"""What a loaded model is measured in: prefill and decode step by step, logits after each token, the experts chosen."""
 
+import base64
 import os
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
-from advisor.engine.session.loaded import LoadedModel
-from advisor.engine.session.messages import Measure, Measurement, Phase
+from advisor.engine.session.messages import Measure, Measurement, Phase, Route, Routes, Score, StepLogits
+from advisor.engine.session.model import LoadedModel
 from advisor.errors import InputError
 
 Faults = tuple[int | None, int | None]
 
 
 def measure(model: LoadedModel, asked: Measure) -> Measurement:
-    """Warm up, then alternate prefill and decode `repeats` times, each after `depth` tokens."""
+    """Warm up, then alternate prefill and decode `repeats` times, each after `depth` tokens.
+
+    Tokens are random: which they are changes neither bytes nor arithmetic, but a model with experts routes by them.
+    """
     need = asked.depth + max(asked.prompt, asked.gen, asked.warm_up)
     if need > model.n_ctx:
         raise InputError(f"{need} tokens are more than the context of {model.n_ctx} holds")
-    tokens = _Tokens(model.n_vocab, asked.seed)
-    warm_up = [_decode(model, asked.warm_up, 0, tokens)] if asked.warm_up else []
+    drawn = random.Random(asked.seed)
+
+    def phase(work: Literal["prefill", "decode"], number: int, depth: int) -> Phase:
+        before = [drawn.randrange(model.n_vocab) for _ in range(depth)]
+        text = [drawn.randrange(model.n_vocab) for _ in range(number)]
+        model.clear()
+        model.feed(before)
+        if work == "prefill":
+            return _timed(work, number, depth, model, lambda: model.feed(text))
+        return _timed(work, number, depth, model, lambda: [model.step((token,)) for token in text])
+
+    warm_up = [phase("decode", asked.warm_up, 0)] if asked.warm_up else []
     if asked.warm_up and asked.prompt:
-        warm_up.append(_prefill(model, asked.prompt, 0, tokens))
+        warm_up.append(phase("prefill", asked.prompt, 0))
     prefill, decode = [], []
     for _ in range(asked.repeats):
         if asked.prompt:
-            prefill.append(_prefill(model, asked.prompt, asked.depth, tokens))
+            prefill.append(phase("prefill", asked.prompt, asked.depth))
         if asked.gen:
-            decode.append(_decode(model, asked.gen, asked.depth, tokens))
+            decode.append(phase("decode", asked.gen, asked.depth))
     resident, anonymous = memory_of_process()
     return Measurement(
         warm_up=tuple(warm_up), prefill=tuple(prefill), decode=tuple(decode), rss_bytes=resident,
-        anonymous_bytes=anonymous, devices=model.device_memory(),
+        anonymous_bytes=anonymous, devices=model.devices(),
     )  # fmt: skip
 
 
-class _Tokens:
-    """Random tokens: which they are changes neither bytes nor arithmetic, but a model with experts routes by them."""
-
-    def __init__(self, n_vocab: int, seed: int) -> None:
-        self._random = random.Random(seed)
-        self._n_vocab = n_vocab
-
-    def some(self, number: int) -> list[int]:
-        return [self._random.randrange(self._n_vocab) for _ in range(number)]
-
-
-def _prefill(model: LoadedModel, number: int, depth: int, tokens: _Tokens) -> Phase:
-    _fill(model, depth, tokens)
-    prompt = tokens.some(number)
-    return _phase("prefill", number, depth, model, lambda: model.feed(prompt))
-
-
-def _decode(model: LoadedModel, number: int, depth: int, tokens: _Tokens) -> Phase:
-    _fill(model, depth, tokens)
-    text = tokens.some(number)
-    return _phase("decode", number, depth, model, lambda: [model.step((token,)) for token in text])
-
-
-def _fill(model: LoadedModel, depth: int, tokens: _Tokens) -> None:
-    model.clear()
-    if depth:
-        model.feed(tokens.some(depth))
-
-
-def _phase(
+def _timed(
     work: Literal["prefill", "decode"], number: int, depth: int, model: LoadedModel, run: Callable[[], list[float]]
 ) -> Phase:
     remote = bool(model.settings.rpc)
-    (minor, major), taken_s = page_faults(), taken_seconds(remote)
+    faults, taken_s = page_faults(), taken_seconds(remote)
     step_s = run()
-    (minor_after, major_after), taken_after_s = page_faults(), taken_seconds(remote)
+    (minor, major), taken_after_s = page_faults(faults), taken_seconds(remote)
     return Phase(
-        work=work, tokens=number, depth=depth, step_s=tuple(step_s), minor_faults=_difference(minor, minor_after),
-        major_faults=_difference(major, major_after),
+        work=work, tokens=number, depth=depth, step_s=tuple(step_s), minor_faults=minor, major_faults=major,
         taken_share=min(1.0, max(0.0, taken_after_s - taken_s) / ((os.cpu_count() or 1) * sum(step_s))),
     )  # fmt: skip
 
 
-def _difference(before: int | None, after: int | None) -> int | None:
-    return after - before if before is not None and after is not None else None
+def score(model: LoadedModel, asked: Score) -> StepLogits:
+    """The logits after every token, fed one by one into an empty context."""
+    model.clear()
+    steps = []
+    for token in asked.tokens:
+        model.step((token,))
+        steps.append(base64.b64encode(model.logits().astype("<f4").tobytes()).decode())
+    return StepLogits(steps=tuple(steps))
 
 
-def page_faults() -> Faults:
-    """Page faults of this process so far: those served from memory and those that read a disk; None where the system
-    does not tell.
+def routes(model: LoadedModel, asked: Route) -> Routes:
+    """The experts that each layer chooses for each token, fed one by one into an empty context.
+
+    The tokens are the first of the text that is asked for, else as many random ones.
+    """
+    if model.trace is None:
+        raise InputError("the routes of experts are traced in a session that was opened for it")
+    if asked.text is None:
+        drawn = random.Random(asked.seed)
+        tokens: Sequence[int] = [drawn.randrange(model.n_vocab) for _ in range(asked.tokens)]
+    else:
+        tokens = model.tokens_of(asked.text, special=False)[: asked.tokens]
+    if not 0 < len(tokens) <= model.n_ctx:
+        raise InputError(f"there are {len(tokens)} tokens to route and the context holds {model.n_ctx}")
+    model.clear()
+    model.trace.chosen.clear()
+    for token in tokens:
+        model.step((token,))
+    if not model.trace.chosen:
+        raise InputError("this model has no experts that a router chooses")
+    return Routes(tokens=len(tokens), layers=model.trace.chosen)
+
+
+def page_faults(since: Faults = (0, 0)) -> Faults:
+    """Page faults of this process `since` others were counted: those served from memory and those that read a disk;
+    None where the system does not tell.
     """
     if sys.platform == "win32":
         return None, None
     import resource
 
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_minflt, usage.ru_majflt
+    return usage.ru_minflt - (since[0] or 0), usage.ru_majflt - (since[1] or 0)
 
 
 def taken_seconds(remote: bool) -> float:

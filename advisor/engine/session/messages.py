@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from advisor.engine.devices import Kind
-from advisor.engine.products import Product
+from advisor.engine.devices import Device
+from advisor.engine.layout import Product
 from advisor.engine.session.buffers import BufferReport
 from advisor.engine.settings import EngineSettings
 
@@ -69,17 +69,6 @@ class Generate(_Message):
     chat: bool = True
 
 
-class DeviceMemory(_Message):
-    """One ggml device and its memory. ggml calls all memory of a CPU free."""
-
-    name: str
-    description: str
-    backend: str
-    kind: Kind
-    free_bytes: int
-    total_bytes: int
-
-
 class Loaded(_Message):
     """A model stands: what llama.cpp reported of its buffers, and what the process takes."""
 
@@ -90,7 +79,7 @@ class Loaded(_Message):
     n_ctx: int
     threads: int
     rss_bytes: int
-    devices: tuple[DeviceMemory, ...]
+    devices: tuple[Device, ...]
     refused: dict[str, tuple[Product, ...]]
     """By device, of the products asked for those that it does not compute."""
 
@@ -128,7 +117,7 @@ class Measurement(_Message):
     rss_bytes: int
     anonymous_bytes: int
     """The part of it that is no page of a file: what cannot be dropped and read again."""
-    devices: tuple[DeviceMemory, ...]
+    devices: tuple[Device, ...]
 
 
 class StepLogits(_Message):

@@ -10,17 +10,14 @@ from typing import Any
 from pydantic import BaseModel
 
 from advisor.children import own_output, requests
-from advisor.engine.endpoint import Endpoint
+from advisor.engine.devices import buffer_aliases, refused_products
 from advisor.engine.library import Engine, require_engine
-from advisor.engine.remote import register
-from advisor.engine.session import generating, measuring, routes, scoring
+from advisor.engine.remote import Endpoint, register
+from advisor.engine.session import generating, measuring
 from advisor.engine.session.buffers import buffer_report
-from advisor.engine.session.hardware import buffer_aliases
-from advisor.engine.session.loaded import LoadedModel
 from advisor.engine.session.log import Log
-from advisor.engine.session.measuring import memory_of_process
 from advisor.engine.session.messages import REQUESTS, Generate, Load, Loaded, Measure, Refusal, Route, Score
-from advisor.engine.session.support import refused_products
+from advisor.engine.session.model import LoadedModel
 from advisor.errors import InputError
 
 Say = Callable[[BaseModel], None]
@@ -57,9 +54,9 @@ class _Worker:
         elif isinstance(request, Measure):
             self.say(measuring.measure(self.model, request))
         elif isinstance(request, Score):
-            self.say(scoring.score(self.model, request))
+            self.say(measuring.score(self.model, request))
         elif isinstance(request, Route):
-            self.say(routes.routes(self.model, request))
+            self.say(measuring.routes(self.model, request))
         elif isinstance(request, Generate):
             generating.generate(self.model, request, self.say)
 
@@ -71,8 +68,8 @@ class _Worker:
             n_vocab=self.model.n_vocab,
             n_ctx=self.model.n_ctx,
             threads=request.settings.threads,
-            rss_bytes=memory_of_process()[0],
-            devices=self.model.device_memory(),
+            rss_bytes=measuring.memory_of_process()[0],
+            devices=self.model.devices(),
             refused=refused_products(self.model.engine, request.products),
         )
 

@@ -6,16 +6,12 @@ from pathlib import Path
 import pytest
 
 from advisor.detection import Detected, assembled
-from advisor.detection.caches import Caches
-from advisor.detection.completion import completed, excess
+from advisor.detection.computer import Facts, completed, excess
 from advisor.detection.confinement import Confinement
-from advisor.detection.design import Design
-from advisor.detection.facts import Facts
 from advisor.detection.graphics import Card
+from advisor.detection.processor import Caches, Design, Topology
 from advisor.detection.storage import Disk, Lodging, ReadAhead
-from advisor.detection.topology import Topology
 from advisor.detection.wording import described
-from advisor.engine.ggml import Ggml, GgmlDevice
 from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
 from catalog.units import GIB, MIB
 
@@ -54,9 +50,6 @@ def test_more_memory_than_may_be_used_is_remarked() -> None:
 
 
 FACTS = Facts(
-    ggml=Ggml(
-        devices=(GgmlDevice(name="CUDA0", description="RTX 3060", kind="gpu", backend="CUDA", total_bytes=12 * GIB),)
-    ),
     design=Design("Zen 3"),
     topology=Topology(1, 8, 16, 1),
     caches=Caches(256 * 1024, 4 * MIB, 32 * MIB, 1),
@@ -66,10 +59,16 @@ FACTS = Facts(
 )
 
 
+def card(name: str, gib: int, gen: int, lanes: int, now: int, widest: int) -> Card:
+    return Card(
+        name=name, total_bytes=gib * GIB, pcie_gen=now, pcie_gen_max=gen, pcie_lanes=lanes, pcie_lanes_max=widest
+    )
+
+
 def test_each_fact_is_one_aligned_line() -> None:
-    card = Card("NVIDIA GeForce RTX 3060", 12.0, 4, 8, pcie_gen_now=1, pcie_lanes_max=16)
-    found = assembled("AMD Ryzen 7 5800X", 31.3, (), (card,), 8, None)
-    lines = list(described(found, FACTS))
+    found_card = card("NVIDIA GeForce RTX 3060", 12, 4, 8, now=1, widest=16)
+    found = assembled("AMD Ryzen 7 5800X", 31.3, (), (found_card,), 8, None)
+    lines = list(described(found, FACTS, ["CUDA0: RTX 3060 (CUDA), 12.0 GiB"]))
     assert lines[:12] == [
         "gpu           RTX 3060 12GB, 12 GiB, PCIe 4.0 x8",
         "PCIe          NVIDIA GeForce RTX 3060: now 1.0 x8, at most 4.0 x16",
@@ -109,7 +108,7 @@ def test_a_large_read_ahead_is_noted(kib: int, notes: int) -> None:
 
 
 def test_cards_alike_but_for_what_they_do_now_are_one_kind() -> None:
-    busy = Card("NVIDIA GeForce RTX 3090", 24.0, 4, 16, pcie_gen_now=4, pcie_lanes_max=16)
-    idle = Card("NVIDIA GeForce RTX 3090", 24.0, 4, 16, pcie_gen_now=1, pcie_lanes_max=16)
+    busy = card("NVIDIA GeForce RTX 3090", 24, 4, 16, now=4, widest=16)
+    idle = card("NVIDIA GeForce RTX 3090", 24, 4, 16, now=1, widest=16)
     (gpu,) = assembled(None, 32, (), (busy, idle), 8, None).hardware.gpus
     assert gpu.count == 2

@@ -4,10 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from advisor.detection.caches import Caches, caches_in, caches_in_sysctl
-from advisor.detection.design import AMX_DESIGNS, Design, design_in_cpuinfo
-from advisor.detection.instructions import sets_in_cpuinfo, sets_in_sysctl
-from advisor.detection.topology import Topology, read_topology
+from advisor.detection.processor import (
+    AMX_DESIGNS,
+    Caches,
+    Design,
+    Topology,
+    caches_in,
+    caches_in_sysctl,
+    design_in_cpuinfo,
+    read_topology,
+    sets_in_cpuinfo,
+    sets_in_sysctl,
+)
 from catalog.tables import cpus
 from catalog.units import KIB, MIB
 

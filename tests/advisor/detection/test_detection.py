@@ -8,15 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from advisor.detection import Detected, apple, assembled, detect, graphics, memory, processor, windows
-from advisor.detection.graphics import Card
+from advisor.detection import Detected, assembled, detect, graphics, memory, processor
+from advisor.detection.graphics import Card, Nvml
 from advisor.detection.memory import Module
-from advisor.detection.nvml import NvidiaCard, Nvml
+from advisor.detection.other_systems import mac_in, windows_in
 from advisor.detection.wording import described
 from advisor.machines.from_parts import machine_of
 from catalog.units import GIB, MIB
 
 NAME = "AMD Ryzen 7 5800X 8-Core Processor"
+
+
+def card(name: str, gib: int | None = None, gen: int | None = None, lanes: int | None = None) -> Card:
+    return Card(name=name, total_bytes=gib * GIB if gib else None, pcie_gen_max=gen, pcie_lanes=lanes)
 
 
 def cpuinfo(sockets: int, cores: int, threads: int) -> str:
@@ -148,7 +152,8 @@ def test_what_the_table_does_not_say_stays_open(modules: tuple[Module, ...], exp
 
 def test_cards_of_nvidia_smi() -> None:
     found = graphics.cards_in_nvidia_smi("NVIDIA GeForce RTX 3060, 12288, 4, 8\nNVIDIA GB10, [N/A], [N/A], [N/A]\n")
-    assert found == (Card("NVIDIA GeForce RTX 3060", 12.0, 4, 8), Card("NVIDIA GB10"))
+    assert found == (card("NVIDIA GeForce RTX 3060", 12, 4, 8), card("NVIDIA GB10"),
+    )
     assert graphics.cards_in_nvidia_smi("") == ()
 
 
@@ -171,8 +176,10 @@ def test_cards_of_the_kernel(tmp_path: Path) -> None:
     for entry in ("card0", "card0-DP-1"):
         (drm / entry).mkdir(parents=True)
         (drm / entry / "device").symlink_to(device)
-    assert graphics.cards_in_sysfs(drm, LSPCI) == (Card("AMD Radeon RX 7900 XTX", 24.0, 4, 16),)
-    assert graphics.cards_in_sysfs(tmp_path / "none", LSPCI) == (Card("Radeon RX 7900 XTX"),)
+    (found,) = graphics.cards_in_sysfs(drm, LSPCI)
+    known = Card(name="AMD Radeon RX 7900 XTX", total_bytes=24560 * MIB, pcie_gen_max=4, pcie_lanes=16)
+    assert (found, found.vram_gib) == (known, 24.0)
+    assert graphics.cards_in_sysfs(tmp_path / "none", LSPCI) == (card("Radeon RX 7900 XTX"),)
 
 
 def test_the_slowest_link_on_the_way_to_a_card_counts(tmp_path: Path) -> None:
@@ -192,31 +199,30 @@ def test_the_slowest_link_on_the_way_to_a_card_counts(tmp_path: Path) -> None:
     (device / "vendor").write_text("0x1002\n")
     (tmp_path / "drm" / "card0").mkdir(parents=True)
     (tmp_path / "drm" / "card0" / "device").symlink_to(device)
-    (card,) = graphics.cards_in_sysfs(tmp_path / "drm", LSPCI)
-    assert (card.pcie_gen, card.pcie_lanes, card.pcie_gen_now, card.pcie_lanes_max) == (4, 8, 1, 16)
+    (found,) = graphics.cards_in_sysfs(tmp_path / "drm", LSPCI)
+    assert (found.pcie_gen_max, found.pcie_lanes, found.pcie_gen, found.pcie_lanes_max) == (4, 8, 1, 16)
 
 
 def test_cards_that_nvml_hides_are_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = NvidiaCard(
+    shown = Card(
         index=0, name="NVIDIA GeForce RTX 3090", total_bytes=24 * GIB, pcie_gen=1, pcie_gen_max=4, pcie_lanes=8,
         pcie_lanes_max=16,
     )  # fmt: skip
-    hidden = NvidiaCard(index=1, unread={"name": "Insufficient Permissions"})
+    hidden = Card(index=1, unread={"name": "Insufficient Permissions"})
     monkeypatch.setattr(graphics, "read_nvml", lambda only: Nvml(cards=(shown, hidden)))
-    (card,) = (card for card in graphics.cards() if card.name.startswith("NVIDIA"))
-    assert card == Card("NVIDIA GeForce RTX 3090", 24.0, 4, 8)
-    assert (card.pcie_gen_now, card.pcie_lanes_max) == (1, 16)
+    (found,) = (item for item in graphics.cards() if item.name and item.name.startswith("NVIDIA"))
+    assert (found, found.vram_gib) == (shown, 24.0)
 
 
 def test_cards_that_something_else_told_of_count_where_the_system_lists_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graphics, "cards", lambda: ())
-    assert [gpu.name for gpu in detect((Card("NVIDIA GeForce RTX 3090", 24.0),)).hardware.gpus] == ["RTX 3090"]
+    assert [gpu.name for gpu in detect((card("NVIDIA GeForce RTX 3090", 24),)).hardware.gpus] == ["RTX 3090"]
 
 
 def test_parts_become_the_hardware_of_a_scenario() -> None:
-    cards = (Card("NVIDIA GeForce RTX 3090", 24.0, 4, 8),) * 2 + (
-        Card("AMD Radeon RX 9999 XT", 24.0),
-        Card("Virtual Display"),
+    cards = (card("NVIDIA GeForce RTX 3090", 24, 4, 8),) * 2 + (
+        card("AMD Radeon RX 9999 XT", 24),
+        card("Virtual Display"),
     )
     found = assembled(NAME, 31.3, memory.modules_in_dmidecode(DMIDECODE), cards, 8, "Samsung SSD 980 1TB")
     parts = found.hardware
@@ -235,15 +241,15 @@ def test_parts_become_the_hardware_of_a_scenario() -> None:
 
 
 def test_graphics_inside_the_processor_stand_back_behind_a_card() -> None:
-    inside, card = Card("AMD Radeon 780M", 1.0), Card("NVIDIA GeForce RTX 4060", 8.0)
-    assert [gpu.name for gpu in assembled(None, 32, (), (inside, card), 8, None).hardware.gpus] == ["RTX 4060"]
+    inside, other = card("AMD Radeon 780M", 1), card("NVIDIA GeForce RTX 4060", 8)
+    assert [gpu.name for gpu in assembled(None, 32, (), (inside, other), 8, None).hardware.gpus] == ["RTX 4060"]
     alone = assembled(None, 32, (), (inside,), 8, None).hardware.gpus
     assert [(gpu.name, gpu.vram_gb) for gpu in alone] == [("Radeon 780M", None)]
 
 
 def test_a_box_of_one_memory_is_a_machine() -> None:
     found = assembled(
-        "AMD RYZEN AI MAX+ 395 w/ Radeon 8060S", 125.1, (), (Card("AMD Radeon 8060S", 1.0),), 16, None
+        "AMD RYZEN AI MAX+ 395 w/ Radeon 8060S", 125.1, (), (card("AMD Radeon 8060S", 1),), 16, None
     ).hardware
     assert found.machine is not None
     assert "395" in found.machine
@@ -253,14 +259,14 @@ def test_a_box_of_one_memory_is_a_machine() -> None:
 
 def test_a_mac() -> None:
     sysctl = "machdep.cpu.brand_string: Apple M4 Max\nhw.memsize: 68719476736\n"
-    found = apple.hardware_in(sysctl, '  "gpu-core-count" = 40\n')
+    found = mac_in(sysctl, '  "gpu-core-count" = 40\n')
     assert (found.machine, found.ram.gb) == ("Apple M4 Max (40-core GPU)", 64)
-    intel = apple.hardware_in("machdep.cpu.brand_string: Intel(R) Core(TM) i7-9750H CPU @ 2.60GHz\n", "")
+    intel = mac_in("machdep.cpu.brand_string: Intel(R) Core(TM) i7-9750H CPU @ 2.60GHz\n", "")
     assert (intel.machine, intel.cpu) == (None, "Intel(R) Core(TM) i7-9750H CPU @ 2.60GHz")
 
 
 def test_windows() -> None:
-    found = windows.parsed(
+    found = windows_in(
         '{"cpu":[{"Name":"AMD Ryzen 7 5800X 8-Core Processor   ","NumberOfCores":8}],'
         '"gpu":[{"Name":"NVIDIA GeForce RTX 3060"}],'
         '"ram":[{"Capacity":17179869184,"SMBIOSMemoryType":26,"ConfiguredClockSpeed":3600,'
@@ -268,10 +274,10 @@ def test_windows() -> None:
         '{"Capacity":17179869184,"SMBIOSMemoryType":26,"ConfiguredClockSpeed":3600,'
         '"DeviceLocator":"DIMM_B2","BankLabel":"B"}]}'
     )
-    assert (windows.cpu_name(found), windows.cores(found), windows.memory_gib(found)) == (NAME, 8, 32)
-    assert memory.described(windows.modules(found)) == {"type": "DDR4", "mt_s": 3600, "channels": 2}
-    assert windows.cards(found) == (Card("NVIDIA GeForce RTX 3060"),)
-    assert windows.cards(windows.parsed("not JSON")) == ()
+    assert (found.cpu, found.cores, found.memory_gib) == (NAME, 8, 32)
+    assert memory.described(found.modules) == {"type": "DDR4", "mt_s": 3600, "channels": 2}
+    assert found.cards == (card("NVIDIA GeForce RTX 3060"),)
+    assert windows_in("not JSON").cards == ()
 
 
 def test_the_words_say_what_is_missing() -> None:
@@ -279,7 +285,7 @@ def test_the_words_say_what_is_missing() -> None:
     lines = list(described(bare))
     assert lines[0] == "gpu           none found that runs models"
     assert lines[-2].startswith("note: the system does not tell RAM type and speed")
-    full = assembled(NAME, 31.3, memory.modules_in_udev(UDEV), (Card("NVIDIA GeForce RTX 3060", 12.0, 4, 16),), 8, None)
+    full = assembled(NAME, 31.3, memory.modules_in_udev(UDEV), (card("NVIDIA GeForce RTX 3060", 12, 4, 16),), 8, None)
     assert next(described(full)) == "gpu           RTX 3060 12GB, 12 GiB, PCIe 4.0 x16"
     assert "ram           31.3 GiB, DDR5-5600, 2 channels" in list(described(full))
 

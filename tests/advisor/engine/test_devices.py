@@ -9,14 +9,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from advisor.detection.nvml import NvidiaCard
+from advisor.detection.graphics import Card
 from advisor.engine.devices import Device, Kind, card_of
 
 ROOT = Path(__file__).parents[3]
 CARDS = (
-    NvidiaCard(index=0, name="NVIDIA GeForce RTX 4090", pci_id="0000:01:00.0"),
-    NvidiaCard(index=1, name="NVIDIA GeForce RTX 3060", pci_id="0000:0a:00.0"),
-    NvidiaCard(index=2, name="NVIDIA GeForce RTX 3060", pci_id="0000:0b:00.0"),
+    Card(index=0, name="NVIDIA GeForce RTX 4090", pci_id="0000:01:00.0"),
+    Card(index=1, name="NVIDIA GeForce RTX 3060", pci_id="0000:0a:00.0"),
+    Card(index=2, name="NVIDIA GeForce RTX 3060", pci_id="0000:0b:00.0"),
 )
 
 
@@ -51,7 +51,7 @@ def test_text_names_each_device_with_its_memory() -> None:
 
 @pytest.mark.parametrize("backend", ["CUDA", "Vulkan"])
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.pci_id)
-def test_a_device_is_the_card_at_its_pci_address_whatever_it_calls_itself(card: NvidiaCard, backend: str) -> None:
+def test_a_device_is_the_card_at_its_pci_address_whatever_it_calls_itself(card: Card, backend: str) -> None:
     assert card_of(graphics("some other name", card.pci_id, backend), CARDS) == card
 
 
@@ -68,7 +68,7 @@ def test_a_card_of_the_same_name_at_another_address_is_another_card() -> None:
 
 
 def test_a_card_whose_address_may_not_be_read_is_known_by_its_name() -> None:
-    shy = NvidiaCard(index=0, name="NVIDIA GeForce RTX 4090", unread={"pci_id": "Insufficient Permissions"})
+    shy = Card(index=0, name="NVIDIA GeForce RTX 4090", unread={"pci_id": "Insufficient Permissions"})
     assert card_of(graphics("NVIDIA GeForce RTX 4090", "0000:01:00.0"), [shy]) == shy
 
 

@@ -4,8 +4,8 @@ import json
 import subprocess
 import sys
 
-from advisor.detection.graphics import Card
-from advisor.engine.ggml import Ggml, GgmlDevice, ask_ggml, cards_of
+from advisor.engine.devices import Device, Ggml, ask_ggml
+from advisor.engine.library import Kind
 from catalog.units import GIB
 
 
@@ -20,7 +20,7 @@ def test_the_cpu_is_a_device_of_llama_cpp_here() -> None:
 
 
 def test_without_the_engine_it_is_said_which_package_lacks() -> None:
-    hidden = "import sys; sys.modules['llama_cpp'] = None; from advisor.engine.ggml import main; main()"
+    hidden = "import sys; sys.modules['llama_cpp'] = None; from advisor.engine.devices import main; main()"
     found = ask_ggml(saying(hidden))
     assert found.devices == ()
     assert found.absent is not None
@@ -43,13 +43,15 @@ def test_a_program_that_is_not_there_is_no_error() -> None:
 
 
 def test_only_graphics_cards_become_cards() -> None:
-    def device(name: str, kind: str, size: int) -> GgmlDevice:
-        return GgmlDevice(name=name, description=f"{name} it is", kind=kind, backend="X", total_bytes=size)
+    def device(name: str, kind: str, size: int) -> Device:
+        return Device(
+            name=name, description=f"{name} it is", kind=Kind(kind), backend="X", free_bytes=0, total_bytes=size
+        )
 
     found = Ggml(
         devices=(device("Vulkan0", "gpu", 12 * GIB - 5), device("CPU", "cpu", GIB), device("Metal", "igpu", 0))
     )
-    assert cards_of(found) == (Card("Vulkan0 it is", 12.0), Card("Metal it is"))
+    assert [(card.name, card.vram_gib) for card in found.cards()] == [("Vulkan0 it is", 12.0), ("Metal it is", None)]
 
 
 def test_looking_at_the_parts_does_not_load_the_engine() -> None:

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.engine.layout import CPU, OffloadDevice, Sizes, layer_devices, layout_of
-from advisor.engine.products import Product
+from advisor.engine.layout import CPU, Product, Sizes, layer_devices, layout_of
 from advisor.engine.settings import EngineSettings
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
@@ -18,7 +17,7 @@ def test_what_a_device_refuses_stays_in_ram():
     """A tied output that the device does not multiply is no second copy there; experts that it refuses lie in RAM."""
     gemma, mix = resolve_llm("Gemma-3-1B").row.llm, resolve_quant("Q4_K_M").row
     sizes, settings = Sizes.of(gemma, mix), EngineSettings(n_gpu_layers=99)
-    devices = [OffloadDevice("Vulkan0", 1.0)]
+    devices = {"Vulkan0": 1.0}
     embedding = next(tensor for tensor in sizes.tensors if tensor.name == "token_embd.weight")
     plain = layout_of(sizes, settings, devices)
     refused = layout_of(sizes, settings, devices, refused={"Vulkan0": (Product(embedding.type, embedding.shape),)})
@@ -37,7 +36,7 @@ def test_what_a_device_refuses_stays_in_ram():
 
 @given(st.integers(1, 100), st.integers(0, 120), st.lists(st.integers(1, 50), min_size=1, max_size=4))
 def test_layers_go_to_devices_in_runs_and_the_last_ones_first(n_layers, n_gpu_layers, shares):
-    devices = [OffloadDevice(f"CUDA{index}", float(share)) for index, share in enumerate(shares)]
+    devices = {f"CUDA{index}": float(share) for index, share in enumerate(shares)}
     found = layer_devices(n_layers, EngineSettings(n_gpu_layers=n_gpu_layers), devices)
     assert len(found) == n_layers + 1
     assert found.count(CPU) == max(0, n_layers + 1 - n_gpu_layers)
@@ -58,5 +57,5 @@ def sizes_of(name: str) -> Sizes:
 def test_no_byte_of_a_model_is_lost_or_held_twice(name, n_gpu_layers, n_cpu_moe):
     sizes = sizes_of(name)
     settings = EngineSettings(n_gpu_layers=n_gpu_layers, n_cpu_moe=n_cpu_moe)
-    shares = layout_of(sizes, settings, [OffloadDevice("CUDA0", 1.0)]).shares.values()
+    shares = layout_of(sizes, settings, {"CUDA0": 1.0}).shares.values()
     assert sum(share.weights for share in shares) == pytest.approx(sum(tensor.bytes for tensor in sizes.tensors))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from advisor.detection.nvml import Nvml, normal_pci_id, read_nvml
+from advisor.detection.graphics import Nvml, normal_pci_id, read_nvml
 
 SOURCE = Path(__file__).with_name("nvml_stub.c")
 ROOT = Path(__file__).parents[3]
-READ = "from advisor.detection.nvml import read_nvml; print(read_nvml().model_dump_json())"
+READ = "from advisor.detection.graphics import read_nvml; print(read_nvml().model_dump_json())"
 
 Build = Callable[..., Path]
 

@@ -9,11 +9,11 @@ import sys
 import pytest
 
 from advisor.cli.app import run
-from advisor.engine.admission import check_room, check_threads
-from advisor.engine.layout import CPU, Layout, OffloadDevice, Share, Sizes, layout_of
+from advisor.engine.layout import CPU, Layout, Share, Sizes, layout_of
 from advisor.engine.plan import Ground, Plan, choose, settings_for, with_engine
 from advisor.engine.plan_report import commands
 from advisor.engine.planning import cards_of, easier_than
+from advisor.engine.preparation import check_room, check_threads
 from advisor.engine.settings import EngineSettings
 from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
@@ -47,7 +47,7 @@ def planned(asked: Scenario) -> Plan:
     names = [f"CUDA{index}" for index in range(len(best.case.machine.gpus))]
     sizes = Sizes.of(best.case.llm, best.case.quant)
     settings, why = settings_for(best.case, sizes, len(names), CORES, 60 * GIB)
-    layout = layout_of(sizes, settings, [OffloadDevice(name, 1.0) for name in names])
+    layout = layout_of(sizes, settings, dict.fromkeys(names, 1.0))
     return Plan(best, settings, layout, {}, True, (*reasons, *why))
 
 
@@ -142,7 +142,7 @@ def test_a_card_that_llama_cpp_cannot_use_is_named_with_the_build_that_can():
 
 
 def test_a_card_counts_with_the_memory_that_is_free_on_it():
-    [card], known, notes = cards_of(ground(scenario()).machine, [OffloadDevice("CUDA0", 7 * GIB)], False)
+    [card], known, notes = cards_of(ground(scenario()).machine, {"CUDA0": 7.0 * GIB}, False)
     assert (card.vram_bytes, known, notes) == (7 * GIB, True, ())
 
 

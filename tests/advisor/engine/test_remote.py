@@ -20,9 +20,18 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from advisor.engine.endpoint import Endpoint, Protocol, RemoteError, protocol_at
 from advisor.engine.library import DeviceMissing, require_engine
-from advisor.engine.remote import RpcMissing, RpcServer, connect, exposure, rpc_function
+from advisor.engine.remote import (
+    Endpoint,
+    Protocol,
+    RemoteError,
+    RpcMissing,
+    RpcServer,
+    connect,
+    exposure,
+    protocol_at,
+    rpc_function,
+)
 
 ROOT = Path(__file__).parents[3]
 COMMAND = (sys.executable, "-m", "advisor", "engine")
@@ -30,7 +39,7 @@ ENDED_S = 30.0
 LAST = b"enough"
 LOAD = """
 import sys
-from advisor.engine.endpoint import Endpoint
+from advisor.engine.remote import Endpoint
 from advisor.engine.library import require_engine
 from advisor.engine.remote import connect
 connect(Endpoint.parse(sys.argv[1]))

@@ -3,9 +3,8 @@
 import pytest
 
 from advisor.engine.layout import Layout, Share
-from advisor.engine.session.buffers import buffer_report, is_worth_keeping
-from advisor.engine.session.refusals import last_warnings, reason_of
-from advisor.engine.session.verification import check_placement
+from advisor.engine.session.buffers import buffer_report, check_placement, is_worth_keeping
+from advisor.engine.session.log import last_warnings, reason_of
 from advisor.errors import EngineFailed
 from catalog.units import MIB
 

@@ -13,11 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.engine.experts import Expert, Slice, experts_of
+from advisor.engine.experts import Comparison, Pair, Trial, hit_share
 from advisor.engine.keeping import Kept, Span
-from advisor.engine.kept_and_plain import Comparison, Pair, Trial, hit_share
-from advisor.engine.page_cache import PageCache, forget
-from advisor.engine.residency import complaint, hottest, keep, spans
+from advisor.engine.residency import Expert, PageCache, Slice, complaint, experts_of, forget, hottest, keep, spans
 from advisor.errors import EngineFailed
 from advisor.gguf import Header, Part, read_header
 from advisor.gguf.synthetic import Cut, Recipe, write_model

@@ -18,8 +18,8 @@ import pytest
 from advisor.cli.app import run
 from advisor.engine.library import require_engine
 from advisor.engine.session import Generation, Session
+from advisor.engine.session.generating import wrapped
 from advisor.engine.session.messages import Generate, Measure, Piece
-from advisor.engine.session.template import wrapped
 from advisor.engine.settings import EngineSettings
 from advisor.errors import EngineFailed, InputError
 

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 import pytest
 
-from advisor.detection.nvml import NvidiaCard, Nvml
+from advisor.detection.graphics import Card, Nvml
 from calibration.probes import calm
 from calibration.probes.calm import Condition, complaints, look
 
@@ -25,7 +25,7 @@ def changed(**values: Any) -> tuple[str, ...]:
 def test_a_calm_computer_has_no_complaint() -> None:
     assert complaints(QUIET) == ()
     assert changed(clock_mhz=4200.0, clock_max_mhz=5000.0, hottest_c=60.0, hottest_limit_c=95.0) == ()
-    assert changed(cards=Nvml(cards=(NvidiaCard(index=0, name="RTX 3060", slowed_by=()),))) == ()
+    assert changed(cards=Nvml(cards=(Card(index=0, name="RTX 3060", slowed_by=()),))) == ()
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_calm_computer_has_no_complaint() -> None:
         ({"stolen_share": 0.12}, "other virtual machines on the same host took 12%"),
         ({"clock_mhz": 1200.0, "clock_max_mhz": 4800.0}, "works at 1200 of 4800 MHz"),
         ({"hottest_c": 93.0, "hottest_limit_c": 95.0}, "has 93 °C of 95 °C at most"),
-        ({"cards": Nvml(cards=(NvidiaCard(index=0, name="RTX 3060", slowed_by=("heat",)),))}, "RTX 3060 is slowed"),
+        ({"cards": Nvml(cards=(Card(index=0, name="RTX 3060", slowed_by=("heat",)),))}, "RTX 3060 is slowed"),
     ],
 )
 def test_each_disturbance_is_one_sentence(values: dict[str, Any], words: str) -> None:

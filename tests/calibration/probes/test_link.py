@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from advisor.engine.endpoint import RemoteError
-from advisor.engine.remote import RpcServer
+from advisor.engine.remote import RemoteError, RpcServer
 from calibration.probes import link
 from calibration.probes.child import ProbeFailed, told_by_child
 from calibration.probes.link import direction_of, probe_links
