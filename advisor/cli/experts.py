@@ -10,7 +10,7 @@ from advisor.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from advisor.engine.experts import ExpertReport, Residency, Rival, Trial
+    from advisor.engine.experts import DecodeRun, ExpertReport, Residency, Rival
 
 HELP = """Show which share of the work the busiest experts of each layer have, and how soon tokens use them again.
 
@@ -41,14 +41,14 @@ For example:
 def command(file: Path, *, as_json: bool, **options: Any) -> None:
     """Trace, compare and show; the help that users see is above."""
     from advisor.cli.engine_options import settings_of
-    from advisor.engine.experts import Asked, examine
+    from advisor.engine.experts import ExpertQuestion, examine
     from catalog.units import GIB
 
     if options["hold"] and not options["keep"]:
         raise InputError("--hold needs --keep GIB: say how much to keep")
     # Repacked weights are no pages of the file: llama.cpp would read the kept ones once and never again
     settings = settings_of({"threads": options["threads"], "repack": False}, n_ctx=options["tokens"])
-    asked = Asked(
+    asked = ExpertQuestion(
         tokens=options["tokens"], text=_read(options["text"]), pairs=options["pairs"], measure=not options["hold"],
         keep_bytes=options["keep"] * GIB if options["keep"] else None,
     )  # fmt: skip
@@ -128,7 +128,7 @@ def _residency(found: "Residency") -> "Iterator[str]":
     yield f"  speed   {runs.gain:.2f} times that of plain ({lowest:.2f} to {highest:.2f}){verdict}"
 
 
-def _trials(label: str, trials: "list[Trial]") -> str:
+def _trials(label: str, trials: "list[DecodeRun]") -> str:
     from advisor.engine.experts import medians
 
     found = dict(medians(trials))

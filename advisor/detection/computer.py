@@ -12,7 +12,7 @@ from advisor.detection.confinement import CPUINFO, Confinement, read_confinement
 from advisor.detection.graphics import Card
 from advisor.detection.memory import Module
 from advisor.detection.other_systems import mac, windows
-from advisor.detection.processor import Caches, Design, Topology, design_in_cpuinfo, read_caches, read_topology
+from advisor.detection.processor import Caches, CoreDesign, Topology, design_in_cpuinfo, read_caches, read_topology
 from advisor.detection.storage import Lodging, disk_name, lodging_of
 from advisor.files import text_of
 from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
@@ -44,7 +44,7 @@ class Detected:
 class Facts:
     """What else is worth knowing; `storage` is what the model, or else the user's folder, lies on."""
 
-    design: Design
+    design: CoreDesign
     topology: Topology
     caches: Caches
     instructions: tuple[str, ...]
@@ -76,7 +76,7 @@ def read_facts(lodged: Path | None = None) -> Facts:
     """Look at this computer; `lodged` is a model's file or folder."""
     apple = platform.system() == "Darwin"
     return Facts(
-        design=Design(None, "a Mac's is in its name") if apple else design_in_cpuinfo(text_of(CPUINFO)),
+        design=CoreDesign(None, "a Mac's is in its name") if apple else design_in_cpuinfo(text_of(CPUINFO)),
         topology=read_topology(),
         caches=read_caches(),
         instructions=processor.instruction_sets(),

@@ -43,7 +43,7 @@ def mac_in(sysctl: str, ioreg: str) -> Hardware:
     return Hardware(cpu=name, ram=ram)
 
 
-class Parts(NamedTuple):
+class WindowsParts(NamedTuple):
     """A computer's parts; None where they are not told."""
 
     cpu: str | None
@@ -56,12 +56,12 @@ class Parts(NamedTuple):
     """Physical cores of all sockets."""
 
 
-def windows() -> Parts:
+def windows() -> WindowsParts:
     """This computer's parts; none where PowerShell gives no answer."""
     return windows_in(output_of("powershell", "-NoProfile", "-NonInteractive", "-Command", SCRIPT))
 
 
-def windows_in(text: str) -> Parts:
+def windows_in(text: str) -> WindowsParts:
     """Parts in the script's JSON."""
     try:
         value = json.loads(text)
@@ -76,7 +76,7 @@ def windows_in(text: str) -> Parts:
         rate = int(item["ConfiguredClockSpeed"]) if item.get("ConfiguredClockSpeed") else None
         place = f"{item.get('DeviceLocator') or ''} {item.get('BankLabel') or ''}"
         modules.append(Module(kind if kind in KINDS else "", rate, place))
-    return Parts(
+    return WindowsParts(
         cpu=(f"{len(names)}x {names[0]}" if len(names) > 1 else names[0]) if names else None,
         memory_gib=sum(int(item["Capacity"]) for item in memory) / GIB or None,
         modules=tuple(modules),

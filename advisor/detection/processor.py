@@ -186,14 +186,14 @@ def sets_in_sysctl(text: str) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Design:
+class CoreDesign:
     """The name of a design; None with `why` where the numbers do not settle it."""
 
     name: str | None
     why: str | None = None
 
 
-def design_in_cpuinfo(text: str) -> Design:
+def design_in_cpuinfo(text: str) -> CoreDesign:
     """The design of the first processor in /proc/cpuinfo, where its numbers say so for certain.
 
     A virtual machine may tell another number than its processor has: where the instructions deny the number, the design
@@ -204,14 +204,15 @@ def design_in_cpuinfo(text: str) -> Design:
     maker, flags = entry.get("vendor_id"), frozenset(entry.get("flags", "").split())
     family, model = (int(text) if (text := entry.get(key, "")).isdigit() else None for key in ("cpu family", "model"))
     if family is None or model is None:
-        return Design(None, "the system does not tell its family and model numbers")
+        return CoreDesign(None, "the system does not tell its family and model numbers")
     name = None
     if maker == INTEL and family == INTEL_FAMILY:
         name = INTEL_DESIGNS.get(model)
     elif maker == AMD:
         name = next((name for at, low, high, name in AMD_DESIGNS if family == at and low <= model <= high), None)
     if name is None:
-        return Design(None, f"family {family} model {model} is no number of one known design")
+        return CoreDesign(None, f"family {family} model {model} is no number of one known design")
     if maker == INTEL and ("amx_tile" in flags) and name not in AMX_DESIGNS:
-        return Design(None, f"family {family} model {model} is {name}'s, which has no AMX: the real number is hidden")
-    return Design(name)
+        told = f"family {family} model {model} is {name}'s"
+        return CoreDesign(None, f"{told}, which has no AMX: the real number is hidden")
+    return CoreDesign(name)

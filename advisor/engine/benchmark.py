@@ -6,24 +6,18 @@ from statistics import fmean, median
 from types import TracebackType
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict
-
 from advisor.detection.graphics import Nvml, read_nvml
 from advisor.engine.devices import Device
 from advisor.engine.preparation import Prepared
 from advisor.engine.session.buffers import Buffer
 from advisor.engine.session.messages import Measure, Phase
-from advisor.engine.settings import EngineSettings
+from advisor.engine.settings import EngineSettings, Record
 
 INTERVAL_S: Final = 0.5
 """Reading all of NVML takes about 40 ms a card."""
 
 
-class _Result(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Speed(_Result):
+class Speed(Record):
     """Repeated runs of one kind of work, tok/s; page faults are those of all runs together."""
 
     tokens: int
@@ -43,7 +37,7 @@ class Speed(_Result):
         return self.highest / self.lowest - 1
 
 
-class Benchmark(_Result):
+class Benchmark(Record):
     """All that was measured of one file with one set of settings."""
 
     file: str

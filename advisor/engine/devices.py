@@ -9,14 +9,22 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
 from advisor.children import Child, Ended, module, own_output, requests
 from advisor.detection.confinement import OWN_CGROUP, cgroup_folders, limit_bytes
 from advisor.detection.graphics import Card, normal_pci_id
 from advisor.engine.layout import Product
-from advisor.engine.library import GRAPHICS, Engine, Kind, TensorHead, context, ggml, require_engine, type_number
+from advisor.engine.library import (
+    GRAPHICS,
+    DeviceKind,
+    LlamaCpp,
+    TensorHead,
+    context,
+    ggml,
+    require_engine,
+    type_number,
+)
 from advisor.engine.remote import RPC, Endpoint, protocol_at
+from advisor.engine.settings import Record
 from advisor.errors import InputError
 from advisor.files import text_of
 from catalog.units import GIB
@@ -27,14 +35,12 @@ COLUMNS: Final = 512
 _PCI_ADDRESS: Final = re.compile(r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]")
 
 
-class Device(BaseModel):
+class Device(Record):
     """A device of llama.cpp with its memory as it is now; `nvml` is the card of NVIDIA's that it is."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     description: str
-    kind: Kind
+    kind: DeviceKind
     backend: str
     """CPU, CUDA, ROCm, MTL (Metal), Vulkan, SYCL, RPC or another of ggml's."""
     free_bytes: int
@@ -58,7 +64,7 @@ class _Properties(ctypes.Structure):
     )
 
 
-def device_of(engine: Engine, handle: int) -> Device:
+def device_of(engine: LlamaCpp, handle: int) -> Device:
     """The device of a handle. An RPC server is asked over the connection that this process holds."""
     free_bytes, total_bytes = engine.memory_bytes(handle)
     properties = _Properties()
@@ -92,7 +98,7 @@ def list_devices(cards: Sequence[Card] = ()) -> tuple[Device, ...]:
             protocol_at(Endpoint.parse(engine.description(handle)))  # llama.cpp would end the process, or wait for ever
         device = device_of(engine, handle)
         memory: dict[str, int] = {}
-        if device.kind is Kind.CPU:  # ggml calls all of it free, and sees no limit of a container
+        if device.kind is DeviceKind.CPU:  # ggml calls all of it free, and sees no limit of a container
             limit = limit_bytes(cgroup_folders(text_of(OWN_CGROUP))) or device.total_bytes
             free = min(psutil.virtual_memory().available, limit)
             memory = {"free_bytes": free, "total_bytes": min(device.total_bytes, limit)}
@@ -113,10 +119,8 @@ def card_of(device: Device, cards: Iterable[Card]) -> Card | None:
     return named[0] if len(named) == 1 else None
 
 
-class Ggml(BaseModel):
+class Ggml(Record):
     """The devices of this computer, or why there are none."""
-
-    model_config = ConfigDict(frozen=True)
 
     devices: tuple[Device, ...] = ()
     absent: str | None = None
@@ -159,7 +163,7 @@ def main() -> None:
     said.flush()
 
 
-def buffer_aliases(engine: Engine) -> dict[str, str]:
+def buffer_aliases(engine: LlamaCpp) -> dict[str, str]:
     """Names of RPC devices by those of their buffers, which count each server's devices from 0.
 
     Source: ggml/src/ggml-rpc/ggml-rpc.cpp ggml_backend_rpc_buffer_type and ggml_backend_rpc_add_server.
@@ -174,7 +178,7 @@ def buffer_aliases(engine: Engine) -> dict[str, str]:
     return aliases
 
 
-def refused_products(engine: Engine, products: Iterable[Product]) -> dict[str, tuple[Product, ...]]:
+def refused_products(engine: LlamaCpp, products: Iterable[Product]) -> dict[str, tuple[Product, ...]]:
     """By name of each device that is no CPU: those that it cannot multiply, and so lie in RAM.
 
     Asked as llama.cpp asks before it decides where a tensor goes: the operation on a tensor in an empty buffer of the
@@ -184,7 +188,7 @@ def refused_products(engine: Engine, products: Iterable[Product]) -> dict[str, t
     asked = tuple(products)
     found: dict[str, tuple[Product, ...]] = {}
     for device in engine.device_handles() if asked else ():
-        if engine.kind(device) is not Kind.CPU:
+        if engine.kind(device) is not DeviceKind.CPU:
             buffer_type = engine.ggml.ggml_backend_dev_buffer_type(device)
             found[engine.name(device)] = tuple(item for item in asked if not supports(device, buffer_type, item))
     return found

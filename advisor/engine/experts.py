@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from pydantic import BaseModel, ConfigDict
-
 from advisor.engine.keeping import Kept, Span
 from advisor.engine.layout import Layout
 from advisor.engine.preparation import free_ram_bytes, prepare
@@ -26,8 +24,8 @@ from advisor.engine.routing import (
     zipf_exponent,
 )
 from advisor.engine.session import Session
-from advisor.engine.session.messages import Measure, Route
-from advisor.engine.settings import EngineSettings
+from advisor.engine.session.messages import Measure, Trace
+from advisor.engine.settings import EngineSettings, Record
 from advisor.errors import InputError
 from advisor.gguf import Header
 from catalog.units import GIB
@@ -42,11 +40,7 @@ TRACE_SEED = 1_000
 """Other random tokens than the timed ones: what is kept must do for tokens not seen."""
 
 
-class _Result(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Trial(_Result):
+class DecodeRun(Record):
     """One run of decoding from a model whose file was out of memory before it was loaded."""
 
     tok_s: float
@@ -57,11 +51,11 @@ class Trial(_Result):
     """Share of the bytes of experts that a token uses which are in memory, as it is at the end of the run."""
 
 
-class Pair(_Result):
+class Pair(Record):
     """Both ways with the same tokens."""
 
-    plain: Trial
-    kept: Trial
+    plain: DecodeRun
+    kept: DecodeRun
 
     @property
     def gain(self) -> float:
@@ -69,7 +63,7 @@ class Pair(_Result):
         return self.kept.tok_s / self.plain.tok_s
 
 
-class Comparison(_Result):
+class PairedRuns(Record):
     """Repeated pairs, and what was kept."""
 
     keeping: Kept
@@ -101,7 +95,7 @@ class Rival:
     wrapper: Sequence[str] = ()
 
 
-class LayerReport(_Result):
+class LayerReport(Record):
     """One layer; shares are of all its choices."""
 
     layer: int
@@ -114,17 +108,17 @@ class LayerReport(_Result):
     reused_by_chance: float
 
 
-class Residency(_Result):
+class Residency(Record):
     """What is kept, and what the comparison found."""
 
     experts: int
     wished_bytes: int
     route_share: float
     """Share of choices that fall on the kept experts, of tokens that did not decide which."""
-    comparison: Comparison | None
+    comparison: PairedRuns | None
 
 
-class ExpertReport(_Result):
+class ExpertReport(Record):
     """A model file's use of its experts."""
 
     file: str
@@ -140,7 +134,7 @@ class ExpertReport(_Result):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ExpertQuestion:
     """What to find out. `text`: whose first tokens to trace, else random ones."""
 
     tokens: int
@@ -158,7 +152,7 @@ class Chosen:
     rival: Rival
 
 
-def examine(path: Path, settings: EngineSettings, asked: Asked) -> Chosen:
+def examine(path: Path, settings: EngineSettings, asked: ExpertQuestion) -> Chosen:
     """Trace the routes, choose what to keep, compare. Raises as `prepare`, `Session` and `residency.keep`."""
     prepared = prepare(path, settings)
     header = prepared.file.header
@@ -170,7 +164,7 @@ def examine(path: Path, settings: EngineSettings, asked: Asked) -> Chosen:
         wished = f"--keep {asked.keep_bytes / GIB:g}"
         raise InputError(f"{wished} is more than the {free_gib:.1f} GiB of memory that are free: give less")
     each = {expert.layer: expert.number + 1 for expert in experts}
-    layers = trace(path, settings, Route(tokens=asked.tokens, text=asked.text, seed=TRACE_SEED), each)
+    layers = trace(path, settings, Trace(tokens=asked.tokens, text=asked.text, seed=TRACE_SEED), each)
     uses = dict(counted(layers))
     kept = hottest(experts, uses, asked.keep_bytes or 0.0)
     rival = Rival(header, prepared.settings, spans(kept, header), uses, prepared.layout)
@@ -205,7 +199,7 @@ def _layer(routes: LayerRoutes) -> LayerReport:
     )  # fmt: skip
 
 
-def compare(rival: Rival, tokens: int, warm_up: int, pairs: int) -> Comparison:
+def compare(rival: Rival, tokens: int, warm_up: int, pairs: int) -> PairedRuns:
     """Run the pairs, now the one way first, now the other. Raises as `Session` and `keep`."""
     found, keeping = [], Kept(locked_bytes=0, unlocked_bytes=0, reason="")
     for number in range(pairs):
@@ -218,10 +212,10 @@ def compare(rival: Rival, tokens: int, warm_up: int, pairs: int) -> Comparison:
                     keeping = stack.enter_context(keep(rival.header, rival.spans, rival.wrapper))
                 trials[kept] = _trial(rival, measure)
         found.append(Pair(plain=trials[False], kept=trials[True]))
-    return Comparison(keeping=keeping, pairs=tuple(found))
+    return PairedRuns(keeping=keeping, pairs=tuple(found))
 
 
-def _trial(rival: Rival, asked: Measure) -> Trial:
+def _trial(rival: Rival, asked: Measure) -> DecodeRun:
     with Session(rival.header.path, rival.settings, layout=rival.layout, wrapper=rival.wrapper) as session:
         warm_up = asked.model_copy(update={"gen": 0, "repeats": 0, "seed": asked.seed + 1_000_000})
         session.measure(warm_up)
@@ -230,7 +224,7 @@ def _trial(rival: Rival, asked: Measure) -> Trial:
         after = disk_bytes(session.pid)
         hits = hit_share(rival.header, experts_of(rival.header), rival.uses)
     read = (after - before) / phase.tokens if before is not None and after is not None else None
-    return Trial(
+    return DecodeRun(
         tok_s=phase.tok_s,
         major_faults_per_token=None if phase.major_faults is None else phase.major_faults / phase.tokens,
         disk_bytes_per_token=read,
@@ -259,8 +253,8 @@ def disk_bytes(pid: int) -> int | None:
     return int(counters().read_bytes) if counters else None
 
 
-def medians(trials: Sequence[Trial]) -> Iterator[tuple[str, float | None]]:
+def medians(trials: Sequence[DecodeRun]) -> Iterator[tuple[str, float | None]]:
     """Each figure of the runs by its name."""
-    for name in Trial.model_fields:
+    for name in DecodeRun.model_fields:
         values = [value for trial in trials if (value := getattr(trial, name)) is not None]
         yield name, median(values) if values else None

@@ -11,18 +11,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 
 from advisor.children import requests
+from advisor.engine.settings import Record
 
 PAGE_BYTES = mmap.PAGESIZE
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Span(_Message):
+class Span(Record):
     """Whole pages of one file, from `start` to before `end`; the last page may end with the file."""
 
     part: int
@@ -35,14 +31,14 @@ class Span(_Message):
         return self.end - self.start
 
 
-class Keep(_Message):
+class Keep(Record):
     """What to keep; `part` of a span is an index of `paths`."""
 
     paths: tuple[str, ...]
     spans: tuple[Span, ...]
 
 
-class Kept(_Message):
+class Kept(Record):
     """What is kept: locked, no page leaves memory; only read ahead, it does when others need the room."""
 
     locked_bytes: int

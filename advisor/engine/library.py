@@ -34,7 +34,7 @@ BUILDS: Final = {
 (https://github.com/ggml-org/llama.cpp, read 2026-11-25)."""
 
 
-class Kind(StrEnum):
+class DeviceKind(StrEnum):
     """What a device is."""
 
     CPU = "cpu"
@@ -44,9 +44,9 @@ class Kind(StrEnum):
     META = "meta"
 
 
-KINDS: Final = tuple(Kind)
+KINDS: Final = tuple(DeviceKind)
 """By number. Source: enum ggml_backend_dev_type of ggml/include/ggml-backend.h (read 2026-11-25)."""
-GRAPHICS: Final = frozenset({Kind.GPU, Kind.INTEGRATED_GPU})
+GRAPHICS: Final = frozenset({DeviceKind.GPU, DeviceKind.INTEGRATED_GPU})
 
 
 class InitParameters(ctypes.Structure):
@@ -122,7 +122,7 @@ class DeviceMissing(InputError):
 
 
 @dataclass(frozen=True, slots=True)
-class Engine:
+class LlamaCpp:
     """llama.cpp as loaded: `llama` is the low-level module, `ggml` has the functions of the libraries it links."""
 
     llama: Any
@@ -161,7 +161,7 @@ class Engine:
         registry = self.ggml.ggml_backend_dev_backend_reg(device)
         return (self.ggml.ggml_backend_reg_name(registry) or b"").decode(errors="replace")
 
-    def kind(self, device: int) -> Kind:
+    def kind(self, device: int) -> DeviceKind:
         """What a device is."""
         return KINDS[int(self.ggml.ggml_backend_dev_type(device))]
 
@@ -173,7 +173,7 @@ class Engine:
 
 
 @cache
-def require_engine() -> Engine:
+def require_engine() -> LlamaCpp:
     """llama.cpp, loaded now if it was not; its messages below errors are kept off standard error.
 
     Raises EngineMissing.
@@ -189,7 +189,7 @@ def require_engine() -> Engine:
     logging.getLogger("llama-cpp-python").setLevel(logging.ERROR)
     libllama = Path(llama._lib._name)
     known = installed_version() or str(import_module("llama_cpp").__version__)  # used from a source tree
-    return Engine(llama=llama, ggml=_functions(libllama), version=known, folder=libllama.parent)
+    return LlamaCpp(llama=llama, ggml=_functions(libllama), version=known, folder=libllama.parent)
 
 
 def _functions(libllama: Path) -> Any:

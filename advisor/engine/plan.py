@@ -68,7 +68,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ground:
+class Given:
     """What is given: the machine, what is known of speeds, the model's file where there is one, the cores to use."""
 
     machine: Machine
@@ -84,7 +84,7 @@ class Ground:
         return [Candidate(*pair) for pair in zip(cases, answers(cases, self.knowledge), strict=True)]
 
 
-def choose(asked: Scenario, ground: Ground) -> tuple[Candidate, tuple[str, ...]]:
+def choose(asked: Scenario, ground: Given) -> tuple[Candidate, tuple[str, ...]]:
     """The best candidate and why, `asked` leaving open what may be chosen. One that does not fit only if none does."""
     found = ground.candidates([placed for item in _variants(asked) for placed in _placements(item, ground)])
     best = _best(found)
@@ -105,7 +105,7 @@ def _variants(asked: Scenario) -> Iterator[Scenario]:
             yield with_engine(asked, kv_type=kv_type, ubatch=ubatch)
 
 
-def _placements(asked: Scenario, ground: Ground) -> Iterator[Scenario]:
+def _placements(asked: Scenario, ground: Given) -> Iterator[Scenario]:
     """As much on the devices as fits, and where they might be the slower side, all experts or all layers in RAM."""
     yield asked
     machine, engine = ground.machine, asked.engine
@@ -136,7 +136,7 @@ def _best(candidates: Sequence[Candidate]) -> Candidate:
     return chosen
 
 
-def _fewest_threads(best: Candidate, ground: Ground) -> Candidate:
+def _fewest_threads(best: Candidate, ground: Given) -> Candidate:
     """The same with as few threads as write nearly as fast as any number of them."""
     tried = ground.candidates([with_engine(best.case.scenario, threads=n) for n in range(1, ground.cores + 1)])
     top = max(item.decode for item in tried)

@@ -12,7 +12,7 @@ from advisor.detection.storage import lodging_of
 from advisor.engine.devices import Device
 from advisor.engine.layout import Layout, Sizes, layout_of
 from advisor.engine.library import how_to_install
-from advisor.engine.plan import Candidate, Ground, Plan, choose, settings_for, with_engine
+from advisor.engine.plan import Candidate, Given, Plan, choose, settings_for, with_engine
 from advisor.engine.preparation import check_room, check_threads, dry_run, free_memory, offloadable, processors
 from advisor.engine.remote import RPC
 from advisor.engine.settings import EngineSettings
@@ -106,7 +106,7 @@ def plan_here(
 
     Raises `InputError` where nothing fits.
     """
-    ground = Ground(here.machine, knowledge, file, here.cores, here.speeds_known)
+    ground = Given(here.machine, knowledge, file, here.cores, here.speeds_known)
     sizes = Sizes.of_file(file or read_model_file(path))
     if not here.speeds_known:
         asked = with_engine(asked, threads=asked.engine.threads or here.cores)

@@ -8,7 +8,7 @@ from pathlib import Path
 from advisor.detection.memory import memory_gib
 from advisor.engine.devices import Device
 from advisor.engine.layout import CPU, Layout, Product, Sizes, layout_of, products_of
-from advisor.engine.library import Kind
+from advisor.engine.library import DeviceKind
 from advisor.engine.remote import RPC
 from advisor.engine.session import Session
 from advisor.engine.settings import CONTEXT_PAD, EngineSettings
@@ -74,8 +74,8 @@ def offloadable(devices: Sequence[Device]) -> dict[str, float]:
     Source: llama.cpp src/llama.cpp llama_prepare_model_devices (read 2026-11-25).
     """
     remote = [item for item in devices if item.backend == RPC]
-    cards = [item for item in devices if item.backend != RPC and item.kind is Kind.GPU]
-    inside = [item for item in devices if item.backend != RPC and item.kind is Kind.INTEGRATED_GPU]
+    cards = [item for item in devices if item.backend != RPC and item.kind is DeviceKind.GPU]
+    inside = [item for item in devices if item.backend != RPC and item.kind is DeviceKind.INTEGRATED_GPU]
     return {item.name: float(item.free_bytes) for item in remote + (cards or inside[:1])}
 
 

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Final, Self, TextIO
 
 from advisor.children import Child, Ended, module, own_output, requests
-from advisor.engine.library import GRAPHICS, Engine, how_to_install, require_engine
+from advisor.engine.library import GRAPHICS, LlamaCpp, how_to_install, require_engine
 from advisor.errors import InputError
 
 RPC: Final = "RPC"
@@ -206,7 +206,7 @@ def connect(endpoint: Endpoint) -> tuple[str, ...]:
     return register(engine, endpoint)
 
 
-def register(engine: Engine, endpoint: Endpoint) -> tuple[str, ...]:
+def register(engine: LlamaCpp, endpoint: Endpoint) -> tuple[str, ...]:
     """Names of the devices of an RPC server, made devices of llama.cpp; ends this process when the server fails.
 
     Raises RemoteError when llama.cpp does not see them afterwards.
@@ -222,7 +222,7 @@ def register(engine: Engine, endpoint: Endpoint) -> tuple[str, ...]:
     return found
 
 
-def rpc_function(engine: Engine, name: str) -> int:
+def rpc_function(engine: LlamaCpp, name: str) -> int:
     """Address of a function of ggml's RPC backend.
 
     Raises RpcMissing.
@@ -305,7 +305,7 @@ def main(arguments: Sequence[str]) -> None:
         serve(engine, endpoint, int(rest[0]), rest[1:])
 
 
-def serve(engine: Engine, endpoint: str, threads: int, names: Sequence[str]) -> None:
+def serve(engine: LlamaCpp, endpoint: str, threads: int, names: Sequence[str]) -> None:
     """Serve the devices of these names, else the graphics cards, else the CPU; returns only when the server failed."""
     graphics = tuple(device for device in engine.device_handles() if engine.kind(device) in GRAPHICS)
     handles = tuple(map(engine.device, names)) or graphics or (engine.device("CPU"),)

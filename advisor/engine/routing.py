@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.engine.session import Session
-from advisor.engine.session.messages import Route
+from advisor.engine.session.messages import Trace
 from advisor.engine.settings import EngineSettings
 from advisor.gguf.synthetic.popularity import inclusion
 from advisor.gguf.synthetic.recipe import SKEW_LIMIT
@@ -43,7 +43,7 @@ class LayerRoutes:
         return LayerRoutes(self.layer, self.n_experts, first), LayerRoutes(self.layer, self.n_experts, second)
 
 
-def trace(path: Path, settings: EngineSettings, asked: Route, n_experts: Mapping[int, int]) -> tuple[LayerRoutes, ...]:
+def trace(path: Path, settings: EngineSettings, asked: Trace, n_experts: Mapping[int, int]) -> tuple[LayerRoutes, ...]:
     """The routes of each layer. `n_experts`: how many each has. Raises as `Session`."""
     with Session(path, settings, trace=True) as session:
         found = session.routes(asked).layers

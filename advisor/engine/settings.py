@@ -19,19 +19,21 @@ direct-io: copied past the page cache.
 """
 
 
-class Override(BaseModel):
-    """Tensors whose names match go to a device's memory, whatever their layer does; "CPU" is system RAM."""
+class Record(BaseModel):
+    """A value that is checked when it is made or read, and does not change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Override(Record):
+    """Tensors whose names match go to a device's memory, whatever their layer does; "CPU" is system RAM."""
 
     pattern: Annotated[str, Field(min_length=1)]
     device: Annotated[str, Field(min_length=1)] = "CPU"
 
 
-class EngineSettings(BaseModel):
+class EngineSettings(Record):
     """All that decides where a model's bytes lie and how it computes; the defaults are those of llama.cpp."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     n_ctx: Annotated[int, Field(ge=1, le=100_000_000)] = 4096
     n_batch: Annotated[int, Field(ge=1, le=1_000_000)] = 2048

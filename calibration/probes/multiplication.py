@@ -14,7 +14,7 @@ import numpy as np
 
 from advisor.engine.devices import supports
 from advisor.engine.layout import Product
-from advisor.engine.library import Engine, context, ggml, type_number
+from advisor.engine.library import LlamaCpp, context, ggml, type_number
 
 WIDTH: Final = 4096
 """Rows and columns of a matrix: the width of a layer of a model of some 8 billion weights."""
@@ -44,7 +44,7 @@ class Shape:
     """Times to go through all types, each with so many repeats: what disturbs one round spoils it for few types."""
 
 
-def rates_of(engine: Engine, shape: Shape) -> Iterator[dict[str, Any]]:
+def rates_of(engine: LlamaCpp, shape: Shape) -> Iterator[dict[str, Any]]:
     """Seconds of each repeat of a round for each type, layout, number of columns and of threads, with the weights
     multiplied.
 
@@ -76,7 +76,7 @@ class Multiplication:
     """
 
     def __init__(
-        self, engine: Engine, kind: int, buffer_kind: int, columns: int, size: int, *, routed: bool = False
+        self, engine: LlamaCpp, kind: int, buffer_kind: int, columns: int, size: int, *, routed: bool = False
     ) -> None:
         matrix = ggml().ggml_row_size(kind, WIDTH) * WIDTH
         count = max(1, round(size / matrix)) if columns == 1 and not routed else 1
@@ -128,7 +128,7 @@ def _filled(tensors: int, kind: int) -> int:
     return int(buffer)
 
 
-def _layouts(engine: Engine, device: int, product: Product) -> Iterator[tuple[str, int]]:
+def _layouts(engine: LlamaCpp, device: int, product: Product) -> Iterator[tuple[str, int]]:
     """The plain buffer type, and the extra one that llama.cpp puts such weights into by default, if any."""
     yield PLAIN, engine.ggml.ggml_backend_cpu_buffer_type()
     registry = engine.ggml.ggml_backend_dev_backend_reg(device)

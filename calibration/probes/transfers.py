@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from advisor.engine.library import Engine, context, ggml, type_number
+from advisor.engine.library import LlamaCpp, context, ggml, type_number
 from catalog.units import KIB, MIB
 
 SIZES_BYTES: Final = tuple(64 * KIB * 4**step for step in range(6))
@@ -31,7 +31,7 @@ class Pace:
     seconds: float
 
 
-def links_of(engine: Engine, pace: Pace, skipped: frozenset[str]) -> Iterator[dict[str, Any]]:
+def links_of(engine: LlamaCpp, pace: Pace, skipped: frozenset[str]) -> Iterator[dict[str, Any]]:
     """For each device with memory of its own, first its name as {"begun"}, then the seconds of its transfers."""
     for device in engine.device_handles():
         kind = ggml().ggml_backend_dev_buffer_type(device)

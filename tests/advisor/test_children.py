@@ -1,6 +1,5 @@
 """Processes that may crash: what they say is heard, and their end is a sentence."""
 
-import platform
 import signal
 import subprocess
 import sys
@@ -12,16 +11,8 @@ import psutil
 import pytest
 
 from advisor.children import AMX_REMEDY, REMEDY, Child, Ended, how, output_of
+from tests.advisor.crashing import BY_SIGILL
 
-ILLEGAL = {"x86_64": b"\x0f\x0b", "AMD64": b"\x0f\x0b", "aarch64": b"\0\0\0\0", "arm64": b"\0\0\0\0"}
-"""An instruction that no processor runs: UD2 (Intel SDM, volume 2B), UDF #0 (Arm ARM, C6.2)."""
-CRASH = f"""
-import ctypes, mmap, sys
-print("loading the kernels", file=sys.stderr, flush=True)
-room = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-room.write({ILLEGAL[platform.machine()]!r})
-ctypes.CFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(room)))()
-"""
 ECHO = """
 from advisor.children import own_output, requests
 heard, said = requests(), own_output()
@@ -57,7 +48,7 @@ def test_requests_are_answered_in_turn_and_what_is_printed_is_no_reply() -> None
 
 
 def test_a_child_that_meets_an_illegal_instruction_says_what_to_do() -> None:
-    with Child(python(CRASH)) as child, pytest.raises(Ended) as ended:
+    with Child(BY_SIGILL) as child, pytest.raises(Ended) as ended:
         child.reply(PATIENCE_S)
     amx = "amx_tile" in Path("/proc/cpuinfo").read_text()
     said = "met an instruction that this processor cannot run (SIGILL)"

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from advisor.engine.experts import TRACE_SEED, Asked, Comparison, compare, examine, medians
+from advisor.engine.experts import TRACE_SEED, ExpertQuestion, PairedRuns, compare, examine, medians
 from advisor.engine.settings import EngineSettings
 from advisor.gguf.synthetic import Cut, Recipe, write_model
 from catalog.names.llms import resolve_llm
@@ -49,10 +49,10 @@ def memory_limit(limit_bytes: int) -> Iterator[tuple[str, ...]]:
         group.rmdir()
 
 
-def compared(path: Path, asked: argparse.Namespace) -> tuple[float, Comparison]:
+def compared(path: Path, asked: argparse.Namespace) -> tuple[float, PairedRuns]:
     """What is kept without a limit is what the trace says; the pairs run under it."""
     settings = EngineSettings(n_ctx=max(asked.tokens, asked.trace), threads=asked.threads, extra_buffers=False)
-    wish = Asked(tokens=asked.trace, keep_bytes=asked.keep_gib * GIB, measure=False)
+    wish = ExpertQuestion(tokens=asked.trace, keep_bytes=asked.keep_gib * GIB, measure=False)
     chosen = examine(path, settings, wish)
     assert chosen.report.residency is not None
     with memory_limit(int(asked.limit_gib * GIB)) as wrapper:
@@ -60,7 +60,7 @@ def compared(path: Path, asked: argparse.Namespace) -> tuple[float, Comparison]:
         return chosen.report.residency.route_share, compare(limited, asked.tokens, asked.warm_up, asked.pairs)
 
 
-def show(skew: float, route_share: float, found: Comparison) -> None:
+def show(skew: float, route_share: float, found: PairedRuns) -> None:
     """A line for each way, and the ratio."""
     print(f"router skew {skew:g}: {found.keeping.locked_bytes / GIB:.2f} GiB kept, {route_share:.0%} of the routes")
     for way in ("plain", "kept"):

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from advisor.engine.layout import CPU, Layout
+from advisor.engine.settings import Record
 from advisor.errors import EngineFailed
 from catalog.units import MIB
 
@@ -32,10 +31,8 @@ SLACK_BYTES: Final = 1 * MIB
 SHOWN: Final = 3
 
 
-class Buffer(BaseModel):
+class Buffer(Record):
     """One line of the report; `name` is that of a ggml buffer type."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: BufferKind
     name: str
@@ -44,10 +41,8 @@ class Buffer(BaseModel):
     size_bytes: float
 
 
-class BufferReport(BaseModel):
+class BufferReport(Record):
     """Where llama.cpp says that everything lies."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     buffers: tuple[Buffer, ...]
     layer_devices: tuple[str, ...]

@@ -25,10 +25,10 @@ from advisor.engine.session.messages import (
     Measurement,
     Piece,
     Refusal,
-    Route,
     Routes,
     Score,
     StepLogits,
+    Trace,
 )
 from advisor.engine.settings import EngineSettings
 from advisor.errors import EngineFailed, InputError
@@ -97,7 +97,7 @@ class Session:
         self._ask(Score(tokens=tuple(tokens)))
         return self._answer(StepLogits, "scoring").values()
 
-    def routes(self, asked: Route) -> Routes:
+    def routes(self, asked: Trace) -> Routes:
         """The experts that each layer chooses; of a session opened to trace them."""
         self._ask(asked)
         return self._answer(Routes, "tracing experts of")

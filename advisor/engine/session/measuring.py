@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from advisor.engine.session.messages import Measure, Measurement, Phase, Route, Routes, Score, StepLogits
+from advisor.engine.session.messages import Measure, Measurement, Phase, Routes, Score, StepLogits, Trace
 from advisor.engine.session.model import LoadedModel
 from advisor.errors import InputError
 
@@ -72,7 +72,7 @@ def score(model: LoadedModel, asked: Score) -> StepLogits:
     return StepLogits(steps=tuple(steps))
 
 
-def routes(model: LoadedModel, asked: Route) -> Routes:
+def routes(model: LoadedModel, asked: Trace) -> Routes:
     """The experts that each layer chooses for each token, fed one by one into an empty context.
 
     The tokens are the first of the text that is asked for, else as many random ones.

@@ -5,19 +5,15 @@ from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from advisor.engine.devices import Device
 from advisor.engine.layout import Product
 from advisor.engine.session.buffers import BufferReport
-from advisor.engine.settings import EngineSettings
+from advisor.engine.settings import EngineSettings, Record
 
 
-class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Load(_Message):
+class Load(Record):
     """Load a model and make its context. `dry`: lay it out without allocating or reading weights; `trace`: note which
     experts are chosen, which is slow; `products`: to ask of each device whether it computes them.
     """
@@ -30,7 +26,7 @@ class Load(_Message):
     products: tuple[Product, ...] = ()
 
 
-class Measure(_Message):
+class Measure(Record):
     """Time prefill and decode at a depth; the first run after a load is the warm-up curve."""
 
     kind: Literal["measure"] = "measure"
@@ -42,14 +38,14 @@ class Measure(_Message):
     seed: int = 1
 
 
-class Score(_Message):
+class Score(Record):
     """Feed these tokens one by one into an empty context and give the logits after each."""
 
     kind: Literal["score"] = "score"
     tokens: tuple[int, ...]
 
 
-class Route(_Message):
+class Trace(Record):
     """Trace the experts that each layer chooses for the first tokens of a text, or for random ones."""
 
     kind: Literal["route"] = "route"
@@ -58,7 +54,7 @@ class Route(_Message):
     seed: int = 1
 
 
-class Generate(_Message):
+class Generate(Record):
     """Continue a prompt. `chat`: wrap it as the model's chat template says, where it has one."""
 
     kind: Literal["generate"] = "generate"
@@ -69,7 +65,7 @@ class Generate(_Message):
     chat: bool = True
 
 
-class Loaded(_Message):
+class Loaded(Record):
     """A model stands: what llama.cpp reported of its buffers, and what the process takes."""
 
     kind: Literal["loaded"] = "loaded"
@@ -84,7 +80,7 @@ class Loaded(_Message):
     """By device, of the products asked for those that it does not compute."""
 
 
-class Phase(_Message):
+class Phase(Record):
     """A stretch of work: seconds of each step (a batch of a prompt, or one token), page faults, memory."""
 
     work: Literal["prefill", "decode"]
@@ -107,7 +103,7 @@ class Phase(_Message):
         return self.tokens / self.seconds
 
 
-class Measurement(_Message):
+class Measurement(Record):
     """Repeated phases after a warm-up."""
 
     kind: Literal["measurement"] = "measurement"
@@ -120,7 +116,7 @@ class Measurement(_Message):
     devices: tuple[Device, ...]
 
 
-class StepLogits(_Message):
+class StepLogits(Record):
     """Logits after each token as base64 of little-endian f32."""
 
     kind: Literal["logits"] = "logits"
@@ -131,7 +127,7 @@ class StepLogits(_Message):
         return np.stack([np.frombuffer(base64.b64decode(step), dtype="<f4") for step in self.steps])
 
 
-class Routes(_Message):
+class Routes(Record):
     """By layer: the experts chosen for each token, best first."""
 
     kind: Literal["routes"] = "routes"
@@ -139,14 +135,14 @@ class Routes(_Message):
     layers: dict[int, list[list[int]]]
 
 
-class Piece(_Message):
+class Piece(Record):
     """Some more text."""
 
     kind: Literal["piece"] = "piece"
     text: str
 
 
-class Generation(_Message):
+class Generation(Record):
     """The end of a text and what it took."""
 
     kind: Literal["generation"] = "generation"
@@ -161,14 +157,14 @@ class Generation(_Message):
     rss_bytes: int
 
 
-class Refusal(_Message):
+class Refusal(Record):
     """What was asked cannot be done, for a reason that the user can mend."""
 
     kind: Literal["refusal"] = "refusal"
     message: str
 
 
-Request = Annotated[Load | Measure | Score | Route | Generate, Field(discriminator="kind")]
+Request = Annotated[Load | Measure | Score | Trace | Generate, Field(discriminator="kind")]
 Reply = Annotated[
     Loaded | Measurement | StepLogits | Routes | Piece | Generation | Refusal, Field(discriminator="kind")
 ]

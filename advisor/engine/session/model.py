@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from advisor.engine.devices import Device, device_of
 from advisor.engine.layout import CPU
-from advisor.engine.library import Engine
+from advisor.engine.library import LlamaCpp
 from advisor.engine.session.log import Log, reason_of
 from advisor.engine.session.messages import Load
 from advisor.engine.settings import GGML_TYPES, EngineSettings
@@ -38,14 +38,14 @@ class _BufferOverride(ctypes.Structure):
 class Parameters:
     """llama.cpp's own structures of settings, for a model and a context, with the memory that they point to."""
 
-    def __init__(self, engine: Engine, settings: EngineSettings, dry: bool) -> None:
+    def __init__(self, engine: LlamaCpp, settings: EngineSettings, dry: bool) -> None:
         self.model = engine.llama.llama_model_default_params()
         self.context = engine.llama.llama_context_default_params()
         self.kept: list[Any] = []
         self._of_model(engine, settings, dry)
         self._of_context(settings)
 
-    def _of_model(self, engine: Engine, settings: EngineSettings, dry: bool) -> None:
+    def _of_model(self, engine: LlamaCpp, settings: EngineSettings, dry: bool) -> None:
         model = self.model
         model.n_gpu_layers = settings.n_gpu_layers
         model.load_mode = LOAD_MODES["none" if dry else settings.load_mode]
@@ -96,7 +96,7 @@ class RouteTrace:
     src/llama-graph.cpp build_moe_ffn (read 2026-11-25).
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: LlamaCpp) -> None:
         self._ggml = engine.ggml
         self.chosen: dict[int, list[list[int]]] = {}
         """By layer: the experts of each token."""
@@ -115,7 +115,7 @@ class RouteTrace:
 class LoadedModel:
     """One model, one context. Steps are timed to the moment that the results are there."""
 
-    def __init__(self, engine: Engine, log: Log, request: Load) -> None:
+    def __init__(self, engine: LlamaCpp, log: Log, request: Load) -> None:
         self.engine, self.llama = engine, engine.llama
         self.settings: EngineSettings = request.settings
         began = time.perf_counter()

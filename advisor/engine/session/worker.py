@@ -11,12 +11,12 @@ from pydantic import BaseModel
 
 from advisor.children import own_output, requests
 from advisor.engine.devices import buffer_aliases, refused_products
-from advisor.engine.library import Engine, require_engine
+from advisor.engine.library import LlamaCpp, require_engine
 from advisor.engine.remote import Endpoint, register
 from advisor.engine.session import generating, measuring
 from advisor.engine.session.buffers import buffer_report
 from advisor.engine.session.log import Log
-from advisor.engine.session.messages import REQUESTS, Generate, Load, Loaded, Measure, Refusal, Route, Score
+from advisor.engine.session.messages import REQUESTS, Generate, Load, Loaded, Measure, Refusal, Score, Trace
 from advisor.engine.session.model import LoadedModel
 from advisor.errors import InputError
 
@@ -55,7 +55,7 @@ class _Worker:
             self.say(measuring.measure(self.model, request))
         elif isinstance(request, Score):
             self.say(measuring.score(self.model, request))
-        elif isinstance(request, Route):
+        elif isinstance(request, Trace):
             self.say(measuring.routes(self.model, request))
         elif isinstance(request, Generate):
             generating.generate(self.model, request, self.say)
@@ -74,7 +74,7 @@ class _Worker:
         )
 
 
-def _engine(request: Load, log: Log) -> Engine:
+def _engine(request: Load, log: Log) -> LlamaCpp:
     """llama.cpp with the remote devices of the settings."""
     engine = require_engine()
     log.listen(engine.llama)

@@ -9,7 +9,7 @@ from advisor.detection import Detected, assembled
 from advisor.detection.computer import Facts, completed, excess
 from advisor.detection.confinement import Confinement
 from advisor.detection.graphics import Card
-from advisor.detection.processor import Caches, Design, Topology
+from advisor.detection.processor import Caches, CoreDesign, Topology
 from advisor.detection.storage import Disk, Lodging, ReadAhead
 from advisor.detection.wording import described
 from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
@@ -50,7 +50,7 @@ def test_more_memory_than_may_be_used_is_remarked() -> None:
 
 
 FACTS = Facts(
-    design=Design("Zen 3"),
+    design=CoreDesign("Zen 3"),
     topology=Topology(1, 8, 16, 1),
     caches=Caches(256 * 1024, 4 * MIB, 32 * MIB, 1),
     instructions=("AVX2", "FMA"),

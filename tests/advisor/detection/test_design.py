@@ -7,7 +7,7 @@ import pytest
 from advisor.detection.processor import (
     AMX_DESIGNS,
     Caches,
-    Design,
+    CoreDesign,
     Topology,
     caches_in,
     caches_in_sysctl,
@@ -40,7 +40,7 @@ def cpuinfo(maker: str, family: int, model: int, flags: str = "fpu avx2") -> str
     ],
 )
 def test_the_numbers_name_the_design(maker: str, family: int, model: int, name: str) -> None:
-    assert design_in_cpuinfo(cpuinfo(maker, family, model)) == Design(name)
+    assert design_in_cpuinfo(cpuinfo(maker, family, model)) == CoreDesign(name)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,8 @@ def test_numbers_of_several_designs_or_none_name_nothing(maker: str, family: int
 
 def test_a_number_that_the_instructions_deny_names_nothing() -> None:
     hidden = design_in_cpuinfo(cpuinfo("GenuineIntel", 6, 167, "hypervisor avx512f amx_tile amx_int8"))
-    assert hidden == Design(None, "family 6 model 167 is Rocket Lake's, which has no AMX: the real number is hidden")
+    assert hidden.name is None
+    assert hidden.why == "family 6 model 167 is Rocket Lake's, which has no AMX: the real number is hidden"
     assert design_in_cpuinfo(cpuinfo("GenuineIntel", 6, 143, "hypervisor amx_tile")).name == "Sapphire Rapids"
 
 

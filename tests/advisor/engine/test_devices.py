@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from advisor.detection.graphics import Card
-from advisor.engine.devices import Device, Kind, card_of
+from advisor.engine.devices import Device, DeviceKind, card_of
 
 ROOT = Path(__file__).parents[3]
 CARDS = (
@@ -20,7 +20,7 @@ CARDS = (
 )
 
 
-def graphics(description: str, pci_id: str | None, backend: str = "CUDA", kind: Kind = Kind.GPU) -> Device:
+def graphics(description: str, pci_id: str | None, backend: str = "CUDA", kind: DeviceKind = DeviceKind.GPU) -> Device:
     return Device(
         name="X0", description=description, kind=kind, backend=backend, free_bytes=1, total_bytes=2, pci_id=pci_id
     )
@@ -37,7 +37,7 @@ def test_the_processor_is_a_device_with_the_memory_of_this_computer() -> None:
     told = json.loads(result.stdout)
     assert set(told) == {"devices", "nvml"}
     device = next(found for found in map(Device.model_validate, told["devices"]) if found.name == "CPU")
-    assert (device.kind, device.backend, device.pci_id, device.nvml) == (Kind.CPU, "CPU", None, None)
+    assert (device.kind, device.backend, device.pci_id, device.nvml) == (DeviceKind.CPU, "CPU", None, None)
     assert device.total_bytes <= psutil.virtual_memory().total
     # llama.cpp itself would say that all is free: something runs on every computer, this test at least.
     assert 0 < device.free_bytes < psutil.virtual_memory().total
@@ -76,7 +76,7 @@ def test_a_card_whose_address_may_not_be_read_is_known_by_its_name() -> None:
     "device",
     [
         graphics("NVIDIA GeForce RTX 4090", None, backend="RPC"),
-        graphics("NVIDIA GeForce RTX 4090", None, backend="CPU", kind=Kind.CPU),
+        graphics("NVIDIA GeForce RTX 4090", None, backend="CPU", kind=DeviceKind.CPU),
         graphics("AMD Radeon RX 7900 XTX", "0000:03:00.0", backend="ROCm"),
     ],
     ids=["on another host", "a processor", "another maker"],

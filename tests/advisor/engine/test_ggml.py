@@ -5,8 +5,9 @@ import subprocess
 import sys
 
 from advisor.engine.devices import Device, Ggml, ask_ggml
-from advisor.engine.library import Kind
+from advisor.engine.library import DeviceKind
 from catalog.units import GIB
+from tests.advisor.crashing import BY_SIGILL
 
 
 def saying(code: str) -> tuple[str, ...]:
@@ -36,6 +37,13 @@ def test_a_driver_that_ends_the_process_ends_only_that() -> None:
     assert found.absent == "llama.cpp, asked for its devices, gave up (SIGABRT) (its last words: device lost)"
 
 
+def test_an_illegal_instruction_is_told_with_the_way_out() -> None:
+    absent = ask_ggml(BY_SIGILL).absent
+    assert absent is not None
+    assert "(SIGILL); " in absent
+    assert "scripts/install-engine builds" in absent
+
+
 def test_a_program_that_is_not_there_is_no_error() -> None:
     absent = ask_ggml(("no-such-program",)).absent
     assert absent is not None
@@ -45,7 +53,7 @@ def test_a_program_that_is_not_there_is_no_error() -> None:
 def test_only_graphics_cards_become_cards() -> None:
     def device(name: str, kind: str, size: int) -> Device:
         return Device(
-            name=name, description=f"{name} it is", kind=Kind(kind), backend="X", free_bytes=0, total_bytes=size
+            name=name, description=f"{name} it is", kind=DeviceKind(kind), backend="X", free_bytes=0, total_bytes=size
         )
 
     found = Ggml(

@@ -10,7 +10,7 @@ import pytest
 
 from advisor.cli.app import run
 from advisor.engine.layout import CPU, Layout, Share, Sizes, layout_of
-from advisor.engine.plan import Ground, Plan, choose, settings_for, with_engine
+from advisor.engine.plan import Given, Plan, choose, settings_for, with_engine
 from advisor.engine.plan_report import commands
 from advisor.engine.planning import cards_of, easier_than
 from advisor.engine.preparation import check_room, check_threads
@@ -38,8 +38,8 @@ def scenario(model="Qwen3.6-35B-A3B", hardware=RTX_3060, **engine) -> Scenario:
     return Scenario.model_validate(values)
 
 
-def ground(asked: Scenario) -> Ground:
-    return Ground(machine_of(asked.hardware, None), load(), None, CORES)
+def ground(asked: Scenario) -> Given:
+    return Given(machine_of(asked.hardware, None), load(), None, CORES)
 
 
 def planned(asked: Scenario) -> Plan:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.engine.experts import Comparison, Pair, Trial, hit_share
+from advisor.engine.experts import DecodeRun, Pair, PairedRuns, hit_share
 from advisor.engine.keeping import Kept, Span
 from advisor.engine.residency import Expert, PageCache, Slice, complaint, experts_of, forget, hottest, keep, spans
 from advisor.errors import EngineFailed
@@ -156,15 +156,15 @@ def test_a_keeper_that_dies_is_one_sentence(header: Header) -> None:
 
 def pair(plain: float, kept: float) -> Pair:
     plain_trial, kept_trial = (
-        Trial(tok_s=speed, major_faults_per_token=0, disk_bytes_per_token=0, hit_share=1) for speed in (plain, kept)
+        DecodeRun(tok_s=speed, major_faults_per_token=0, disk_bytes_per_token=0, hit_share=1) for speed in (plain, kept)
     )
     return Pair(plain=plain_trial, kept=kept_trial)
 
 
 def test_a_gain_is_certain_when_all_pairs_agree() -> None:
     keeping = Kept(locked_bytes=1, unlocked_bytes=0, reason="")
-    assert Comparison(keeping=keeping, pairs=(pair(1, 2), pair(2, 3), pair(1, 4))).certain
-    doubtful = Comparison(keeping=keeping, pairs=(pair(1, 2), pair(2, 1), pair(1, 3)))
+    assert PairedRuns(keeping=keeping, pairs=(pair(1, 2), pair(2, 3), pair(1, 4))).certain
+    doubtful = PairedRuns(keeping=keeping, pairs=(pair(1, 2), pair(2, 1), pair(1, 3)))
     assert not doubtful.certain
-    assert not Comparison(keeping=keeping, pairs=(pair(1, 2),) * 2).certain
+    assert not PairedRuns(keeping=keeping, pairs=(pair(1, 2),) * 2).certain
     assert doubtful.gain == pytest.approx(2.0)

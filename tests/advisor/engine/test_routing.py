@@ -19,7 +19,7 @@ from advisor.engine.routing import (
     zipf_exponent,
 )
 from advisor.engine.session import Session
-from advisor.engine.session.messages import Route
+from advisor.engine.session.messages import Trace
 from advisor.engine.settings import EngineSettings
 from advisor.errors import InputError
 from advisor.gguf.synthetic import Cut, Recipe, write_model
@@ -49,7 +49,7 @@ def routes_of(chosen: np.ndarray, n_experts: int) -> LayerRoutes:
 
 def test_a_skewed_model_is_traced_as_skewed(skewed: Path) -> None:
     """256 codes; each layer's choices have the law's popularity over all of them."""
-    found = trace(skewed, SETTINGS, Route(tokens=TOKENS), dict.fromkeys(range(LAYERS), EXPERTS))
+    found = trace(skewed, SETTINGS, Trace(tokens=TOKENS), dict.fromkeys(range(LAYERS), EXPERTS))
     assert [routes.layer for routes in found] == list(range(LAYERS))
     law = inclusion(EXPERTS, USED, 1.0)
     for routes in found:
@@ -63,7 +63,7 @@ def test_a_skewed_model_is_traced_as_skewed(skewed: Path) -> None:
 
 def test_a_uniform_model_is_traced_as_uniform(tmp_path: Path) -> None:
     path = synthetic(tmp_path / "model.gguf", 0.0)
-    for routes in trace(path, SETTINGS, Route(tokens=TOKENS), dict.fromkeys(range(LAYERS), EXPERTS)):
+    for routes in trace(path, SETTINGS, Trace(tokens=TOKENS), dict.fromkeys(range(LAYERS), EXPERTS)):
         assert hottest_share(routes) == pytest.approx(0.5, rel=0.08)
         assert zipf_exponent(EXPERTS, USED, hottest_share(routes)) < 0.3
         assert reused_share(routes, 1) == pytest.approx(reused_by_chance(routes, 1), rel=0.1)
@@ -71,21 +71,21 @@ def test_a_uniform_model_is_traced_as_uniform(tmp_path: Path) -> None:
 
 def test_the_same_seed_routes_alike_and_another_does_not(skewed: Path) -> None:
     with Session(skewed, SETTINGS, trace=True) as session:
-        first, again, other = (session.routes(Route(tokens=10, seed=seed)).layers for seed in (1, 1, 2))
+        first, again, other = (session.routes(Trace(tokens=10, seed=seed)).layers for seed in (1, 1, 2))
     assert first == again != other
 
 
 def test_what_cannot_be_traced_is_refused(skewed: Path, tmp_path: Path) -> None:
     with Session(skewed, SETTINGS) as session, pytest.raises(InputError, match="opened for it"):
-        session.routes(Route(tokens=10))
+        session.routes(Trace(tokens=10))
     with Session(skewed, SETTINGS, trace=True) as session:
         with pytest.raises(InputError, match="300 tokens to route and the context holds 256"):
-            session.routes(Route(tokens=300))
+            session.routes(Trace(tokens=300))
         with pytest.raises(InputError, match="has no vocabulary"):
-            session.routes(Route(tokens=10, text="hello"))
+            session.routes(Trace(tokens=10, text="hello"))
     dense = synthetic(tmp_path / "dense.gguf", 0.0, "SmolLM2-135M")
     with Session(dense, SETTINGS, trace=True) as session, pytest.raises(InputError, match="no experts"):
-        session.routes(Route(tokens=2))
+        session.routes(Trace(tokens=2))
 
 
 @pytest.mark.parametrize("skew", [0.0, 0.5, 1.0, 2.0])

@@ -22,6 +22,7 @@ from advisor.engine.session.generating import wrapped
 from advisor.engine.session.messages import Generate, Measure, Piece
 from advisor.engine.settings import EngineSettings
 from advisor.errors import EngineFailed, InputError
+from tests.advisor.crashing import BY_SIGILL
 
 SMALL = EngineSettings(n_ctx=256, n_ubatch=64, threads=1)
 LONG = Measure(prompt=0, gen=200, repeats=1000, warm_up=0)
@@ -100,6 +101,11 @@ def test_a_dying_engine_is_an_error_in_one_sentence(gemma_path, number, said):
             doomed.measure(LONG)
         with pytest.raises(EngineFailed, match="the engine"):
             doomed.measure(LONG)
+
+
+def test_an_engine_that_meets_an_illegal_instruction_says_what_to_do(gemma_path):
+    with pytest.raises(EngineFailed, match=r"^the engine loading .* \(SIGILL\); .*scripts/install-engine builds"):
+        Session(gemma_path, SMALL, wrapper=BY_SIGILL)
 
 
 def test_a_silent_engine_is_ended(gemma_path):

@@ -13,6 +13,7 @@ from calibration.probes.child import ProbeFailed, told_by_child
 from calibration.probes.link import direction_of, probe_links
 from calibration.probes.transfers import SIZES_BYTES, SMALL_BYTES
 from catalog.units import KIB, MIB
+from tests.advisor.crashing import BY_SIGILL
 
 SIZES = (SMALL_BYTES, *SIZES_BYTES)
 
@@ -120,3 +121,10 @@ def test_a_process_that_fails_before_any_device_is_told(monkeypatch: pytest.Monk
 def test_a_process_that_falls_silent_is_ended() -> None:
     with pytest.raises(ProbeFailed, match=r"the link probe gave no answer within 0.01 seconds and was ended"):
         list(told_by_child("link", {"rpc": [], "repeats": 3, "seconds": 0.02, "skipped": []}, 0.01))
+
+
+def test_a_probe_that_meets_an_illegal_instruction_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("calibration.probes.child.module", lambda *_words: BY_SIGILL)
+    told = r"^the process of the link probe .* \(SIGILL\); .*scripts/install-engine builds"
+    with pytest.raises(ProbeFailed, match=told):
+        list(told_by_child("link", {}, 60.0))
