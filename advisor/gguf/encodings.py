@@ -17,6 +17,10 @@ _IK_NUMBERS = {
     "IQ3_K_R4": 338, "IQ4_K_R4": 339, "IQ5_K_R4": 340, "IQ4_KS_R4": 344, "IQ5_KS_R4": 352,
 }  # fmt: skip
 """Types that only ik_llama.cpp reads; their sizes are in the catalog. Source: ik_llama.cpp ggml/include/ggml.h."""
+_NEW_NUMBERS = {"Q2_0": 42}
+"""Types that the gguf package does not know yet. Source: llama.cpp ggml/include/ggml.h enum ggml_type."""
+_NEW_FILE_TYPES = {"Q2_0": 41}
+"""Source: llama.cpp include/llama.h enum llama_ftype."""
 _AS_FLOATS = {"I32": "F32", "I16": "F16"}
 """Small tables of whole numbers, counted as floats of the same width."""
 
@@ -49,7 +53,19 @@ def encodings() -> dict[int, Encoding]:
         for kind in sizes
         if _AS_FLOATS.get(kind.name, kind.name) in table
     }
-    for name, number in _IK_NUMBERS.items():
+    for name, number in (_IK_NUMBERS | _NEW_NUMBERS).items():
         row = table[name]
         known[number] = Encoding(name, row.block_elements, int(row.block_bytes), int(row.row_bytes))
     return known
+
+
+def type_number(name: str) -> int:
+    """The number that GGUF files write for a tensor type that llama.cpp computes with."""
+    return _NEW_NUMBERS.get(name) or int(constants().GGMLQuantizationType[name])
+
+
+@cache
+def file_types() -> dict[str, int]:
+    """Numbers that files write for the mix of types they hold, by llama.cpp's name for it ("Q4_K_M")."""
+    named = {kind.name.removeprefix("MOSTLY_").removeprefix("ALL_"): int(kind) for kind in constants().LlamaFileType}
+    return named | _NEW_FILE_TYPES

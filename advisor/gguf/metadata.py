@@ -1,4 +1,7 @@
-"""The key-value pairs of a GGUF header: checked, and kept where they are short."""
+"""The key-value pairs of a GGUF header: read, checked and kept where they are short; and written.
+
+Source: the GGUF specification, version 3 (ggml docs/gguf.md), read 2026-11-25.
+"""
 
 import struct
 from collections.abc import Mapping
@@ -27,6 +30,12 @@ class Omitted:
 
     length: int
     """Bytes of the text or elements of the array."""
+
+
+class Wide(tuple[int, ...]):
+    """Whole numbers that the loader wants with 64 bits."""
+
+    __slots__ = ()
 
 
 Number: TypeAlias = int | float | bool
@@ -123,3 +132,27 @@ def _array(stream: Stream, key: str) -> Value:
         return Omitted(count)
     layout = f"<{count}{code}"
     return tuple(struct.unpack(layout, stream.take(struct.calcsize(layout))))
+
+
+def metadata_bytes(pairs: Mapping[str, Value]) -> bytes:
+    """Key-value pairs as they stand in a file."""
+    return b"".join(text_bytes(key) + _typed(value) for key, value in pairs.items())
+
+
+def text_bytes(text: str) -> bytes:
+    """A text with its length before it."""
+    raw = text.encode()
+    return struct.pack("<Q", len(raw)) + raw
+
+
+def _typed(value: Value) -> bytes:
+    """A value with its type before it."""
+    kinds = constants().GGUFValueType
+    if isinstance(value, str):
+        return struct.pack("<I", int(kinds.STRING)) + text_bytes(value)
+    if isinstance(value, tuple):
+        whole = kinds.UINT64 if isinstance(value, Wide) else kinds.INT32
+        kind = kinds.BOOL if isinstance(value[0], bool) else whole
+        return struct.pack(f"<IIQ{len(value)}{_FORMATS[kind.name]}", int(kinds.ARRAY), int(kind), len(value), *value)
+    kind = kinds.BOOL if isinstance(value, bool) else kinds.UINT32 if isinstance(value, int) else kinds.FLOAT32
+    return struct.pack(f"<I{_FORMATS[kind.name]}", int(kind), value)

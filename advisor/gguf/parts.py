@@ -8,15 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from advisor.errors import InputError
-from advisor.gguf.header import Header, Part, TensorEntry
+from advisor.errors import InputError, reason
+from advisor.gguf.header import ALIGNMENT_BYTES, MAGIC, VERSION, Header, Part, TensorEntry, check_count, read_tensors
 from advisor.gguf.metadata import Value, read_metadata
 from advisor.gguf.stream import Allowance, Stream
-from advisor.gguf.tensors import check_count, read_tensors
 
-MAGIC = b"GGUF"
-VERSIONS = (2, 3)
-DEFAULT_ALIGNMENT = 32
+VERSIONS = (2, VERSION)
 ALIGNMENT_LIMIT = 1 << 20
 """Largest alignment taken: llama.cpp's files have 32, some have pages of 4096."""
 PARTS_LIMIT = 4096
@@ -113,8 +110,8 @@ def _about(path: Path, name: str) -> os.stat_result:
 
 
 def _unreadable(name: str, error: OSError) -> InputError:
-    reason = "no such file" if isinstance(error, FileNotFoundError) else (error.strerror or str(error)).lower()
-    return InputError(f"{name!r} cannot be read: {reason}; give the path of a GGUF file")
+    why = "no such file" if isinstance(error, FileNotFoundError) else reason(error)
+    return InputError(f"{name!r} cannot be read: {why}; give the path of a GGUF file")
 
 
 def _day(seconds: float) -> date:
@@ -130,7 +127,7 @@ def _parsed(stream: Stream, path: Path, modified: date) -> _File:
     n_tensors, n_keys = stream.u64(), stream.u64()
     check_count(stream, n_tensors)
     metadata = read_metadata(stream, n_keys)
-    alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
+    alignment = metadata.get("general.alignment", ALIGNMENT_BYTES)
     if type(alignment) is not int or not 0 < alignment <= ALIGNMENT_LIMIT or alignment & (alignment - 1):
         raise stream.damaged(f"its alignment is {str(alignment)[:20]}, no power of two up to {ALIGNMENT_LIMIT:,}")
     start, tensors = read_tensors(stream, n_tensors, alignment)

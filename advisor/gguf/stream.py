@@ -4,7 +4,7 @@ import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from advisor.errors import InputError
+from advisor.errors import InputError, reason
 
 FIRST_CHUNK_BYTES, CHUNK_BYTES = 1 << 16, 1 << 20
 """Bytes read at a time: most parts of a split model have headers of a few hundred bytes."""
@@ -109,7 +109,7 @@ class Stream:
             self._file.seek(start)
             data = self._file.read(max(n, CHUNK_BYTES if start else FIRST_CHUNK_BYTES))
         except OSError as error:
-            raise InputError(f"{self._name!r} cannot be read: {(error.strerror or str(error)).lower()}") from None
+            raise InputError(f"{self._name!r} cannot be read: {reason(error)}") from None
         if len(data) < n:
             raise self.damaged("it became shorter while it was read")
         self._data, self._start, self._at = data, start, 0

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from advisor.gguf.synthetic import Cut, Recipe, write_model
-from advisor.gguf.synthetic.cut import least_layers
+from advisor.gguf.synthetic.recipe import least_layers
 from catalog.llms import Llm
 from catalog.names.quants import resolve_quant
 from catalog.tables import llms

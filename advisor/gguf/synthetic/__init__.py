@@ -3,9 +3,8 @@
 Speed does not depend on the values of weights; which experts are read depends on the router, whose skew is chosen.
 """
 
-from advisor.gguf.synthetic.cut import Cut, least_layers
 from advisor.gguf.synthetic.popularity import busiest_share
-from advisor.gguf.synthetic.recipe import Recipe
+from advisor.gguf.synthetic.recipe import Cut, Recipe, least_layers
 from advisor.gguf.synthetic.writing import Progress, write_model
 
 __all__ = ["Cut", "Progress", "Recipe", "busiest_share", "least_layers", "write_model"]

@@ -5,7 +5,8 @@ The integers of a block are random bytes; only its float scales are set. What by
 Source: llama.cpp ggml/src/ggml-common.h (block layouts), as vendored in llama-cpp-python 0.3.36, read 2026-11-25.
 """
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -24,6 +25,7 @@ FLOATS = frozenset({"F32", "F16", "BF16"})
 _SAMPLE_BLOCKS = 2048
 """Blocks whose spread is measured: half a million weights, so to about 0.2 %."""
 _SAMPLE_SEED = 20260722
+_POOL_BYTES = 8 << 20
 
 
 class _Field(NamedTuple):
@@ -120,8 +122,11 @@ def _write_scale(type_name: str, blocks: Bytes, scales: NDArray[np.float64]) -> 
     if type_name in _COARSE:
         columns, steps = _COARSE[type_name]
         blocks[:, :columns] = np.searchsorted(steps, scales)[:, None]
-    elif type_name == "IQ1_M":
-        _write_iq1_m(blocks, _halves(scales))
+    elif type_name == "IQ1_M":  # the scale lies in the upper four bits of the four words that end a block, lowest first
+        bits, words = _halves(scales).view("<u2"), blocks[:, 48:56].copy().view("<u2")
+        for i in range(4):
+            words[:, i] = (words[:, i] & 0x0FFF) | (((bits >> (4 * i)) & 0xF) << 12)
+        blocks[:, 48:56] = words.view(np.uint8)
     else:
         for field in _SCALES[type_name]:
             halves = _halves(scales * field.factor)
@@ -135,28 +140,11 @@ def _halves(values: NDArray[np.float64]) -> NDArray[np.float16]:
     return np.where(halves == 0, smallest, halves).astype("<f2")
 
 
-def _write_iq1_m(blocks: Bytes, halves: NDArray[np.float16]) -> None:
-    """Its scale lies in the upper four bits of the four 16-bit words that end the block, lowest first."""
-    bits = halves.view("<u2")
-    words = blocks[:, 48:56].copy().view("<u2")
-    for i in range(4):
-        words[:, i] = (words[:, i] & 0x0FFF) | (((bits >> (4 * i)) & 0xF) << 12)
-    blocks[:, 48:56] = words.view(np.uint8)
-
-
-def _e8m0_steps() -> NDArray[np.float64]:
-    """What each scale byte of MXFP4 stands for; 255 would be no number."""
-    return np.concatenate([[2.0**-128], 2.0 ** (np.arange(1, 255) - 128.0)])
-
-
-def _ue4m3_steps() -> NDArray[np.float64]:
-    """What each scale byte of NVFP4 stands for; 127 would be no number."""
-    code = np.arange(127)
-    exponent, mantissa = code >> 3, code & 7
-    return np.where(exponent == 0, mantissa * 2.0**-9, (1 + mantissa / 8) * 2.0 ** (exponent - 7.0)) / 2
-
-
-_COARSE: dict[str, tuple[int, NDArray[np.float64]]] = {"MXFP4": (1, _e8m0_steps()), "NVFP4": (4, _ue4m3_steps())}
+_CODES = np.arange(127)
+_UE4M3 = np.where(_CODES < 8, _CODES * 2.0**-9, (1 + (_CODES & 7) / 8) * 2.0 ** ((_CODES >> 3) - 7.0)) / 2
+_E8M0 = np.concatenate([[2.0**-128], 2.0 ** (np.arange(1, 255) - 128.0)])
+"""What each scale byte of NVFP4 and of MXFP4 stands for; 127 and 255 would be no numbers."""
+_COARSE: dict[str, tuple[int, NDArray[np.float64]]] = {"MXFP4": (1, _E8M0), "NVFP4": (4, _UE4M3)}
 """Types with one-byte scales: how many begin a block, and the values of the bytes."""
 
 
@@ -197,3 +185,49 @@ def _gguf() -> ModuleType:
     except ImportError:
         hint = 'pip install "llm-hardware-advisor[engine]"'
         raise InputError(f"writing a GGUF file needs the gguf package: {hint}") from None
+
+
+def generator(seed: int, what: str) -> np.random.Generator:
+    """Random numbers for one purpose, the same whatever else was drawn."""
+    return np.random.default_rng([seed, zlib.crc32(what.encode())])
+
+
+class Pools:
+    """Stores of random blocks from which tensors of any size are cut: gigabytes for the price of some megabytes.
+
+    There is one pool for each tensor type and spread.
+    A pool has a prime number of blocks: rows and experts begin at ever new places in it, so no two experts of a tensor
+    are the same until it has been gone through as many times as an expert has blocks.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._pools: dict[tuple[str, float], bytes] = {}
+
+    def cut(self, name: str, type_name: str, spread: float, size_bytes: int) -> Iterator[memoryview]:
+        """So many bytes of blocks, in pieces, from a place that depends on the tensor's name."""
+        pool = self._pool(type_name, spread)
+        block_bytes = int(tensor_types()[type_name].block_bytes)
+        start = int(generator(self._seed, name).integers(len(pool) // block_bytes)) * block_bytes
+        while size_bytes > 0:
+            piece = memoryview(pool)[start : start + size_bytes]
+            yield piece
+            size_bytes -= len(piece)
+            start = 0
+
+    def _pool(self, type_name: str, spread: float) -> bytes:
+        key = (type_name, spread)
+        if key not in self._pools:
+            count = _prime_below(_POOL_BYTES // int(tensor_types()[type_name].block_bytes))
+            rng = generator(self._seed, f"{type_name} {spread:.6g}")
+            self._pools[key] = random_blocks(type_name, count, spread, rng).tobytes()
+        return self._pools[key]
+
+
+def _prime_below(limit: int) -> int:
+    """The largest prime up to a limit of at least 2.
+
+    >>> _prime_below(100)
+    97
+    """
+    return next(n for n in range(limit, 1, -1) if all(n % i for i in range(2, int(n**0.5) + 1)))

@@ -4,17 +4,14 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from advisor.errors import InputError
 from advisor.files import new_file, written_straight
-from advisor.gguf.synthetic.blocks import encoded_f32
-from advisor.gguf.synthetic.embedding import make_embedding
-from advisor.gguf.synthetic.header import padded
-from advisor.gguf.synthetic.pool import Pools, generator
+from advisor.gguf.header import aligned
+from advisor.gguf.synthetic.blocks import Pools, encoded_f32, generator
+from advisor.gguf.synthetic.embedding import Routers, make_embedding
 from advisor.gguf.synthetic.recipe import Recipe
-from advisor.gguf.synthetic.router import Routers
-from advisor.gguf.synthetic.values import Values, embedding_spread, filled, stem_of, values_of
+from advisor.gguf.synthetic.values import embedding_spread, filled, stem_of, values_of
 from advisor.sizes import Tensor
 from catalog.units import GB
 
@@ -24,11 +21,7 @@ _SMALL_ELEMENTS = 1 << 22
 """F32 tensors up to this size are filled number by number."""
 
 
-def _silent(_done: int, _all: int) -> None:
-    return
-
-
-def write_model(recipe: Recipe, output: Path, *, replace: bool = False, progress: Progress = _silent) -> int:
+def write_model(recipe: Recipe, output: Path, *, replace: bool = False, progress: Progress | None = None) -> int:
     """Write the file and give its size in bytes.
 
     Raises `InputError` where the folder is missing, the disk too small, or a file is there and not to be replaced;
@@ -39,8 +32,13 @@ def write_model(recipe: Recipe, output: Path, *, replace: bool = False, progress
         done = file.write(recipe.header)
         weights = _Weights(recipe)
         for tensor in recipe.tensors:
-            done += _write(file, tensor, weights)
-            progress(done, recipe.size_bytes)
+            size = int(tensor.bytes)
+            written = sum(file.write(piece) for piece in weights.pieces(tensor))
+            if written != size:
+                raise AssertionError(f"{tensor.name} has {written} bytes instead of {size}")
+            done += written + file.write(bytes(aligned(size) - size))
+            if progress:
+                progress(done, recipe.size_bytes)
     return done
 
 
@@ -62,14 +60,6 @@ def _check(path: Path, size_bytes: int, *, replace: bool) -> None:
         )
 
 
-def _write(file: BinaryIO, tensor: Tensor, weights: "_Weights") -> int:
-    size = int(tensor.bytes)
-    written = sum(file.write(piece) for piece in weights.pieces(tensor))
-    if written != size:
-        raise AssertionError(f"{tensor.name} has {written} bytes instead of {size}")
-    return written + file.write(bytes(padded(size) - size))
-
-
 class _Weights:
     """The bytes of each tensor."""
 
@@ -89,13 +79,12 @@ class _Weights:
         rng = generator(self._seed, tensor.name)
         if tensor.name == "token_embd.weight":
             yield from (rows.tobytes() for rows in self._embedding.rows(tensor.shape[1]))
-        elif self._routers and stem_of(tensor.name) == "ffn_gate_inp" and tensor.name.endswith("weight"):
+            return
+        if self._routers and stem_of(tensor.name) == "ffn_gate_inp" and tensor.name.endswith("weight"):
             yield encoded_f32(self._routers.matrix(rng))
-        else:
-            yield from self._random(tensor, values_of(self._llm, tensor))
-
-    def _random(self, tensor: Tensor, values: Values) -> Iterator[bytes | memoryview]:
+            return
+        values = values_of(self._llm, tensor)
         if tensor.type == "F32" and (values.mean or not values.spread or tensor.elements <= _SMALL_ELEMENTS):
-            yield encoded_f32(filled(tensor, values, generator(self._seed, tensor.name)))
+            yield encoded_f32(filled(tensor, values, rng))
         else:
             yield from self._pools.cut(tensor.name, tensor.type, values.spread, int(tensor.bytes))

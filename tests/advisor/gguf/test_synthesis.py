@@ -185,8 +185,6 @@ def test_every_mix_of_llama_cpp_can_be_written(tmp_path: Path, quant: str) -> No
     made = recipe("Granite-3.1-3B-A800M", Cut(2, 2, 64), quant)
     path = tmp_path / "model.gguf"
     assert write_model(made, path) == made.size_bytes == path.stat().st_size
-    if NEW_TYPES.keys() & {tensor.type for tensor in made.tensors}:
-        return
     header = read_header(path)
     assert {tensor.name: tensor.type for tensor in header.tensors} == {t.name: t.type for t in made.tensors}
     assert all(tensor.size_bytes == made_.bytes for tensor, made_ in zip(header.tensors, made.tensors, strict=True))
