@@ -205,21 +205,15 @@ def _offer(state: links.State, name: str, as_csv: Make, as_json: Make, as_markdo
                 label, data, f"{name}.{ending}", mime, key=f"{name}.{ending}", on_click="ignore",
                 icon=":material/download:", help=f"Download this view as {label}",
             )
-        _link(address(state), name)
+        address, query = (st.context.url or "").split("?")[0], urlencode(links.write(state), doseq=True)
+        _link(f"{address}?{query}" if query else address, name)
 
 
 @st.fragment
 def _link(text: str, name: str) -> None:
-    """The link to copy, drawn once asked for."""
+    """The link that restores a view, to copy: drawn once asked for."""
     fold = st.popover("Link", icon=":material/link:", help="A link that restores this view", key=f"{name}.link",
                       on_change="rerun")
     if fold.open:
         with fold:
             st.code(text, language=None, wrap_lines=True)
-
-
-def address(state: links.State) -> str:
-    """The address that restores a view."""
-    base = (st.context.url or "").split("?")[0]
-    query = urlencode(links.write(state), doseq=True)
-    return f"{base}?{query}" if query else base

@@ -15,8 +15,6 @@ Usd = Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)]
 Condition = Literal["new", "used", "any"]
 MODEL = "Qwen3.6-35B-A3B"
 """Model of a first visit: the article that people come from is about it."""
-DEFAULT_QUANT = ""
-"""No quantisation named: the usual one."""
 MOST_COMPARED = 4
 
 
@@ -32,7 +30,7 @@ class FindState(State):
     """Find a build: the wish, the filters on what was found, and the build that is open."""
 
     model: Name = MODEL
-    quant: Name = DEFAULT_QUANT
+    quant: Name = ""
     context: Tokens = CONTEXT_TOKENS
     budget: Usd | None = None
     speed: Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False)] = READING_TOK_S
@@ -79,7 +77,7 @@ class ExploreState(State):
 
     path: ClassVar[str] = "explore"
     model: Name = MODEL
-    quant: Name = DEFAULT_QUANT
+    quant: Name = ""
     gpu: Name = "RTX 3060 12GB"
     cpu: Name = "Ryzen 7 5800X"
     ram: Name = "DDR4-3600 2x32"
@@ -94,7 +92,7 @@ class CompareState(State):
 
     path: ClassVar[str] = "compare"
     model: Name = MODEL
-    quant: Name = DEFAULT_QUANT
+    quant: Name = ""
     context: Tokens = CONTEXT_TOKENS
     condition: Condition = "any"
     build: Annotated[tuple[Name, ...], Field(max_length=MOST_COMPARED)] = ()
