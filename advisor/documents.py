@@ -127,10 +127,18 @@ class Paragraph:
 
 
 @dataclass(frozen=True, slots=True)
+class Sourced:
+    """A remark and where it is from, which is never broken over lines."""
+
+    text: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class Points:
     """Single remarks. mark: what stands before each in a terminal, where further lines are indented."""
 
-    items: Sequence[str]
+    items: Sequence[str | Sourced]
     mark: str = "- "
 
 
@@ -219,6 +227,10 @@ def charts_of(document: Document) -> list[Chart]:
     return [block for _, blocks in document.filled() for block in blocks if isinstance(block, Chart)]
 
 
+def _remark(item: str | Sourced) -> str:
+    return f"{item.text}: {item.source}" if isinstance(item, Sourced) else item
+
+
 def _said(cell: Cell) -> str:
     return "" if cell is None else str(cell)
 
@@ -247,7 +259,9 @@ def _lines(block: Block, width: int) -> Iterator[str]:
         case Points():
             first = f"{INDENT}{block.mark}"
             pointed = partial(wrap, width=width, initial_indent=first, subsequent_indent="    ", break_long_words=False)
-            yield from chain.from_iterable(map(pointed, block.items))
+            for item in block.items:
+                yield from pointed(item.text if isinstance(item, Sourced) else item)
+                yield from [f"    {item.source}"] if isinstance(item, Sourced) else []
         case Labelled():
             for label, text in block.rows:
                 first, others = (f"{INDENT}{head:<{block.label_width}}" for head in (label, ""))
@@ -319,7 +333,7 @@ def _renderables(block: Block, width: int | None) -> "Iterator[RenderableType]":
         case Paragraph():
             yield Text(block.text, style="bold" if block.strong else "dim" if block.faint else "")
         case Points():
-            yield from (Text(f"{block.mark}{item}") for item in block.items)
+            yield from (Text(f"{block.mark}{_remark(item)}") for item in block.items)
         case Table():
             yield _grid(block, width)
         case _:
@@ -367,7 +381,7 @@ def _marked(block: Block) -> Iterator[str]:
         case Paragraph():
             yield f"**{block.text}**" if block.strong else block.text
         case Points():
-            yield from (f"- {item}" for item in block.items)
+            yield from (f"- {_remark(item)}" for item in block.items)
         case Labelled():
             yield from (f"- {label}: {text}" if label else f"  {text}" for label, text in block.rows)
         case Code():
@@ -445,7 +459,7 @@ def _elements(block: Block) -> Iterator[str]:
             said = escape(block.text).replace("\n", "<br>")
             yield f"<p><strong>{said}</strong></p>" if block.strong else f"<p>{said}</p>"
         case Points():
-            yield f"<ul>{''.join(f'<li>{escape(item)}</li>' for item in block.items)}</ul>"
+            yield f"<ul>{''.join(f'<li>{escape(_remark(item))}</li>' for item in block.items)}</ul>"
         case Labelled():
             told = (f"<dt>{escape(label)}</dt><dd>{escape(text)}</dd>" for label, text in block.rows)
             yield f"<dl>{''.join(told).replace('<dt></dt>', '')}</dl>"

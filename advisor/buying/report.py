@@ -1,16 +1,23 @@
-"""How to say a ranked build: its cells, what they mean, how old its prices are. The same words on every page."""
+"""Ranked builds as documents: their cells, what they mean, how old their prices are. The same words on every page."""
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-
-from rich.console import Group, RenderableType
-from rich.table import Table
-from rich.text import Text
+from collections.abc import Iterator, Sequence
 
 from advisor.buying.recommendation import KIND_WORDS, PartLine, RankedBuild, Recommendation
-from advisor.documents import number
+from advisor.documents import (
+    Cell,
+    Document,
+    Paragraph,
+    Points,
+    Section,
+    Table,
+    TableColumn,
+    Words,
+    as_csv,
+    as_markdown,
+    columns,
+    number,
+)  # fmt: skip
 
 LIMITS = {
     "vram_bandwidth": "GPU memory", "ram_bandwidth": "RAM speed",
@@ -126,70 +133,45 @@ def _price_dates(builds: Sequence[RankedBuild]) -> str:
     return f"{quotes} Check them before you buy; --json has the sources."
 
 
-# Ranked builds as a table for the terminal, with the parts of the first and what the numbers mean.
+# A terminal: ranked builds, what the numbers mean, and the parts of the first.
 
 WIDE, MIDDLE = 100, 80
 """Columns of a terminal from which all, or all but prompt, context and power, are shown."""
 
 
-def terminal(found: Recommendation, width: int) -> RenderableType:
+def document(found: Recommendation, width: int) -> Document:
     """The answer for a terminal of `width` columns; the command for the first build is to follow, unwrapped."""
-    best = found.builds[0]
-    return Group(
-        Text(headline(found), style="bold"), "", _ranking(found.builds, width), "", *_faint(explanation(found)), "",
-        Text(f"Parts of build 1, {best.name}", style="bold"), _parts(best),
-        *_faint([note.message for note in best.notes]), "",
-        Text("To see build 1 by itself", style="bold"),
-    )  # fmt: skip
+    best, titles = found.builds[0], titles_for(width)
+    head = [TableColumn(right=True, whole=True), TableColumn("Build", fills=True)]
+    head += [TableColumn(title, right=title != "Limit", whole=True) for title in titles]
+    ranking: list[list[Cell]] = []
+    for build in found.builds:
+        numbers, after = cells(build), build.next_dollar.text if build.next_dollar else ""
+        words = Words(build.name, contents(build), after)
+        ranking.append([f"{build.rank}{'*' if build.pareto else ' '}", words, *(numbers[title] for title in titles)])
+    parts: list[list[Cell]] = [
+        [part.kind, name, money(part.price_usd * count), provenance(part)] for name, part, count in counted(best)
+    ]
+    parts.append(["", "together", Words(money(best.price_usd)), ""])
+    sides = TableColumn(), TableColumn(), TableColumn(right=True), TableColumn()
+    return Document(headline(found), [
+        Section("", [Table(head, ranking)]),
+        Section("", [Paragraph(line, faint=True) for line in explanation(found)]),
+        Section(f"Parts of build 1, {best.name}", [
+            Table(sides, parts, head=False), *(Paragraph(note.message, faint=True) for note in best.notes),
+        ]),
+        Section("", [Paragraph("To see build 1 by itself", strong=True)]),
+    ])  # fmt: skip
 
 
-def columns(width: int) -> tuple[str, ...]:
+def titles_for(width: int) -> tuple[str, ...]:
     """Titles of the columns that a terminal has room for."""
     if width >= WIDE:
         return ("Price", "$/(tok/s)", "tok/s", "(90 %)", "Prompt", "Context", "Power", "Limit")
     return ("Price", "$/(tok/s)", "tok/s", "(90 %)", "Limit") if width >= MIDDLE else ("Price", "$/(tok/s)", "tok/s")
 
 
-def _ranking(builds: Sequence[RankedBuild], width: int) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", width=width)
-    table.add_column("", justify="right", no_wrap=True)
-    table.add_column("Build", ratio=1)
-    titles = columns(width)
-    for title in titles:
-        table.add_column(title, justify="left" if title == "Limit" else "right", no_wrap=True)
-    for build in builds:
-        numbers = cells(build)
-        table.add_row(
-            f"{build.rank}{'*' if build.pareto else ' '}", _told(build), *(numbers[title] for title in titles)
-        )
-    return table
-
-
-def _told(build: RankedBuild) -> Text:
-    text = Text(build.name, style="bold")
-    text.append(f"\n{contents(build)}", style="not bold")
-    if build.next_dollar:
-        text.append(f"\n{build.next_dollar.text}", style="not bold dim")
-    return text
-
-
-def _parts(build: RankedBuild) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-    table.add_column()
-    table.add_column()
-    table.add_column(justify="right")
-    table.add_column()
-    for name, part, count in counted(build):
-        table.add_row(part.kind, name, money(part.price_usd * count), provenance(part))
-    table.add_row("", "together", Text(money(build.price_usd), style="bold"), "")
-    return table
-
-
-def _faint(lines: Sequence[str]) -> list[RenderableType]:
-    return [Text(line, style="dim") for line in lines]
-
-
-# Ranked builds as CSV, one line each, and as Markdown.
+# Files: CSV, one line for each build, and Markdown.
 
 CSV_COLUMNS = (
     "rank", "kind", "name", "parts", "price_usd", "usd_per_tok_s", "pareto", "decode_tok_s", "decode_p05", "decode_p95",
@@ -200,14 +182,11 @@ CSV_COLUMNS = (
 
 def to_csv(found: Recommendation) -> str:
     """A header and one line per build."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    writer.writerows(tuple(_csv_row(build)) for build in found.builds)
-    return out.getvalue()
+    rows = [list(_csv_row(build)) for build in found.builds]
+    return as_csv(Table(columns(*CSV_COLUMNS), rows), harmless=False)  # no word of it is a visitor's
 
 
-def _csv_row(build: RankedBuild) -> Iterator[object]:
+def _csv_row(build: RankedBuild) -> Iterator[Cell]:
     answer, lies = build.prediction, build.prediction.placement
     decode, prefill = answer.decode_tok_s, answer.prefill_tok_s
     parts = "; ".join(name for name, _, _ in counted(build))
@@ -225,29 +204,21 @@ def _csv_row(build: RankedBuild) -> Iterator[object]:
 
 def to_markdown(found: Recommendation) -> str:
     """The table, what it means and the parts of the first build, for a page or an issue."""
-    titles, best = columns(WIDE), found.builds[0]
-    ranking = [_markdown_row(build, titles) for build in found.builds]
+    titles, best = titles_for(WIDE), found.builds[0]
+    ranking: list[list[Cell]] = []
+    for build in found.builds:
+        numbers, after = cells(build), build.next_dollar.text if build.next_dollar else ""
+        rank, words = f"{build.rank}{'*' if build.pareto else ''}", Words(build.name, contents(build))
+        ranking.append([rank, words, *(numbers[title] for title in titles), after])
     parts = [
         (part.kind, name, money(part.price_usd * count), f"{provenance(part)}, {part.price_source}")
         for name, part, count in counted(best)
     ]
-    lines = [f"**{headline(found)}**", "", *_table(("#", "Build", *titles, "Next dollars"), ranking), ""]
-    lines += [*(f"- {line}" for line in explanation(found)), "", f"Parts of build 1, {best.name}:", ""]
-    lines += [
-        *_table(("Part", "Name", "Price", "Quote"), parts),
-        "",
-        f"To see it by itself: `{best.predict_command}`",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def _markdown_row(build: RankedBuild, titles: Iterable[str]) -> tuple[str, ...]:
-    numbers, after = cells(build), build.next_dollar.text if build.next_dollar else ""
-    rank, told = f"{build.rank}{'*' if build.pareto else ''}", f"**{build.name}**, {contents(build)}"
-    return (rank, told, *(numbers[title] for title in titles), after)
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
-    for row in (head, ("---",) * len(head), *rows):
-        yield f"| {' | '.join(cell.replace('|', '/') for cell in row)} |"
+    return as_markdown(Document("", [Section("", [
+        Paragraph(headline(found), strong=True),
+        Table(columns("#", "Build", *titles, "Next dollars"), ranking),
+        Points(explanation(found)),
+        Paragraph(f"Parts of build 1, {best.name}:"),
+        Table(columns("Part", "Name", "Price", "Quote"), parts),
+        Paragraph(f"To see it by itself: `{best.predict_command}`"),
+    ])]))  # fmt: skip

@@ -1,5 +1,6 @@
 """Files of JSON lines for `advisor predict --batch`: nothing is left half-written."""
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from advisor.errors import InputError, reason
 from advisor.files import new_file
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from advisor.gguf.model_file import ModelFile
     from advisor.physics.knowledge import Knowledge
 
@@ -79,3 +82,14 @@ def written(target: str, option: str = "--output") -> Iterator[BinaryIO]:
         return
     with new_file(target, f"{option} {target!r}") as file:
         yield file
+
+
+def console(usual_columns: int, most_columns: int | None = None) -> "Console":
+    """Standard output for rich; `usual_columns` where it is no terminal and COLUMNS is not set."""
+    from rich.console import Console
+
+    screen = Console(highlight=False)
+    if not screen.is_terminal and not os.environ.get("COLUMNS"):
+        screen.width = usual_columns
+    screen.width = min(screen.width, most_columns or screen.width)
+    return screen

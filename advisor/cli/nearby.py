@@ -1,11 +1,9 @@
 """The measured runs nearest to a question, as `advisor predict` shows them below its answer."""
 
-from collections.abc import Iterator, Sequence
-from textwrap import wrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from advisor.documents import number
-from advisor.prediction.report import WIDTH
+from advisor.documents import Points, Section, Sourced, number
 
 if TYPE_CHECKING:
     from advisor.prediction.case import Case
@@ -26,9 +24,17 @@ def measured_nearby(case: "Case") -> "list[PublicRun]":
     return nearest(described(case), public_runs())
 
 
-def as_text(runs: "Sequence[PublicRun]") -> str:
+def section(runs: "Sequence[PublicRun]") -> Section:
     """What ran where, how fast, and where it is published."""
-    return "\n".join(line for run in runs for line in _lines(run))
+    points = []
+    for run in runs:
+        told = (("writes", run.decode_tok_s), ("reads", run.prefill_tok_s))
+        speeds = ", ".join(f"{verb} {number(speed)} tok/s" for verb, speed in told if speed is not None)
+        where = PLACES.get(run.regime) or f"experts of {run.n_cpu_moe} layers in RAM"
+        depth = f" at {run.depth:,} tokens" if run.depth else ""
+        text = f"{run.model} {run.quant} on {run.machine} ({run.backend}, {where}): {speeds}{depth}"
+        points.append(Sourced(text, f"{run.source} ({run.as_of})"))
+    return Section(HEADING, [Points(points)])
 
 
 def as_data(runs: "Sequence[PublicRun]") -> list[dict[str, Any]]:
@@ -36,16 +42,3 @@ def as_data(runs: "Sequence[PublicRun]") -> list[dict[str, Any]]:
     names = ("machine", "backend", "model", "quant", "regime", "n_cpu_moe", "depth", "decode_tok_s", "prefill_tok_s",
              "source", "as_of")  # fmt: skip
     return [{name: getattr(run, name) for name in names} for run in runs]
-
-
-def _lines(run: "PublicRun") -> Iterator[str]:
-    speeds = [
-        f"{verb} {number(speed)} tok/s"
-        for verb, speed in (("writes", run.decode_tok_s), ("reads", run.prefill_tok_s))
-        if speed is not None
-    ]
-    where = PLACES.get(run.regime) or f"experts of {run.n_cpu_moe} layers in RAM"
-    depth = f" at {run.depth:,} tokens" if run.depth else ""
-    text = f"{run.model} {run.quant} on {run.machine} ({run.backend}, {where}): {', '.join(speeds)}{depth}"
-    yield from wrap(text, WIDTH, initial_indent="  - ", subsequent_indent="    ")
-    yield f"    {run.source} ({run.as_of})"

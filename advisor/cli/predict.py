@@ -175,7 +175,7 @@ def _batch(options: dict[str, Any]) -> None:
 
 
 def _single(options: dict[str, Any]) -> None:
-    from advisor.cli.nearby import HEADING, as_data, as_text, measured_nearby
+    from advisor.cli.nearby import as_data, measured_nearby, section
     from advisor.cli.own_profile import check_asked, own_machines_of
     from advisor.prediction.capacity import capacity_of
     from advisor.prediction.case import case_of
@@ -198,8 +198,8 @@ def _single(options: dict[str, Any]) -> None:
 
         deep = scenario.workload.context_depth
         anew = _read_anew(scenario, file, knowledge).time_to_first_token_s if deep else None
-        click.echo(report(prediction, case, capacity, anew, emphasis=lambda text: click.style(text, bold=True)))
-        click.echo(f"\n{click.style(HEADING, bold=True)}\n{as_text(measured_nearby(case))}")
+        near = [section(measured_nearby(case))]
+        click.echo(report(prediction, case, capacity, anew, lambda text: click.style(text, bold=True), near))
 
 
 def _file(scenario: "Scenario") -> "ModelFile | None":

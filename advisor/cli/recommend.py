@@ -125,16 +125,11 @@ def _in_options(sentence: str) -> str:
 
 
 def _show(found: Any) -> None:
-    import os
+    from advisor.buying.report import document
+    from advisor.cli.lines import console
+    from advisor.documents import as_rich
 
-    from rich.console import Console
-
-    from advisor.buying.report import terminal
-
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal and not os.environ.get("COLUMNS"):
-        console.width = PAGE_COLUMNS
-    console.width = min(console.width, MOST_COLUMNS)
-    console.print(terminal(found, console.width))
+    screen = console(PAGE_COLUMNS, MOST_COLUMNS)
+    screen.print(as_rich(document(found, screen.width), screen.width))
     # In one line, however long, so that it can be copied.
     click.echo(f"  {found.builds[0].predict_command}")
