@@ -284,8 +284,8 @@ def _typed(text: str, width: int) -> Iterator[str]:
         yield f"{INDENT}{INDENT if place and not several else ''}{line}{' ' + chr(92) if goes_on else ''}"
 
 
-def aligned(table: Table, width: int, indent: str = INDENT) -> Iterator[str]:
-    """The lines of a table, cut at `width`."""
+def aligned(table: Table, width: int | None = None, indent: str = INDENT) -> Iterator[str]:
+    """The lines of a table, cut at `width` where one is given."""
     shown = table.columns[: table.brief]
     rows = [[_said(cell) for cell in row[: table.brief]] for row in table.rows]
     if table.head:

@@ -6,16 +6,65 @@ Exit codes: 0 done, 2 the user's input, 1 anything else, 130 interrupted.
 import gc
 import os
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final, NamedTuple
 
 import click
 
-from advisor.cli.tree import Entry, Tree
 from advisor.errors import EngineFailed, InputError
 from catalog.names.index import UnknownName
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class Entry(NamedTuple):
+    """Where a command lives and what it is for: the help stands here so that listing the commands imports none."""
+
+    module: str
+    help: str
+    name: str = "command"
+    """What the module calls it."""
+
+
+class Tree(click.Group):
+    """A group whose commands are imported when they run; without a command it shows its help, or does what `alone` does
+    with the group's own options.
+    """
+
+    def __init__(
+        self, name: str, entries: Mapping[str, Entry], alone: Callable[..., None] | None = None, **attributes: Any
+    ) -> None:
+        def without_command(**options: Any) -> None:
+            context = click.get_current_context()
+            if context.invoked_subcommand is None and alone:
+                alone(**options)
+            elif context.invoked_subcommand is None:
+                click.echo(context.get_help())
+
+        super().__init__(name, invoke_without_command=True, callback=without_command, **attributes)
+        self.entries = entries
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Names of the commands that are there, in the order of the table."""
+        return [name for name, entry in self.entries.items() if find_spec(entry.module)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """The command of that name, imported now."""
+        known = self.list_commands(ctx)
+        if cmd_name not in known:
+            raise click.UsageError(f"No such command {cmd_name!r}: the commands are {', '.join(known)}.", ctx)
+        entry = self.entries[cmd_name]
+        command: click.Command = getattr(import_module(entry.module), entry.name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from the table alone."""
+        rows = [(name, self.entries[name].help) for name in self.list_commands(ctx)]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
 
 
 COMMANDS: Final[Mapping[str, Entry]] = {
@@ -28,7 +77,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "calibrate": Entry("advisor.cli.calibrate", "Measure this machine, so that predictions become its own."),
     "accuracy": Entry("advisor.cli.accuracy", "Show predicted against measured speeds, on public runs."),
     "serve": Entry("advisor.cli.serve", "Answer other programs: predictions and builds as JSON over HTTP."),
-    "app": Entry("advisor.cli.pages", "Serve the pages to a browser on this machine."),
+    "app": Entry("advisor.cli.serve", "Serve the pages to a browser on this machine.", "pages"),
 }
 
 INTRODUCTION: Final = """Which hardware to buy for a local language model, and how fast it will run.
@@ -50,19 +99,15 @@ ADVISOR_DEBUG=1 an unexpected failure shows its traceback."""
 
 
 def _program(entries: Mapping[str, Entry]) -> Tree:
+    version = click.version_option(package_name="llm-hardware-advisor", prog_name="advisor")(click.Command("advisor"))
     return Tree(
         "advisor",
         entries,
         help=INTRODUCTION,
         epilog=CLOSING,
-        params=[_version_option()],
+        params=version.params,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
-
-
-def _version_option() -> click.Parameter:
-    holder = click.version_option(package_name="llm-hardware-advisor", prog_name="advisor")(click.Command("advisor"))
-    return holder.params[0]
 
 
 def run(arguments: Sequence[str], entries: Mapping[str, Entry] = COMMANDS) -> int:
@@ -92,7 +137,8 @@ def _exit_code(error: BaseException) -> int:
 def _tell(error: BaseException) -> int:
     code = _exit_code(error)
     if isinstance(error, BrokenPipeError):
-        _discard_output()
+        # The reader has left: the interpreter's last flush goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     elif code != INTERRUPTED:
         print(f"advisor: {' '.join(_sentence(error).split())}", file=sys.stderr)
     return code
@@ -106,8 +152,3 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, EngineFailed) or _exit_code(error) == WRONG_INPUT:
         return str(error)
     return f"this failed unexpectedly ({type(error).__name__}: {error}); ADVISOR_DEBUG=1 shows where"
-
-
-def _discard_output() -> None:
-    """Let the interpreter's last flush go nowhere: the reader has left."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,7 +7,7 @@ its top only click and what is light.
 from collections.abc import Mapping
 from typing import Final
 
-from advisor.cli.tree import Entry, Tree
+from advisor.cli.app import Entry, Tree
 
 COMMANDS: Final[Mapping[str, Entry]] = {
     "devices": Entry("advisor.cli.devices", "List the devices that llama.cpp can put a model on."),

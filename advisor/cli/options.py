@@ -87,7 +87,12 @@ def _hardware(options: Mapping[str, Any], here: Hardware | None) -> dict[str, An
 def _gpus(names: Sequence[str], vram_gib: Sequence[float], links: Sequence[str]) -> list[dict[str, Any]]:
     kinds = [part.strip() for name in names for part in name.split(" + ")]
     sizes, wires = _for_each(vram_gib, kinds, "--vram"), _for_each(links, kinds, "--pcie")
-    return [_gpu(kind) | {"vram_gb": size} | _link(wire) for kind, size, wire in zip(kinds, sizes, wires, strict=True)]
+    cards: list[dict[str, Any]] = []
+    for kind, size, wire in zip(kinds, sizes, wires, strict=True):
+        counted = _COUNTED.fullmatch(kind)
+        named = {"name": counted[2].strip(), "count": int(counted[1])} if counted else {"name": kind}
+        cards.append({**named, "vram_gb": size, **_link(wire)})
+    return cards
 
 
 def _for_each(values: Sequence[Any], kinds: Sequence[str], option: str) -> Sequence[Any]:
@@ -97,11 +102,6 @@ def _for_each(values: Sequence[Any], kinds: Sequence[str], option: str) -> Seque
             f"{option} is given {len(values)} times for {len(kinds)} kinds of GPU: give it once or once for each"
         )
     return values if len(values) == len(kinds) else (list(values) or [None]) * len(kinds)
-
-
-def _gpu(text: str) -> dict[str, Any]:
-    found = _COUNTED.fullmatch(text)
-    return {"name": found[2].strip(), "count": int(found[1])} if found else {"name": text}
 
 
 def _link(text: str | None) -> dict[str, int]:
@@ -144,20 +144,16 @@ def _storage(text: str | None) -> dict[str, Any] | None:
 
 
 def _engine(options: Mapping[str, Any], cores: int | None) -> dict[str, Any]:
+    """The engine's settings; --context counts, but never less than depth, prompt and answer take."""
     asked = ("n_gpu_layers", "n_cpu_moe", "backend", "kv_type", "ubatch", "flash_attn", "mmap")
+    context: int | None = options["context"]
+    if context is not None and context > 0:
+        need: int = (options["depth"] or 0) + options["prompt"] + options["gen"]
+        context = max(context, -(-need // CONTEXT_PAD) * CONTEXT_PAD)
     return {
-        **{name: options[name] for name in asked}, "name": options["engine"], "n_ctx": _allocated(options),
+        **{name: options[name] for name in asked}, "name": options["engine"], "n_ctx": context,
         "threads": cores if options["threads"] is None else options["threads"],
     }  # fmt: skip
-
-
-def _allocated(options: Mapping[str, Any]) -> int | None:
-    """--context, but never less than depth, prompt and answer take."""
-    context: int | None = options["context"]
-    if context is None or context <= 0:
-        return context
-    need: int = (options["depth"] or 0) + options["prompt"] + options["gen"]
-    return max(context, -(-need // CONTEXT_PAD) * CONTEXT_PAD)
 
 
 def _workload(options: Mapping[str, Any]) -> dict[str, Any]:

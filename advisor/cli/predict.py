@@ -8,11 +8,15 @@ from advisor.cli.own_profile import profile_options
 from advisor.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from advisor.answer import Prediction
+    from advisor.documents import Section
     from advisor.gguf.model_file import ModelFile
     from advisor.physics.knowledge import Knowledge
     from advisor.profiles.own_machine import OwnMachines
     from advisor.question import Scenario
+    from catalog.efficiency import PublicRun
 
 EXAMPLES = """
 Predict how fast a language model runs on a computer, and where its bytes lie.
@@ -48,6 +52,13 @@ A line that cannot be answered gives
   {"error": {"code": "...", "message": "...", "input": ...}}
 in its place, and the batch goes on.
 """
+PLACES = {
+    "full_gpu": "all on the GPU", "multi_gpu": "all on the GPUs", "unified": "all in shared memory",
+    "cpu_only": "on the CPU", "layer_split": "some layers in RAM", "storage": "larger than RAM",
+}  # fmt: skip
+NEARBY = ("machine", "backend", "model", "quant", "regime", "n_cpu_moe", "depth", "decode_tok_s", "prefill_tok_s",
+          "source", "as_of")  # fmt: skip
+"""What is told of a measured run to programs."""
 BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
 
 
@@ -175,11 +186,12 @@ def _batch(options: dict[str, Any]) -> None:
 
 
 def _single(options: dict[str, Any]) -> None:
-    from advisor.cli.nearby import as_data, measured_nearby, section
     from advisor.cli.own_profile import check_asked, own_machines_of
     from advisor.prediction.capacity import capacity_of
     from advisor.prediction.case import case_of
+    from advisor.prediction.nearest import described, nearest
     from advisor.prediction.prediction import answers
+    from catalog.tables import public_runs
 
     machines = own_machines_of(options)
     scenario, knowledge = _asked(options, machines), machines.knowledge
@@ -187,19 +199,36 @@ def _single(options: dict[str, Any]) -> None:
     file = _file(scenario)
     case = case_of(scenario, file)
     prediction, capacity = answers([case], knowledge)[0], capacity_of(case)
+    near = nearest(described(case), public_runs())
     if options["as_json"]:
         import json
         from dataclasses import asdict
 
-        more = {"capacity": asdict(capacity), "measured_nearby": as_data(measured_nearby(case))}
+        beside = [{name: getattr(run, name) for name in NEARBY} for run in near]
+        more = {"capacity": asdict(capacity), "measured_nearby": beside}
         click.echo(json.dumps(prediction.model_dump(mode="json") | more, indent=2))
     else:
         from advisor.prediction.report import report
 
         deep = scenario.workload.context_depth
         anew = _read_anew(scenario, file, knowledge).time_to_first_token_s if deep else None
-        near = [section(measured_nearby(case))]
-        click.echo(report(prediction, case, capacity, anew, lambda text: click.style(text, bold=True), near))
+        more_below = [_nearby(near)]
+        click.echo(report(prediction, case, capacity, anew, lambda text: click.style(text, bold=True), more_below))
+
+
+def _nearby(runs: "Sequence[PublicRun]") -> "Section":
+    """What ran where, how fast, and where it is published."""
+    from advisor.documents import Points, Section, Sourced, number
+
+    points = []
+    for run in runs:
+        told = (("writes", run.decode_tok_s), ("reads", run.prefill_tok_s))
+        speeds = ", ".join(f"{verb} {number(speed)} tok/s" for verb, speed in told if speed is not None)
+        where = PLACES.get(run.regime) or f"experts of {run.n_cpu_moe} layers in RAM"
+        depth = f" at {run.depth:,} tokens" if run.depth else ""
+        text = f"{run.model} {run.quant} on {run.machine} ({run.backend}, {where}): {speeds}{depth}"
+        points.append(Sourced(text, f"{run.source} ({run.as_of})"))
+    return Section("Measured nearby", [Points(points)])
 
 
 def _file(scenario: "Scenario") -> "ModelFile | None":

@@ -19,7 +19,7 @@ from statistics import median
 
 import numpy as np
 
-from advisor.cli.profile_choice import chosen
+from advisor.cli.stored import chosen
 from advisor.engine.session.messages import Measure
 from advisor.engine.settings import EngineSettings
 from advisor.gguf.model_file import read_model_file

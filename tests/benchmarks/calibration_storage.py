@@ -23,7 +23,7 @@ from statistics import median
 import numpy as np
 from scipy.optimize import brentq
 
-from advisor.cli.profile_choice import chosen
+from advisor.cli.stored import chosen
 from advisor.engine.residency import forget
 from advisor.engine.session import Session
 from advisor.engine.session.messages import Measure

@@ -149,13 +149,11 @@ def test_export_writes_rows_of_evidence(store: ProfileStore, capsys: Captured) -
 
 
 def test_without_a_command_it_measures_with_the_options(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calibrate, "RUN", "tests.advisor.cli.recorded_run")
-    from tests.advisor.cli import recorded_run
-
+    asked: list[dict[str, object]] = []
+    monkeypatch.setattr(calibrate, "run", asked.append)
     said(capsys, "calibrate", "--quick", "--model", "a.gguf", "--model", "b.gguf", "--rpc", "10.0.0.2:50052", "--name",
          "box", "--ram", "DDR5-6000 2x16", "--html", "page.html", "--plot", "charts.png", "--json")  # fmt: skip
-    options = recorded_run.ASKED.pop()
-    assert options == {
+    assert asked.pop() == {
         "quick": True, "thorough": False, "model": (Path("a.gguf"), Path("b.gguf")), "rpc": ("10.0.0.2:50052",),
         "name": "box", "gpu": (), "cpu": None, "ram": "DDR5-6000 2x16", "storage": None, "html": "page.html",
         "vram": (), "pcie": (), "machine": None, "plot": "charts.png", "as_json": True,
