@@ -5,6 +5,7 @@ An explicit null and an absent field mean the same: "not said". Unknown fields a
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from itertools import islice
 from types import UnionType
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
@@ -24,9 +25,19 @@ from pydantic_core import CoreSchema, ErrorDetails
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 Size = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(ge=0, le=100_000_000)]
+MOST_KINDS_OF_CARDS = 16
+MOST_FIELDS = 64
+"""No object of a question has as many."""
 KV_SPELLINGS = {"fp16": "f16", "half": "f16", "fp32": "f32", "q8": "q8_0", "q4": "q4_0", "q5": "q5_0"}
 KV_TYPES = ("f16", "bf16", "f32", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl", "q6_0")
 """Types of a KV cache. Source: llama.cpp common/arg.cpp (kv_cache_types); q6_0: ik_llama.cpp (read 2026-11-24)."""
+
+
+def few(value: Any) -> Any:
+    """An object with `MOST_FIELDS` at most. Of more one is unknown: that is told, and the time that telling it takes
+    does not grow with what was sent.
+    """
+    return dict(islice(value.items(), MOST_FIELDS)) if isinstance(value, dict) and len(value) > MOST_FIELDS else value
 
 
 class _Question(BaseModel):
@@ -35,7 +46,7 @@ class _Question(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, value: Any) -> Any:
-        return {k: v for k, v in value.items() if v is not None} if isinstance(value, dict) else value
+        return few({key: item for key, item in value.items() if item is not None}) if isinstance(value, dict) else value
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
@@ -78,7 +89,7 @@ class StorageRequest(_Question):
 class Hardware(_Question):
     """Parts, or the name of a whole machine."""
 
-    gpus: tuple[GpuRequest, ...] = ()
+    gpus: Annotated[tuple[GpuRequest, ...], Field(max_length=MOST_KINDS_OF_CARDS)] = ()
     cpu: Text | None = None
     ram: RamRequest = RamRequest()
     storage: StorageRequest = StorageRequest()
@@ -171,6 +182,8 @@ class Scenario(_Question):
 
 SHOWN_CHARACTERS = 60
 """A value is quoted up to this length."""
+MOST_SHOWN = SHOWN_CHARACTERS // 3 + 1
+"""Items of a list that have room in it: each takes a comma and a blank beside itself."""
 _UNION_ARMS = frozenset({"constrained-str", "str", "GgufFile"})
 """Steps that pydantic adds to the path for the arm of a union it tried."""
 _EXPECTED: Mapping[str, str] = {
@@ -206,8 +219,22 @@ def spelled(path: tuple[str | int, ...]) -> str:
 
 def shown(value: Any) -> str:
     """A value, quoted and cut to a readable length."""
-    text = repr(value)
+    text = repr(_beginning(value))
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}..."
+
+
+def _beginning(value: Any, depth: int = 0) -> Any:
+    """As much of a value as can be shown: of a body of megabytes not all is to be written out."""
+    if isinstance(value, str | bytes):
+        return value[: SHOWN_CHARACTERS + 1]
+    if depth > 3 and isinstance(value, list | tuple | dict):
+        return "..."
+    if isinstance(value, list | tuple):
+        return type(value)(_beginning(item, depth + 1) for item in value[:MOST_SHOWN])
+    if isinstance(value, dict):
+        some = islice(value.items(), MOST_SHOWN)
+        return {_beginning(key): _beginning(item, depth + 1) for key, item in some}
+    return value
 
 
 def _of_model(value: Any) -> str:
@@ -219,7 +246,7 @@ def _of_model(value: Any) -> str:
 def _unknown_field(path: tuple[str | int, ...], question: type[BaseModel]) -> str:
     owner = _owner(path[:-1], question)
     valid = list(owner.model_fields) if owner else []
-    near = get_close_matches(str(path[-1]), valid, n=3)
+    near = get_close_matches(str(path[-1])[:SHOWN_CHARACTERS], valid, n=3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"its fields are {', '.join(valid)}"
     return f"{spelled(path[:-1]) or 'the scenario'} has no field {shown(path[-1])}: {hint}"
 
@@ -273,6 +300,10 @@ def _length(where: str, item: ErrorDetails) -> str:
     return f"{where} must have at most {item['ctx']['max_length']} characters, not {len(item['input'])}"
 
 
+def _entries(where: str, item: ErrorDetails) -> str:
+    return f"{where} must have at most {item['ctx']['max_length']} entries, not {len(item['input']):,}"
+
+
 def _wrong_value(where: str, item: ErrorDetails) -> str:
     expected = _EXPECTED.get(item["type"].partition("_")[0])
     where = where or "the scenario"
@@ -281,7 +312,7 @@ def _wrong_value(where: str, item: ErrorDetails) -> str:
 
 _SENTENCES: Mapping[str, Callable[[str, ErrorDetails], str]] = {
     "missing": _missing, "value_error": _own_words, "literal_error": _choice, "int_from_float": _whole,
-    "string_too_short": _length, "string_too_long": _length,
+    "too_long": _entries, "string_too_short": _length, "string_too_long": _length,
     "greater_than": _bound("more than", "gt"), "greater_than_equal": _bound("at least", "ge"),
     "less_than": _bound("less than", "lt"), "less_than_equal": _bound("at most", "le"),
 }  # fmt: skip

@@ -2,9 +2,9 @@
 
 import json
 import re
-from functools import lru_cache
 from hashlib import sha256
 
+from advisor.kept import kept
 from advisor.machines.from_parts import machine_of
 from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
 from catalog.units import GIB
@@ -15,6 +15,7 @@ SIZE_TOLERANCE = 0.2
 themselves; the next larger memory on sale has at least a quarter more.
 """
 MOST_LETTERS = 60
+KEPT_BYTES = 8 * 2**20
 _MARKS = re.compile(r"\((?:r|tm|c)\)", re.IGNORECASE)
 _MEMORY = re.compile(r"\s\d+\s?G(?:i?B)?\b", re.IGNORECASE)
 
@@ -73,7 +74,7 @@ def _cards(hardware: Hardware) -> list[str]:
     return [gpu.name for gpu in machine_of(hardware).gpus]
 
 
-@lru_cache(maxsize=20_000)
+@kept(KEPT_BYTES)
 def _parts(hardware: Hardware) -> tuple[object, ...]:
     machine = machine_of(hardware)
     cards = tuple((gpu.name, round(gpu.vram_bytes / GIB), round(gpu.link_gb_s)) for gpu in machine.gpus)

@@ -5,9 +5,10 @@ noted.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
+from functools import cache
 
 from advisor.errors import InputError
+from advisor.kept import kept
 from advisor.machines.machine import CpuSide, GpuDevice, Machine, Ram, Storage, dram_gb_s, pcie_gb_s
 from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
 from catalog.names.cpus import platform_hint, resolve_cpu, socket_count
@@ -92,6 +93,8 @@ _CORES = re.compile(r"(\d+)[- ]?(cores?|threads?)\b")
 NVME_GB_S = (3.5, 0.06)
 """Sequential and QD1 random read of a common PCIe 3.0 NVMe disk (WD Blue SN550 / Samsung 970 EVO class data sheets)."""
 TYPICAL_UNIFIED_GIB = 32.0
+KEPT_BYTES = 64 * 2**20
+"""Machines kept by what was said of them: some 15,000 usual ones."""
 UNIFIED_GHZ = 3.5
 """Clock between the base and boost of Apple M1 to M5 and Ryzen AI Max chips: a yardstick, the fit takes up the rest."""
 
@@ -107,7 +110,7 @@ class _Noted:
         return _Noted(self.sentences + sentences, self.codes | {code}) if sentences else self
 
 
-@lru_cache(maxsize=20_000)
+@kept(KEPT_BYTES)
 def machine_of(hardware: Hardware, backend: str | None = None) -> Machine:
     """The machine that a scenario's hardware describes.
 

@@ -5,10 +5,11 @@ fitted on are those shipped here.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import ChainMap
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from advisor.errors import InputError
 from advisor.machines.fingerprint import filled, fingerprint_of, same_machine, same_parts
@@ -32,12 +33,15 @@ def knowledge_of(profile: Profile, knowledge: Knowledge) -> Knowledge:
 
     Raises `InputError` for a shift of a coefficient or quant family that the physics does not have.
     """
-    effects = dict(knowledge.efficiencies.effects)
+    known = knowledge.efficiencies.effects
+    shifted: dict[tuple[str, str], float] = {}
     for shift in profile.effects:
         _check(shift, profile.name)
         key = (shift.coefficient, own_label(shift.label) if shift.label else "")
         start = 0.0 if shift.label else math.log(_KNOWN[shift.coefficient].start)
-        effects[key] = effects.get(key, start) + shift.log_value
+        shifted[key] = shifted.get(key, known.get(key, start)) + shift.log_value
+    # The shipped table is shared: of many profiles in memory each takes what is its own.
+    effects: Mapping[tuple[str, str], float] = ChainMap(shifted, cast(dict[tuple[str, str], float], known))
     spreads = knowledge.spreads | {(row.speed, row.regime): row for row in profile.spreads}
     measured = frozenset(shift.coefficient for shift in profile.effects if shift.informed and not shift.label)
     return Knowledge(

@@ -7,7 +7,10 @@ for: `Resolved.unread` hands them on.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
 
 
 class Named(Protocol):
@@ -19,6 +22,8 @@ class Named(Protocol):
 
 
 T = TypeVar("T")
+MOST_CHARACTERS = 60
+"""The longest name of the catalog has as many; what is longer takes longer to compare with all of them."""
 N = TypeVar("N", bound=Named)
 
 
@@ -107,10 +112,15 @@ def nearest(text: str, names: Sequence[str], count: int = 4) -> tuple[str, ...]:
     >>> nearest("RTX 3061", ["Quadro RTX 4000", "RTX 2060 SUPER", "RTX 3060 12GB"], 1)
     ('RTX 3060 12GB',)
     """
+    return _nearest(text[:MOST_CHARACTERS], tuple(names), count)
+
+
+@lru_cache(maxsize=1024)
+def _nearest(text: str, names: tuple[str, ...], count: int) -> tuple[str, ...]:
     from rapidfuzz import fuzz, process, utils
 
-    def likeness(first: str, second: str, **_: Any) -> float:
-        return fuzz.WRatio(first, second) + fuzz.ratio(first, second)
-
-    found = process.extract(text, names, scorer=likeness, processor=utils.default_process, limit=count)
-    return tuple(name for name, _, _ in found)
+    likeness = sum(
+        process.cdist([text], names, scorer=scorer, processor=utils.default_process, dtype=np.float64)[0]
+        for scorer in (fuzz.WRatio, fuzz.ratio)
+    )
+    return tuple(names[place] for place in np.argsort(-np.asarray(likeness), kind="stable")[:count])

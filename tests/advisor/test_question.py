@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from advisor.question import Scenario, complaint
+from advisor.question import Hardware, Scenario, complaint, shown
 
 GOOD: dict[str, Any] = {"model": "qwen3.6-35b-a3b", "hardware": {"cpu": "Ryzen 7 5800X"}}
 
@@ -55,3 +55,38 @@ def test_the_misspelt_field_is_told_before_the_missing_one() -> None:
     with pytest.raises(ValidationError) as refusal:
         Scenario.model_validate({"modle": "x", "hardware": {"cpu": "Ryzen 7 5800X"}})
     assert complaint(refusal.value, Scenario) == "the scenario has no field 'modle': did you mean model?"
+
+
+class TestWhatIsSentIsBounded:
+    """A question of megabytes is refused in the time that a small one takes."""
+
+    def test_a_list_of_cards_has_a_most_length(self) -> None:
+        gpus = [{"name": "RTX 3090"}] * 16
+        assert len(Hardware.model_validate({"gpus": gpus}).gpus) == 16
+        with pytest.raises(ValidationError) as caught:
+            Scenario.model_validate({"model": "x", "hardware": {"gpus": gpus * 10_000}})
+        assert complaint(caught.value, Scenario) == "hardware.gpus must have at most 16 entries, not 160,000"
+
+    def test_of_very_many_unknown_fields_one_is_told(self) -> None:
+        with pytest.raises(ValidationError) as caught:
+            Scenario.model_validate({"model": "x"} | {f"k{number}": [1, None][number % 2] for number in range(9999)})
+        assert caught.value.error_count() <= 64
+        assert "the scenario has no field 'k0'" in complaint(caught.value, Scenario)
+
+    @pytest.mark.parametrize("nothing", [{}, {f"k{number}": None for number in range(9999)}])
+    def test_however_many_nulls_there_are_what_is_said_counts(self, nothing: dict[str, None]) -> None:
+        said = nothing | {"gpus": [{"name": "RTX 3090"}]}
+        assert Hardware.model_validate(said).gpus[0].name == "RTX 3090"
+
+    @pytest.mark.parametrize(
+        "value", ["x" * 10**7, [1] * 10**6, {"k" * 10**6: [[[["x" * 10**6]]]]}, [[[["x"] * 1000] * 1000]]]
+    )
+    def test_a_value_is_shown_as_far_as_there_is_room(self, value: object) -> None:
+        text = shown(value)
+        assert text.endswith("...")
+        assert len(text) == 63
+
+    @pytest.mark.parametrize("value", ["x" * 58, "x" * 59, [1] * 19, [1] * 20, {"a": [1, {"b": "c"}]}, (1, 2), 3.5])
+    def test_a_value_that_has_room_is_shown_as_it_is(self, value: object) -> None:
+        whole = repr(value)
+        assert shown(value) == (whole if len(whole) <= 60 else f"{whole[:60]}...")

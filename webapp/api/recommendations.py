@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Request
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_core import to_json
 from starlette.responses import Response
 
@@ -13,6 +13,7 @@ from advisor.buying.recommendation import recommend
 from advisor.buying.wish import Text, Wish
 from advisor.errors import InputError
 from advisor.physics.knowledge import load
+from advisor.question import few
 from catalog.names.index import UnknownName
 from webapp.api import predictions
 from webapp.api.answers import RecommendationPage
@@ -32,6 +33,11 @@ class WishBody(Wish):
     own: Annotated[tuple[Text, ...], Field(max_length=50)] = ()
     limit: Annotated[int, Field(ge=1, le=MOST)] = 10
     offset: Annotated[int, Field(ge=0, le=FURTHEST)] = 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, value: Any) -> Any:
+        return few(value)
 
 
 @dataclass(frozen=True, slots=True)

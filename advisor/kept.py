@@ -1,0 +1,105 @@
+"""Results kept for whoever asks the same again, up to a sum of bytes: what strangers ask must not fill the memory.
+
+`functools.lru_cache` counts results, which bounds memory only where each is small. These are about questions, whose
+size is whatever was sent.
+"""
+
+import sys
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import fields, is_dataclass
+from functools import wraps
+from threading import Lock
+from typing import Any, Generic, ParamSpec, TypeVar
+
+from pydantic import BaseModel
+
+T = TypeVar("T")
+P = ParamSpec("P")
+ENTRY_BYTES = 200
+"""Of an entry itself, beside its key and its value: its place in the order, a tuple of value and size. Measured with
+tracemalloc on CPython 3.11."""
+
+
+class Kept(Generic[T]):
+    """Values by key, those used last; as many as `most_bytes` allows, keys included. Safe for several threads."""
+
+    def __init__(self, most_bytes: int, size_of: Callable[[Hashable, T], int] | None = None) -> None:
+        self._most, self._size_of = most_bytes, size_of or _size_of_both
+        self._entries: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
+        self._lock = Lock()
+        self.size_bytes = 0
+        """Of all that is kept."""
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: Hashable) -> T | None:
+        """The value kept for a key."""
+        with self._lock:
+            found = self._entries.get(key)
+            if found is None:
+                return None
+            self._entries.move_to_end(key)
+            return found[0]
+
+    def keep(self, key: Hashable, value: T) -> None:
+        """Keep a value, and drop those not used for longest."""
+        size = ENTRY_BYTES + self._size_of(key, value)
+        with self._lock:
+            if key in self._entries:
+                return
+            self._entries[key] = value, size
+            self.size_bytes += size
+            while self.size_bytes > self._most:
+                self.size_bytes -= self._entries.popitem(last=False)[1][1]
+
+
+def kept(most_bytes: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Keep a function's results by its arguments, up to `most_bytes`; what it raises is not kept."""
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        results: Kept[tuple[T]] = Kept(most_bytes)
+
+        @wraps(function)
+        def found(*args: P.args, **kwargs: P.kwargs) -> T:
+            key = (args, *sorted(kwargs.items()))
+            known = results.get(key)
+            if known is None:
+                known = (function(*args, **kwargs),)
+                results.keep(key, known)
+            return known[0]
+
+        found.results = results  # type: ignore[attr-defined]  # for those who ask how much is kept
+        return found
+
+    return decorate
+
+
+def _size_of_both(key: Hashable, value: object) -> int:
+    return size_of((key, value))
+
+
+def size_of(value: object) -> int:
+    """Bytes of memory that a value takes with all it holds, each object once: texts, numbers, collections, dataclasses
+    and pydantic models. What it shares with others is counted too.
+    """
+    seen: set[int] = set()
+    waiting, total = [value], 0
+    while waiting:
+        item = waiting.pop()
+        if id(item) not in seen and item is not None:
+            seen.add(id(item))
+            total += sys.getsizeof(item)
+            waiting += _held_by(item)
+    return total
+
+
+def _held_by(item: object) -> Iterable[Any]:
+    if isinstance(item, tuple | list | set | frozenset):
+        return item
+    if isinstance(item, dict):
+        return (*item.keys(), *item.values())
+    if isinstance(item, BaseModel):
+        return (item.__dict__, item.__pydantic_fields_set__)
+    return [getattr(item, field.name) for field in fields(item)] if is_dataclass(item) else ()
