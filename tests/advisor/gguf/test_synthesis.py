@@ -1,7 +1,9 @@
 """Synthetic models: llama.cpp loads and runs them, experts are as popular as asked, nothing is left half-written."""
 
 import ctypes
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -247,6 +249,10 @@ def test_a_mix_of_another_program_is_refused() -> None:
 SMALL = Cut(1, None, 64)
 
 
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def test_a_file_that_is_there_is_kept_unless_it_may_be_replaced(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     path.write_text("mine")
@@ -285,6 +291,21 @@ def test_a_disk_that_is_too_small_is_told_with_both_sizes(tmp_path: Path, monkey
 def test_a_missing_folder_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"the folder '.+/nowhere' does not exist"):
         write_model(recipe("SmolLM2-135M", SMALL), tmp_path / "nowhere" / "model.gguf")
+
+
+def test_a_pipe_takes_the_whole_file_and_stays_a_pipe(tmp_path: Path) -> None:
+    """Also through a link and without leave to replace anything: what is no file is never replaced."""
+    made, pipe, link = recipe("SmolLM2-135M", SMALL), tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    write_model(made, tmp_path / "model.gguf")
+    for name, replace in ((pipe, False), (link, True)):
+        with subprocess.Popen(["sha256sum", pipe], stdout=subprocess.PIPE, text=True) as reader:
+            assert write_model(made, name, replace=replace) == made.size_bytes
+            assert reader.communicate(timeout=30)[0].split()[0] == sha256_of(tmp_path / "model.gguf")
+    assert pipe.is_fifo()
+    assert link.is_symlink()
+    assert {path.name for path in tmp_path.iterdir()} == {"pipe", "link", "model.gguf"}
 
 
 def test_progress_ends_at_the_size(tmp_path: Path) -> None:
