@@ -84,14 +84,14 @@ class Given:
         return [Candidate(*pair) for pair in zip(cases, answers(cases, self.knowledge), strict=True)]
 
 
-def choose(asked: Scenario, ground: Given) -> tuple[Candidate, tuple[str, ...]]:
+def choose(asked: Scenario, given: Given) -> tuple[Candidate, tuple[str, ...]]:
     """The best candidate and why, `asked` leaving open what may be chosen. One that does not fit only if none does."""
-    found = ground.candidates([placed for item in _variants(asked) for placed in _placements(item, ground)])
+    found = given.candidates([placed for item in _variants(asked) for placed in _placements(item, given)])
     best = _best(found)
     reasons = [*_about_cache(asked, best), *_about_batches(found, best)]
     if asked.engine.threads is None:
-        best = _fewest_threads(best, ground)
-        reasons += _about_threads(best, ground.cores)
+        best = _fewest_threads(best, given)
+        reasons += _about_threads(best, given.cores)
     return best, tuple(reasons)
 
 
@@ -105,12 +105,12 @@ def _variants(asked: Scenario) -> Iterator[Scenario]:
             yield with_engine(asked, kv_type=kv_type, ubatch=ubatch)
 
 
-def _placements(asked: Scenario, ground: Given) -> Iterator[Scenario]:
+def _placements(asked: Scenario, given: Given) -> Iterator[Scenario]:
     """As much on the devices as fits, and where they might be the slower side, all experts or all layers in RAM."""
     yield asked
-    machine, engine = ground.machine, asked.engine
+    machine, engine = given.machine, asked.engine
     free = engine.n_gpu_layers is None and engine.n_cpu_moe is None
-    if ground.speeds_known and free and machine.gpus and not machine.unified:
+    if given.speeds_known and free and machine.gpus and not machine.unified:
         yield with_engine(asked, n_cpu_moe=EVERY_LAYER)
         yield with_engine(asked, n_gpu_layers=0)
 
@@ -136,9 +136,9 @@ def _best(candidates: Sequence[Candidate]) -> Candidate:
     return chosen
 
 
-def _fewest_threads(best: Candidate, ground: Given) -> Candidate:
+def _fewest_threads(best: Candidate, given: Given) -> Candidate:
     """The same with as few threads as write nearly as fast as any number of them."""
-    tried = ground.candidates([with_engine(best.case.scenario, threads=n) for n in range(1, ground.cores + 1)])
+    tried = given.candidates([with_engine(best.case.scenario, threads=n) for n in range(1, given.cores + 1)])
     top = max(item.decode for item in tried)
     return next(item for item in tried if item.decode >= top * NEARLY_ALL)
 

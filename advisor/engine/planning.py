@@ -106,11 +106,11 @@ def plan_here(
 
     Raises `InputError` where nothing fits.
     """
-    ground = Given(here.machine, knowledge, file, here.cores, here.speeds_known)
+    given = Given(here.machine, knowledge, file, here.cores, here.speeds_known)
     sizes = Sizes.of_file(file or read_model_file(path))
     if not here.speeds_known:
         asked = with_engine(asked, threads=asked.engine.threads or here.cores)
-    best, reasons = choose(asked, ground)
+    best, reasons = choose(asked, given)
     offload, free = offloadable(here.devices), free_memory(here.devices)
     for _ in range(TRIES):
         settings, why = settings_for(best.case, sizes, len(offload), here.cores, free["CPU"], rpc)
@@ -121,7 +121,7 @@ def plan_here(
         easier = easier_than(best, layout, free)
         if easier is None:
             break
-        best, _ = choose(with_engine(asked, n_gpu_layers=easier[0], n_cpu_moe=easier[1]), ground)
+        best, _ = choose(with_engine(asked, n_gpu_layers=easier[0], n_cpu_moe=easier[1]), given)
     check_threads(settings, processors())
     check_room(layout, free, settings)
     told = reasons if here.speeds_known else ()
