@@ -9,6 +9,7 @@ import mmap
 import os
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,10 +19,11 @@ from advisor.engine.settings import Record
 PAGE_BYTES = mmap.PAGESIZE
 
 
-class Span(Record):
-    """Whole pages of one file, from `start` to before `end`; the last page may end with the file."""
+class Span(NamedTuple):
+    """Bytes of one file, from `start` to before `end`."""
 
     part: int
+    """Index of the file in `Header.parts`, as in `Keep.paths`."""
     start: int
     end: int
 
@@ -32,7 +34,7 @@ class Span(Record):
 
 
 class Keep(Record):
-    """What to keep; `part` of a span is an index of `paths`."""
+    """What to keep: spans of whole pages; the last page of a file may end with it."""
 
     paths: tuple[str, ...]
     spans: tuple[Span, ...]

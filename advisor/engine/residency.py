@@ -28,26 +28,12 @@ _IN_MEMORY = 1
 """Lowest bit of a page's byte. Source: man 2 mincore."""
 
 
-class Slice(NamedTuple):
-    """Bytes of one file, from `start` to before `end`."""
-
-    part: int
-    """Index of the file in `Header.parts`."""
-    start: int
-    end: int
-
-    @property
-    def size_bytes(self) -> int:
-        """How many there are."""
-        return self.end - self.start
-
-
 class Expert(NamedTuple):
     """One expert of one layer."""
 
     layer: int
     number: int
-    slices: tuple[Slice, ...]
+    slices: tuple[Span, ...]
 
     @property
     def size_bytes(self) -> int:
@@ -71,7 +57,7 @@ def experts_of(header: Header) -> tuple[Expert, ...]:
         for number in range(entries[0].shape[-1]):
             starts = [entry.start + number * size for entry, size in zip(entries, sizes, strict=True)]
             parts = zip(entries, starts, sizes, strict=True)
-            found.append(Expert(layer, number, tuple(Slice(entry.part, at, at + size) for entry, at, size in parts)))
+            found.append(Expert(layer, number, tuple(Span(entry.part, at, at + size) for entry, at, size in parts)))
     return tuple(found)
 
 
@@ -154,7 +140,7 @@ class PageCache:
         self._mincore = ctypes.CDLL(None, use_errno=True).mincore
         self._mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
 
-    def share(self, slices: Iterable[Slice]) -> float:
+    def share(self, slices: Iterable[Span]) -> float:
         """Share of the pages of these bytes that are in memory; 1 of none."""
         pages = held = 0
         for part, start, end in slices:

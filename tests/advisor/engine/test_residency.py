@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from advisor.engine.experts import DecodeRun, Pair, PairedRuns, hit_share
 from advisor.engine.keeping import Kept, Span
-from advisor.engine.residency import Expert, PageCache, Slice, complaint, experts_of, forget, hottest, keep, spans
+from advisor.engine.residency import Expert, PageCache, complaint, experts_of, forget, hottest, keep, spans
 from advisor.errors import EngineFailed
 from advisor.gguf import Header, Part, read_header
 from advisor.gguf.synthetic import Cut, Recipe, write_model
@@ -72,7 +72,7 @@ def test_an_expert_is_its_own_matrix(path: Path, header: Header, experts: tuple[
 def test_a_budget_is_obeyed_and_holds_the_hottest(data: st.DataObject, budget: int) -> None:
     sizes = data.draw(st.lists(st.integers(1, 9 * PAGE), min_size=1, max_size=30))
     starts = np.concatenate([[77], 77 + np.cumsum(sizes)]).tolist()
-    made = [Expert(0, i, (Slice(0, starts[i], starts[i] + size),)) for i, size in enumerate(sizes)]
+    made = [Expert(0, i, (Span(0, starts[i], starts[i] + size),)) for i, size in enumerate(sizes)]
     uses = {(0, i): data.draw(st.integers(0, 9)) for i in range(len(made))}
     kept = hottest(made, uses, budget)
     header = Header((Part(Path("x"), starts[-1], 77),), {}, (), None)
