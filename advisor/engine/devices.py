@@ -7,12 +7,11 @@ A driver may end the process that asks, and loading llama.cpp takes time, so `as
 import ctypes
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from advisor.children import Child, Ended, module, own_output, requests
 from advisor.detection.confinement import OWN_CGROUP, cgroup_folders, limit_bytes
 from advisor.detection.graphics import Card, normal_pci_id
-from advisor.engine.layout import Product
 from advisor.engine.library import (
     GRAPHICS,
     DeviceKind,
@@ -30,9 +29,24 @@ from advisor.files import text_of
 from catalog.units import GIB
 
 PATIENCE_S: Final = 60.0
+ROUTED_DIMENSIONS: Final = 3
 COLUMNS: Final = 512
 """Tokens of the batch that a product is asked about. Source: as `refused_products`."""
 _PCI_ADDRESS: Final = re.compile(r"[0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]")
+
+
+class Product(NamedTuple):
+    """What a layer asks of a device, which may refuse it as too large for one of its buffers: to multiply by a matrix,
+    or by one for each expert. ggml's type and its sizes, the summed one first.
+    """
+
+    type: str
+    shape: tuple[int, ...]
+
+    @property
+    def routed(self) -> bool:
+        """Whether each row takes some experts of it."""
+        return len(self.shape) == ROUTED_DIMENSIONS
 
 
 class Device(Record):

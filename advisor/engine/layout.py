@@ -13,6 +13,7 @@ from itertools import accumulate
 from types import MappingProxyType
 from typing import Final, NamedTuple, Self
 
+from advisor.engine.devices import Product
 from advisor.engine.settings import EngineSettings
 from advisor.gguf.model_file import ModelFile
 from advisor.sizes import Tensor, shapes
@@ -23,27 +24,10 @@ from catalog.llms import Llm
 from catalog.quants import Quant
 
 CPU: Final = "CPU"
-ROUTED_DIMENSIONS: Final = 3
 REPACKED = frozenset({"Q4_0", "Q4_K", "Q2_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", "MXFP4"})
 """Types that llama.cpp repacks on some processor. Source: ggml/src/ggml-cpu/repack.cpp (read 2026-11-25)."""
 NO_WEIGHTS = "mtp"
 """Layers that predict further tokens are stored, but not loaded unless asked for."""
-
-
-class Product(NamedTuple):
-    """What a layer asks of a device, which may refuse it as too large for one of its buffers: to multiply by a matrix,
-    or by one for each expert. ggml's type and its sizes, the summed one first.
-    """
-
-    type: str
-    shape: tuple[int, ...]
-
-    @property
-    def routed(self) -> bool:
-        """Whether each row takes some experts of it."""
-        return len(self.shape) == ROUTED_DIMENSIONS
-
-
 Refused = Mapping[str, Sequence[Product]]
 """By device, products that it does not compute."""
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from advisor.detection.memory import memory_gib
-from advisor.engine.devices import Device
-from advisor.engine.layout import CPU, Layout, Product, Sizes, layout_of, products_of
+from advisor.engine.devices import Device, Product
+from advisor.engine.layout import CPU, Layout, Sizes, layout_of, products_of
 from advisor.engine.library import DeviceKind
 from advisor.engine.remote import RPC
 from advisor.engine.session import Session

@@ -12,8 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from advisor.engine.devices import supports
-from advisor.engine.layout import Product
+from advisor.engine.devices import Product, supports
 from advisor.engine.library import LlamaCpp, context, ggml, type_number
 
 WIDTH: Final = 4096

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from advisor.children import Child, Ended, module
-from advisor.engine.layout import Layout, Product
+from advisor.engine.devices import Product
+from advisor.engine.layout import Layout
 from advisor.engine.remote import Endpoint, protocol_at
 from advisor.engine.session.buffers import check_placement
 from advisor.engine.session.log import last_warnings

@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter
 
-from advisor.engine.devices import Device
-from advisor.engine.layout import Product
+from advisor.engine.devices import Device, Product
 from advisor.engine.session.buffers import BufferReport
 from advisor.engine.settings import EngineSettings, Record
 

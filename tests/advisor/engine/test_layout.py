@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.engine.layout import CPU, Product, Sizes, layer_devices, layout_of
+from advisor.engine.devices import Product
+from advisor.engine.layout import CPU, Sizes, layer_devices, layout_of
 from advisor.engine.settings import EngineSettings
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
