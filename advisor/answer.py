@@ -1,7 +1,15 @@
-"""The answer's types: a prediction as other programs read it in JSON (the contract)."""
+"""The answer: a prediction as other programs read it in JSON (the contract), and how its codes are said and drawn.
+
+The tables below are the one place that knows the words, limits and colours of regimes and stages: terminal, pages,
+pictures and reports read them.
+"""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from advisor.charts import BLUE, DARK, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, YELLOW
 from advisor.question import Scenario
 
 
@@ -66,3 +74,87 @@ class Prediction(_Answer):
     warnings: tuple[Warning, ...]
     assumptions: tuple[str, ...]
     calibration: str
+
+
+# How the codes are said. A stage's seconds are in `advisor.physics.stages`.
+
+
+class LimitWords(NamedTuple):
+    """What limits a token: in a table's cell, and as a sentence that says what would help."""
+
+    short: str
+    sentence: str
+
+
+class StageWords(NamedTuple):
+    """A stage of a decode step: what it is called, the limit of a token of which it is the longest, its colour."""
+
+    words: str
+    limit: str
+    colour: str
+
+
+class RegimeWords(NamedTuple):
+    """Where the weights lie: of one prediction with its numbers of layers, in a cell, and as the name of a group."""
+
+    sentence: str
+    words: str
+    group: str
+    colour: str
+    beside_ram: bool
+    """Whether the CPU or the disk, not GPUs alone, read weights."""
+
+
+LIMITS: Final[Mapping[str, LimitWords]] = {
+    "vram_bandwidth": LimitWords(
+        "GPU memory", "GPU memory bandwidth: each token reads the model's weights from GPU memory"
+    ),
+    "ram_bandwidth": LimitWords(
+        "RAM speed", "RAM bandwidth: each token reads weights from RAM; more channels or faster modules help most"
+    ),
+    "cpu_compute": LimitWords(
+        "CPU compute",
+        "CPU compute: unpacking the weights takes longer than reading them; more or wider cores help most",
+    ),
+    "gpu_overhead": LimitWords("GPU overhead", "fixed costs on the GPU: the model is too small to keep it busy"),
+    "cpu_overhead": LimitWords("CPU waits", "handing work to the CPU's threads and waiting for them"),
+    "pcie": LimitWords("PCIe link", "the link (PCIe) between GPU and CPU"),
+    "storage": LimitWords("disk", "the disk: part of the model does not fit into RAM and is read again and again"),
+}
+"""By `Prediction.bottleneck`."""
+
+STAGES: Final[Mapping[str, StageWords]] = {
+    "gpu_weights": StageWords("GPU reads layers", "vram_bandwidth", BLUE),
+    "gpu_experts": StageWords("GPU reads experts", "vram_bandwidth", SKY),
+    "gpu_kv": StageWords("GPU reads context", "vram_bandwidth", GREEN),
+    "gpu_launches": StageWords("GPU start-up costs", "gpu_overhead", GREY),
+    "cpu_weights": StageWords("CPU reads from RAM", "ram_bandwidth", VERMILLION),  # "cpu_compute" where that is longer
+    "cpu_kv": StageWords("CPU reads context", "ram_bandwidth", ORANGE),
+    "cpu_sync": StageWords("CPU thread waits", "cpu_overhead", YELLOW),
+    "link": StageWords("GPU-CPU link", "pcie", PURPLE),
+    "disk": StageWords("disk reads", "storage", DARK),
+}
+"""By `Stage.stage`, in the order of a step."""
+
+REGIMES: Final[Mapping[str, RegimeWords]] = {
+    "full_gpu": RegimeWords("all of it on the GPU", "all on the GPU", "whole model in one GPU", BLUE, False),
+    "unified": RegimeWords(
+        "all of it in the memory that GPU and CPU share", "all in shared memory", "unified memory", GREEN, False
+    ),
+    "expert_offload": RegimeWords(
+        "attention and context on the GPU; the experts of {moe} of {layers} layers in RAM, on the CPU",
+        "experts in RAM", "experts in RAM", VERMILLION, True,
+    ),
+    "cpu_only": RegimeWords("all of it in RAM, on the CPU", "on the CPU", "CPU only", PURPLE, True),
+    "storage": RegimeWords(
+        "what finds no room in RAM on the disk", "larger than RAM", "model larger than RAM", GREY, True
+    ),
+    "multi_gpu": RegimeWords(
+        "all of it on the GPUs, some layers on each", "all on the GPUs", "several GPUs", SKY, False
+    ),
+    "layer_split": RegimeWords(
+        "{gpu_layers} of {layers} layers on the GPU, the others in RAM",
+        "some layers in RAM", "dense split over GPU and RAM", ORANGE, True,
+    ),
+}
+"""By `Prediction.regime`; all but "storage" are strategies of a placement too."""

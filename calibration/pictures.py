@@ -6,11 +6,12 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from advisor.answer import REGIMES
 from advisor.charts import COLOURS
 from advisor.errors import InputError
 from advisor.files import new_file
 from calibration.accuracy.accuracy import Comparison, grouped
-from calibration.accuracy.page import KINDS, REGIMES
+from calibration.accuracy.page import KINDS
 from calibration.machine.findings import Findings, Series
 from calibration.machine.report import SPEEDS, machine_name
 
@@ -118,12 +119,6 @@ def _coordinates(points: Sequence[tuple[float, float]]) -> tuple[list[float], li
 
 # A picture of predicted against measured speeds, by where the weights lie. Needs the extra `plots`.
 
-REGIME_COLOURS = {
-    "full_gpu": "#0072b2", "unified": "#009e73", "expert_offload": "#d55e00", "cpu_only": "#cc79a7",
-    "storage": "#7f7f7f", "multi_gpu": "#56b4e9", "layer_split": "#e69f00",
-}  # fmt: skip
-"""Okabe and Ito's colours, told apart by colour-blind readers too. Source: https://jfly.uni-koeln.de/color/"""
-
 
 def draw_scatter(rows: Sequence[Comparison], target: str) -> None:
     """Draw to a file, whose ending decides the format. Raises as `Picture`."""
@@ -138,7 +133,7 @@ def _panel(axes: Any, kind: str, rows: Sequence[Comparison]) -> None:
     for regime, group in grouped(rows, "regime").items():
         axes.scatter(
             [row.measured for row in group], [row.predicted for row in group],
-            s=9, alpha=0.6, linewidths=0, color=REGIME_COLOURS[regime], label=f"{REGIMES[regime]} ({len(group)})",
+            s=9, alpha=0.6, linewidths=0, color=REGIMES[regime].colour, label=f"{REGIMES[regime].group} ({len(group)})",
         )  # fmt: skip
     speeds = [speed for row in rows for speed in (row.measured, row.predicted)]
     ends = [min(speeds) * 0.8, max(speeds) * 1.25]

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from advisor.answer import Prediction, Range
+from advisor.answer import LIMITS, REGIMES, STAGES, Prediction, Range
 from advisor.buying.recommendation import KIND_WORDS, RankedBuild
-from advisor.buying.report import LIMITS, QUOTES, contents, counted, tokens
+from advisor.buying.report import QUOTES, contents, counted, tokens
 from advisor.documents import number, seconds
 from advisor.prediction.capacity import Capacity
 from advisor.prediction.case import Case
-from advisor.prediction.report import STAGES
 from catalog import tables
 from catalog.efficiency import PublicRun
 from catalog.names.gpus import resolve_gpu
@@ -25,11 +24,7 @@ from webapp.links import FindState
 from webapp.words import age, price_dates
 
 Row = dict[str, Any]
-REGIMES = {
-    "full_gpu": "all on the graphics card", "multi_gpu": "all on several cards", "unified": "all in shared memory",
-    "cpu_only": "on the processor", "layer_split": "some layers in RAM", "expert_offload": "experts in RAM",
-    "storage": "larger than RAM",
-}
+PLACES = {name: regime.words for name, regime in REGIMES.items()}
 MAKERS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel", "apple": "Apple", "none": "no graphics card"}
 _URL = re.compile(r"https?://[^\s,;()]+")
 
@@ -80,7 +75,7 @@ def ranking(builds: Sequence[RankedBuild], day: date) -> list[Row]:
             "90 % range": f"{number(decode.p05)} to {number(decode.p95)}" if decode else "",
             "$/(tok/s)": build.usd_per_tok_s, "With": contents(build), "Prompt": prefill.p50 if prefill else None,
             "First token": answer.time_to_first_token_s, "Longest context": tokens(build.longest_context_tokens),
-            "Power": build.power_w, "Limited by": LIMITS.get(build.bottleneck or "", ""),
+            "Power": build.power_w, "Limited by": LIMITS[build.bottleneck].short if build.bottleneck else "",
             "Best for its price": "yes" if build.pareto else "", "Prices of": price_dates(build.parts, day),
         })
     return rows
@@ -132,7 +127,7 @@ def stages(prediction: Prediction, name: str = "one token") -> list[Row]:
     """The time of a token by what takes it, as parts of one bar in milliseconds."""
     return [
         {
-            "bar": name, "part": STAGES.get(stage.stage, stage.stage), "size": stage.seconds_per_token * 1000,
+            "bar": name, "part": STAGES[stage.stage].words, "size": stage.seconds_per_token * 1000,
             "said": seconds(stage.seconds_per_token), "order": order, "stage": stage.stage,
         }
         for order, stage in enumerate(prediction.breakdown)
@@ -191,7 +186,7 @@ def nearby(runs: Sequence[PublicRun]) -> list[Row]:
     return [
         {
             "Machine": run.machine, "Model": f"{run.model} {run.quant}", "tok/s": run.decode_tok_s,
-            "Prompt": run.prefill_tok_s, "Where": REGIMES.get(run.regime, run.regime), "Engine": run.backend,
+            "Prompt": run.prefill_tok_s, "Where": PLACES.get(run.regime, run.regime), "Engine": run.backend,
             "At context": run.depth, "Date": run.as_of, "Link": address(run.source), "Source": run.source,
         }
         for run in runs
@@ -231,10 +226,10 @@ def facts(found: Sequence[DescribedBuild], day: date) -> list[Row]:
             "First token": seconds(first) if first is not None else "",
             "Longest context": tokens(build.longest_context_tokens) if build else "",
             "Power": f"{build.power_w:.0f} W" if build else "",
-            "Where the weights lie": REGIMES.get(answer.regime, answer.regime),
+            "Where the weights lie": PLACES.get(answer.regime, answer.regime),
             "n_cpu_moe": str(answer.placement.n_cpu_moe),
             "VRAM used": f"{answer.placement.vram_gb:.1f} GiB", "RAM used": f"{answer.placement.ram_gb:.1f} GiB",
-            "Limited by": LIMITS.get(answer.bottleneck or "", ""),
+            "Limited by": LIMITS[answer.bottleneck].short if answer.bottleneck else "",
             "Mind": "; ".join(note.message for note in (*(build.notes if build else ()), *answer.warnings)),
         })
     named = list(zip(titles(found), columns, strict=True))

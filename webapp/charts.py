@@ -1,28 +1,21 @@
 """Charts of the pages, drawn or said: Vega-Lite specifications with their data, and short bars as HTML. All pure.
 
-Bars of a few lines are HTML, which the browser draws at once, where a chart needs a library. Colours are those that
-colour-blind people tell apart, with enough contrast on a light and on a dark page. Source: Okabe and Ito, "Color
-Universal Design", https://jfly.uni-koeln.de/color/ (read 2026-11-24). Those used for marks reach 3:1 on both
-backgrounds (WCAG 2.2, 1.4.11); orange and sky blue do not, and only fill labelled bars.
+Bars of a few lines are HTML, which the browser draws at once, where a chart needs a library. Colours: see
+`advisor.charts`.
 """
 
 from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from advisor.charts import BLUE, GREEN, GREY, PURPLE, VERMILLION
 from webapp.explorer import OVERFULL
 
 Spec = dict[str, Any]
 Row = Mapping[str, Any]
 
-BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
-ORANGE, SKY, YELLOW, GREY = "#e69f00", "#56b4e9", "#f0e442", "#7f7f7f"
 KINDS = {"desktop": BLUE, "laptop": PURPLE, "unified": GREEN}
 SHAPES = {"desktop": "circle", "laptop": "square", "unified": "triangle-up"}
-STAGES = {
-    "gpu_weights": BLUE, "gpu_experts": SKY, "gpu_kv": GREEN, "gpu_launches": GREY, "cpu_weights": VERMILLION,
-    "cpu_kv": ORANGE, "cpu_sync": YELLOW, "link": PURPLE, "disk": "#505050",
-}
 SERIES = (BLUE, VERMILLION, GREEN, PURPLE)
 PRICES = (200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000, 7000, 10000, 15000)
 SPEEDS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000)

@@ -19,7 +19,7 @@ from catalog import tables
 from catalog.llms import Llm
 from catalog.quants import Quant
 from catalog.units import GB, GIB
-from webapp.build_rows import REGIMES
+from webapp.build_rows import PLACES
 
 Row = dict[str, Any]
 Speed = Literal["decode", "prefill"]
@@ -193,6 +193,6 @@ def readiness(hardware: Hardware, context: int, knowledge: Knowledge) -> list[Ro
             "90 % range": f"{number(decode.p05)} to {number(decode.p95)}" if decode else "",
             "Prompt": reads if prefill else None, "For reading": "yes" if writes >= READING_TOK_S else "",
             "For agents": "yes" if agents else "",
-            "Where": REGIMES.get(answer.regime, answer.regime) if decode else "", "n_cpu_moe": place.n_cpu_moe,
+            "Where": PLACES.get(answer.regime, answer.regime) if decode else "", "n_cpu_moe": place.n_cpu_moe,
         })
     return rows

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from advisor.answer import LIMITS
 from advisor.buying.recommendation import KIND_WORDS, PartLine, RankedBuild, Recommendation
 from advisor.documents import (
     Cell,
@@ -19,11 +20,6 @@ from advisor.documents import (
     number,
 )  # fmt: skip
 
-LIMITS = {
-    "vram_bandwidth": "GPU memory", "ram_bandwidth": "RAM speed",
-    "cpu_compute": "CPU compute", "gpu_overhead": "GPU overhead",
-    "cpu_overhead": "CPU waits", "pcie": "PCIe link", "storage": "disk",
-}  # fmt: skip
 QUOTES = {"pre_shortage": "before the memory shortage", "range": "middle of a range"}
 CONDITIONS = {"new": "new parts", "used": "used parts where quoted", "any": "new or used parts"}
 
@@ -44,7 +40,7 @@ def cells(build: RankedBuild) -> dict[str, str]:
         "tok/s": number(decode.p50) if decode else "",
         "(90 %)": f"{number(decode.p05)}-{number(decode.p95)}" if decode else "",
         "Prompt": number(prefill.p50) if prefill else "", "Context": tokens(build.longest_context_tokens),
-        "Power": f"{build.power_w:.0f} W", "Limit": LIMITS.get(build.bottleneck or "", ""),
+        "Power": f"{build.power_w:.0f} W", "Limit": LIMITS[build.bottleneck].short if build.bottleneck else "",
     }  # fmt: skip
 
 

@@ -52,10 +52,6 @@ A line that cannot be answered gives
   {"error": {"code": "...", "message": "...", "input": ...}}
 in its place, and the batch goes on.
 """
-PLACES = {
-    "full_gpu": "all on the GPU", "multi_gpu": "all on the GPUs", "unified": "all in shared memory",
-    "cpu_only": "on the CPU", "layer_split": "some layers in RAM", "storage": "larger than RAM",
-}  # fmt: skip
 NEARBY = ("machine", "backend", "model", "quant", "regime", "n_cpu_moe", "depth", "decode_tok_s", "prefill_tok_s",
           "source", "as_of")  # fmt: skip
 """What is told of a measured run to programs."""
@@ -218,13 +214,16 @@ def _single(options: dict[str, Any]) -> None:
 
 def _nearby(runs: "Sequence[PublicRun]") -> "Section":
     """What ran where, how fast, and where it is published."""
+    from advisor.answer import REGIMES
     from advisor.documents import Points, Section, Sourced, number
 
     points = []
     for run in runs:
         told = (("writes", run.decode_tok_s), ("reads", run.prefill_tok_s))
         speeds = ", ".join(f"{verb} {number(speed)} tok/s" for verb, speed in told if speed is not None)
-        where = PLACES.get(run.regime) or f"experts of {run.n_cpu_moe} layers in RAM"
+        where = REGIMES[run.regime].words
+        if run.regime == "expert_offload":
+            where = f"experts of {run.n_cpu_moe} layers in RAM"
         depth = f" at {run.depth:,} tokens" if run.depth else ""
         text = f"{run.model} {run.quant} on {run.machine} ({run.backend}, {where}): {speeds}{depth}"
         points.append(Sourced(text, f"{run.source} ({run.as_of})"))

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from textwrap import wrap
 from typing import Any
 
-from advisor.answer import Range
+from advisor.answer import REGIMES, Range
 from advisor.documents import bar, number, seconds
 from advisor.engine.layout import CPU
 from advisor.engine.plan import Plan, used_devices
 from advisor.engine.settings import GGML_TYPES, EngineSettings
-from advisor.prediction.report import STRATEGIES, own_profile
+from advisor.prediction.report import own_profile
 from catalog.units import GIB
 
 WIDTH = 80
@@ -53,7 +53,7 @@ def _range(speed: Range) -> str:
 
 def _table(plan: Plan) -> Iterator[str]:
     layers = plan.candidate.case.demand.footprint.n_layers
-    how = STRATEGIES[plan.candidate.case.placement.strategy].format(
+    how = REGIMES[plan.candidate.case.placement.strategy].sentence.format(
         gpu_layers=plan.settings.n_gpu_layers, layers=layers, moe=min(plan.settings.n_cpu_moe, layers)
     )
     yield from (f"  {line}" for line in wrap(how, WIDTH - 2))

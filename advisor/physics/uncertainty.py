@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.answer import REGIMES
 from advisor.physics.coefficients import COLUMNS, by_name
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.stages import total_s
@@ -124,11 +125,10 @@ def _read_by(stages: Stages) -> frozenset[str]:
 
 UNFITTED_LOG_WIDTH = math.log(3.0)
 """Half width where no spread was ever fitted: a factor 3 either way, said to be assumed."""
-ON_GPUS = frozenset({"full_gpu", "unified", "multi_gpu"})
-"""Regimes whose weights are read by graphics processors alone."""
-KNOWN_DEVIATION = {("decode", True): 0.1, ("decode", False): 0.4, ("prefill", True): 0.1, ("prefill", False): 0.8}
-"""Deviation of log speed where the runs told all, by speed and whether in a regime of `ON_GPUS`: chosen by the coverage
-of left-out runs in each regime (0.02 to 1 tried). Only its ratio to the novelty counts, the quantiles do the rest.
+KNOWN_DEVIATION = {("decode", False): 0.1, ("decode", True): 0.4, ("prefill", False): 0.1, ("prefill", True): 0.8}
+"""Deviation of log speed where the runs told all, by speed and whether weights are read beside the GPUs: chosen by the
+coverage of left-out runs in each regime (0.02 to 1 tried). Only its ratio to the novelty counts, the quantiles do the
+rest.
 """
 MOST_NOVEL = 1.0
 """A novelty beyond this says nothing more: the speed is not known."""
@@ -136,7 +136,7 @@ MOST_NOVEL = 1.0
 
 def deviation_of(speed: str, regime: str, novelty: float) -> float:
     """Predicted deviation of log(measured / predicted) for a scenario of that novelty (see above)."""
-    return math.hypot(KNOWN_DEVIATION[speed, regime in ON_GPUS], min(novelty, MOST_NOVEL))
+    return math.hypot(KNOWN_DEVIATION[speed, REGIMES[regime].beside_ram], min(novelty, MOST_NOVEL))
 
 
 def log_bounds(knowledge: Knowledge, speed: str, regime: str, novelty: float) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """What to say beside the numbers: pitfalls of the scenario and the settings that run it."""
 
-from advisor.answer import Warning
+from advisor.answer import REGIMES, Warning
 from advisor.prediction.case import Case
 from catalog.units import GIB
 
@@ -61,10 +61,7 @@ def _quantised_v(case: Case) -> Warning | None:
 
 
 def _slow_ram(case: Case) -> Warning | None:
-    if (
-        case.placement.strategy not in {"expert_offload", "cpu_only", "layer_split"}
-        or "ram_channels" in case.machine.unknown
-    ):
+    if not REGIMES[case.placement.strategy].beside_ram or "ram_channels" in case.machine.unknown:
         return None
     if case.machine.ram.bandwidth_gb_s >= 30:
         return None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from pydantic_core import to_json
 
-from advisor.answer import Prediction
+from advisor.answer import STAGES, Prediction
 from advisor.physics.coefficients import COLUMNS, by_name
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.stages import cpu_limits, decode_stages, prefill_stages, total_s
@@ -21,19 +21,6 @@ from advisor.prediction.advice import flags_of, warnings_of
 from advisor.prediction.case import Case, case_of
 from advisor.question import Scenario
 from catalog.units import GB, GIB
-
-BOTTLENECKS = {
-    "gpu_weights": "vram_bandwidth",
-    "gpu_experts": "vram_bandwidth",
-    "gpu_kv": "vram_bandwidth",
-    "gpu_launches": "gpu_overhead",
-    "cpu_weights": "ram_bandwidth",
-    "cpu_kv": "ram_bandwidth",
-    "cpu_sync": "cpu_overhead",
-    "link": "pcie",
-    "disk": "storage",
-}
-"""What limits a token whose longest stage is this one."""
 
 
 def predict(scenario: Scenario, knowledge: Knowledge) -> Prediction:
@@ -86,7 +73,7 @@ def _answer(
 ) -> dict[str, Any]:
     """The fields of a `Prediction`, in its order."""
     worst = max(stages, key=stages.__getitem__)
-    limit = "cpu_compute" if worst == "cpu_weights" and computes else BOTTLENECKS[worst]
+    limit = "cpu_compute" if worst == "cpu_weights" and computes else STAGES[worst].limit
     return {
         "scenario": case.scenario,
         "fits": case.placement.fits,

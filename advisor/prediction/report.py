@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from advisor.answer import Prediction, Range
+from advisor.answer import LIMITS, REGIMES, STAGES, Prediction, Range
 from advisor.documents import (
     Bar,
     Block,
@@ -25,29 +25,6 @@ from catalog.units import GIB
 WIDTH = 80
 SHOWN_SHARE = 0.005
 """Stages that take less of a token's time are not listed."""
-
-LIMITS = {
-    "vram_bandwidth": "GPU memory bandwidth: each token reads the model's weights from GPU memory",
-    "cpu_compute": "CPU compute: unpacking the weights takes longer than reading them; more or wider cores help most",
-    "ram_bandwidth": "RAM bandwidth: each token reads weights from RAM; more channels or faster modules help most",
-    "gpu_overhead": "fixed costs on the GPU: the model is too small to keep it busy",
-    "cpu_overhead": "handing work to the CPU's threads and waiting for them",
-    "pcie": "the link (PCIe) between GPU and CPU",
-    "storage": "the disk: part of the model does not fit into RAM and is read again and again",
-}
-STAGES = {
-    "gpu_weights": "GPU reads layers", "gpu_experts": "GPU reads experts", "gpu_kv": "GPU reads context",
-    "gpu_launches": "GPU start-up costs", "cpu_weights": "CPU reads from RAM", "cpu_kv": "CPU reads context",
-    "cpu_sync": "CPU thread waits", "link": "GPU-CPU link", "disk": "disk reads",
-}  # fmt: skip
-STRATEGIES = {
-    "full_gpu": "all of it on the GPU",
-    "multi_gpu": "all of it on the GPUs, some layers on each",
-    "unified": "all of it in the memory that GPU and CPU share",
-    "cpu_only": "all of it in RAM, on the CPU",
-    "layer_split": "{gpu_layers} of {layers} layers on the GPU, the others in RAM",
-    "expert_offload": "attention and context on the GPU; the experts of {moe} of {layers} layers in RAM, on the CPU",
-}
 
 
 def report(
@@ -106,7 +83,7 @@ def _speeds(prediction: Prediction, whole_context_s: float | None) -> Iterator[t
         yield "First token", f"after {seconds(prediction.time_to_first_token_s)}{anew}"
     if prediction.load_time_s is not None:
         yield "Start", f"{seconds(prediction.load_time_s)} to read the model from a cold disk"
-    yield "Limited by", LIMITS[prediction.bottleneck or "vram_bandwidth"]
+    yield "Limited by", LIMITS[prediction.bottleneck or "vram_bandwidth"].sentence
     yield "", f"In brackets: where 9 of 10 real runs should fall{own_profile(prediction)}."
 
 
@@ -114,7 +91,7 @@ def _memory(prediction: Prediction, case: Case) -> list[Block]:
     """How it is placed, and how full each memory gets."""
     where, machine = prediction.placement, case.machine
     layers = case.demand.footprint.n_layers
-    how = STRATEGIES[where.strategy].format(
+    how = REGIMES[where.strategy].sentence.format(
         gpu_layers=where.n_gpu_layers, layers=layers, moe=min(where.n_cpu_moe, layers)
     )
     gauges: list[tuple[str, float, float | None]] = []
@@ -140,7 +117,7 @@ def _stages(prediction: Prediction) -> list[Block]:
     """What the time of a token is spent on, the longest first."""
     total = sum(stage.seconds_per_token for stage in prediction.breakdown)
     rows = [
-        (STAGES.get(stage.stage, stage.stage), seconds(stage.seconds_per_token), Bar(share), f"{share:.0%}")
+        (STAGES[stage.stage].words, seconds(stage.seconds_per_token), Bar(share), f"{share:.0%}")
         for stage in sorted(prediction.breakdown, key=lambda item: -item.seconds_per_token)
         if (share := stage.seconds_per_token / total) >= SHOWN_SHARE
     ]

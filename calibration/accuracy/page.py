@@ -7,6 +7,7 @@ from itertools import groupby
 from statistics import median
 from typing import Any
 
+from advisor.answer import REGIMES
 from calibration.accuracy.accuracy import GROUPS, Accuracy, Comparison, Figures, figures, grouped
 from calibration.accuracy.baselines import BASELINES, Baseline
 from calibration.fit.leaving_out import MANY_RUNS
@@ -14,7 +15,6 @@ from catalog.units import GIB
 
 # Why a prediction is far off, as far as its case tells: what was not said, and what lies outside the physics.
 
-BESIDE_RAM = frozenset({"expert_offload", "layer_split", "cpu_only", "storage"})
 OLD = {"2024": "a build of 2024 or before", "2025a": "a build of early 2025"}
 LEAST_SPILL_GIB = 0.1
 APART = 1.5
@@ -47,7 +47,7 @@ def _question(row: Comparison) -> tuple[object, ...]:
 def _unsaid(row: Comparison) -> list[str]:
     case, engine = row.case, row.run.scenario.engine
     found = []
-    if case.regime in BESIDE_RAM:
+    if REGIMES[case.regime].beside_ram:
         found += ["the CPU is not named"] if "cpu" in case.machine.unknown else []
         found += ["the RAM's speed is not said"] if "ram_speed" in case.machine.unknown else []
         if case.machine.gpus and engine.n_gpu_layers is None and engine.n_cpu_moe is None:
@@ -67,7 +67,7 @@ def _outside(row: Comparison) -> list[str]:
         found.append("the row says that it paged, by the sizes it need not")
     if spilled_gib > LEAST_SPILL_GIB and not case.machine.unified:
         found.append(f"{spilled_gib:.1f} GiB more than the cards hold: the driver spills")
-    if case.machine.cpu.sockets > 1 and case.regime in BESIDE_RAM:
+    if case.machine.cpu.sockets > 1 and REGIMES[case.regime].beside_ram:
         found.append("several sockets: speed depends on the NUMA settings")
     if case.setting.era in OLD:
         found.append(OLD[case.setting.era])
@@ -98,11 +98,7 @@ FEWEST_ROWS = 10
 RANKED_ROWS = 100
 """Rank correlations of fewer rows turn on near ties within one sweep and are not shown."""
 WORST = 15
-REGIMES = {
-    "full_gpu": "whole model in one GPU", "unified": "unified memory", "expert_offload": "experts in RAM",
-    "cpu_only": "CPU only", "storage": "model larger than RAM", "multi_gpu": "several GPUs",
-    "layer_split": "dense split over GPU and RAM", "all": "all",
-}  # fmt: skip
+GROUP_OF_REGIME = {name: regime.group for name, regime in REGIMES.items()} | {"all": "all"}
 INTRODUCTION = """Every speed here is predicted by a fit that never saw the machine it was measured on (resolved GPU and
 CPU): what is fitted is fitted again without it, intervals too (how: see below). Error: |predicted - measured| /
 measured. Balanced: the median of the machines' medians, so that one well-measured machine does not decide. Inside:
@@ -132,9 +128,9 @@ def of_kind(found: Accuracy, kind: str) -> list[Comparison]:
 
 
 def by_regime(rows: Sequence[Comparison]) -> dict[str, list[Comparison]]:
-    """Comparisons by regime in the order of `REGIMES`, all of them last."""
+    """Comparisons by regime in the order of `GROUP_OF_REGIME`, all of them last."""
     groups = grouped(rows, "regime") | {"all": list(rows)}
-    return {name: groups[name] for name in REGIMES if name in groups}
+    return {name: groups[name] for name in GROUP_OF_REGIME if name in groups}
 
 
 def sections(found: Accuracy) -> list[Section]:
@@ -182,7 +178,7 @@ def machine_words(key: str) -> str:
 def _regimes(kind: str, rows: Sequence[Comparison]) -> Section:
     columns = ("where", "rows", "machines", "balanced", "median", "90th percentile", "within 20 %", "within x2",
                "inside", "width", "rank correlation")  # fmt: skip
-    table = [(REGIMES[name], *_cells(figures(group))) for name, group in by_regime(rows).items()]
+    table = [(GROUP_OF_REGIME[name], *_cells(figures(group))) for name, group in by_regime(rows).items()]
     return Section(f"{kind.capitalize()} by where the weights lie", "", columns, table)
 
 
@@ -208,7 +204,10 @@ def baseline_rows(baseline: Baseline, rows: Sequence[Comparison]) -> tuple[list[
 def _beside(rows: Sequence[Comparison]) -> Section:
     columns = ("where", *(f"{name} (ours)" for name in (item.name for item in BASELINES)))
     pairs = [tuple(by_regime(part) for part in baseline_rows(item, rows)) for item in BASELINES]
-    table = [(REGIMES[name], *(_pair(theirs.get(name), ours.get(name)) for theirs, ours in pairs)) for name in REGIMES]
+    table = [
+        (group, *(_pair(theirs.get(name), ours.get(name)) for theirs, ours in pairs))
+        for name, group in GROUP_OF_REGIME.items()
+    ]
     where = "; ".join(f"[{item.name}]({item.source}): {item.where}" for item in BASELINES)
     remark = (
         "Balanced error of their formulas, in brackets ours on the same rows, which are those where the formula has an "
@@ -264,7 +263,7 @@ def _worst(kind: str, rows: Sequence[Comparison]) -> Section:
 
 def _setting(row: Comparison) -> str:
     depth = row.case.scenario.workload.context_depth
-    return f"{REGIMES[row.run.regime]}, {row.case.setting.backend}" + (f", at {depth:,} tokens" if depth else "")
+    return f"{REGIMES[row.run.regime].group}, {row.case.setting.backend}" + (f", at {depth:,} tokens" if depth else "")
 
 
 def refitted_machines(found: Accuracy) -> dict[str, list[Comparison]]:

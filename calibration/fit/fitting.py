@@ -16,6 +16,7 @@ from scipy.optimize import least_squares
 from scipy.sparse import csr_matrix, diags, vstack
 from scipy.sparse.linalg import LinearOperator
 
+from advisor.answer import REGIMES
 from advisor.physics.coefficients import COEFFICIENTS, Coefficient, Efficiencies, Setting
 from advisor.physics.stages import decode_stages, prefill_stages, total_s
 from advisor.physics.task import FAMILIES
@@ -149,9 +150,7 @@ def weights_of(observations: Sequence[Observation]) -> Array:
     keys = [(item.kind, item.machine) for item in observations]
     counts = {key: keys.count(key) for key in set(keys)}
     doubt = np.array([1.0 + 0.5 * len({"cpu", "ram_speed"} & item.case.machine.unknown) for item in observations])
-    beside = np.array(
-        [item.case.regime in {"expert_offload", "layer_split", "cpu_only", "storage"} for item in observations]
-    )
+    beside = np.array([REGIMES[item.case.regime].beside_ram for item in observations])
     shared = np.array([counts[key] ** -CROWDING for key in keys]) / np.where(beside, doubt, 1.0)
     known = np.array([item.noise or 0.0 for item in observations])
     usual = np.array([NOISE[item.kind] for item in observations])

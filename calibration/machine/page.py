@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
+from advisor.answer import LIMITS
 from advisor.charts import COLOURS, Axis, Chart, Curve, axis_of, svg
 from advisor.documents import number
-from advisor.prediction.report import LIMITS
 from calibration.machine.findings import Findings, Series, run_label
 from calibration.machine.outlook import CONTEXT_TOKENS, MODELS
 from calibration.machine.report import SPEEDS, engine_name, gains, machine_name
@@ -156,7 +156,8 @@ def _future(found: Findings) -> Iterator[str]:
     for answer in found.outlook.now:
         speed = answer.decode_tok_s
         told = f"{number(speed.p50)} ({number(speed.p05)}-{number(speed.p95)})" if speed else "does not fit"
-        rows.append((f"{answer.model} {answer.quant}", LIMITS[answer.bottleneck] if answer.bottleneck else "", told))
+        limit = LIMITS[answer.bottleneck].sentence if answer.bottleneck else ""
+        rows.append((f"{answer.model} {answer.quant}", limit, told))
     yield _table(("Model", "Limited by", "Writes, tok/s"), rows, 1)
     if found.outlook.upgrades:
         yield _heading("What an upgrade would change (writing)")

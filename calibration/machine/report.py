@@ -6,9 +6,9 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
 
+from advisor.answer import LIMITS
 from advisor.documents import bar, number
 from advisor.machines.from_parts import machine_of
-from advisor.prediction.report import LIMITS
 from advisor.profiles.own_machine import hardware_of
 from calibration.machine.findings import Findings, OwnComparison, Parameter, Series, run_label
 from calibration.machine.outlook import CONTEXT_TOKENS, MODELS, Outcome, Outlook
@@ -128,7 +128,7 @@ def _models(seen: Outlook | None) -> Iterator[str]:
         if speed is None:
             yield f"  {name}: does not fit"
             continue
-        limit = LIMITS[answer.bottleneck or "ram_bandwidth"]
+        limit = LIMITS[answer.bottleneck or "ram_bandwidth"].sentence
         text = f"{name}: writes {number(speed.p50)} tok/s ({number(speed.p05)}-{number(speed.p95)}); limited by {limit}"
         yield from wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")
 

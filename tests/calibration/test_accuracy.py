@@ -18,8 +18,8 @@ from calibration.accuracy import accuracy as accuracies
 from calibration.accuracy.accuracy import Comparison, figures, grouped, quantile, spearman
 from calibration.accuracy.baselines import BASELINES, Baseline
 from calibration.accuracy.page import (
+    GROUP_OF_REGIME,
     KINDS,
-    REGIMES,
     baseline_rows,
     by_regime,
     explanation,
@@ -108,7 +108,7 @@ def test_where_a_row_says_that_the_weights_lay(cells: dict[str, str], regime: st
 
 
 def test_every_kept_run_has_a_regime_that_the_page_knows() -> None:
-    assert {run_.regime for run_ in load_runs()[0]} <= set(REGIMES)
+    assert {run_.regime for run_ in load_runs()[0]} <= set(GROUP_OF_REGIME)
 
 
 def test_intervals_do_not_know_their_own_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from advisor.physics.uncertainty import deviation_of
 from catalog import tables as catalog_tables
 from catalog.efficiency import Spread
 from webapp import charts, controls, resources, tables
-from webapp.build_rows import REGIMES, Row, address
+from webapp.build_rows import PLACES, Row, address
 from webapp.links import EvidenceState
 from webapp.resources import Measured
 from webapp.words import note, plain
@@ -96,7 +96,7 @@ def _filters(measured: Sequence[Measured]) -> None:
         st.session_state[key] = [value for value in st.session_state[key] if value in options[field]]
         column.multiselect(
             names[field], options[field], key=key, placeholder="all",
-            format_func=(lambda name: REGIMES.get(name, name)) if field == "regime" else str,
+            format_func=(lambda name: PLACES.get(name, name)) if field == "regime" else str,
         )
 
 
@@ -131,7 +131,7 @@ def intervals(spreads: Iterable[Spread], speed: str) -> list[Row]:
             deviation = deviation_of(row.speed, row.regime, novelty=0.0)
             low, high = (math.exp(deviations * deviation) * 100 for deviations in (row.low, row.high))
             found.append({
-                "Where the weights lie": REGIMES.get(row.regime, ALL), "Slowest of 9 in 10": low,
+                "Where the weights lie": PLACES.get(row.regime, ALL), "Slowest of 9 in 10": low,
                 "Fastest of 9 in 10": high, "Runs": row.rows, "Machines": row.machines, "As of": row.as_of,
             })
     return found
@@ -154,7 +154,7 @@ def by_regime(rows: Sequence[Measured]) -> list[Row]:
     for regime, of in ordered:
         machines = _grouped(of, "machine").values()
         found.append({
-            "Where the weights lie": REGIMES.get(regime, regime) or ALL, "Runs": len(of), "Machines": len(machines),
+            "Where the weights lie": PLACES.get(regime, regime) or ALL, "Runs": len(of), "Machines": len(machines),
             "Typical error": median(median(row.error for row in alike) for alike in machines) * 100,
             "Within 20 %": sum(row.error <= 0.2 for row in of) / len(of) * 100,
             "Inside the range": sum(row.low <= row.measured <= row.high for row in of) / len(of) * 100,
@@ -173,7 +173,7 @@ def points(rows: Sequence[Measured]) -> list[Row]:
     """Points of the chart."""
     return [
         {
-            "measured": row.measured, "predicted": row.predicted, "regime": REGIMES.get(row.regime, row.regime),
+            "measured": row.measured, "predicted": row.predicted, "regime": PLACES.get(row.regime, row.regime),
             "machine": row.machine, "model": f"{row.model} {row.quant}",
             "inside": "inside the range" if row.low <= row.measured <= row.high else "outside",
         }
@@ -185,7 +185,7 @@ def listed(rows: Sequence[Measured]) -> list[Row]:
     """The runs, furthest off first."""
     return [
         {
-            "Machine": row.machine, "Model": f"{row.model} {row.quant}", "Where": REGIMES.get(row.regime, row.regime),
+            "Machine": row.machine, "Model": f"{row.model} {row.quant}", "Where": PLACES.get(row.regime, row.regime),
             "Measured": row.measured, "Predicted": row.predicted, "Low": row.low, "High": row.high,
             "Error": row.error * 100, "Date": row.as_of, "Link": address(row.source), "Source": row.source,
         }

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from advisor.answer import Prediction
+from advisor.answer import LIMITS, REGIMES, STAGES, Prediction
 from advisor.buying.recommendation import RankedBuild
 from advisor.documents import number, seconds
-from advisor.prediction.report import LIMITS, STAGES, STRATEGIES
 from webapp import build_rows, charts, controls, resources, tables
 from webapp.described import DescribedBuild
 from webapp.words import TERMS, listed, note, plain, price_dates, sentence, thousands
 
-COLOURS = {STAGES[stage]: colour for stage, colour in charts.STAGES.items()}
+COLOURS = {stage.words: stage.colour for stage in STAGES.values()}
 KINDS = {"desktop": "Desktop built from parts", "laptop": "Laptop", "unified": "Whole machine with shared memory"}
 
 
@@ -77,7 +76,7 @@ def _figures(answer: Prediction, found: RankedBuild | None = None) -> None:
         for label, value, below in cells:
             hint = TERMS.get({"Writes": "tok/s", "Reads": "Prompt"}.get(label, label))
             st.metric(label, value, delta=below or None, delta_color="off", delta_arrow="off", help=hint, width=165)
-    note(f"Limited by {LIMITS[answer.bottleneck or 'vram_bandwidth']}.")
+    note(f"Limited by {LIMITS[answer.bottleneck or 'vram_bandwidth'].sentence}.")
 
 
 def _warnings(messages: Sequence[str]) -> None:
@@ -101,7 +100,7 @@ def _memory(answer: Prediction) -> None:
     case = resources.case(answer.scenario)
     rows = build_rows.memories(case)
     place, layers = answer.placement, case.demand.footprint.n_layers
-    how = STRATEGIES[place.strategy].format(
+    how = REGIMES[place.strategy].sentence.format(
         gpu_layers=place.n_gpu_layers, layers=layers, moe=min(place.n_cpu_moe, layers)
     )
     st.markdown("**Where the bytes lie**", help=f"{TERMS['VRAM']} {TERMS['RAM']} {TERMS['GiB']}")
