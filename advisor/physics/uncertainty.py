@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,12 +39,8 @@ _STARTS: Final = [place.start if isinstance(place, slice) else place for place i
 _COLUMN_COUNT: Final = _STARTS[-1] + 1
 
 
-class Evaluated(NamedTuple):
-    """The seconds of each stage, and the deviation of the log of their sum; shape (rows,)."""
-
-    stages: dict[str, NDArray[np.float64]]
-    novelty: NDArray[np.float64]
-    """0 where the runs told all."""
+Evaluated = tuple[dict[str, NDArray[np.float64]], NDArray[np.float64]]
+"""Seconds of each stage, and the deviation of the log of their sum, 0 where the runs told all; shape (rows,)."""
 
 
 def evaluated(
@@ -71,7 +67,7 @@ def _evaluated(stages: Stages, work: Work, values: Values, factors: Values, unkn
     squares = _squares(log[1:] - log[0])
     if by_family and not few:
         squares += _squares(np.log(total_s(stages(work, still | _moved([by_family], values, factors, 0)))) - log[0])
-    return Evaluated({name: np.asarray(seconds)[0] for name, seconds in first.items()}, np.sqrt(squares))
+    return {name: np.asarray(seconds)[0] for name, seconds in first.items()}, np.sqrt(squares)
 
 
 def _squares(moves: NDArray[np.float64]) -> NDArray[np.float64]:

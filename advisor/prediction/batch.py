@@ -55,7 +55,8 @@ def answer_lines(lines: Iterable[bytes], knowledge: Knowledge, read_file: FileRe
     """
     source = iter(lines)
     while some := list(islice(source, TOGETHER)):
-        yield from _answered(some, knowledge, read_file)
+        for outcome in outcomes([_case(line, read_file) for line in some], knowledge):
+            yield outcome.line() if isinstance(outcome, BadLine) else outcome.decode()
 
 
 def is_error(line: str) -> bool:
@@ -63,17 +64,15 @@ def is_error(line: str) -> bool:
     return line.startswith('{"error":')
 
 
-def _answered(lines: list[bytes], knowledge: Knowledge, read_file: FileReader | None) -> Iterator[str]:
-    for outcome in outcomes([_case(line, read_file) for line in lines], knowledge):
-        yield outcome.line() if isinstance(outcome, BadLine) else outcome.decode()
-
-
 def outcomes(items: Sequence[Case | BadLine], knowledge: Knowledge) -> Iterator[bytes | BadLine]:
     """The JSON of each prediction, or its error, evaluated as arrays."""
     found = iter(_together([item for item in items if isinstance(item, Case)], knowledge))
     for item in items:
         answer = next(found) if isinstance(item, Case) else item
-        yield answer if isinstance(answer, BadLine) else _one_line(answer)
+        if isinstance(answer, BadLine) or answer.isascii():
+            yield answer
+        else:  # one line for readers too that break lines at U+2028 and its like
+            yield json.dumps(json.loads(answer)).encode()
 
 
 def _together(cases: list[Case], knowledge: Knowledge) -> Sequence[bytes | BadLine]:
@@ -90,11 +89,6 @@ def _defect(error: Exception, value: Any, text: str) -> BadLine:
     bad = BadLine("internal_error", f"this could not be worked out ({type(error).__name__}: {error})", text, value)
     bad.__cause__ = error
     return bad
-
-
-def _one_line(content: bytes) -> bytes:
-    """JSON that stays one line for readers that also break lines at U+2028 and its like."""
-    return content if content.isascii() else json.dumps(json.loads(content)).encode()
 
 
 def _case(line: bytes, read_file: FileReader | None) -> Case | BadLine:

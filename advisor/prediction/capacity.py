@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from advisor.machines.machine import Machine
-from advisor.physics.placement import Demand, Placement, demand_of, place
+from advisor.physics.placement import demand_of, place
 from advisor.prediction.case import Case
 from advisor.sizes.buffers import CONTEXT_PAD
 from catalog.units import GIB
@@ -33,40 +33,36 @@ class Capacity:
 
 def capacity_of(case: Case) -> Capacity:
     """What fits beside and beyond a case."""
-    shown = (case.placement.n_gpu_layers, case.placement.n_cpu_moe)
-    engine = case.scenario.engine
+    engine, shown = case.scenario.engine, (case.placement.n_gpu_layers, case.placement.n_cpu_moe)
     everything, experts_out = _gpu_floors(case)
+
+    def in_ram(gib: float) -> bool:
+        machine = replace(case.machine, ram=replace(case.machine.ram, capacity_bytes=gib * GIB))
+        return place(case.demand, machine, *shown, engine.mmap).storage_bytes <= 0
+
     return Capacity(
         longest_context=longest_context(case, *shown),
         longest_context_replanned=longest_context(case, engine.n_gpu_layers, engine.n_cpu_moe),
-        vram_for_everything_gib=everything, vram_floor_gib=experts_out,
-        ram_floor_gib=None if case.machine.unified else _ram_floor(case, *shown),
-    )  # fmt: skip
+        vram_for_everything_gib=everything,
+        vram_floor_gib=experts_out,
+        ram_floor_gib=None if case.machine.unified else _least_gib(in_ram),
+    )
 
 
 def longest_context(case: Case, n_gpu_layers: int | None, n_cpu_moe: int | None) -> int | None:
     """Largest n_ctx, in steps of the cache's padding, that fits without reading from disk for it."""
     steps = max(1, (case.llm.max_context or case.scenario.context_tokens) // CONTEXT_PAD)
-    from_disk = case.placement.storage_bytes > 0
+    from_disk, flash = case.placement.storage_bytes > 0, case.setting.flash == "fa"
 
     def fits(step: int) -> bool:
-        demand = _demand(case, step * CONTEXT_PAD)
+        context = step * CONTEXT_PAD
+        demand = demand_of(case.demand.footprint, context, case.kv_types, case.ubatch, flash, case.users)
         found = place(demand, case.machine, n_gpu_layers, n_cpu_moe, case.scenario.engine.mmap)
-        return found.fits and _caches_in_memory(found, demand, from_disk)
+        # Nothing, or where the model overflows RAM anyway, only weights are left to the disk.
+        return found.fits and found.storage_bytes <= (demand.weights_bytes if from_disk else 0.0)
 
     found = _largest(fits, steps)
     return found * CONTEXT_PAD if found else None
-
-
-def _caches_in_memory(placement: Placement, demand: Demand, from_disk: bool) -> bool:
-    """Whether nothing, or where the model overflows RAM anyway, only weights are left to the disk."""
-    return placement.storage_bytes <= (demand.weights_bytes if from_disk else 0.0)
-
-
-def _demand(case: Case, n_ctx: int) -> Demand:
-    engine = case.scenario.engine
-    flash = case.setting.flash == "fa"
-    return demand_of(case.demand.footprint, n_ctx, engine.kv_types, engine.ubatch, flash, case.scenario.workload.users)
 
 
 def _gpu_floors(case: Case) -> tuple[float | None, float | None]:
@@ -93,14 +89,6 @@ def _with_gpu_memory(machine: Machine, gib: float) -> Machine:
     return replace(
         machine, gpus=tuple(replace(gpu, vram_bytes=gpu.vram_bytes * gib * GIB / total) for gpu in machine.gpus)
     )
-
-
-def _ram_floor(case: Case, n_gpu_layers: int, n_cpu_moe: int) -> float | None:
-    def fits(gib: float) -> bool:
-        machine = replace(case.machine, ram=replace(case.machine.ram, capacity_bytes=gib * GIB))
-        return place(case.demand, machine, n_gpu_layers, n_cpu_moe, case.scenario.engine.mmap).storage_bytes <= 0
-
-    return _least_gib(fits)
 
 
 def _least_gib(fits: Callable[[float], bool]) -> float | None:

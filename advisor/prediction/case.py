@@ -81,27 +81,15 @@ class Case(Task):
 
 @lru_cache(maxsize=4096)
 def _named(model: str, quant: str | None) -> tuple[Llm, Quant, Footprint, tuple[str, ...]]:
-    found = resolve_llm(model)
-    asked = _wider(quant, found.row.quant_text)
-    kind = resolve_quant(asked or default_quant(found.row.llm))
-    said = () if asked else (f"no quant given: taken as {kind.row.name}",)
-    llm = found.row.llm
-    return llm, kind.row, footprint(llm, kind.row), (*found.assumptions, *kind.assumptions, *said)
-
-
-def _wider(quant: str | None, in_name: str | None) -> str | None:
-    """The quant given wins over the one in the model's name, unless the name only says more (UD-Q3_K_S for Q3_K_S)."""
-    dynamic = quant and in_name and in_name.upper() == f"UD-{quant.upper()}"
-    return in_name if dynamic or not quant else quant
-
-
-def _asked(scenario: Scenario, file: SizedModel | None) -> tuple[Llm, Quant, Footprint, tuple[str, ...]]:
     """The model, its mix of types, its sizes and what to say of them."""
-    if isinstance(scenario.model, GgufFile):
-        if file is None:
-            raise InputError("a GGUF file is not read here: name the model and the quant instead")
-        return file.llm, file.quant, file.footprint, file.notes
-    return _named(scenario.model, scenario.quant)
+    found = resolve_llm(model)
+    llm, in_name = found.row.llm, found.row.quant_text
+    # The quant given wins over the one in the model's name, unless the name only says more (UD-Q3_K_S for Q3_K_S).
+    dynamic = quant and in_name and in_name.upper() == f"UD-{quant.upper()}"
+    asked = in_name if dynamic or not quant else quant
+    kind = resolve_quant(asked or default_quant(llm))
+    said = () if asked else (f"no quant given: taken as {kind.row.name}",)
+    return llm, kind.row, footprint(llm, kind.row), (*found.assumptions, *kind.assumptions, *said)
 
 
 def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine | None = None) -> Case:
@@ -110,12 +98,25 @@ def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine
 
     Raises `UnknownName` and `InputError` for what cannot be answered.
     """
-    llm, quant, print_, notes = _asked(scenario, file)
+    # What is run, and on what.
+    if not isinstance(scenario.model, GgufFile):
+        llm, quant, print_, notes = _named(scenario.model, scenario.quant)
+    elif file is not None:
+        llm, quant, print_, notes = file.llm, file.quant, file.footprint, file.notes
+    else:
+        raise InputError("a GGUF file is not read here: name the model and the quant instead")
     engine, load = scenario.engine, scenario.workload
     machine = machine or machine_of(scenario.hardware, engine.backend)
+
+    # Where it lies.
     types = engine.kv_types
     demand = demand_of(print_, scenario.context_tokens, types, engine.ubatch, flash_of(scenario), load.users)
     placement = place(demand, machine, engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap)
+
+    # What it is asked for. ik_llama.cpp asks for as many tokens per active expert (Source: ik_llama.cpp pull 520).
+    offload_min_batch = OFFLOAD_MIN_BATCH
+    if engine.name == "ik_llama.cpp" and print_.n_experts:
+        offload_min_batch = OFFLOAD_MIN_BATCH * print_.n_experts // print_.n_experts_used
     return Case(
         demand=demand,
         placement=placement,
@@ -127,7 +128,7 @@ def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine
         threads=engine.threads or 0,
         users=load.users,
         kv_types=types,
-        offload_min_batch=_offload_min_batch(engine.name, print_),
+        offload_min_batch=offload_min_batch,
         mapped=engine.mmap is not False,
         scenario=scenario,
         llm=llm,
@@ -135,10 +136,3 @@ def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine
         setting=setting_of(scenario, machine, placement),
         assumptions=(*notes, *machine.assumptions),
     )
-
-
-def _offload_min_batch(engine: str, print_: Footprint) -> int:
-    """ik_llama.cpp asks for as many tokens per *active* expert. Source: ik_llama.cpp pull 520."""
-    if engine == "ik_llama.cpp" and print_.n_experts:
-        return OFFLOAD_MIN_BATCH * print_.n_experts // print_.n_experts_used
-    return OFFLOAD_MIN_BATCH

@@ -29,9 +29,11 @@ def described(case: Case) -> PublicRun:
     """A case as a run that was not made: what it is compared by."""
     print_, place, machine = case.demand.footprint, case.placement, case.machine
     held = place.ram_bytes + place.storage_bytes
-    gpus = " + ".join(sorted(gpu.name for gpu in machine.gpus))
+    gpus, name = " + ".join(sorted(gpu.name for gpu in machine.gpus)), machine.name.replace(" | ", ", ")
+    if not machine.unified and "cpu" in machine.unknown:
+        name = machine.name.split(" | ")[0] if machine.gpus else "CPU not known"
     return PublicRun(
-        machine=_named(case),
+        machine=name,
         gpus=gpus,
         architecture=machine.gpus[0].architecture if machine.gpus else "",
         gpu_gb_s=min((gpu.bandwidth_gb_s for gpu in machine.gpus), default=0.0),
@@ -53,32 +55,22 @@ def described(case: Case) -> PublicRun:
     )
 
 
-def _named(case: Case) -> str:
-    if case.machine.unified or "cpu" not in case.machine.unknown:
-        return case.machine.name.replace(" | ", ", ")
-    return case.machine.name.split(" | ")[0] if case.machine.gpus else "CPU not known"
-
-
 def distance(left: PublicRun, right: PublicRun) -> float:
     """How unlike two runs are: 0 for alike, symmetric; parts for model, quant, GPU, RAM side, placement and depth."""
-    return sum(part(left, right) for part in (_model, _quant, _gpu, _ram_side, _placement, _depth))
+    far = 0.0
+    if left.model != right.model:
+        active = _ratio(left.file_gb * left.active_share, right.file_gb * right.active_share)
+        far += OTHER_MODEL + active + 0.5 * _ratio(left.file_gb, right.file_gb)
+    if left.quant != right.quant:
+        far += OTHER_QUANT + (_ratio(left.file_gb, right.file_gb) if left.model == right.model else 0.0)
+    far += _gpu(left, right)
 
+    # CPU and RAM matter by the share of the weights that lies there.
+    other_cpu = OTHER_CPU if left.cpu != right.cpu else 0.0
+    far += (1 - min(left.gpu_share, right.gpu_share)) * (other_cpu + _ratio(left.ram_gb_s, right.ram_gb_s))
 
-def _ratio(left: float, right: float) -> float:
-    return abs(math.log(left / right))
-
-
-def _model(left: PublicRun, right: PublicRun) -> float:
-    if left.model == right.model:
-        return 0.0
-    active = _ratio(left.file_gb * left.active_share, right.file_gb * right.active_share)
-    return OTHER_MODEL + active + 0.5 * _ratio(left.file_gb, right.file_gb)
-
-
-def _quant(left: PublicRun, right: PublicRun) -> float:
-    if left.quant == right.quant:
-        return 0.0
-    return OTHER_QUANT + (_ratio(left.file_gb, right.file_gb) if left.model == right.model else 0.0)
+    far += abs(left.gpu_share - right.gpu_share) + (OTHER_REGIME if left.regime != right.regime else 0.0)
+    return far + DEPTH_WEIGHT * _ratio(left.depth + DEPTH_SCALE, right.depth + DEPTH_SCALE)
 
 
 def _gpu(left: PublicRun, right: PublicRun) -> float:
@@ -91,19 +83,8 @@ def _gpu(left: PublicRun, right: PublicRun) -> float:
     return backend + base + _ratio(left.gpu_gb_s, right.gpu_gb_s)
 
 
-def _ram_side(left: PublicRun, right: PublicRun) -> float:
-    """CPU and RAM matter by the share of the weights that lies there."""
-    other = OTHER_CPU if left.cpu != right.cpu else 0.0
-    share = 1 - min(left.gpu_share, right.gpu_share)
-    return share * (other + _ratio(left.ram_gb_s, right.ram_gb_s))
-
-
-def _placement(left: PublicRun, right: PublicRun) -> float:
-    return abs(left.gpu_share - right.gpu_share) + (OTHER_REGIME if left.regime != right.regime else 0.0)
-
-
-def _depth(left: PublicRun, right: PublicRun) -> float:
-    return DEPTH_WEIGHT * _ratio(left.depth + DEPTH_SCALE, right.depth + DEPTH_SCALE)
+def _ratio(left: float, right: float) -> float:
+    return abs(math.log(left / right))
 
 
 def nearest(asked: PublicRun, runs: Iterable[PublicRun], count: int = SHOWN) -> list[PublicRun]:

@@ -1,26 +1,42 @@
 """The one path from question to answer. Read this module first.
 
-words -> parts -> `Machine` -> `Footprint` -> `Demand` -> `Placement` -> `Work` (all in `case_of`) -> seconds by stage
--> `Prediction`.
+    Scenario                what is asked, checked: model, hardware, engine, workload       advisor.question
+    Llm, Quant              the model and its mix of types, by name or from a GGUF file     catalog.names, advisor.gguf
+    Footprint               their bytes and FLOPs, layer by layer                           advisor.sizes.footprint
+    Demand                  these with KV cache, states and buffers for the context         advisor.sizes.buffers
+    Machine                 parts put together, with their peak rates                       advisor.machines
+    Placement               which layers lie on which GPU, in RAM, on the disk              advisor.physics.placement
+    Task, Case              all that with depth, tokens, threads, users; and the question   `case_of`
+    LayerSums               what a model's layers sum up to                                 advisor.physics.task
+    Columns, Spans          many tasks as arrays: numbers, and sums of each device's layers
+    Work                    what each device does in a step and for a prompt                advisor.physics.work
+    Setting                 the labels that pick a task's coefficients                      advisor.physics.coefficients
+                            seconds of each stage: work over peak times coefficient         advisor.physics.stages
+                            how far that lies from what was measured                        advisor.physics.uncertainty
+    Prediction              speeds with their intervals, limits, warnings, commands         advisor.answer
+
+`case_of` goes down to the case, `_answered` from there on for many cases at once, `_answer` writes the fields.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from pydantic_core import to_json
 
-from advisor.answer import STAGES, Prediction
+from advisor.answer import REGIMES, STAGES, Prediction, Warning
 from advisor.physics.coefficients import COLUMNS, by_name
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.stages import cpu_limits, decode_stages, prefill_stages, total_s
 from advisor.physics.uncertainty import evaluated, log_bounds
 from advisor.physics.work import works_of
-from advisor.prediction.advice import flags_of, warnings_of
 from advisor.prediction.case import Case, case_of
 from advisor.question import Scenario
 from catalog.units import GB, GIB
+
+SLOW_RAM_GB_S = 30
+"""Below two channels of DDR4-2133 (34 GB/s): one channel, or old modules."""
 
 
 def predict(scenario: Scenario, knowledge: Knowledge) -> Prediction:
@@ -50,13 +66,14 @@ def _answered(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any
     work, known = works_of(cases), [knowledge.about(case.scenario) for case in cases]
     values = np.array([own.efficiencies.row(case.setting) for case, own in zip(cases, known, strict=True)])
     unsaid = np.array([own.efficiencies.deviations(case.setting) for case, own in zip(cases, known, strict=True)])
-    decode, prefill = evaluated((decode_stages, prefill_stages), work, values, unsaid)
+    both = evaluated((decode_stages, prefill_stages), work, values, unsaid)
+    (decode, decode_novelty), (prefill, prefill_novelty) = both
     reading, unpacking = cpu_limits(work, by_name(values))
-    rows = zip(*(seconds.tolist() for seconds in decode.stages.values()), strict=True)
-    novelties = zip(decode.novelty.tolist(), prefill.novelty.tolist(), strict=True)
-    prompts, computing = np.asarray(total_s(prefill.stages)).tolist(), (unpacking > reading).tolist()
+    rows = zip(*(seconds.tolist() for seconds in decode.values()), strict=True)
+    novelties = zip(decode_novelty.tolist(), prefill_novelty.tolist(), strict=True)
+    prompts, computing = np.asarray(total_s(prefill)).tolist(), (unpacking > reading).tolist()
     return [
-        _answer(case, dict(zip(decode.stages, row, strict=True)), prompt_s, computes, novel, own)
+        _answer(case, dict(zip(decode, row, strict=True)), prompt_s, computes, novel, own)
         for case, row, prompt_s, computes, novel, own in zip(
             cases, rows, prompts, computing, novelties, known, strict=True
         )
@@ -72,16 +89,25 @@ def _answer(
     knowledge: Knowledge,
 ) -> dict[str, Any]:
     """The fields of a `Prediction`, in its order."""
-    worst = max(stages, key=stages.__getitem__)
+    worst, lies = max(stages, key=stages.__getitem__), case.placement
     limit = "cpu_compute" if worst == "cpu_weights" and computes else STAGES[worst].limit
     return {
         "scenario": case.scenario,
-        "fits": case.placement.fits,
+        "fits": lies.fits,
         "regime": case.regime,
         "machine": case.machine.name,
         "model": case.llm.name,
         "quant": case.quant.name,
-        "placement": _summary(case),
+        "placement": {
+            "strategy": lies.strategy,
+            "n_gpu_layers": lies.n_gpu_layers,
+            "n_cpu_moe": lies.n_cpu_moe,
+            "vram_gb": sum(lies.vram_bytes) / GIB,
+            "ram_gb": lies.ram_bytes / GIB,
+            "storage_gb": lies.storage_bytes / GIB,
+            "kv_gb": lies.kv_bytes / GIB,
+            "weights_gb": case.demand.footprint.file_bytes / GIB,
+        },
         **_speeds(case, sum(stages.values()), prompt_s, novel, knowledge),
         "bottleneck": limit if case.runs else None,
         "breakdown": [{"stage": name, "seconds_per_token": value} for name, value in stages.items() if value > 0],
@@ -96,18 +122,23 @@ def _speeds(
     case: Case, step_s: float, prompt_s: float, novel: tuple[float, float], knowledge: Knowledge
 ) -> dict[str, Any]:
     """The prediction's speeds and times; all None for what cannot run."""
-    prompt_tokens = case.scenario.workload.prompt_tokens
+    prompt_tokens, disk = case.scenario.workload.prompt_tokens, case.machine.storage
     if not case.runs:
         names = ("decode_tok_s", "prefill_tok_s", "time_to_first_token_s", "load_time_s", "warm_up_s")
         return dict.fromkeys(names)
+    warm_up_s = None
+    if case.mapped and case.placement.ram_bytes:
+        gain = float(knowledge.efficiencies.row(case.setting)[COLUMNS["disk_gain"]])
+        warm_up_s = case.placement.ram_bytes / (disk.random_gb_s * GB * gain)
     return {
         "decode_tok_s": _range(1 / step_s, "decode", case.regime, novel[0], knowledge),
         "prefill_tok_s": _range(prompt_tokens / prompt_s, "prefill", case.regime, novel[1], knowledge)
         if prompt_tokens
         else None,
         "time_to_first_token_s": prompt_s * bool(prompt_tokens) + step_s,
-        "load_time_s": _load_s(case),
-        "warm_up_s": _warm_up_s(case, knowledge),
+        # The file is read once from a cold disk; copies to the GPUs overlap with it.
+        "load_time_s": case.demand.footprint.file_bytes / (disk.sequential_gb_s * GB),
+        "warm_up_s": warm_up_s,
     }
 
 
@@ -116,27 +147,75 @@ def _range(speed: float, kind: str, regime: str, novel: float, knowledge: Knowle
     return {"p50": speed, "p05": speed * math.exp(low), "p95": speed * math.exp(high)}
 
 
-def _summary(case: Case) -> dict[str, Any]:
-    place_ = case.placement
+# What to say beside the numbers: pitfalls of the scenario, and the settings that run it.
+
+
+def warnings_of(case: Case) -> tuple[Warning, ...]:
+    """Pitfalls of a case, most serious first."""
+    return tuple(Warning(code=code, message=message) for code, message in (*_misfits(case), *_pitfalls(case)))
+
+
+def _misfits(case: Case) -> Iterator[tuple[str, str]]:
+    """Memory that is too small."""
+    lies = case.placement
+    if lies.exceeded > 1.0:
+        share = f"{(lies.exceeded - 1) * 100:.0f} %"
+        if case.runs:
+            yield "vram_exceeded", (
+                f"the placement asked for needs {share} more GPU memory than there is: it may fail to load or slow "
+                "down; raise n_cpu_moe or lower n_gpu_layers or the context"
+            )
+        else:
+            yield "does_not_fit", (
+                f"it does not fit: {share} more memory is needed than there is; take a smaller quant, a shorter "
+                "context or more memory"
+            )
+    if lies.storage_bytes > 0:
+        missing, cycled = lies.storage_bytes / GIB, float(case.work.cycled_bytes) / GIB
+        read = "they are read from disk over and over"
+        if cycled:
+            read = f"{cycled:.1f} GiB are read from disk for every token"
+        yield "ram_below_floor", (
+            f"{missing:.1f} GiB of the model find no room in RAM, so {read}; {missing:.0f} GiB more RAM would end that"
+        )
+        if not case.mapped:
+            yield "needs_mmap", "without mmap the model must fit into RAM: allow mmap or add RAM"
+
+
+def _pitfalls(case: Case) -> Iterator[tuple[str, str]]:
+    """Settings that do not go together, and a part that slows all others down."""
+    asked, longest = case.scenario.context_tokens, case.llm.max_context
+    if longest and asked > longest:
+        yield "context_beyond_model", f"{asked} tokens exceed the {longest} that {case.llm.name} was made for"
+    v_type = case.kv_types[1]
+    if case.scenario.engine.flash_attn is False and v_type not in {"f16", "bf16", "f32"}:
+        yield "needs_flash_attn", f"a {v_type} V cache needs flash attention: set flash_attn to true"
+    reads_ram = REGIMES[case.placement.strategy].beside_ram and "ram_channels" not in case.machine.unknown
+    if reads_ram and case.machine.ram.bandwidth_gb_s < SLOW_RAM_GB_S:
+        yield "slow_ram", (
+            f"RAM of {case.machine.ram.bandwidth_gb_s:.0f} GB/s limits every token: fill both channels or take faster "
+            "modules"
+        )
+
+
+def flags_of(case: Case) -> dict[str, str]:
+    """Command lines that run and that verify the scenario."""
+    engine, load = case.scenario.engine, case.scenario.workload
+    k_type, _, v_type = engine.kv_type.lower().partition("/")
+    shared = [f"-ngl {case.placement.n_gpu_layers}"]
+    if case.placement.n_cpu_moe:
+        shared.append(f"-ncmoe {case.placement.n_cpu_moe}")
+    if k_type != "f16" or v_type not in {"", "f16"}:
+        shared.append(f"-ctk {k_type} -ctv {v_type or k_type}")
+    shared.append(f"-ub {engine.ubatch}")
+    if engine.threads:
+        shared.append(f"-t {engine.threads}")
+    flash = "on" if case.setting.flash == "fa" else "off"
+    options = " ".join(shared)
+    bench = f"-p {load.prompt_tokens} -n {load.gen_tokens} -d {load.context_depth} -fa {int(flash == 'on')}"
+    # -lm has taken the place of --no-mmap and -mmp: llama.cpp common/arg.cpp in llama-cpp-python 0.3.36 (2026-11-28).
+    mapped = {None: "", True: " -lm mmap", False: " -lm none"}[engine.mmap]
     return {
-        "strategy": place_.strategy,
-        "n_gpu_layers": place_.n_gpu_layers,
-        "n_cpu_moe": place_.n_cpu_moe,
-        "vram_gb": sum(place_.vram_bytes) / GIB,
-        "ram_gb": place_.ram_bytes / GIB,
-        "storage_gb": place_.storage_bytes / GIB,
-        "kv_gb": place_.kv_bytes / GIB,
-        "weights_gb": case.demand.footprint.file_bytes / GIB,
+        "llama-server": f"llama-server -m MODEL.gguf -c {case.scenario.context_tokens} {options} -fa {flash}{mapped}",
+        "llama-bench": f"llama-bench -m MODEL.gguf {options} {bench}{mapped}",
     }
-
-
-def _load_s(case: Case) -> float:
-    """Reading the file once from a cold disk; copies to the GPUs overlap with it."""
-    return case.demand.footprint.file_bytes / (case.machine.storage.sequential_gb_s * GB)
-
-
-def _warm_up_s(case: Case, knowledge: Knowledge) -> float | None:
-    if case.scenario.engine.mmap is False or case.placement.ram_bytes == 0:
-        return None
-    gain = float(knowledge.efficiencies.row(case.setting)[COLUMNS["disk_gain"]])
-    return case.placement.ram_bytes / (case.machine.storage.random_gb_s * GB * gain)

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from advisor.sizes.architectures import Traits
+from advisor.sizes.tensor import Part
 from catalog.llms import Llm
-
-Part = tuple[str, str, tuple[int, ...]]
-"""Name without "blk.N.", group, shape."""
 
 
 class Heads(NamedTuple):

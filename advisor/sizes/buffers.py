@@ -68,19 +68,9 @@ def kv_bytes(footprint: Footprint, n_ctx: float, k_type: str, v_type: str, ubatc
     return _row_bytes(footprint, k_type, v_type) * tokens * n_seq
 
 
-def kv_read_bytes(footprint: Footprint, depth: float, k_type: str, v_type: str) -> Array:
-    """KV cache that one decode step reads at that depth, by layer and for one sequence."""
-    return _row_bytes(footprint, k_type, v_type) * tokens_seen(footprint.layer_window, depth)
-
-
 def tokens_seen(window: Array, depth: float | Array) -> Array:
     """Tokens that a layer attends to at a depth: all, or where it has a window (0: none) those in it."""
     return np.where(window > 0, np.minimum(window, depth), depth)
-
-
-def recurrent_bytes(footprint: Footprint, n_seq: int = 1) -> Array:
-    """State of the recurrent layers as allocated."""
-    return footprint.layer_recurrent_bytes * n_seq
 
 
 def expected_experts(n_experts: Number, n_used: Number, batch: Number) -> Number:
@@ -105,11 +95,15 @@ def compute_buffer_bytes(
     mask in f32, for flash attention in f16), build_inp_embd (tokens and embeddings are both inputs); sizes reported by
     runs: tests/advisor/sizes/test_buffers.py.
     """
-    hidden = FLOAT_BYTES * ubatch * footprint.hidden_size
-    masks = (MASK_BYTES if flash_attn else FLOAT_BYTES) * ubatch * _mask_cells(footprint, ubatch, n_ctx)
+    hidden, caches = FLOAT_BYTES * ubatch * footprint.hidden_size, _caches(footprint)
+    # The caches of full layers and of sliding ones have a mask each.
+    cells = n_ctx * caches.full + min(padded(caches.widest_window + ubatch), n_ctx) * caches.sliding
+    masks = (MASK_BYTES if flash_attn else FLOAT_BYTES) * ubatch * cells
     feed_forward = FLOAT_BYTES * ubatch * footprint.feed_forward_width + masks
     if not on_gpu:
-        places = 0.0 if flash_attn else INDEX_BYTES * ubatch * _placed_values(footprint)
+        # Without flash attention values are stored transposed, one by one.
+        values = float(footprint.layer_kv_elements[:, 1].max(initial=0.0)) * (caches.full + caches.sliding)
+        places = 0.0 if flash_attn else INDEX_BYTES * ubatch * values
         return places + 2 * hidden + (feed_forward if experts_in_ram else masks)
     scores = 0.0 if flash_attn else footprint.n_heads * FLOAT_BYTES * ubatch * n_ctx
     attention = scores + masks + FLOAT_BYTES * ubatch * footprint.attention_width + 2 * hidden
@@ -120,29 +114,12 @@ def compute_buffer_bytes(
     return max(logits, attention, feed_forward)
 
 
-def _mask_cells(footprint: Footprint, ubatch: float, n_ctx: float) -> float:
-    """Cells of the caches that have a mask of their own: that of full layers and that of sliding ones."""
-    caches = _caches(footprint)
-    return n_ctx * caches.full + min(padded(caches.widest_window + ubatch), n_ctx) * caches.sliding
-
-
-def _placed_values(footprint: Footprint) -> float:
-    """Values per token that each cache stores one by one (without flash attention they are stored transposed)."""
-    caches = _caches(footprint)
-    return float(footprint.layer_kv_elements[:, 1].max(initial=0.0)) * caches.number
-
-
 class _Caches(NamedTuple):
     """Which caches a model has: one for its full and one for its sliding layers."""
 
     full: bool
     sliding: bool
     widest_window: float
-
-    @property
-    def number(self) -> int:
-        """Of caches."""
-        return self.full + self.sliding
 
 
 @lru_cache(maxsize=4096)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +15,10 @@ from catalog.llms import Llm
 from catalog.quants import Quant
 from catalog.tables import tensor_types
 
-__all__ = ["Footprint", "Group", "LayerKind", "Tensor", "footprint", "footprint_of_tensors", "group_bytes"]
+__all__ = ["Footprint", "Group", "Tensor", "footprint", "footprint_of_tensors"]
 
 Array = NDArray[np.float64]
-LayerKind = Literal["full", "sliding", "mla", "recurrent", "none"]
 FEED_FORWARD: frozenset[Group] = frozenset({"router", "dense_ffn", "shared_expert"})
-_KINDS: dict[str, LayerKind] = {"F": "full", "S": "sliding", "M": "mla", "R": "recurrent", "N": "none"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,15 +45,12 @@ class Footprint:
     layer_matrices: Array
     """Matrix multiplications with weights per token in the layer (experts: one per fused kind). [L]"""
     layer_is_moe: NDArray[np.bool_]
-    layer_kind: tuple[LayerKind, ...]
     n_experts: int
     n_experts_used: int
     output_bytes: Array
     """Output matrix and what else the last step reads; a tied embedding's copy counts here too. [T]"""
     embedding_bytes: float
     """Token embeddings as they lie in RAM: one row per token is read."""
-    mtp_bytes: float
-    """Stored, never read without speculation."""
     n_heads: int
     layer_kv_elements: Array
     """Elements of K and of V per token of context; MLA: the latent row in K. [L, 2]"""
@@ -86,33 +80,25 @@ def footprint(llm: Llm, quant: Quant, mtp_layers: int | None = None) -> Footprin
     return footprint_of_tensors(llm, typed(llm, quant, shapes(llm, mtp_layers)))
 
 
-def group_bytes(tensors: Sequence[Tensor]) -> dict[Group, float]:
-    """Bytes by group."""
-    result: dict[Group, float] = {}
-    for tensor in tensors:
-        result[tensor.group] = result.get(tensor.group, 0.0) + tensor.bytes
-    return result
-
-
 def footprint_of_tensors(llm: Llm, tensors: Sequence[Tensor]) -> Footprint:
     """Footprint of tensors as they are listed in a file, with the hyper-parameters of `llm`."""
     types = tuple(sorted({t.type for t in tensors}))
     weights = _Weights(llm, tensors, types)
     kinds = llm.attention_kinds()
-    kv, flops = _kv_elements(llm, kinds), _attention_flops(llm, kinds)
+    attention_flops, attention_heads = _attention_work(llm, kinds)
     return Footprint(
         name=llm.name, architecture=llm.architecture, n_layers=llm.n_layers, hidden_size=llm.hidden_size,
         vocab_size=llm.vocab_size, max_context=llm.max_context, types=types,
         bits_per_weight=np.array([tensor_types()[t].bits_per_weight for t in types]),
         layer_resident_bytes=weights.resident, layer_expert_bytes=weights.experts,
         last_feed_forward_bytes=weights.last_feed_forward, layer_matrices=weights.matrices,
-        layer_is_moe=weights.experts.sum(axis=1) > 0, layer_kind=tuple(_KINDS[k] for k in kinds),
+        layer_is_moe=weights.experts.sum(axis=1) > 0,
         n_experts=llm.n_experts, n_experts_used=llm.n_experts_used,
-        output_bytes=weights.output, embedding_bytes=weights.embedding, mtp_bytes=weights.mtp,
-        n_heads=llm.n_heads, layer_kv_elements=kv,
+        output_bytes=weights.output, embedding_bytes=weights.embedding,
+        n_heads=llm.n_heads, layer_kv_elements=_kv_elements(llm, kinds),
         layer_window=np.array([float(llm.sliding_window or 0) if k == "S" else 0.0 for k in kinds]),
         layer_recurrent_bytes=np.array([state_bytes(llm) if k == "R" else 0.0 for k in kinds]),
-        layer_attention_flops=flops, layer_attention_heads=_attention_heads(llm, kinds),
+        layer_attention_flops=attention_flops, layer_attention_heads=attention_heads,
         attention_width=_attention_width(llm, kinds),
         feed_forward_width=_feed_forward_width(llm),
         largest_expert_bytes=weights.largest_expert,
@@ -130,7 +116,7 @@ class _Weights:
         self.last_feed_forward = np.zeros(len(types))
         self.matrices = np.zeros(llm.n_layers)
         self.output = np.zeros(len(types))
-        self.embedding = self.mtp = self.parameters = self.active = self.file_bytes = self.largest_expert = 0.0
+        self.embedding = self.parameters = self.active = self.file_bytes = self.largest_expert = 0.0
         share = llm.n_experts_used / llm.n_experts if llm.n_experts else 1.0
         for tensor in tensors:
             self._add(llm, tensor, column[tensor.type], share)
@@ -140,8 +126,8 @@ class _Weights:
         self.file_bytes += size
         self.parameters += tensor.elements
         if tensor.group == "mtp":
-            self.mtp += size
-        elif tensor.group == "token_embedding":
+            return  # stored, never read without speculation
+        if tensor.group == "token_embedding":
             self.embedding += size
             if llm.tied_embeddings and tensor.name == "token_embd.weight":
                 self.output[t] += size
@@ -196,18 +182,14 @@ def _kv_elements(llm: Llm, kinds: str) -> Array:
     return rows
 
 
-def _attention_heads(llm: Llm, kinds: str) -> Array:
-    queries = {kind: float(heads(llm, kind).queries) if kind in "FS" else float(llm.n_heads) for kind in set(kinds)}
-    return np.array([queries[kind] if kind in "FSM" else 0.0 for kind in kinds])
-
-
-def _attention_flops(llm: Llm, kinds: str) -> Array:
-    flops = np.zeros(llm.n_layers)
+def _attention_work(llm: Llm, kinds: str) -> tuple[Array, Array]:
+    """FLOPs per query token and token of context, and heads that score it, by layer."""
+    flops, queries = np.zeros(llm.n_layers), np.zeros(llm.n_layers)
     for layer, kind in enumerate(kinds):
         if kind == "M":
-            rank = llm.kv_lora_rank or 0
-            flops[layer] = 2.0 * llm.n_heads * (2 * rank + (llm.qk_rope_head_dim or 0))
+            flops[layer] = 2.0 * llm.n_heads * (2 * (llm.kv_lora_rank or 0) + (llm.qk_rope_head_dim or 0))
+            queries[layer] = llm.n_heads
         elif kind in "FS":
             of = heads(llm, kind)
-            flops[layer] = 2.0 * of.queries * (of.key_dim + of.value_dim)
-    return flops
+            flops[layer], queries[layer] = 2.0 * of.queries * (of.key_dim + of.value_dim), of.queries
+    return flops, queries

@@ -1,14 +1,15 @@
-"""All tensors of a model in the order of its layers."""
+"""All tensors of a model in the order of its layers, and those of each layer but attention and recurrence: norms, the
+feed-forward part, multi-token prediction, and what only a few models have.
+
+Source: llama.cpp src/models/*.cpp (load_arch_tensors), as vendored in llama-cpp-python 0.3.36, read 2026-11-24.
+"""
 
 from collections.abc import Iterator
-from typing import cast
 
 from advisor.sizes.architectures import ARCHITECTURES, Traits
-from advisor.sizes.attention import Part, attention, latent_attention
-from advisor.sizes.extras import inside, outside
-from advisor.sizes.feed_forward import dense, experts
+from advisor.sizes.attention import attention, latent_attention
 from advisor.sizes.recurrent import recurrent
-from advisor.sizes.tensor import Group, Shape
+from advisor.sizes.tensor import Group, Part, Shape
 from catalog.llms import Llm
 
 
@@ -26,7 +27,7 @@ def shapes(llm: Llm, mtp_layers: int | None = None) -> tuple[Shape, ...]:
 
 
 def _named(parts: Iterator[Part], layer: int, group: Group | None = None) -> list[Shape]:
-    return [Shape(f"blk.{layer}.{name}", layer, group or cast(Group, own), shape) for name, own, shape in parts]
+    return [Shape(f"blk.{layer}.{name}", layer, group or own, shape) for name, own, shape in parts]
 
 
 def _outside(llm: Llm, traits: Traits) -> Iterator[Shape]:
@@ -39,8 +40,8 @@ def _outside(llm: Llm, traits: Traits) -> Iterator[Shape]:
         yield Shape("position_embd.weight", None, "token_embedding", (llm.hidden_size, llm.max_context))
     if not llm.tied_embeddings:
         yield Shape("output.weight", None, "output", matrix)
-    for name, group, shape in outside(llm):
-        yield Shape(name, None, cast(Group, group), shape)
+    for name, group, shape in _rare_outside(llm):
+        yield Shape(name, None, group, shape)
 
 
 def _layer(llm: Llm, traits: Traits, layer: int, kind: str, ffn: str) -> Iterator[Part]:
@@ -54,10 +55,10 @@ def _layer(llm: Llm, traits: Traits, layer: int, kind: str, ffn: str) -> Iterato
         yield from attention(llm, kind, traits, has_kv or not traits.kv_matrices_shared)
     if ffn == "D" or (ffn == "E" and traits.parallel_dense):
         width = llm.dense_ffn if has_kv else llm.kv_shared_ffn or llm.dense_ffn
-        yield from dense(llm, traits, width or 0)
+        yield from _dense(llm, traits, width or 0)
     if ffn == "E":
-        yield from experts(llm, traits)
-    yield from inside(llm, layer)
+        yield from _experts(llm, traits)
+    yield from _rare_inside(llm, layer)
 
 
 def _norms(llm: Llm, traits: Traits, ffn: str) -> Iterator[Part]:
@@ -79,3 +80,116 @@ def _mtp(llm: Llm, traits: Traits, kinds: str, ffns: str) -> Iterator[Part]:
     if traits.mtp_vocabulary:
         for name in ("embed_tokens", "shared_head_head"):
             yield f"nextn.{name}.weight", "mtp", (llm.hidden_size, llm.vocab_size)
+
+
+def _dense(llm: Llm, traits: Traits, width: int) -> Iterator[Part]:
+    """A dense FFN of that width."""
+    hidden = llm.hidden_size
+    group: Group = "dense_ffn"
+    up = 2 * width if traits.fused_gate_up else width
+    if traits.gated_ffn and not traits.fused_gate_up:
+        yield "ffn_gate.weight", group, (hidden, width)
+    yield "ffn_up.weight", group, (hidden, up)
+    yield "ffn_down.weight", group, (width, hidden)
+    if traits.ffn_bias:
+        yield "ffn_up.bias", group, (up,)
+        yield "ffn_down.bias", group, (hidden,)
+
+
+def _experts(llm: Llm, traits: Traits) -> Iterator[Part]:
+    """Router, routed experts and shared expert."""
+    hidden, n, width = llm.hidden_size, llm.n_experts, llm.expert_ffn or 0
+    inner = llm.moe_latent_size or hidden
+    yield "ffn_gate_inp.weight", "router", (hidden, n)
+    if traits.router_correction:
+        yield "exp_probs_b.bias", "router", (n,)
+    if llm.moe_latent_size:
+        yield "ffn_latent_down.weight", "shared_expert", (hidden, inner)
+        yield "ffn_latent_up.weight", "shared_expert", (inner, hidden)
+    if traits.gated_ffn:
+        yield "ffn_gate_exps.weight", "routed_experts", (inner, width, n)
+    yield "ffn_up_exps.weight", "routed_experts", (inner, width, n)
+    yield "ffn_down_exps.weight", "routed_experts", (width, inner, n)
+    if traits.expert_bias:
+        yield "ffn_gate_inp.bias", "router", (n,)
+        yield "ffn_gate_exps.bias", "routed_experts", (width, n)
+        yield "ffn_up_exps.bias", "routed_experts", (width, n)
+        yield "ffn_down_exps.bias", "routed_experts", (hidden, n)
+    if llm.shared_expert_ffn:
+        yield from _shared_expert(llm.hidden_size, llm.shared_expert_ffn, traits)
+
+
+def _shared_expert(hidden: int, width: int, traits: Traits) -> Iterator[Part]:
+    group: Group = "shared_expert"
+    if traits.shared_expert_gate:
+        yield "ffn_gate_inp_shexp.weight", group, (hidden,)
+    if traits.gated_ffn:
+        yield "ffn_gate_shexp.weight", group, (hidden, width)
+    yield "ffn_up_shexp.weight", group, (hidden, width)
+    yield "ffn_down_shexp.weight", group, (width, hidden)
+
+
+def _rare_outside(llm: Llm) -> Iterator[Part]:
+    """Per-layer inputs, AltUp, hyper-connections and n-gram tables that lie outside the layers."""
+    hidden = llm.hidden_size
+    if llm.per_layer_input_size:
+        width = llm.per_layer_input_size * llm.n_layers
+        yield "per_layer_token_embd.weight", "token_embedding", (width, llm.per_layer_input_vocab or 0)
+        yield "per_layer_model_proj.weight", "output", (hidden, width)
+        yield "per_layer_proj_norm.weight", "norm", (llm.per_layer_input_size,)
+    if llm.altup_inputs:
+        yield "altup_proj.weight", "output", (hidden, hidden, llm.altup_inputs - 1)
+        yield "altup_unembd_proj.weight", "output", (hidden, hidden, llm.altup_inputs - 1)
+    if llm.hyper_connections and llm.hyper_connection_rank:
+        wide = llm.hyper_connections * hidden
+        yield "hc_head_norm.weight", "norm", (wide,)
+        yield "hc_head_down.weight", "output", (wide, llm.hyper_connection_rank)
+        yield "hc_head_up.weight", "output", (llm.hyper_connection_rank, wide)
+    if llm.ngram_rows and llm.ngram_dim:
+        yield "per_layer_token_embd.weight", "token_embedding", (llm.ngram_dim, llm.ngram_rows)
+
+
+def _rare_inside(llm: Llm, layer: int) -> Iterator[Part]:
+    """The same of one layer, and Laurel."""
+    if llm.per_layer_input_size:
+        yield "inp_gate.weight", "dense_ffn", (llm.hidden_size, llm.per_layer_input_size)
+        yield "proj.weight", "dense_ffn", (llm.per_layer_input_size, llm.hidden_size)
+        yield "per_layer_post_norm.weight", "norm", (llm.hidden_size,)
+    if llm.altup_inputs:
+        hidden, n = llm.hidden_size, llm.altup_inputs
+        yield "altup_correct_coef.weight", "attention", (n, n)
+        yield "altup_correct_scale.weight", "norm", (hidden,)
+        yield "altup_predict_coef.weight", "attention", (n, n * n)
+        yield "altup_router.weight", "attention", (hidden, n)
+        yield "altup_router_norm.weight", "norm", (hidden,)
+    if llm.laurel_rank:
+        yield "laurel_l.weight", "attention", (llm.hidden_size, llm.laurel_rank)
+        yield "laurel_r.weight", "attention", (llm.laurel_rank, llm.hidden_size)
+        yield "laurel_post_norm.weight", "norm", (llm.hidden_size,)
+    if llm.hyper_connections:
+        yield from _hyper_connections(llm, llm.hyper_connections)
+    if llm.ngram_layer == layer:
+        yield from _ngram(llm, llm.hyper_connections or 1)
+
+
+def _hyper_connections(llm: Llm, n: int) -> Iterator[Part]:
+    wide, rank = n * llm.hidden_size, llm.hyper_connection_rank
+    for where in ("attn", "ffn"):
+        if rank:
+            yield f"hc_{where}_norm.weight", "norm", (wide,)
+            yield f"hc_{where}_down.weight", "attention", (wide, rank)
+            yield f"hc_{where}_up.weight", "attention", (rank, wide)
+            yield f"hc_{where}_inject.weight", "attention", (wide, n)
+        else:
+            yield f"hc_{where}_fn.weight", "attention", (wide, (2 + n) * n)
+            yield f"hc_{where}_base.weight", "norm", ((2 + n) * n,)
+            yield f"hc_{where}_scale.weight", "norm", (3,)
+
+
+def _ngram(llm: Llm, n: int) -> Iterator[Part]:
+    hidden = llm.hidden_size
+    yield "ple_key.weight", "attention", (hidden, n * hidden)
+    yield "ple_value.weight", "attention", (hidden, hidden)
+    for name in ("key", "query", "conv"):
+        yield f"ple_norm_{name}.weight", "norm", (n * hidden,)
+    yield "ple_conv1d.weight", "attention", (4, n * hidden)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from advisor.sizes.attention import Part
+from advisor.sizes.tensor import Part
 from catalog.llms import Llm
 
 STATE_BYTES = 4
@@ -18,73 +18,73 @@ def _sizes(llm: Llm) -> tuple[int, int, int, int, int]:
 
 def _gated_delta_net(llm: Llm) -> Iterator[Part]:
     keys, values, n, _, vd = _sizes(llm)
-    hidden, g = llm.hidden_size, "recurrent"
-    yield "attn_qkv.weight", g, (hidden, 2 * keys + values)
-    yield "attn_gate.weight", g, (hidden, values)
-    yield "ssm_conv1d.weight", g, (llm.conv_kernel or 4, 2 * keys + values)
-    yield "ssm_dt.bias", g, (n,)
-    yield "ssm_a", g, (n,)
+    hidden = llm.hidden_size
+    yield "attn_qkv.weight", "recurrent", (hidden, 2 * keys + values)
+    yield "attn_gate.weight", "recurrent", (hidden, values)
+    yield "ssm_conv1d.weight", "recurrent", (llm.conv_kernel or 4, 2 * keys + values)
+    yield "ssm_dt.bias", "recurrent", (n,)
+    yield "ssm_a", "recurrent", (n,)
     if llm.architecture == "qwen3next":
-        yield "ssm_ba.weight", g, (hidden, 2 * n)
+        yield "ssm_ba.weight", "recurrent", (hidden, 2 * n)
     else:
-        yield "ssm_beta.weight", g, (hidden, n)
-        yield "ssm_alpha.weight", g, (hidden, n)
+        yield "ssm_beta.weight", "recurrent", (hidden, n)
+        yield "ssm_alpha.weight", "recurrent", (hidden, n)
     yield "ssm_norm.weight", "norm", (vd,)
-    yield "ssm_out.weight", g, (values, hidden)
+    yield "ssm_out.weight", "recurrent", (values, hidden)
 
 
 def _kimi_delta(llm: Llm) -> Iterator[Part]:
     keys, values, n, kd, vd = _sizes(llm)
-    hidden, g, kernel = llm.hidden_size, "recurrent", llm.conv_kernel or 4
+    hidden, kernel = llm.hidden_size, llm.conv_kernel or 4
     for letter, width in (("q", keys), ("k", keys), ("v", values)):
-        yield f"ssm_conv1d_{letter}.weight", g, (kernel, width)
-        yield f"attn_{letter}.weight", g, (hidden, width)
+        yield f"ssm_conv1d_{letter}.weight", "recurrent", (kernel, width)
+        yield f"attn_{letter}.weight", "recurrent", (hidden, width)
     full_rank = llm.architecture == "bailingmoe3"
     for letter, width in (("f", keys), ("g", values)):
-        yield f"ssm_{letter}_a.weight", g, (hidden, width if full_rank else kd)
+        yield f"ssm_{letter}_a.weight", "recurrent", (hidden, width if full_rank else kd)
         if not full_rank:
-            yield f"ssm_{letter}_b.weight", g, (kd, width)
-    yield "ssm_beta.weight", g, (hidden, n)
-    yield "ssm_a", g, (n,)
-    yield "ssm_dt.bias", g, (keys,)
+            yield f"ssm_{letter}_b.weight", "recurrent", (kd, width)
+    yield "ssm_beta.weight", "recurrent", (hidden, n)
+    yield "ssm_a", "recurrent", (n,)
+    yield "ssm_dt.bias", "recurrent", (keys,)
     yield "ssm_norm.weight", "norm", (vd,)
-    yield "attn_output.weight", g, (values, hidden)
+    yield "attn_output.weight", "recurrent", (values, hidden)
 
 
 def _mamba2(llm: Llm) -> Iterator[Part]:
     groups, inner, n, _state, _ = _sizes(llm)
-    hidden, g, conv = llm.hidden_size, "recurrent", inner + 2 * groups
-    yield "ssm_in.weight", g, (hidden, 2 * inner + 2 * groups + n)
-    yield "ssm_conv1d.weight", g, (llm.conv_kernel or 4, conv)
-    yield "ssm_conv1d.bias", g, (conv,)
-    yield "ssm_dt.bias", g, (n,)
-    yield "ssm_a", g, (n,)
-    yield "ssm_d", g, (n,)
+    hidden, conv = llm.hidden_size, inner + 2 * groups
+    yield "ssm_in.weight", "recurrent", (hidden, 2 * inner + 2 * groups + n)
+    yield "ssm_conv1d.weight", "recurrent", (llm.conv_kernel or 4, conv)
+    yield "ssm_conv1d.bias", "recurrent", (conv,)
+    yield "ssm_dt.bias", "recurrent", (n,)
+    yield "ssm_a", "recurrent", (n,)
+    yield "ssm_d", "recurrent", (n,)
     yield "ssm_norm.weight", "norm", (inner,)
-    yield "ssm_out.weight", g, (inner, hidden)
+    yield "ssm_out.weight", "recurrent", (inner, hidden)
 
 
 def _mamba1(llm: Llm) -> Iterator[Part]:
     _, inner, _, state, _ = _sizes(llm)
-    rank, g = llm.ssm_dt_rank or 0, "recurrent"
-    yield "ssm_in.weight", g, (llm.hidden_size, 2 * inner)
-    yield "ssm_conv1d.weight", g, (llm.conv_kernel or 4, inner)
-    yield "ssm_conv1d.bias", g, (inner,)
-    yield "ssm_x.weight", g, (inner, rank + 2 * state)
-    yield "ssm_dt.weight", g, (rank, inner)
-    yield "ssm_dt.bias", g, (inner,)
-    yield "ssm_a", g, (state, inner)
-    yield "ssm_d", g, (inner,)
+    rank = llm.ssm_dt_rank or 0
+    yield "ssm_in.weight", "recurrent", (llm.hidden_size, 2 * inner)
+    yield "ssm_conv1d.weight", "recurrent", (llm.conv_kernel or 4, inner)
+    yield "ssm_conv1d.bias", "recurrent", (inner,)
+    yield "ssm_x.weight", "recurrent", (inner, rank + 2 * state)
+    yield "ssm_dt.weight", "recurrent", (rank, inner)
+    yield "ssm_dt.bias", "recurrent", (inner,)
+    yield "ssm_a", "recurrent", (state, inner)
+    yield "ssm_d", "recurrent", (inner,)
     for name, size in (("ssm_dt_norm", rank), ("ssm_b_norm", state), ("ssm_c_norm", state)):
         yield f"{name}.weight", "norm", (size,)
-    yield "ssm_out.weight", g, (inner, llm.hidden_size)
+    yield "ssm_out.weight", "recurrent", (inner, llm.hidden_size)
 
 
 def _short_conv(llm: Llm) -> Iterator[Part]:
-    hidden, g = llm.hidden_size, "recurrent"
-    yield "shortconv.conv.weight", g, (llm.conv_kernel or 3, hidden)
-    yield "shortconv.in_proj.weight", g, (hidden, 3 * hidden)
-    yield "shortconv.out_proj.weight", g, (hidden, hidden)
+    hidden = llm.hidden_size
+    yield "shortconv.conv.weight", "recurrent", (llm.conv_kernel or 3, hidden)
+    yield "shortconv.in_proj.weight", "recurrent", (hidden, 3 * hidden)
+    yield "shortconv.out_proj.weight", "recurrent", (hidden, hidden)
 
 
 _LAYERS: dict[str, Callable[[Llm], Iterator[Part]]] = {

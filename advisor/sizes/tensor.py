@@ -1,4 +1,4 @@
-"""A weight tensor as GGUF files hold it."""
+"""A weight tensor as GGUF files hold it: name, part of the model, shape, type, bytes."""
 
 from dataclasses import dataclass
 from math import prod
@@ -10,6 +10,8 @@ Group = Literal[
     "attention", "recurrent", "norm", "router", "dense_ffn", "shared_expert", "routed_experts",
     "output", "token_embedding", "mtp",
 ]  # fmt: skip
+Part = tuple[str, Group, tuple[int, ...]]
+"""A tensor of a layer: its name without "blk.N.", group, shape."""
 
 
 class Shape(NamedTuple):

@@ -192,7 +192,7 @@ def _novelties(fit: Fit, observations: Sequence[Observation]) -> Array:
         if cases:
             table, work = knowledge.efficiencies, stack([case.work for case in cases])
             values, unsaid = (np.array([of(case.setting) for case in cases]) for of in (table.row, table.deviations))
-            found += [item.novelty for item in evaluated([stages], work, values, unsaid)]
+            found += [novelty for _, novelty in evaluated([stages], work, values, unsaid)]
     return np.concatenate(found)
 
 

@@ -203,7 +203,7 @@ def test_architectures_without_a_catalog_model_are_read_too(tmp_path: Path, arch
     renamed = row.model_copy(update={"architecture": architecture})
     found = read_model_file(write(tmp_path / "x.gguf", renamed, tensors, keys)).footprint
     slides = architecture in {"cohere2", "olmo2"}
-    assert found.layer_kind == (("sliding",) * 3 + ("full",) if slides else ("full",) * 4) * 9
+    assert found.layer_window.tolist() == ([4096.0] * 3 + [0.0] if slides else [0.0] * 4) * 9
     expected = footprint(resolve_llm("Qwen3-8B").row.llm, resolve_quant("Q4_K_M").row)
     assert (found.file_bytes, found.parameters_active) == (expected.file_bytes, expected.parameters_active)
 
@@ -218,7 +218,7 @@ def test_older_deepseek_files_keep_keys_and_values_of_all_heads(tmp_path: Path) 
     )  # fmt: skip
     keys = keys_of(row) | {"attention.key_length": 192, "attention.value_length": 128}
     found = read_model_file(write(tmp_path / "x.gguf", row, older, keys)).footprint
-    assert found.layer_kind == ("full",) * 4
+    assert found.layer_window.tolist() == [0.0] * 4
     assert found.layer_kv_elements.tolist() == [[128 * 192, 128 * 128]] * 4
 
 

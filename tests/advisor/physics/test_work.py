@@ -1,17 +1,24 @@
 """Stages of real cases with coefficients chosen by hand: which coefficient acts where, and that no peak is beaten."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from advisor.physics.coefficients import Efficiencies
 from advisor.physics.knowledge import load
+from advisor.physics.placement import place
 from advisor.physics.stages import decode_stages, prefill_stages, total_s
-from advisor.physics.work import stack
+from advisor.physics.work import stack, work_of
 from advisor.prediction.case import Case, case_of
 from advisor.question import Scenario
-from catalog.units import GB
+from advisor.sizes.buffers import demand_of
+from advisor.sizes.footprint import footprint
+from catalog.tables import llms, quants
+from catalog.units import GB, KIB
 
 ROUNDING = 1e-9
 MOE, DENSE = "Qwen3.6-35B-A3B", "Llama-3.1-8B"
@@ -147,3 +154,44 @@ def test_cases_stacked_are_answered_as_each_alone() -> None:
         alone = [stages_of(item.work, one) for item, one in zip(items, each, strict=True)]
         for stage, seconds in joined.items():
             assert seconds == pytest.approx([float(one[stage]) for one in alone], rel=ROUNDING), stage
+
+
+LLMS = {llm.id: llm for llm in llms()}
+Q4 = next(quant for quant in quants() if quant.name == "Q4_K_M")
+NAMES = st.sampled_from(sorted(LLMS))
+
+
+def context_read(name: str, depth: float, kv_types: tuple[str, str] = ("f16", "f16"), users: int = 1) -> float:
+    """Bytes of KV cache that a step on a processor reads at that depth, recurrent states excepted."""
+    of = CASES["on the processor"]
+    demand = demand_of(footprint(LLMS[name], Q4), 200_000, kv_types, 512, True, users)
+    placed = place(demand, of.machine, 0, 0, None)
+    task = replace(of, demand=demand, placement=placed, depth=depth, kv_types=kv_types, users=users)
+    return float(work_of(task).cpu_kv_bytes) - 2 * float(demand.state.sum())  # states are read and written
+
+
+def test_a_step_of_qwen_3_6_35b_reads_20_kib_per_token() -> None:
+    """10 full layers x (K and V) x 2 heads x 256 x 2 bytes = 20480 bytes; the 30 recurrent layers keep none."""
+    assert context_read("qwen3.6-35b-a3b", 1) == pytest.approx(20 * KIB, rel=ROUNDING)
+
+
+def test_latent_attention_reads_one_row_per_layer_and_token() -> None:
+    """DeepSeek-V3: 512 latent + 64 rope elements in each of 61 layers: 61 x 576 x 2 bytes = 70272 bytes per token."""
+    assert context_read("deepseek-v3", 1) == pytest.approx(61 * 576 * 2, rel=ROUNDING)
+
+
+def test_sliding_layers_read_no_more_than_their_window() -> None:
+    """gpt-oss-20b: 8 heads x 64 x (K and V) x 2 bytes = 2048 bytes per token; 12 of 24 layers see 128."""
+    assert context_read("gpt-oss-20b", 5000) == pytest.approx(12 * (128 + 5000) * 2048, rel=ROUNDING)
+
+
+@given(NAMES, st.integers(1, 200_000), st.integers(1, 200_000))
+def test_a_longer_context_is_never_read_in_less(name: str, a: int, b: int) -> None:
+    low, high = sorted((a, b))
+    assert context_read(name, low) <= context_read(name, high)
+
+
+@given(NAMES, st.integers(1, 200_000), st.integers(1, 4))
+def test_what_is_read_is_allocated(name: str, depth: int, users: int) -> None:
+    allocated = demand_of(footprint(LLMS[name], Q4), depth, ("q8_0", "f16"), 1, True, users).kv_sum
+    assert context_read(name, depth, ("q8_0", "f16"), users) <= allocated * (1 + ROUNDING)

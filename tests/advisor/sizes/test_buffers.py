@@ -5,15 +5,14 @@ from hypothesis import strategies as st
 
 from advisor.sizes.buffers import (
     compute_buffer_bytes,
+    demand_of,
     expected_experts,
     kv_bytes,
     kv_element_bytes,
-    kv_read_bytes,
-    recurrent_bytes,
-)  # fmt: skip
+)
 from advisor.sizes.footprint import footprint
 from catalog.tables import llms, quants
-from catalog.units import KIB, MIB
+from catalog.units import MIB
 
 LLMS = {llm.id: llm for llm in llms()}
 Q4 = next(quant for quant in quants() if quant.name == "Q4_K_M")
@@ -24,16 +23,7 @@ def of(name):
     return footprint(LLMS[name], Q4)
 
 
-def test_qwen_3_6_35b_keeps_20_kib_per_token():
-    """10 full layers x (K and V) x 2 heads x 256 x 2 bytes = 20480 bytes; the 30 recurrent layers keep none."""
-    per_token = kv_read_bytes(of("qwen3.6-35b-a3b"), 1, "f16", "f16")
-    assert per_token.sum() == 20 * KIB
-    assert np.count_nonzero(per_token) == 10
-
-
-def test_latent_attention_keeps_one_row_and_no_values():
-    """DeepSeek-V3: 512 latent + 64 rope elements in each of 61 layers: 61 x 576 x 2 bytes = 70272 bytes per token."""
-    assert kv_read_bytes(of("deepseek-v3"), 1, "f16", "f16").sum() == 61 * 576 * 2
+def test_latent_attention_keeps_no_values():
     assert of("deepseek-v3").layer_kv_elements[:, 1].sum() == 0
 
 
@@ -57,11 +47,6 @@ def test_sliding_layers_allocate_window_and_micro_batch_padded():
     assert set(kv_bytes(of("gpt-oss-20b"), 512, "f16", "f16", 512)) == {512 * 2048.0}
 
 
-def test_sliding_layers_read_no_more_than_their_window():
-    read = kv_read_bytes(of("gpt-oss-20b"), 5000, "f16", "f16")
-    assert set(read) == {128 * 2048.0, 5000 * 2048.0}
-
-
 def test_kv_sharing_layers_keep_nothing():
     """Gemma-3n E4B: the last 15 of 35 layers reuse earlier caches."""
     assert np.count_nonzero(kv_bytes(of("gemma-3n-e4b"), 4096, "f16", "f16", 512)) == 20
@@ -74,7 +59,8 @@ def test_bytes_per_element(kv_type, expected):
 
 def test_recurrent_state_as_printed():
     """Qwen3.5-9B, 2 sequences: "RS buffer size = 100.50 MiB" (24 layers: 2.25 MiB convolution + 48 MiB state each)."""
-    assert recurrent_bytes(of("qwen3.5-9b"), 2).sum() / MIB == pytest.approx(100.5, rel=1e-6)
+    demand = demand_of(of("qwen3.5-9b"), 4096, ("f16", "f16"), 512, True, 2)
+    assert demand.state.sum() / MIB == pytest.approx(100.5, rel=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -157,13 +143,6 @@ def test_a_longer_context_never_takes_less(name, a, b):
     low, high = sorted((a, b))
     print_ = of(name)
     assert kv_bytes(print_, low, "f16", "f16", 512).sum() <= kv_bytes(print_, high, "f16", "f16", 512).sum()
-    assert kv_read_bytes(print_, low, "f16", "f16").sum() <= kv_read_bytes(print_, high, "f16", "f16").sum()
-
-
-@given(NAMES, st.integers(1, 200_000))
-def test_what_is_read_is_allocated(name, depth):
-    print_ = of(name)
-    assert (kv_read_bytes(print_, depth, "q8_0", "f16") <= kv_bytes(print_, depth, "q8_0", "f16", 1)).all()
 
 
 @given(NAMES, st.integers(1, 16))
