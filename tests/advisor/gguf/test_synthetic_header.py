@@ -18,16 +18,13 @@ from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 from catalog.tables import llms
 
-NOT_MADE = {"qwen4exp"}
-"""Architectures that are not synthesised: a table as large as the model."""
 ARRAYS = (
     "layer_resident_bytes", "layer_expert_bytes", "last_feed_forward_bytes", "layer_kv_elements",
     "layer_recurrent_bytes", "layer_window", "layer_attention_flops", "layer_attention_heads",
 )  # fmt: skip
-MADE = [row for row in llms() if row.architecture not in NOT_MADE]
 
 
-@pytest.mark.parametrize("llm", MADE, ids=lambda llm: llm.id)
+@pytest.mark.parametrize("llm", llms(), ids=lambda llm: llm.id)
 def test_the_whole_file_of_a_model_has_its_footprint(tmp_path: Path, llm: Llm) -> None:
     """Its header is real, its weights are a hole of their size."""
     quant = resolve_quant("MXFP4" if llm.native_expert_type else "Q4_K_M").row
