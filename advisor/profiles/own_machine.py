@@ -9,7 +9,7 @@ from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from advisor.errors import InputError
 from advisor.machines.fingerprint import filled, fingerprint_of, same_machine, same_parts
@@ -17,13 +17,7 @@ from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, own_label
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.task import FAMILIES
 from advisor.question import Hardware, Scenario
-from catalog.profiles import Profile, Shift, digest_of
-
-if TYPE_CHECKING:  # read where there is a profile: most questions start without one
-    from catalog.profiles import Profile
-
-
-# A machine's calibration profile laid over what was learned from all machines.
+from catalog.profiles import Profile, digest_of
 
 _KNOWN = {item.name: item for item in COEFFICIENTS}
 
@@ -36,9 +30,13 @@ def knowledge_of(profile: Profile, knowledge: Knowledge) -> Knowledge:
     known = knowledge.efficiencies.effects
     shifted: dict[tuple[str, str], float] = {}
     for shift in profile.effects:
-        _check(shift, profile.name)
+        item, said = _KNOWN.get(shift.coefficient), f"profile {profile.name!r} shifts {shift.coefficient!r}"
+        if item is None:
+            raise InputError(f"{said}, which is no coefficient: calibrate anew")
+        if shift.label and not (item.per_family and shift.label in FAMILIES):
+            raise InputError(f"{said} for {shift.label!r}, which has no numbers of its own: calibrate anew")
         key = (shift.coefficient, own_label(shift.label) if shift.label else "")
-        start = 0.0 if shift.label else math.log(_KNOWN[shift.coefficient].start)
+        start = 0.0 if shift.label else math.log(item.start)
         shifted[key] = shifted.get(key, known.get(key, start)) + shift.log_value
     # The shipped table is shared: of many profiles in memory each takes what is its own.
     effects: Mapping[tuple[str, str], float] = ChainMap(shifted, cast(dict[tuple[str, str], float], known))
@@ -54,14 +52,6 @@ def is_current(profile: Profile, knowledge: Knowledge) -> bool:
     return profile.efficiencies_digest == digest_of(knowledge.efficiencies.effects)
 
 
-def _check(shift: Shift, name: str) -> None:
-    item = _KNOWN.get(shift.coefficient)
-    if item is None:
-        raise InputError(f"profile {name!r} shifts {shift.coefficient!r}, which is no coefficient: calibrate anew")
-    if shift.label and not (item.per_family and shift.label in FAMILIES):
-        raise InputError(f"profile {name!r} shifts {shift.coefficient} for {shift.label!r}, which has none of its own")
-
-
 @dataclass(frozen=True, eq=False)
 class OwnMachine:
     """A machine that was calibrated: `knowledge` is None for a profile that says nothing on the shipped efficiencies.
@@ -69,7 +59,7 @@ class OwnMachine:
     `any_size`: whatever memory the machine has now, as where the user names the profile.
     """
 
-    profile: "Profile"
+    profile: Profile
     hardware: Hardware
     shipped: Knowledge
     any_size: bool = False
@@ -77,15 +67,11 @@ class OwnMachine:
     @cached_property
     def knowledge(self) -> Knowledge:
         """The shipped knowledge with the profile over it. Raises `InputError` for shifts that the physics has not."""
-        from advisor.profiles.own_machine import knowledge_of
-
         return knowledge_of(self.profile, self.shipped)
 
     @property
     def current(self) -> bool:
         """Whether the profile was fitted on the efficiencies shipped here."""
-        from advisor.profiles.own_machine import is_current
-
         return is_current(self.profile, self.shipped)
 
     def covers(self, scenario: Scenario) -> bool:
@@ -110,7 +96,7 @@ class OwnMachine:
         return None
 
 
-def hardware_of(profile: "Profile") -> Hardware:
+def hardware_of(profile: Profile) -> Hardware:
     """The machine that a profile was measured on. Raises `InputError` where it describes none that can be read."""
     try:
         hardware = Hardware.model_validate(profile.hardware)
@@ -120,7 +106,7 @@ def hardware_of(profile: "Profile") -> Hardware:
     return hardware
 
 
-def own_machine(profile: "Profile", shipped: Knowledge, *, any_size: bool = False) -> OwnMachine:
+def own_machine(profile: Profile, shipped: Knowledge, *, any_size: bool = False) -> OwnMachine:
     """The machine of a profile. Raises `InputError` for one that describes no machine or shifts unknown numbers."""
     machine = OwnMachine(profile, hardware_of(profile), shipped, any_size)
     if machine.current:
@@ -143,7 +129,7 @@ class OwnMachines:
 
     def of(self, hardware: Hardware) -> OwnMachine | None:
         """The calibrated machine that a description means: with a usable profile if there is one."""
-        return _first(item for item in self._usable_first if item.is_of(hardware))
+        return next((item for item in self._usable_first if item.is_of(hardware)), None)
 
     def as_seen(self, found: Hardware) -> tuple[Hardware, OwnMachine | None]:
         """What a system tells of itself, completed, and its calibrated machine if it has one."""
@@ -158,7 +144,7 @@ class OwnMachines:
         return sorted(self.machines, key=lambda item: not item.current)
 
 
-def own_machines(profiles: "Iterable[Profile | InputError]", shipped: Knowledge) -> OwnMachines:
+def own_machines(profiles: Iterable[Profile | InputError], shipped: Knowledge) -> OwnMachines:
     """The machines of stored profiles; an `InputError` among them is a file that could not be read."""
     machines, damaged = [], []
     for profile in profiles:
@@ -186,7 +172,3 @@ def remark_on(machine: OwnMachine, installed: str | None) -> str | None:
             "`advisor calibrate` renews it"
         )
     return None
-
-
-def _first(found: Iterable[OwnMachine]) -> OwnMachine | None:
-    return next(iter(found), None)

@@ -13,25 +13,24 @@ from advisor.files import write_whole
 from catalog.names.index import nearest
 from catalog.profiles import MAX_BYTES, BadProfile, Profile, read_profile
 
-# Where the user's data lies. For the faces only: everything below takes folders as arguments.
-
 CALIBRATIONS: Final = "calibrations"
 """Folder of the calibration profiles in the user's data folder."""
 HOME_REMEDY: Final = "free some room or make the folder writable; ADVISOR_HOME names another"
 """What to do where the data folder takes no file."""
+SUFFIX: Final = ".json"
 
 
 def data_folder() -> Path:
-    """The folder named by ADVISOR_HOME, else the platform's folder for user data; it need not exist yet."""
+    """The folder named by ADVISOR_HOME, else the platform's folder for user data; it need not exist yet.
+
+    For the faces only: everything else takes folders as arguments.
+    """
     named = os.environ.get("ADVISOR_HOME", "").strip()
     if named:
         return Path(named).expanduser()
     from platformdirs import user_data_path
 
     return user_data_path("advisor", appauthor=False)
-
-
-SUFFIX = ".json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +67,6 @@ class ProfileStore:
                 yield _profile_at(path)
             except InputError as error:
                 yield error
-
-    def for_fingerprint(self, fingerprint: str) -> Profile | None:
-        """The newest profile of that machine among those that can be read."""
-        found = [item for item in self.each() if isinstance(item, Profile) and item.fingerprint == fingerprint]
-        return max(found, key=lambda profile: profile.measured_on, default=None)
 
     def save(self, profile: Profile) -> Path:
         """Write the profile, in place of one of its name. Raises `InputError` where nothing can be written."""

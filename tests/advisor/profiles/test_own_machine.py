@@ -103,6 +103,11 @@ def test_a_machine_that_was_told_other_parts_is_known_by_what_the_system_tells()
             {"effects": [{"coefficient": "warp", "log_value": 0, "standard_error": 0, "informed": True}]},
             "profile 'box' shifts 'warp', which is no coefficient",
         ),
+        (
+            {"effects": [{"coefficient": "ram_stream", "label": "Q9", "log_value": 0, "standard_error": 0,
+                          "informed": True}]},
+            "profile 'box' shifts 'ram_stream' for 'Q9', which has no numbers of its own",
+        ),
     ],
 )
 def test_a_profile_that_cannot_be_used_is_said_and_the_others_are(fields: dict[str, Any], why: str) -> None:

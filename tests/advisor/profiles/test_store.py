@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from advisor.errors import InputError
+from advisor.physics.knowledge import load
+from advisor.profiles.own_machine import hardware_of, own_machines
 from advisor.profiles.store import ProfileStore
 from catalog.profiles import MAX_BYTES, Profile
-from tests.own_profiles import own_profile
+from tests.own_profiles import XEON, own_profile
 
 
 @pytest.fixture
@@ -24,7 +26,7 @@ def test_a_profile_is_read_as_it_was_saved(store: ProfileStore) -> None:
 
 
 def test_an_empty_home_has_none(store: ProfileStore) -> None:
-    assert (store.names(), list(store.each()), store.for_fingerprint("0" * 32)) == ([], [], None)
+    assert (store.names(), list(store.each())) == ([], [])
     with pytest.raises(InputError, match="there is no calibration profile 'box': none is stored here; `advisor cal"):
         store.named("box")
 
@@ -33,10 +35,11 @@ def test_the_newest_profile_of_a_machine_is_found(store: ProfileStore) -> None:
     first = own_profile()
     for name, day in (("autumn", "2026-10-01"), ("winter", "2026-12-24"), ("november", "2026-11-11")):
         store.save(Profile.model_validate(first.model_dump() | {"name": name, "measured_on": day}))
-    found = store.for_fingerprint(first.fingerprint)
+    machines = own_machines(store.each(), load())
+    found = machines.of(hardware_of(first))
     assert found is not None
-    assert found.name == "winter"
-    assert store.for_fingerprint("0" * 32) is None
+    assert found.profile.name == "winter"
+    assert machines.of(hardware_of(own_profile(XEON))) is None
 
 
 @pytest.mark.parametrize(
