@@ -1,7 +1,11 @@
-"""The whole of decode and prefill from `Work` and coefficients: seconds by stage, for one scenario or for arrays of
-them.
+"""How long it takes: seconds of a decode step and of a prompt by stage, from `Work` and coefficients.
 
-Equations: design notes "The performance model, in equations", sections 3 (decode) and 4 (prefill).
+First the equations as small functions of named numbers, on floats and numpy arrays alike, then the stages that they make
+up. Bytes, seconds, bytes per second, FLOP per second throughout; a `share` is an efficiency: the part of a peak that is
+reached. A stage named here has its words, its limit and its colour in `advisor.answer.STAGES`.
+
+Source of the structure: design notes "The performance model, in equations", sections 3 (decode) and 4 (prefill); shares
+and times come from the fitted table.
 """
 
 from collections.abc import Mapping
@@ -13,13 +17,6 @@ from numpy.typing import NDArray
 from advisor.physics.task import Numbers
 from advisor.physics.work import Work
 from catalog.units import GB
-
-# How long things take: the physics as small pure functions of named numbers, on floats and numpy arrays alike.
-#
-# Bytes, seconds, bytes per second, FLOP per second throughout. `share`s are efficiencies: the part of a peak that is
-# reached.
-# Source of the structure: design notes "The performance model, in equations"; the shares and times come from the fitted
-# table.
 
 CAP_SHARPNESS = 12.0
 """How sharply a share bends below 1."""
@@ -100,6 +97,8 @@ def missed_s(missed_bytes: Number, random_bandwidth: Number, gain: Number) -> Nu
     """
     return missed_bytes / (random_bandwidth * gain)
 
+
+# The stages.
 
 Values = Mapping[str, Any]
 """Coefficients by name; floats or arrays of shape (n,), per-family ones (families,) or (n, families)."""

@@ -29,8 +29,6 @@ Values = dict[str, NDArray[np.float64]]
 
 STEP = 0.01
 """Part of a deviation by which a coefficient is moved to see the time move."""
-
-
 FEW: Final = 400
 """So many moves of rows are worked out at once; of more, those of coefficients by quant family apart from the others,
 which then need not be evaluated for each family anew.

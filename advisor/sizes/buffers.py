@@ -133,19 +133,16 @@ def _caches(footprint: Footprint) -> _Caches:
 
 # What a placement must find room for: weights, caches and buffers of a footprint for one context.
 
-Layers = NDArray[np.float64]
-
-
 @dataclass(frozen=True, slots=True)
 class Demand:
     """What is to be held: a footprint with its caches and buffers for one context. Per-layer arrays in bytes."""
 
     footprint: Footprint
-    resident: Layers
-    experts: Layers
-    kv: Layers
-    state: Layers
-    held: Layers
+    resident: Array
+    experts: Array
+    kv: Array
+    state: Array
+    held: Array
     """Weights but the experts, cache and state."""
     held_below: tuple[float, ...]
     """Sum of `held` over the layers below each, and over all."""
@@ -193,5 +190,5 @@ def demand_of(
     )
 
 
-def _sums_below(sizes: Layers) -> tuple[float, ...]:
+def _sums_below(sizes: Array) -> tuple[float, ...]:
     return (0.0, *np.cumsum(sizes).tolist())
