@@ -1,8 +1,8 @@
 """How long it takes: seconds of a decode step and of a prompt by stage, from `Work` and coefficients.
 
-First the equations as small functions of named numbers, on floats and numpy arrays alike, then the stages that they make
-up. Bytes, seconds, bytes per second, FLOP per second throughout; a `share` is an efficiency: the part of a peak that is
-reached. A stage named here has its words, its limit and its colour in `advisor.answer.STAGES`.
+First the equations as small functions of named numbers, on floats and numpy arrays alike, then the stages that they
+make up. Bytes, seconds, bytes per second, FLOP per second throughout; a `share` is an efficiency: the part of a peak
+that is reached. A stage named here has its words, its limit and its colour in `advisor.answer.STAGES`.
 
 Source of the structure: design notes "The performance model, in equations", sections 3 (decode) and 4 (prefill); shares
 and times come from the fitted table.

@@ -1,9 +1,9 @@
 """How far a scenario lies from what was measured: the deviation of its log time over all that no run has told.
 
 A coefficient's labels that no run informed, or that the scenario leaves open, stand at their prior with the prior's
-deviation.
-The time moves with each coefficient by its own share, so the deviations of the coefficients add up in quadrature, each
-times the derivative of the log time. What the runs did inform is not in here: the intervals below add its errors.
+deviation. The time moves with each coefficient by its own share, so the deviations of the coefficients add up in
+quadrature, each times the derivative of the log time. What the runs did inform is not in here: the intervals around a
+speed, in the second half, add its errors.
 """
 
 import math
