@@ -2,15 +2,27 @@
 
 import shlex
 from collections.abc import Callable, Iterator
-from textwrap import wrap
 from typing import Any
 
-from advisor.answer import REGIMES, Range
-from advisor.documents import bar, number, seconds
+from advisor.answer import REGIMES, Prediction
+from advisor.documents import (
+    Block,
+    Code,
+    Document,
+    Labelled,
+    Paragraph,
+    Points,
+    Section,
+    Table,
+    TableColumn,
+    as_text,
+    bar,
+    seconds,
+)  # fmt: skip
 from advisor.engine.layout import CPU
 from advisor.engine.plan import Plan, used_devices
 from advisor.engine.settings import GGML_TYPES, EngineSettings
-from advisor.prediction.report import own_profile
+from advisor.prediction.report import own_profile, speed_range
 from catalog.units import GIB
 
 WIDTH = 80
@@ -23,61 +35,43 @@ def report(plan: Plan, file: str, emphasis: Callable[[str], str] = str) -> str:
     """The whole plan in lines of 80 columns; `file` is what commands call the model's file."""
     case, guess = plan.candidate.case, plan.candidate.prediction
     title = f"{case.llm.name} {case.quant.name} on {case.machine.name}, {plan.settings.n_ctx:,} tokens of context"
-    blocks = [[emphasis(line) for line in wrap(title, WIDTH)]]
-    if plan.speeds_known:
-        blocks[0] += [*_speeds(plan)]
-    blocks.append([emphasis("Where it lies (GiB)"), *_table(plan)])
     points = [*plan.reasons, *(item.message for item in guess.warnings), *guess.assumptions]
-    blocks.append([emphasis("Mind"), *(line for point in points for line in _point(point))])
-    for name, text in commands(plan, file).items():
-        blocks.append([emphasis(name), *_command(text)])
-    return "\n\n".join("\n".join(lines) for lines in blocks if len(lines) > 1)
+    found = Document("" if plan.speeds_known else title, [
+        Section(title, [Labelled([*_speeds(guess)] if plan.speeds_known else [])]),
+        Section("Where it lies (GiB)", _memory(plan)),
+        Section("Mind", [Points(points)]),
+        *(Section(name, [Code(text)]) for name, text in commands(plan, file).items()),
+    ])  # fmt: skip
+    return as_text(found, WIDTH, emphasis)
 
 
-def _speeds(plan: Plan) -> Iterator[str]:
-    guess = plan.candidate.prediction
+def _speeds(guess: Prediction) -> Iterator[tuple[str, str]]:
     if guess.decode_tok_s:
-        yield f"  Writing       {_range(guess.decode_tok_s)}"
+        yield "Writing", speed_range(guess.decode_tok_s)
     if guess.prefill_tok_s:
         prompt = f"a prompt of {guess.scenario.workload.prompt_tokens:,} tokens"
-        yield f"  Reading       {_range(guess.prefill_tok_s)}, {prompt}"
+        yield "Reading", f"{speed_range(guess.prefill_tok_s)}, {prompt}"
     if guess.load_time_s is not None:
-        yield f"  Start         {seconds(guess.load_time_s)} to read the model from a cold disk"
-    whose = f"In brackets: where 9 of 10 real runs should fall{own_profile(guess)}."
-    yield from (f"{'':16}{line}" for line in wrap(whose, WIDTH - 16))
+        yield "Start", f"{seconds(guess.load_time_s)} to read the model from a cold disk"
+    yield "", f"In brackets: where 9 of 10 real runs should fall{own_profile(guess)}."
 
 
-def _range(speed: Range) -> str:
-    return f"{number(speed.p50)} tok/s ({number(speed.p05)}-{number(speed.p95)})"
-
-
-def _table(plan: Plan) -> Iterator[str]:
+def _memory(plan: Plan) -> list[Block]:
+    """How it is placed, and what lies on each device."""
     layers = plan.candidate.case.demand.footprint.n_layers
     how = REGIMES[plan.candidate.case.placement.strategy].sentence.format(
         gpu_layers=plan.settings.n_gpu_layers, layers=layers, moe=min(plan.settings.n_cpu_moe, layers)
     )
-    yield from (f"  {line}" for line in wrap(how, WIDTH - 2))
-    yield f"  {'':<10}{'weights':>9}{'context':>9}{'states':>8}{'buffers':>9}{'all':>9}{'free':>9}"
+    titles = {"weights": 9, "context": 9, "states": 8, "buffers": 9, "all": 9, "free": 9}
+    places = [TableColumn(title, width, right=True) for title, width in titles.items()]
+    rows = []
     for name, total, free in used_devices(plan):
         share = plan.layout.shares[name]
-        sizes = (share.weights, share.kv, share.state, share.compute + share.output)
-        widths = (9, 9, 8, 9)
-        row = "".join(f"{size / GIB:>{width}.2f}" for size, width in zip(sizes, widths, strict=True))
-        spare = f"{free / GIB:>9.2f}  {bar(total / free)[::2]}" if free else ""
-        yield f"  {'RAM' if name == CPU else name:<10}{row}{total / GIB:>9.2f}{spare}".rstrip()
-
-
-def _point(text: str) -> list[str]:
-    return wrap(text, WIDTH, initial_indent="  - ", subsequent_indent="    ", break_long_words=False)
-
-
-def _command(text: str) -> Iterator[str]:
-    if "\n" in text:
-        yield from (f"  {line}" for line in text.splitlines())
-        return
-    lines = wrap(text, WIDTH - 4, break_long_words=False, break_on_hyphens=False)
-    for index, line in enumerate(lines):
-        yield f"  {'  ' * (index > 0)}{line}{' ' + chr(92) if index < len(lines) - 1 else ''}"
+        sizes = (share.weights, share.kv, share.state, share.compute + share.output, total, *([free] if free else []))
+        cells = [f"{size / GIB:.2f}" for size in sizes]
+        full = bar(total / free)[::2] if free else ""
+        rows.append(["RAM" if name == CPU else name, *cells, *([] if free else [""]), full])
+    return [Paragraph(how), Table([TableColumn(width=10), *places, TableColumn()], rows)]
 
 
 def commands(plan: Plan, file: str) -> dict[str, str]:
