@@ -29,3 +29,88 @@ class Price(BaseModel):
     range: press.
     """
     source: str = Field(min_length=1)
+
+
+Kind = Literal[
+    "street", "asking", "sold", "deal", "list", "range_low", "range_high", "asking_median", "asking_mean",
+    "pre_shortage", "pre_shortage_leftover",
+]  # fmt: skip
+Seller = Literal["", "trusted", "cheapest", "all", "maker", "own"]
+
+
+class Observation(BaseModel):
+    """A price that somebody saw or paid: a fact, never overwritten."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    part_kind: PartKind
+    part: str = Field(min_length=1)
+    """Name of the catalog row."""
+    memory_gib: Positive | None = None
+    """Memory size it is for, where one row is sold in several (unified machines, laptops)."""
+    condition: Condition
+    kind: Kind
+    """street: a shop's shelf price, or the lowest of a shop; asking: the cheapest offers of a market; sold: what was
+    paid; deal: one posted offer after coupon; list: the launch price or the maker's own shop; range: a source that gives
+    "x to y"; asking_median, asking_mean: of all offers; pre_shortage: 2025, before memory rose; leftover: of parts no
+    longer made.
+    """
+    seller: Seller = ""
+    """Whose offers: trusted sellers' alone, the cheapest of anyone, all, the maker's shop, the reader's own figure."""
+    price: Positive
+    currency: str = Field(default="USD", pattern="^[A-Z]{3}$")
+    as_of: date
+    """The day it was seen; the middle of the month where only that is known."""
+    source: str = Field(min_length=1)
+    note: str = ""
+
+
+class PriceFactor(BaseModel):
+    """What a kind of price is multiplied by to be what an ordinary buyer pays a trusted seller."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    kind: Kind
+    seller: Seller = ""
+    part_kind: PartKind | None = None
+    """None: of all kinds of parts that have no row of their own."""
+    factor: Positive | None = None
+    """None: such a price says nothing."""
+    log_error: float | None = None
+    """Standard error of the factor's logarithm, where it was fitted."""
+    pairs: int | None = None
+    """Observations that were compared with others of the same part of other kinds."""
+    source: str = Field(min_length=1)
+    as_of: date
+
+
+class PriceTrend(BaseModel):
+    """How fast prices of a kind of part go stale."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    part_kind: PartKind
+    condition: Condition
+    tau_months: Positive
+    """An observation's weight falls by e in this time."""
+    drift_per_month: float
+    """Rise of log price a month in 2026."""
+    log_sd: Positive
+    """Standard deviation of log(price seen / estimate) where the newest observation is of the day."""
+    log_sd_per_month: float = Field(ge=0)
+    """What the age of the newest observation adds to it: sqrt(log_sd^2 + log_sd_per_month^2 x months)."""
+    observations: int
+    """Left out one by one to fit this row; 0: too few, the row is the start."""
+    source: str = Field(min_length=1)
+    as_of: date
+
+
+class ExchangeRate(BaseModel):
+    """Units of another currency for one US dollar."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    currency: str = Field(pattern="^[A-Z]{3}$")
+    per_usd: Positive
+    as_of: date
+    source: str = Field(min_length=1)

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread
 from catalog.llms import Llm
 from catalog.parts import Board, Case, Cooler, Cpu, Gpu, Laptop, Psu, RamKit, Ssd, UnifiedMachine
-from catalog.prices import Price
+from catalog.prices import ExchangeRate, Observation, Price, PriceFactor, PriceTrend
 from catalog.quants import Quant, QuantQuality, TensorType
 
 DATA = Path(__file__).parent / "data"
@@ -95,6 +95,30 @@ def laptops() -> tuple[Laptop, ...]:
 def prices() -> tuple[Price, ...]:
     """Dated price quotes."""
     return _read(Price, "prices.csv")
+
+
+@cache
+def observations() -> tuple[Observation, ...]:
+    """Prices that somebody saw or paid."""
+    return _read(Observation, "observations.csv")
+
+
+@cache
+def price_factors() -> tuple[PriceFactor, ...]:
+    """What each kind of price is multiplied by to be on one basis."""
+    return _read(PriceFactor, "price_factors.csv")
+
+
+@cache
+def price_trends() -> tuple[PriceTrend, ...]:
+    """How fast prices of each kind of part go stale."""
+    return _read(PriceTrend, "price_trends.csv")
+
+
+@cache
+def exchange_rates() -> tuple[ExchangeRate, ...]:
+    """Dated exchange rates."""
+    return _read(ExchangeRate, "exchange_rates.csv")
 
 
 @cache
