@@ -51,7 +51,7 @@ class Observation(BaseModel):
     condition: Condition
     kind: Kind
     """street: a shop's shelf price, or the lowest of a shop; asking: the cheapest offers of a market; sold: what was
-    paid; deal: one posted offer after coupon; list: the launch price or the maker's own shop; range: a source that gives
+    paid; deal: one posted offer after coupon; list: the launch price or the maker's own shop; range: a source that says
     "x to y"; asking_median, asking_mean: of all offers; pre_shortage: 2025, before memory rose; leftover: of parts no
     longer made.
     """
@@ -76,6 +76,8 @@ class PriceFactor(BaseModel):
     """None: of all kinds of parts that have no row of their own."""
     factor: Positive | None = None
     """None: such a price says nothing."""
+    start: Positive | None = None
+    """What it was before anything was fitted, and is held near where observations are few."""
     log_error: float | None = None
     """Standard error of the factor's logarithm, where it was fitted."""
     pairs: int | None = None

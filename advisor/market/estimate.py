@@ -27,7 +27,8 @@ STALE_DAYS = 45
 Source: design notes "What a part costs", ageing."""
 MOVING_KINDS = frozenset({"gpu", "ram", "ssd", "unified", "laptop"})
 OUTLIER_LOG = math.log(2.0)
-"""Votes further than this factor from the median of three others and more are dropped."""
+"""Votes further than this factor from the median are dropped, where so many others lie nearer:"""
+OTHERS = 3
 RANGE_WEIGHT = 0.5
 """A source that says "x to y" counts half: its middle is nobody's price."""
 LONGEST_DRIFT_MONTHS = 3.0
@@ -137,7 +138,7 @@ def votes_of(observations: Sequence[Observation], basis: Basis, rates: Rates) ->
             weight,
             item.seller == "own",
         ))  # fmt: skip
-    columns = list(zip(*rows, strict=True)) or [[] for _ in range(7)]
+    columns: list[Sequence[float]] = list(zip(*rows, strict=True)) or [()] * 7
     part_, source, kind = (np.array(column, dtype=np.intp) for column in columns[:3])
     log_usd_, day, weight_ = (np.array(column, dtype=np.float64) for column in columns[3:6])
     return Votes(tuple(parts), part_, source, kind, log_usd_, day, weight_, np.array(columns[6], dtype=bool))
@@ -184,8 +185,8 @@ def estimates(votes: Votes, basis: Basis, as_of: date) -> dict[Part, Estimate]:
     middle = _weighted_medians(part_b, one, weight_b)
     order = np.unique(part_b)
     place = np.searchsorted(order, part_b)
-    crowd = np.bincount(place)[place] > 3
-    kept = ~(crowd & (np.abs(one - middle[place]) > OUTLIER_LOG))
+    near = np.abs(one - middle[place]) <= OUTLIER_LOG
+    kept = near | (np.bincount(place, near)[place] < OTHERS)
     middle = _weighted_medians(part_b[kept], one[kept], weight_b[kept])
 
     newest = _largest(part, day, order)

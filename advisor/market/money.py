@@ -9,12 +9,14 @@ from advisor.errors import InputError
 from catalog import tables
 from catalog.prices import ExchangeRate
 
-SYMBOLS = {"$": "USD", "€": "EUR", "£": "GBP", "C$": "CAD", "A$": "AUD", "¥": "JPY", "₹": "INR", "R$": "BRL", "zł": "PLN"}
+SYMBOLS = {
+    "$": "USD", "€": "EUR", "£": "GBP", "C$": "CAD", "A$": "AUD", "¥": "JPY", "₹": "INR", "R$": "BRL", "zł": "PLN",
+}  # fmt: skip
 NO_CENTS = frozenset({"JPY", "INR"})
 """Currencies in which nobody writes hundredths of a part's price."""
 _AMOUNT = re.compile(
-    r"""(?P<before>[A-Za-z]{0,3}[$€£¥₹]|[A-Za-z]{3}(?=[\s\d]))?\s*
-        (?P<number>\d{1,3}(?:[,\s'’]\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)\s*(?P<thousand>[kK](?![A-Za-z]))?\s*
+    r"""(?P<before>[A-Za-z]{0,3}[$€£¥₹]|zł|[A-Za-z]{3}(?=[\s\d]))?\s*
+        (?P<number>\d{1,3}(?:[,\s'’]\d{2,3})*[,\s'’]\d{3}(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?|\d+(?:[.,]\d+)?)\s*(?P<thousand>[kK](?![A-Za-z]))?\s*
         (?P<after>[$€£¥₹]|zł|[A-Za-z]{3,7})?""",
     re.VERBOSE,
 )
@@ -58,7 +60,7 @@ class Rates:
         dated = self.by_currency.get(currency)
         if not dated:
             known = ", ".join(["USD", *sorted(self.by_currency)])
-            raise InputError(f"no exchange rate is known for {currency}: give one (--rate {currency}=...) or use {known}")
+            raise InputError(f"no exchange rate is known for {currency}: give --rate {currency}=... or use {known}")
         return next((rate for seen, rate in reversed(dated) if seen <= day), dated[0][1])
 
 
@@ -90,6 +92,8 @@ def money_of(text: str, currency: str = "USD") -> Money:
 def _number_of(text: str) -> float:
     """1,500 and 1.500 with three digits after the mark are thousands; 999.99 and 999,99 have cents."""
     digits = re.sub(r"[\s'’]", "", text)
+    if digits.count(".") > 1:  # 1.234.567,89
+        return float(digits.replace(".", "").replace(",", "."))
     whole, mark, last = re.fullmatch(r"(.*?)(?:([.,])(\d+))?", digits).groups("")  # type: ignore[union-attr]
     if mark and len(last) == 3 and whole:
         return float(whole.replace(",", "") + last)

@@ -1,0 +1,53 @@
+"""How far estimates of prices are from what was seen, and that the shipped tables are what the fit finds."""
+
+from functools import cache
+
+import pytest
+
+from advisor.market.checking import Agreement, LeftOut, agreement, left_out
+from advisor.market.estimate import Basis
+from advisor.market.money import shipped_rates
+from calibration.prices import fitted_trend
+from catalog import tables
+from catalog.prices import PriceTrend
+
+BASIS = Basis.of(tables.price_factors(), tables.price_trends())
+
+
+@cache
+def found() -> tuple[LeftOut, ...]:
+    return tuple(left_out(tables.observations(), BASIS, shipped_rates())[0])
+
+
+def figures(condition: str | None = None) -> Agreement:
+    rows = [row for row in found() if condition in (None, row.part.condition)]
+    return agreement(rows, 0)
+
+
+def test_four_of_five_observations_left_out_lie_within_the_interval() -> None:
+    """Asked: 72 to 88 %."""
+    assert 0.72 <= figures().inside <= 0.88
+
+
+@pytest.mark.parametrize(("condition", "most"), [("new", 0.18), ("used", 0.20)])
+def test_the_median_error_of_what_was_left_out(condition: str, most: float) -> None:
+    done = figures(condition)
+    assert done.observations >= 100
+    assert done.median_error <= most
+
+
+def test_estimates_are_neither_too_high_nor_too_low() -> None:
+    assert abs(figures().bias) <= 0.05
+
+
+def test_a_kind_of_price_is_judged_by_other_kinds() -> None:
+    rows, _ = left_out([item for item in tables.observations() if item.kind == "deal"], BASIS, shipped_rates(), True)
+    assert rows == []
+
+
+@pytest.mark.parametrize(("kind", "condition"), [("cpu", "new"), ("ssd", "new")])
+def test_a_shipped_trend_is_what_the_fit_finds(kind: str, condition: str) -> None:
+    shipped: PriceTrend = next(
+        row for row in tables.price_trends() if (row.part_kind, row.condition) == (kind, condition)
+    )
+    assert fitted_trend(shipped, tables.observations(), BASIS, shipped_rates()) == shipped
