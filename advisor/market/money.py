@@ -14,6 +14,7 @@ SYMBOLS = {
 }  # fmt: skip
 NO_CENTS = frozenset({"JPY", "INR"})
 """Currencies in which nobody writes hundredths of a part's price."""
+MOST = 1e12
 _AMOUNT = re.compile(
     r"""(?P<before>[A-Za-z]{0,3}[$€£¥₹]|zł|[A-Za-z]{3}(?=[\s\d]))?\s*
         (?P<number>\d{1,3}(?:[,\s'’]\d{2,3})*[,\s'’]\d{3}(?:\.\d+)?|\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?|\d+(?:[.,]\d+)?)\s*(?P<thousand>[kK](?![A-Za-z]))?\s*
@@ -84,8 +85,8 @@ def money_of(text: str, currency: str = "USD") -> Money:
     if None in written or len(set(written)) > 1:
         raise InputError(f"{text!r} names no currency that is known: write it like $1,500 or 1000 EUR")
     amount = _number_of(found["number"]) * (1000 if found["thousand"] else 1)
-    if amount <= 0:
-        raise InputError(f"{text!r} is no amount above zero")
+    if not 0 < amount < MOST:
+        raise InputError(f"{text[:60]!r} is no amount above zero that a computer could cost")
     return Money(amount, next((word for word in written if word), currency))
 
 

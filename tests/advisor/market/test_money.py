@@ -28,9 +28,11 @@ def test_an_amount_is_read_as_people_write_it(text: str, amount: float | None, c
         assert money_of(text) == Money(amount, currency)
 
 
-@pytest.mark.parametrize("text", ["", "cheap", "-5", "0", "$", "12 bananas", "$5 EUR", "1e400", "nan", "5 6 7", "1;5"])
+@pytest.mark.parametrize(
+    "text", ["", "cheap", "-5", "0", "$", "12 bananas", "$5 EUR", "1e400", "nan", "5 6 7", "1;5", "9" * 400]
+)
 def test_what_is_no_amount_is_refused_with_the_way_to_write_it(text: str) -> None:
-    with pytest.raises(InputError, match="amount|currency"):
+    with pytest.raises(InputError, match=r"amount|currency"):
         money_of(text)
 
 
