@@ -355,7 +355,7 @@ def _grid(table: Table, width: int | None) -> "RenderableType":
 
     places = table.columns[: table.brief]
     whole = width if any(column.fills for column in places) else None
-    grid = Grid(box=None, pad_edge=False, padding=(0, GAP, 0, 0), show_header=table.head, width=whole)
+    grid = Grid(box=None, pad_edge=False, padding=(0, GAP // 2), show_header=table.head, width=whole)
     for column in places:
         justify: Any = "right" if column.right else "left"
         grid.add_column(Text(column.title), justify=justify, no_wrap=column.whole, ratio=1 if column.fills else None)

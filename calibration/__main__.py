@@ -5,7 +5,7 @@ from datetime import date
 
 from calibration.fit.evidence import load_runs, observe
 from calibration.fit.fitting import fit
-from calibration.fit.leaving_out import balanced, left_out_errors
+from calibration.fit.leaving_out import balance_of, left_out_errors
 from calibration.fit.tables import effects_of, public_runs, rows_of, spreads_of, write_runs, write_table
 from catalog.tables import DATA
 
@@ -23,8 +23,8 @@ def main() -> None:
     for kind in ("decode", "prefill"):
         ours = [item for item in errors if item.observation.kind == kind]
         for regime in ("all", *sorted({item.observation.case.regime for item in ours})):
-            figures = balanced([item for item in ours if regime in ("all", item.observation.case.regime)])
-            text = "  ".join(f"{name} {value:.3g}" for name, value in figures.items())
+            figures = balance_of([item for item in ours if regime in ("all", item.observation.case.regime)])
+            text = "  ".join(f"{name} {value:.3g}" for name, value in figures._asdict().items())
             print(f"{kind:8} {regime:15} {text}", file=sys.stderr)
     write_table(DATA / "efficiencies.csv", effects_of(fitted, EVIDENCE_READ))
     write_table(DATA / "spreads.csv", spreads_of(errors, EVIDENCE_READ))

@@ -278,8 +278,9 @@ def measured() -> tuple[Measured, ...]:
 
 @cache
 def claims() -> tuple[Row, ...]:
-    """The article's claims with verdicts: one row each, by the titles of the section that `advisor accuracy` shows."""
-    from calibration.accuracy.claims import judged, section
+    """The article's claims with verdicts: one row each, by the titles of the table that `advisor accuracy` shows."""
+    from calibration.accuracy.claims import judged, table
 
-    found = section(judged(knowledge(), tables.public_runs()))
-    return tuple(dict(zip(found.columns, row, strict=True)) for row in found.rows)
+    found = table(judged(knowledge(), tables.public_runs()))
+    titles = [column.title for column in found.columns]
+    return tuple(dict(zip(titles, row, strict=True)) for row in found.rows)

@@ -7,8 +7,7 @@ import click
 from advisor.errors import InputError
 
 if TYPE_CHECKING:
-    from calibration.accuracy.accuracy import Accuracy
-    from calibration.accuracy.page import Section
+    from advisor.documents import Document
 
 TEXT = """
 Show how far predictions are from measured public runs, each predicted by a fit that never saw its machine, beside the
@@ -42,78 +41,55 @@ def command(claims: bool, again: bool, as_json: bool, markdown: bool, plot: str 
     if as_json and markdown:
         raise InputError("--json and --markdown cannot both be printed: leave one out")
     if claims:
-        _show(_claims(), as_json, markdown)
+        _claims(as_json, markdown)
         return
     from calibration.accuracy.accuracy import accuracy
+    from calibration.accuracy.page import as_data, charts, document, page
 
     if again:
         click.echo("leaving every machine out: some minutes", err=True)
     found = accuracy(again)
     if plot:
-        from calibration.pictures import draw_scatter
+        from advisor.charts import draw
 
-        draw_scatter(found.comparisons, plot)
+        draw(charts(found), plot, "Predicted against measured speeds", headed=False)
     if as_json:
-        _json(found)
-    else:
-        _page(found, markdown, plot)
-
-
-def _page(found: "Accuracy", markdown: bool, plot: str | None) -> None:
-    from calibration.accuracy.page import INTRODUCTION, page, sections
-
-    if markdown:
+        _print_json(as_data(found))
+    elif markdown:
         click.echo(page(found, TITLE, plot, MADE_BY), nl=False)
     else:
-        click.echo(INTRODUCTION)
-        _tables(sections(found))
+        _print(document(found))
 
 
-def _json(found: "Accuracy") -> None:
-    import json
+def _claims(as_json: bool, markdown: bool) -> None:
+    from advisor.documents import as_markdown
+    from advisor.physics.knowledge import load
+    from calibration.accuracy.claims import as_data, document, judged
+    from catalog.tables import public_runs
 
-    from calibration.accuracy.page import as_data
+    found = judged(load(), public_runs())
+    if as_json:
+        _print_json(as_data(found))
+    elif markdown:
+        click.echo(as_markdown(document(found, "Claims")), nl=False)
+    else:
+        _print(document(found))
 
-    click.echo(json.dumps(as_data(found), indent=1))
 
-
-def _tables(parts: "list[Section]") -> None:
+def _print(shown: "Document") -> None:
     import os
 
     from rich.console import Console
-    from rich.table import Table
+
+    from advisor.documents import as_rich
 
     console = Console(highlight=False)
     if not console.is_terminal and not os.environ.get("COLUMNS"):
         console.width = PAGE_COLUMNS
-    for part in parts:
-        console.print(f"\n[bold]{part.title}[/bold]")
-        if part.remark:
-            console.print(part.remark, markup=False)
-        table = Table(*part.columns[: part.brief], box=None, pad_edge=False)
-        for row in part.rows:
-            table.add_row(*row[: part.brief])
-        console.print(table)
+    console.print(as_rich(shown))
 
 
-def _claims() -> Any:
-    from advisor.physics.knowledge import load
-    from calibration.accuracy.claims import judged
-    from catalog.tables import public_runs
-
-    return judged(load(), public_runs())
-
-
-def _show(found: Any, as_json: bool, markdown: bool) -> None:
+def _print_json(data: Any) -> None:
     import json
 
-    from calibration.accuracy.claims import INTRODUCTION, as_data, section
-    from calibration.accuracy.page import markdown as to_markdown
-
-    if as_json:
-        click.echo(json.dumps(as_data(found), indent=1))
-    elif markdown:
-        click.echo(to_markdown([section(found)], "Claims", INTRODUCTION), nl=False)
-    else:
-        click.echo(INTRODUCTION)
-        _tables([section(found)])
+    click.echo(json.dumps(data, indent=1))

@@ -90,6 +90,7 @@ def tell(profile: "Profile", html: str | None, plot: str | None, *, as_json: boo
     """
     from advisor.physics.knowledge import load
     from calibration.machine.findings import findings
+    from calibration.machine.report import as_data, document, lines
 
     try:
         machine = own(profile)
@@ -98,26 +99,24 @@ def tell(profile: "Profile", html: str | None, plot: str | None, *, as_json: boo
     else:
         found = findings(profile, load(), USES[standing(machine, this_hardware())], predicts=machine.current)
     if plot:
-        from calibration.pictures import draw_report
+        from advisor.charts import draw
+        from advisor.documents import charts_of
 
-        draw_report(found, plot)
+        shown = document(found)
+        draw(charts_of(shown), plot, shown.title)
     if html:
         from advisor.cli.lines import written
-        from calibration.machine.page import page
+        from advisor.documents import as_html
 
         with written(html, "--html") as file:
-            file.write(page(found).encode())
+            file.write(as_html(document(found)).encode())
         if html != "-" and not as_json:
             click.echo(f"the page is {html}", err=True)
     if as_json:
         import json
 
-        from calibration.machine.report import as_data
-
         click.echo(json.dumps(as_data(found), indent=2))
     elif html != "-":
-        from calibration.machine.report import lines
-
         click.echo("\n".join(lines(found)))
 
 
@@ -196,7 +195,7 @@ def export(name: str | None, output: str, *, evidence: bool) -> None:
     from contextlib import suppress
 
     from advisor.cli.lines import written
-    from calibration.machine.sharing import anonymised, to_csv
+    from calibration.machine.profile import anonymised, to_csv
 
     private = {*socket.gethostname().split(".")[:1], socket.gethostname()}
     with suppress(OSError, KeyError, ImportError):  # a user without a name

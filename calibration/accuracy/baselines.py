@@ -15,7 +15,7 @@ LLMFIT_EFFICIENCY = 0.55
 LLMFIT_EXPERTS = 0.8
 LLMFIT_SPILLED = 0.5
 LLMFIT_BYTES_PER_PARAMETER = {"F16": 2.0, "BF16": 2.0, "Q8": 1.0, "Q6": 0.75, "Q5": 0.625, "Q4": 0.5, "Q3": 0.375,
-                              "Q2": 0.25, "MXFP4": 0.53, "TQ": 0.40}  # fmt: skip
+                              "Q2": 0.25, "MXFP4": 0.53, "TQ": 0.40}
 LLMFIT_OTHER_BYTES = 0.5
 LLMFIT_CPU_CONSTANT = 70.0
 LLMFIT_MANY_CORES = (8, 1.1)
@@ -29,7 +29,7 @@ WHICHLLM_EFFICIENCY = {
     "Q4_K_M": 0.55, "Q4_K_S": 0.55, "Q4_0": 0.53, "Q3_K_M": 0.50, "Q3_K_S": 0.48, "Q3_K_L": 0.50, "Q2_K": 0.45,
     "IQ4_XS": 0.52, "IQ4_NL": 0.50, "IQ3_S": 0.45, "IQ3_M": 0.45, "IQ3_XS": 0.45, "IQ3_XXS": 0.42, "IQ2_S": 0.40,
     "IQ2_M": 0.40, "IQ2_XXS": 0.38, "IQ1_M": 0.35, "IQ1_S": 0.35, "TQ2_0": 0.35, "TQ1_0": 0.32,
-}  # fmt: skip
+}
 WHICHLLM_OTHER_QUANT = 0.45
 WHICHLLM_MAKER = {"nvidia": 1.0, "amd": 0.78, "apple": 0.82, "intel": 0.65}
 WHICHLLM_OTHER_MAKER = 0.7
@@ -188,4 +188,4 @@ BASELINES = (
              _whichllm, _ON_GPU | {"multi_gpu", "cpu_only"}),
     Baseline("canirun.ai", "https://github.com/midudev/canirun.ai", "one GPU; not for the CPU alone nor for models "
              "larger than RAM", _canirun, _ON_GPU),
-)  # fmt: skip
+)

@@ -1,4 +1,7 @@
-"""How each kind of claim is checked: through the prediction itself, the catalog's file sizes, or dated quotes."""
+"""An article's claims beside our predictions, dated quotes and the nearest measured runs: which of them stand.
+
+`CHECKS` says how each kind of claim is checked: through the prediction itself, the catalog's file sizes, or quotes.
+"""
 
 import csv
 from collections.abc import Callable, Sequence
@@ -7,14 +10,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from advisor.buying.pricing import STEADY_KINDS
-from advisor.documents import number, seconds
+from advisor.documents import Document, Paragraph, Section, Table, columns, number, seconds
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.capacity import capacity_of
 from advisor.prediction.case import Case, case_of
 from advisor.prediction.nearest import described, nearest
 from advisor.prediction.prediction import answers
 from advisor.question import Scenario
-from calibration.accuracy.page import Section, speed
+from calibration.accuracy.page import speed
 from catalog import tables
 from catalog.efficiency import PublicRun
 from catalog.names.cpus import resolve_cpu
@@ -24,6 +27,12 @@ from catalog.names.storage import resolve_ssd
 from catalog.prices import PartKind, Price
 from catalog.units import GB, GIB
 
+TABLE = Path(__file__).parents[1] / "evidence" / "article_claims.csv"
+INTRODUCTION = """What an article of 2026 on running Qwen3.6-35B-A3B at home claims, beside what is predicted here and
+what others measured (decode/prefill in tok/s). A speed is supported where it meets the predicted interval (90 % of real
+runs), a floor, a slowdown or a time within a quarter of ours, a file size within 5 %, a price within a tenth of dated
+quotes. Not testable: no prediction and no quote speaks of it."""
+Verdict = Literal["supported", "contradicted", "not testable"]
 PROMPT, ANSWER = 512, 128
 BOX = {"gpu": "RTX 3060 12GB", "cpu": "Ryzen 7 5800X", "ram": "32GB DDR4-3600"}
 """The article's own build: what a claim that names no hardware is about."""
@@ -52,16 +61,22 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Whether a claim holds (None: cannot be told), what ours is, the measured runs nearest to it, and the sources."""
+class Judged:
+    """A claim, whether it holds (None: cannot be told), what ours is, the measured runs nearest to it, the sources."""
 
+    claim: Claim
     holds: bool | None
     ours: str
     nearest: tuple[PublicRun, ...] = ()
     sources: tuple[str, ...] = ()
 
+    @property
+    def verdict(self) -> Verdict:
+        """In words."""
+        return "not testable" if self.holds is None else "supported" if self.holds else "contradicted"
 
-Check = Callable[[Claim, Knowledge, Sequence[PublicRun]], Finding]
+
+Check = Callable[[Claim, Knowledge, Sequence[PublicRun]], Judged]
 
 
 def scenario_of(claim: Claim) -> Scenario:
@@ -89,14 +104,10 @@ def _hardware(claim: Claim) -> dict[str, object]:
         name, _, size = claim.gpu.rpartition(" ")
         return {"machine": name, "ram": {"gb": float(size.removesuffix("GB"))}}
     parts = BOX if not (claim.gpu or claim.cpu) else {"gpu": claim.gpu, "cpu": claim.cpu}
-    ram = claim.ram or parts.get("ram")
+    spec = parse_ram(claim.ram or parts["ram"]) if claim.ram or "ram" in parts else None
+    ram = {"type": spec.ram_type, "mt_s": spec.mt_s, "gb": spec.total_gib} if spec else None
     gpus = [{"name": parts["gpu"]}] if parts["gpu"] else []
-    return {"gpus": gpus, "cpu": parts["cpu"] or None, "ram": _ram(ram) if ram else None}
-
-
-def _ram(text: str) -> dict[str, object]:
-    spec = parse_ram(text)
-    return {"type": spec.ram_type, "mt_s": spec.mt_s, "gb": spec.total_gib}
+    return {"gpus": gpus, "cpu": parts["cpu"] or None, "ram": ram}
 
 
 def _near(case: Case, runs: Sequence[PublicRun]) -> tuple[PublicRun, ...]:
@@ -106,25 +117,25 @@ def _near(case: Case, runs: Sequence[PublicRun]) -> tuple[PublicRun, ...]:
 def _speed(kind: str) -> Check:
     """Check of a speed against the predicted interval."""
 
-    def check(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) -> Finding:
+    def check(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) -> Judged:
         case = case_of(scenario_of(claim))
         found = answers([case], knowledge)[0]
         speed = found.decode_tok_s if kind == "decode" else found.prefill_tok_s
         near = _near(case, runs)
         sources = tuple(run.source for run in near)
         if speed is None:
-            return Finding(False, "does not run there", near, sources)
+            return Judged(claim, False, "does not run there", near, sources)
         ours = f"{number(speed.p50)} tok/s ({number(speed.p05)}-{number(speed.p95)})"
-        return Finding(claim.low <= speed.p95 and claim.high >= speed.p05, ours, near, sources)
+        return Judged(claim, claim.low <= speed.p95 and claim.high >= speed.p05, ours, near, sources)
 
     return check
 
 
-def _weights(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) -> Finding:  # noqa: ARG001
+def _weights(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) -> Judged:  # noqa: ARG001
     case = case_of(scenario_of(claim))
     size = case.demand.footprint.file_bytes
     holds = any(_within(claim, size / unit, FILE_TOLERANCE) for unit in (GB, GIB))
-    return Finding(holds, f"{size / GB:.1f} GB ({size / GIB:.1f} GiB)", (), (case.llm.source, case.quant.source))
+    return Judged(claim, holds, f"{size / GB:.1f} GB ({size / GIB:.1f} GiB)", (), (case.llm.source, case.quant.source))
 
 
 def _within(claim: Claim, ours: float, tolerance: float) -> bool:
@@ -134,30 +145,30 @@ def _within(claim: Claim, ours: float, tolerance: float) -> bool:
 def _capacity(field: str, unit: str) -> Check:
     """Check of a floor or a longest context against the placement's own."""
 
-    def check(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) -> Finding:  # noqa: ARG001
+    def check(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) -> Judged:  # noqa: ARG001
         case = case_of(scenario_of(claim))
         ours = getattr(capacity_of(case), field)
         if ours is None:
-            return Finding(None, "there is no such limit")
+            return Judged(claim, None, "there is no such limit")
         words = f"{ours:,.0f} {unit}" if unit == "tokens" else f"{ours:.1f} {unit}"
-        return Finding(_within(claim, ours, SIZE_TOLERANCE), words, (), (case.llm.source,))
+        return Judged(claim, _within(claim, ours, SIZE_TOLERANCE), words, (), (case.llm.source,))
 
     return check
 
 
-def _slowdown(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) -> Finding:
+def _slowdown(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) -> Judged:
     """Two sizes or speeds of RAM, "A vs B": by how much the first is slower."""
     case, other = (case_of(scenario_of(replace(claim, ram=text))) for text in claim.ram.split(" vs "))
     first, second = (item.decode_tok_s for item in answers([case, other], knowledge))
     if first is None or second is None:
-        return Finding(None, "does not run there")
+        return Judged(claim, None, "does not run there")
     loss = 1 - first.p50 / second.p50
     words = f"{loss * 100:.0f} % slower ({number(first.p50)} against {number(second.p50)} tok/s)"
     near = _near(case, runs)
-    return Finding(_within(claim, loss, SIZE_TOLERANCE), words, near, tuple(run.source for run in near))
+    return Judged(claim, _within(claim, loss, SIZE_TOLERANCE), words, near, tuple(run.source for run in near))
 
 
-def _load_time(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) -> Finding:  # noqa: ARG001
+def _load_time(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) -> Judged:  # noqa: ARG001
     disk = "SATA SSD" if "SATA" in claim.note else "NVMe SSD"
     scenario = scenario_of(claim)
     hardware = scenario.hardware.model_copy(
@@ -165,27 +176,25 @@ def _load_time(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) ->
     )
     found = answers([case_of(scenario.model_copy(update={"hardware": hardware}))], knowledge)[0]
     if found.load_time_s is None:
-        return Finding(None, "does not run there")
+        return Judged(claim, None, "does not run there")
     ours = f"{seconds(found.load_time_s)} to read the file from a common {disk}"
-    return Finding(_within(claim, found.load_time_s, SIZE_TOLERANCE), ours, (), ("catalog/data/ssds.csv",))
+    return Judged(claim, _within(claim, found.load_time_s, SIZE_TOLERANCE), ours, (), ("catalog/data/ssds.csv",))
 
 
-def _price(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) -> Finding:  # noqa: ARG001
+def _price(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) -> Judged:  # noqa: ARG001
     kind, names = _priced(claim)
-    quotes = [quote for quote in tables.prices() if quote.part_kind == kind and quote.part in names and _counts(quote)]
+    quotes = [  # those from before the memory shortage say nothing of parts whose prices rose with it
+        quote for quote in tables.prices() if quote.part_kind == kind and quote.part in names
+        and (quote.judgement != "pre_shortage" or kind in STEADY_KINDS)
+    ]
     wanted = "used" if claim.metric == "price_used" else "new"
     same = [quote for quote in quotes if quote.condition == wanted]
     if not same:
         words = f"no {wanted} quote that counts" + (f"; {_quoted(quotes)}" if quotes else "")
-        return Finding(None, words, (), tuple(quote.source for quote in quotes[:3]))
+        return Judged(claim, None, words, (), tuple(quote.source for quote in quotes[:3]))
     low, high = (pick(quote.price_usd for quote in same) for pick in (min, max))
     holds = low * (1 - PRICE_TOLERANCE) <= claim.high and claim.low <= high * (1 + PRICE_TOLERANCE)
-    return Finding(holds, _quoted(same), (), tuple(dict.fromkeys(quote.source for quote in same))[:3])
-
-
-def _counts(quote: Price) -> bool:
-    """Quotes from before the memory shortage say nothing of parts whose prices rose with it."""
-    return quote.judgement != "pre_shortage" or quote.part_kind in STEADY_KINDS
+    return Judged(claim, holds, _quoted(same), (), tuple(dict.fromkeys(quote.source for quote in same))[:3])
 
 
 def _priced(claim: Claim) -> tuple[PartKind, set[str]]:
@@ -210,7 +219,7 @@ def _quoted(quotes: Sequence[Price]) -> str:
 
 
 def _untold(why: str) -> Check:
-    return lambda claim, knowledge, runs: Finding(None, why)  # noqa: ARG005
+    return lambda claim, knowledge, runs: Judged(claim, None, why)  # noqa: ARG005
 
 
 CHECKS: dict[str, Check] = {
@@ -232,95 +241,49 @@ CHECKS: dict[str, Check] = {
 """By the claim's metric."""
 
 
-# An article's claims beside our predictions, dated quotes and the nearest measured runs: which of them stand.
-
-TABLE = Path(__file__).parents[1] / "evidence" / "article_claims.csv"
-INTRODUCTION = """What an article of 2026 on running Qwen3.6-35B-A3B at home claims, beside what is predicted here and
-what others measured (decode/prefill in tok/s). A speed is supported where it meets the predicted interval (90 % of real
-runs), a floor, a slowdown or a time within a quarter of ours, a file size within 5 %, a price within a tenth of dated
-quotes. Not testable: no prediction and no quote speaks of it."""
-Verdict = Literal["supported", "contradicted", "not testable"]
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A claim with its verdict, what ours is, and where that comes from."""
-
-    claim: Claim
-    verdict: Verdict
-    ours: str
-    nearest: tuple[PublicRun, ...]
-    sources: tuple[str, ...]
-
-
 def claims(path: Path = TABLE) -> list[Claim]:
     """The claims as they stand in the table; a range such as "14-17" has two ends."""
     with path.open(newline="", encoding="utf-8") as file:
-        return [_claim(row) for row in csv.DictReader(file)]
-
-
-def _claim(row: dict[str, str]) -> Claim:
-    low, _, high = row["value"].partition("-")
-    return Claim(
-        id=row["claim_id"],
-        gpu=row["gpu"],
-        cpu=row["cpu"],
-        ram=row["ram"],
-        model=row["model"],
-        quant=row["quant"],
-        context_tokens=int(row["context_tokens"] or 0),
-        metric=row["metric"],
-        low=float(low),
-        high=float(high or low),
-        unit=row["unit"],
-        note=row["note"],
-    )
+        rows = list(csv.DictReader(file))
+    found = []
+    for row in rows:
+        low, _, high = row["value"].partition("-")
+        found.append(Claim(
+            row["claim_id"], row["gpu"], row["cpu"], row["ram"], row["model"], row["quant"],
+            int(row["context_tokens"] or 0), row["metric"], float(low), float(high or low), row["unit"], row["note"],
+        ))
+    return found
 
 
 def judged(knowledge: Knowledge, runs: Sequence[PublicRun], rows: Sequence[Claim] | None = None) -> list[Judged]:
     """Every claim with its verdict; `runs` are the measured ones to look near in."""
-    return [_judge(claim, knowledge, runs) for claim in (claims() if rows is None else rows)]
+    chosen = claims() if rows is None else rows
+    checks = [(claim, CHECKS.get(claim.metric, _untold(f"{claim.metric} is not predicted"))) for claim in chosen]
+    return [check(claim, knowledge, runs) for claim, check in checks]
 
 
-def _judge(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) -> Judged:
-    check = CHECKS.get(claim.metric)
-    found = check(claim, knowledge, runs) if check else Finding(None, f"{claim.metric} is not predicted")
-    verdict: Verdict = "not testable" if found.holds is None else "supported" if found.holds else "contradicted"
-    return Judged(claim, verdict, found.ours, found.nearest, found.sources)
+def table(found: Sequence[Judged]) -> Table:
+    """The claims in words."""
+    rows = []
+    for item in found:
+        claim, near = item.claim, []
+        context = f"{claim.context_tokens:,} tokens" if claim.context_tokens else ""
+        where = ", ".join(filter(None, (claim.gpu, claim.cpu, claim.ram, claim.model, claim.quant, context)))
+        span = f"{claim.low:g}" if claim.low == claim.high else f"{claim.low:g}-{claim.high:g}"
+        for run in item.nearest:
+            speeds = ("-" if value is None else speed(value) for value in (run.decode_tok_s, run.prefill_tok_s))
+            near.append(f"{run.machine}: {run.model} {run.quant} {'/'.join(speeds)}")
+        said = f"{span} {claim.unit}", item.ours, item.verdict
+        rows.append((claim.id, where, claim.metric, *said, "; ".join(near), " ".join(item.sources)))
+    titles = columns("claim", "on", "what", "claimed", "here", "verdict", "measured nearby", "sources")
+    return Table(titles, rows, brief=6)
 
 
-def section(found: Sequence[Judged]) -> Section:
-    """The claims as a table of words."""
-    columns = ("claim", "on", "what", "claimed", "here", "verdict", "measured nearby", "sources")
-    rows = [
-        (
-            item.claim.id,
-            _where(item.claim),
-            item.claim.metric,
-            f"{_span(item.claim)} {item.claim.unit}",
-            item.ours,
-            item.verdict,
-            "; ".join(_words(run) for run in item.nearest),
-            " ".join(item.sources),
-        )
-        for item in found
-    ]
+def document(found: Sequence[Judged], title: str = "") -> Document:
+    """The claims below an introduction."""
     counts = ", ".join(f"{sum(item.verdict == verdict for item in found)} {verdict}" for verdict in get_args(Verdict))
-    return Section("Claims", f"{len(found)} claims: {counts}.", columns, rows, brief=6)
-
-
-def _where(claim: Claim) -> str:
-    context = f"{claim.context_tokens:,} tokens" if claim.context_tokens else ""
-    return ", ".join(filter(None, (claim.gpu, claim.cpu, claim.ram, claim.model, claim.quant, context)))
-
-
-def _span(claim: Claim) -> str:
-    return f"{claim.low:g}" if claim.low == claim.high else f"{claim.low:g}-{claim.high:g}"
-
-
-def _words(run: PublicRun) -> str:
-    speeds = "/".join("-" if value is None else speed(value) for value in (run.decode_tok_s, run.prefill_tok_s))
-    return f"{run.machine}: {run.model} {run.quant} {speeds}"
+    remark = Paragraph(f"{len(found)} claims: {counts}.")
+    return Document(title, [Section("", [Paragraph(INTRODUCTION)]), Section("Claims", [remark, table(found)])])
 
 
 def as_data(found: Sequence[Judged]) -> list[dict[str, Any]]:

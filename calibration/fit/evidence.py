@@ -1,4 +1,7 @@
-"""Measured public runs as scenarios: which rows can be compared with a prediction, and why the others cannot."""
+"""The evidence: measured public runs as scenarios, and as observations of the physics that the fit learns from.
+
+Which rows can be compared with a prediction, why the others cannot, and which runs the advisor has no answer for.
+"""
 
 import csv
 import re
@@ -23,6 +26,7 @@ _BACKENDS = ("cuda", "vulkan", "metal", "sycl", "cpu", "opencl")
 _ON_CPU = ("exps=cpu", "--cpu-moe", "-cmoe")
 _EXPERTS_BESIDE = ("exps=cpu", "cpu-moe", "ncmoe", "experts on cpu")
 _OTHER_SPLITS = ("-sm row", "split-mode row", "sm=row", "tensor split", "tensor-split", "-sm tensor", "-sm graph")
+_DISTURBED = ("overflow", "spill", "thrash", "disturbed")
 _BLAS = re.compile(r"with openblas|blas build|backend (cuda\+)?blas")
 _PAGING = re.compile(r"\b(paging|pages)\b|\bswapping\b|\bto swap\b|\bssd\b|from nvme|mmap from")
 
@@ -36,12 +40,9 @@ class MeasuredRun:
     scenario: Scenario
     decode_tok_s: float | None
     prefill_tok_s: float | None
-    gpu: str
-    cpu: str
     note: str
     source: str
     as_of: str
-    quality: str
     regime: str = ""
     """Where the row itself says that the weights lay: see `regime_of`."""
 
@@ -81,10 +82,7 @@ def reason_to_leave_out(row: Row) -> str | None:
     checks = (
         (not engine.startswith(ENGINES), "another engine"),
         (any(word in engine for word in ("fork", "branch", "(tosh")), "a fork of the engine"),
-        (
-            any(word in note for word in ("overflow", "spill", "thrash", "disturbed")),
-            "VRAM overflow or a disturbed run",
-        ),
+        (any(word in note for word in _DISTURBED), "VRAM overflow or a disturbed run"),
         (any(word in note for word in ("mtp build", "speculative", "draft")), "speculative decoding"),
         ("expert-cache fork" in note, "a fork of the engine"),
         ("split up/gate" in note, "up and gate matrices of a layer on different GPUs"),
@@ -104,21 +102,16 @@ def reason_to_leave_out(row: Row) -> str | None:
 
 def measured_run(row: Row) -> MeasuredRun:
     """A row as a scenario with its measured speeds."""
+    prompt, depth, gen = (_whole(row[name]) for name in ("prompt_tokens", "context_depth", "gen_tokens"))
+    workload = Workload(
+        context_depth=depth or 0, prompt_tokens=512 if prompt is None else prompt, gen_tokens=gen or 128
+    )
     scenario = Scenario(
-        model=row["model"], quant=row["quant"], hardware=_hardware(row), engine=_engine(row), workload=_workload(row)
+        model=row["model"], quant=row["quant"], hardware=_hardware(row), engine=_engine(row), workload=workload
     )
-    return MeasuredRun(
-        scenario,
-        _number(row["decode_tok_s"]),
-        _number(row["prefill_tok_s"]),
-        row["gpu"],
-        row["cpu"],
-        row["offload_note"],
-        row["source_url"],
-        row["source_date"],
-        row["quality"],
-        regime_of(row),
-    )
+    decode_tok_s, prefill_tok_s = _number(row["decode_tok_s"]), _number(row["prefill_tok_s"])
+    note, source, as_of = row["offload_note"], row["source_url"], row["source_date"]
+    return MeasuredRun(scenario, decode_tok_s, prefill_tok_s, note, source, as_of, regime_of(row))
 
 
 def _number(text: str) -> float | None:
@@ -186,20 +179,13 @@ def _gpus(row: Row) -> tuple[GpuRequest, ...]:
 def _hardware(row: Row) -> Hardware:
     gib = _number(row["ram_gb"])
     storage = StorageRequest(name=row["storage"] or None)
+    cpu, type_ = row["cpu"] or None, row["ram_type"] or None
     if is_unified(row):
-        return Hardware(
-            machine=row["gpu"] or row["cpu"], cpu=row["cpu"] or None, ram=RamRequest(gb=gib), storage=storage
-        )
-    said = bool(row["ram_type"] or row["ram_gb"])
-    ram = RamRequest(
-        type=row["ram_type"] or None, mt_s=_whole(row["ram_mts"]), channels=_whole(row["ram_channels"]), gb=gib
-    )
-    return Hardware(
-        gpus=_gpus(row) if _names_gpu(row) else (),
-        cpu=row["cpu"] or None,
-        ram=ram if said else RamRequest(),
-        storage=storage,
-    )
+        return Hardware(machine=row["gpu"] or row["cpu"], cpu=cpu, ram=RamRequest(gb=gib), storage=storage)
+    ram = RamRequest(type=type_, mt_s=_whole(row["ram_mts"]), channels=_whole(row["ram_channels"]), gb=gib)
+    said = bool(type_ or row["ram_gb"])
+    gpus = _gpus(row) if _names_gpu(row) else ()
+    return Hardware(gpus=gpus, cpu=cpu, ram=ram if said else RamRequest(), storage=storage)
 
 
 def _engine(row: Row) -> Engine:
@@ -207,12 +193,13 @@ def _engine(row: Row) -> Engine:
     kv_types = _KV_TYPES.findall(row["kv_type"].lower())
     all_on_cpu = row["n_cpu_moe"].strip().lower() == "all" or any(mark in note for mark in _ON_CPU)
     flash = row["flash_attn"].strip().lower()
+    unmapped = any(mark in note for mark in ("no-mmap", "no mmap", "mmap off"))
     rocm = word.startswith(("hip", "rocwmma", "rocm"))
     settings = {
         "name": "ik_llama.cpp" if row["engine"].lower().startswith("ik_") else "llama.cpp",
         "version": row["engine_version"] or None,
         "released": row["source_date"] or None,
-        "mmap": _mmap(note),
+        "mmap": False if unmapped else True if "mmap" in note else None,
         "backend": "rocm" if rocm else next((name for name in _BACKENDS if word.startswith(name)), None),
         "n_gpu_layers": _whole(row["n_gpu_layers"]),
         "n_cpu_moe": 999 if all_on_cpu else _whole(row["n_cpu_moe"]),
@@ -223,23 +210,6 @@ def _engine(row: Row) -> Engine:
     }
     return Engine.model_validate(settings)
 
-
-def _mmap(note: str) -> bool | None:
-    if any(mark in note for mark in ("no-mmap", "no mmap", "mmap off")):
-        return False
-    return True if "mmap" in note else None
-
-
-def _workload(row: Row) -> Workload:
-    prompt = _whole(row["prompt_tokens"])
-    return Workload(
-        context_depth=_whole(row["context_depth"]) or 0,
-        prompt_tokens=512 if prompt is None else prompt,
-        gen_tokens=_whole(row["gen_tokens"]) or 128,
-    )
-
-
-# Measured runs worked out into cases of the physics, and which of them cannot inform it.
 
 def machine_key(case: Case) -> str:
     """Resolved GPU | CPU: what one measured machine is told apart by; an imputed CPU is "unknown"."""

@@ -1,9 +1,8 @@
 """The fit: scipy's `least_squares` through the very physics that predicts, with priors as residual rows.
 
 Residuals are log(predicted / measured) over the noise of a run, robust; effects of labels are pulled towards zero by
-their
-prior deviation (partial pooling). Each coefficient acts on a run through its logarithm only, so the Jacobian is the
-sensitivity of a run's time to each of its coefficients, spread over that coefficient's labels.
+their prior deviation (partial pooling). Each coefficient acts on a run through its logarithm only, so the Jacobian is
+the sensitivity of a run's time to each of its coefficients, spread over that coefficient's labels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +16,7 @@ from scipy.sparse import csr_matrix, diags, vstack
 from scipy.sparse.linalg import LinearOperator
 
 from advisor.answer import REGIMES
-from advisor.physics.coefficients import COEFFICIENTS, Coefficient, Efficiencies, Setting
+from advisor.physics.coefficients import COEFFICIENTS, Efficiencies
 from advisor.physics.stages import decode_stages, prefill_stages, total_s
 from advisor.physics.task import FAMILIES
 from advisor.physics.work import Work, stack
@@ -26,9 +25,7 @@ from calibration.fit.pooling import ALL_MACHINES, Column, Pooling, columns_of
 
 Array = NDArray[np.float64]
 NOISE = {"decode": 0.12, "prefill": 0.25}
-"""Standard deviation of log(predicted / measured) that a good fit leaves, by kind of speed: the unit of the
-residuals.
-"""
+"""Standard deviation of log(predicted / measured) that a good fit leaves, by kind of speed: the residuals' unit."""
 CROWDING = 0.15
 """Weights fall with this power of the rows that a machine has."""
 MOST_ROUNDS = 40
@@ -58,8 +55,7 @@ class Observation:
 class _Slot:
     """One coefficient or family of it: the columns that sum up to its logarithm, shape (runs, labels)."""
 
-    coefficient: Coefficient
-    family: int | None
+    coefficient: str
     columns: NDArray[np.int64]
     offset: Array
     """Added to their sum, shape (runs,)."""
@@ -79,18 +75,22 @@ class Design:
         self.target = np.log(tokens) - np.log([item.tok_s for item in observations])
         settings = [item.case.setting for item in observations]
         self._acting: list[int] | None = None
-        self.slots = [
-            _slot(item, family, settings, index, pooling)
-            for item in COEFFICIENTS
-            for family in (range(len(FAMILIES)) if item.per_family else (None,))
-        ]
+        distinct = set(settings)
+        self.slots = []
+        for item in COEFFICIENTS:
+            for family in range(len(FAMILIES)) if item.per_family else (None,):
+                name = "" if family is None else FAMILIES[family]
+                places = {s: [index[item.name, label] for label in pooling.labels(item, s, name)] for s in distinct}
+                offsets = {s: pooling.offset(item, s, family) for s in distinct}
+                columns = np.array([places[s] for s in settings], dtype=np.int64)
+                self.slots.append(_Slot(item.name, columns, np.array([offsets[s] for s in settings])))
 
     def log_time(self, logs: Sequence[Array]) -> Array:
         """Log seconds of every run, from the logarithm of each slot's coefficient."""
         values: dict[str, Array] = {}
         parts: dict[str, list[Array]] = {}
         for slot, log in zip(self.slots, logs, strict=True):
-            parts.setdefault(slot.coefficient.name, []).append(np.exp(log))
+            parts.setdefault(slot.coefficient, []).append(np.exp(log))
         for name, arrays in parts.items():
             values[name] = np.stack(arrays, axis=-1) if len(arrays) > 1 else arrays[0]
         stages = decode_stages(self.work, values) if self.kind == "decode" else prefill_stages(self.work, values)
@@ -130,19 +130,6 @@ class Design:
         return csr_matrix((np.concatenate(data), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
 
 
-def _slot(
-    item: Coefficient, family: int | None, settings: Sequence[Setting], index: Mapping[tuple[str, str], int],
-    pooling: Pooling,
-) -> _Slot:  # fmt: skip
-    name = FAMILIES[family] if family is not None else ""
-    places = {
-        setting: [index[item.name, label] for label in pooling.labels(item, setting, name)] for setting in set(settings)
-    }
-    offsets = {setting: pooling.offset(item, setting, family) for setting in places}
-    columns = np.array([places[setting] for setting in settings], dtype=np.int64)
-    return _Slot(item, family, columns, np.array([offsets[setting] for setting in settings]))
-
-
 def weights_of(observations: Sequence[Observation]) -> Array:
     """Weight of each residual, 1 / deviation: rows of a machine with many count a little less each, unknown hardware
     much less; where the noise of a run is known, that alone counts.
@@ -158,9 +145,7 @@ def weights_of(observations: Sequence[Observation]) -> Array:
 
 
 class Problem:
-    """The fit's equations: residuals of the runs, their slopes, weights and priors. Runs are ordered by kind of
-    speed.
-    """
+    """The fit's equations: residuals of the runs, their slopes, weights and priors. Runs are ordered by kind."""
 
     def __init__(
         self, ordered: Sequence[Observation], columns: Sequence[Column], pooling: Pooling = ALL_MACHINES
@@ -218,11 +203,7 @@ class Fit:
         return Efficiencies(dict(zip(keys, self.theta.tolist(), strict=True)), known)
 
 
-def fit(
-    observations: Sequence[Observation],
-    start: "Fit | None" = None,
-    pooling: Pooling = ALL_MACHINES,
-) -> Fit:
+def fit(observations: Sequence[Observation], start: Fit | None = None, pooling: Pooling = ALL_MACHINES) -> Fit:
     """Fit all effects to the observations, from the priors or from an earlier fit.
 
     Robust by reweighting: each round solves a weighted least-squares problem through the physics, then weighs anew.
@@ -243,9 +224,7 @@ def fit(
 
 
 def _solve_round(problem: Problem, theta: Array) -> Array:
-    """Least squares with the robust weights of `theta`, in coordinates that the Cholesky factor makes well
-    conditioned.
-    """
+    """Least squares with the robust weights of `theta`, in coordinates that the Cholesky factor conditions well."""
     weights = problem.robust_weights(problem.residuals(theta))
     factor = cholesky(problem.normal(problem.jacobian(theta), weights), lower=False)
     root, prior_root = np.sqrt(weights), np.sqrt(problem.precision)

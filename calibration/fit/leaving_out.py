@@ -1,12 +1,14 @@
 """A fit without some of its runs, from the fit of all: at its optimum on the fit's tangent, or at its own optimum.
 
 Runs are taken out by their weights: the equations, columns and priors are those of the fit of all, and a label that the
-other runs do not show goes back to its prior.
+other runs do not show goes back to its prior. Leaving each machine out so and predicting it tells how wrong the
+predictions are on machines that were never fitted.
 """
 
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,9 @@ from catalog.efficiency import Effect
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
+MANY_RUNS = 100
+"""Machines of more runs than these are refitted without: they hold so much of the fit that its tangent does not
+reach to the fit without them."""
 SETTLED = 1e-7
 """Gain of a round, in parts of the cost, below which a solution on a tangent ends."""
 CONVERGED = 1e-6
@@ -147,14 +152,6 @@ def _fit(whole: Fit, theta: Array, error: Array) -> Fit:
     return replace(whole, theta=theta, standard_error=error, informed=informed(error, whole.problem))
 
 
-# How wrong the predictions are on machines that were never fitted: leave one machine out, refit, predict it.
-
-
-MANY_RUNS = 100
-"""Machines of more runs than these are refitted without: they hold so much of the fit that its tangent does not
-reach to the fit without them."""
-
-
 @dataclass(frozen=True, slots=True)
 class LeftOutError:
     """log(predicted / measured) speed of an observation, predicted by a fit that never saw its machine."""
@@ -196,24 +193,34 @@ def _novelties(fit: Fit, observations: Sequence[Observation]) -> Array:
     return np.concatenate(found)
 
 
-def balanced(errors: Sequence[LeftOutError]) -> dict[str, float]:
-    """Figures of a set of errors: machine-balanced median and 90th percentile of |predicted - measured| / measured,
-    bias.
+class Balance(NamedTuple):
+    """Figures of a set of errors |predicted - measured| / measured; `balanced` is the median of the machines' medians,
+    `bias` the median of log(predicted / measured).
     """
+
+    rows: int
+    machines: int
+    median: float
+    balanced: float
+    p90: float
+    bias: float
+
+
+def balance_of(errors: Sequence[LeftOutError]) -> Balance:
+    """Figures of a set of errors that is not empty."""
     ratios = np.array([item.log_ratio for item in errors])
     apes = np.abs(np.expm1(ratios))
     machines = np.array([item.observation.machine for item in errors])
     medians = [float(np.median(apes[machines == machine])) for machine in np.unique(machines)]
-    return {
-        "rows": float(len(apes)), "machines": float(len(medians)), "median": float(np.median(apes)),
-        "balanced": float(np.median(medians)), "p90": float(np.quantile(apes, 0.9)), "bias": float(np.median(ratios)),
-    }  # fmt: skip
+    median, p90, bias = float(np.median(apes)), float(np.quantile(apes, 0.9)), float(np.median(ratios))
+    return Balance(len(apes), len(medians), median, float(np.median(medians)), p90, bias)
 
-
-# The shipped efficiency table as a fit of the evidence again, without fitting: what is assessed is what is shipped.
 
 def restored(observations: Sequence[Observation], effects: Iterable[Effect]) -> Fit:
-    """The fit that a table of effects was written from; a label that the table lacks keeps its prior."""
+    """The fit that a table of effects was written from, without fitting; a label that the table lacks keeps its prior.
+
+    So what is assessed is what is shipped.
+    """
     ordered = sorted(observations, key=lambda item: item.kind)
     columns = columns_of(item.case.setting for item in ordered)
     rows = {(row.coefficient, row.label): row for row in effects}

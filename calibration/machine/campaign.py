@@ -1,7 +1,7 @@
 """The measuring of a calibration: which runs are made, in which order, within the time there is; and what they say."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +12,8 @@ from advisor.prediction.case import SizedModel
 from calibration.fit.pooling import OneMachine, columns_of
 from calibration.machine.experiments import Experiment, Ground, Unwritten, candidates, chosen, everyday, experiment
 from calibration.machine.fit import OwnError, OwnFit, faults_of, fit_own, left_out_errors
-from calibration.machine.journal import Journal
 from calibration.machine.probe_models import ProbeModel
-from calibration.machine.trials import Trial, clearest, observations_of, try_out
+from calibration.machine.trials import Journal, Trial, clearest, observations_of, try_out
 
 TRIES = 3
 """How often a run is made that other programs or virtual machines disturb."""
@@ -74,17 +73,17 @@ class Campaign:
 
     def planned(self, budget_s: float) -> list[Experiment]:
         """What to do in that many seconds: the user's own files, then what tells most."""
-        own = [item for file, model in self.own.items() for item in self._of_file(file, model)]
+        own = [
+            experiment(file, model, settings, self.ground, model.header.file_bytes, written=True)
+            for file, model in self.own.items()
+            for number in self.threads
+            for settings in self.ground.settings(model.llm, number)
+        ]
         found, asked = candidates(self.models, self.threads, self.ground), everyday(self.ground)
         seen = (*(run for item in found for run in item.expected), *asked)
         columns = columns_of((item.case.setting for item in seen), self.pooling)
         left_s = budget_s - sum(item.seconds for item in own)
         return [*own, *chosen(found, asked, columns, self.pooling, left_s)]
-
-    def _of_file(self, file: str, model: ModelFile) -> Iterator[Experiment]:
-        for number in self.threads:
-            for settings in self.ground.settings(model.llm, number):
-                yield experiment(file, model, settings, self.ground, model.header.file_bytes, written=True)
 
     def make(self, order: Sequence[Experiment], budget_s: float, told: Told) -> None:
         """Make the runs in order as far as the time allows. What the journal has is not made again, but a run that was
@@ -102,24 +101,23 @@ class Campaign:
             pace = spent_s / expected_s if expected_s else 1.0
             if not missing or spent_s + item.seconds * pace > budget_s:
                 continue
-            told(Step(_words(item), spent_s / budget_s, budget_s - spent_s))
-            for trial in try_out(self._path(item.file), item.settings, missing, file=item.file):
+            told(Step(item.words, spent_s / budget_s, budget_s - spent_s))
+            path = Path(item.file)
+            if item.file not in self.own:
+                path = next(model for model in self.models if model.file == item.file).write(self.folder)
+            for trial in try_out(path, item.settings, missing, file=item.file):
                 self.journal.add(trial)
             expected_s += item.seconds + item.writing_s
             queue.insert(LATER, item)  # passed over unless it was disturbed
 
     def _missing(self, item: Experiment) -> list[Measure]:
-        return [asked for asked in item.measures if self._wanted(item, asked)]
-
-    def _wanted(self, item: Experiment, asked: Measure) -> bool:
-        key = (item.file, item.settings, asked)
-        made = [trial for trial in self.journal.trials if (trial.file, trial.settings, trial.asked) == key]
-        return len(made) < self.tries and all(trial.disturbed for trial in made)
-
-    def _path(self, file: str) -> Path:
-        if file in self.own:
-            return Path(file)
-        return next(model for model in self.models if model.file == file).write(self.folder)
+        """What is not measured yet, or was disturbed each time, and not too often."""
+        load, found = (item.file, item.settings), []
+        for asked in item.measures:
+            made = [one for one in self.journal.trials if (one.file, one.settings) == load and one.asked == asked]
+            if len(made) < self.tries and all(trial.disturbed for trial in made):
+                found.append(asked)
+        return found
 
     def learned(self) -> Learned:
         """The fit of what was measured. Raises `InputError` where nothing was."""
@@ -135,10 +133,3 @@ class Campaign:
 def own_files(paths: Sequence[Path]) -> dict[str, ModelFile]:
     """The user's model files by their whole path. Raises `InputError` for one that is none."""
     return {str(path.resolve()): read_model_file(path) for path in paths}
-
-
-def _words(item: Experiment) -> str:
-    own, name = item.settings, Path(item.file).stem
-    experts = f", {own.n_cpu_moe} layers of experts in RAM" if own.n_cpu_moe else ""
-    placed = f", {own.n_gpu_layers} layers on devices{experts}" if own.n_gpu_layers else ""
-    return f"{name} on {own.threads} thread{'s' * (own.threads != 1)}{placed}"

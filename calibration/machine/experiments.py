@@ -1,9 +1,14 @@
-"""The runs that could be made on a machine with what is expected of each, and the questions that they are to answer."""
+"""The runs that could be made on a machine, and which of them tell most about it for the time that they take.
+
+Of all candidates the next one is always that which narrows the predictions of everyday questions most per second
+(greedy V-optimal design). Source: Fedorov, "Theory of Optimal Experiments", 1972, chapter 2.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,110 +31,9 @@ from catalog.names.llms import resolve_llm
 from catalog.quants import Quant
 from catalog.units import MIB
 
-# Which runs of the engine tell most about this machine for the time that they take.
-#
-# Of all candidates the next one is always that which narrows the predictions of everyday questions most per second
-# (greedy V-optimal design). Source: Fedorov, "Theory of Optimal Experiments", 1972, chapter 2.
-
 Array = NDArray[np.float64]
 EXPECTED_NOISE = 0.05
 """Deviation of log(predicted / measured) that a run is expected to leave, the physics' own error included."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Experiment:
-    """One load of a model file and what is measured with it."""
-
-    file: str
-    settings: EngineSettings
-    measures: tuple[Measure, ...]
-    expected: tuple[Observation, ...]
-    """What the known efficiencies predict of it."""
-    seconds: float
-    """What it is expected to take, the file written."""
-    writing_s: float = 0.0
-    """What it takes to write the file, once for all that use it."""
-
-
-def chosen(
-    candidates: Sequence[Experiment],
-    everyday: Sequence[Observation],
-    columns: Sequence[Column],
-    pooling: Pooling,
-    budget_s: float,
-) -> list[Experiment]:
-    """Experiments in the order in which they are to be made, as many as are expected to fit into the time."""
-    target, *slopes = _slopes([everyday, *(item.expected for item in candidates)], columns, pooling)
-    covariance = np.diag([column.deviation**2 for column in columns])
-    gains = dict.fromkeys(range(len(candidates)), np.inf)
-    spent_s, written, order = 0.0, set[str](), list[Experiment]()
-    while gains:
-        costs = {place: _cost(candidates[place], written) for place in gains}
-        best = _best(gains, costs, slopes, partial(_gain, target, covariance))
-        del gains[best]
-        item = candidates[best]
-        if spent_s + costs[best] > budget_s or any(_same_load(item, other) for other in order):
-            continue
-        covariance = _after(slopes[best], covariance)
-        spent_s += costs[best]
-        written.add(item.file)
-        order.append(item)
-    return order
-
-
-def _best(
-    gains: dict[int, float], costs: Mapping[int, float], slopes: Sequence[Array], gain_now: Callable[[Array], float]
-) -> int:
-    """The candidate with the highest gain per second. What was gained earlier bounds what is gained now, since known
-    runs leave less to learn: so only those at the top are worked out anew.
-    """
-    fresh: set[int] = set()
-    while True:
-        best = max(gains, key=lambda place: gains[place] / costs[place])
-        if best in fresh:
-            return best
-        gains[best] = gain_now(slopes[best])
-        fresh.add(best)
-
-
-def _same_load(one: Experiment, other: Experiment) -> bool:
-    """Whether both load the same file in the same way, and differ in what is measured then."""
-    return (one.file, one.settings) == (other.file, other.settings)
-
-
-def _cost(item: Experiment, written: set[str]) -> float:
-    return item.seconds + (0.0 if item.file in written else item.writing_s)
-
-
-def _slopes(groups: Sequence[Sequence[Observation]], columns: Sequence[Column], pooling: Pooling) -> list[Array]:
-    """Derivative of the log speed of each observation by each column, group by group: all worked out at once."""
-    labelled = sorted(
-        ((item, number) for number, group in enumerate(groups) for item in group), key=lambda pair: pair[0].kind
-    )
-    problem = Problem([item for item, _ in labelled], columns, pooling)
-    slopes = np.asarray(problem.jacobian(problem.prior).toarray())
-    of = np.array([number for _, number in labelled])
-    return [slopes[of == number] for number in range(len(groups))]
-
-
-def _gain(target: Array, covariance: Array, slopes: Array) -> float:
-    """By how much the mean log deviation of the everyday predictions shrinks."""
-    seen = target @ covariance
-    before = np.einsum("ij,ij->i", seen, target)
-    shared = seen @ slopes.T
-    gained = np.einsum("ij,ji->i", shared, np.linalg.solve(_noise(slopes) + slopes @ covariance @ slopes.T, shared.T))
-    return float((np.sqrt(before) - np.sqrt(np.maximum(before - gained, 0.0))).mean())
-
-
-def _after(slopes: Array, covariance: Array) -> Array:
-    """Covariance of the columns once these runs are known."""
-    spread = slopes @ covariance
-    narrower: Array = covariance - spread.T @ np.linalg.solve(_noise(slopes) + spread @ slopes.T, spread)
-    return narrower
-
-
-def _noise(slopes: Array) -> Array:
-    return np.eye(len(slopes)) * EXPECTED_NOISE**2
 
 
 EVERYDAY = ("Qwen3.6-35B-A3B", "gpt-oss-20b", "Llama-3.1-8B", "Qwen3-4B", "Gemma-3-12B")
@@ -146,6 +50,29 @@ START_S = 2.0
 """To start a process with llama.cpp in it."""
 FILE_MIB_S = 400.0
 """At which a file is written, and read and repacked: a hard disk is slower, so time is watched besides."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Experiment:
+    """One load of a model file and what is measured with it."""
+
+    file: str
+    settings: EngineSettings
+    measures: tuple[Measure, ...]
+    expected: tuple[Observation, ...]
+    """What the known efficiencies predict of it."""
+    seconds: float
+    """What it is expected to take, the file written."""
+    writing_s: float = 0.0
+    """What it takes to write the file, once for all that use it."""
+
+    @property
+    def words(self) -> str:
+        """The load in a few words."""
+        own = self.settings
+        experts = f", {own.n_cpu_moe} layers of experts in RAM" if own.n_cpu_moe else ""
+        placed = f", {own.n_gpu_layers} layers on devices{experts}" if own.n_gpu_layers else ""
+        return f"{Path(self.file).stem} on {own.threads} thread{'s' * (own.threads != 1)}{placed}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -199,7 +126,7 @@ def candidates(models: Iterable[ProbeModel], threads: Sequence[int], ground: Gro
 def experiment(
     file: str, model: SizedModel, settings: EngineSettings, ground: Ground, size_bytes: int,
     measures: tuple[Measure, ...] = BUNDLES[-1], *, written: bool = False,
-) -> Experiment:  # fmt: skip
+) -> Experiment:
     """One load of a model, its file `written` already or not."""
     cases = [case_of(asked_of(file, settings, asked, ground.hardware), model, ground.machine) for asked in measures]
     speeds = answers(cases, ground.knowledge)
@@ -229,16 +156,78 @@ def everyday(ground: Ground, models: Iterable[str] = EVERYDAY) -> list[Observati
     found = []
     for model, quant, depth in product(models, EVERYDAY_QUANTS, EVERYDAY_DEPTHS):
         asked = {"model": model, "quant": quant, "hardware": ground.hardware, "workload": {"context_depth": depth}}
-        for engine in _placements(model, ground):
+        llm = resolve_llm(model).row.llm
+        in_ram = {"n_gpu_layers": 99, "n_cpu_moe": llm.n_layers}  # which a device with less free memory comes to
+        for engine in ({}, in_ram) if ground.devices and llm.n_experts else ({},):  # {}: where the planner puts it
             case = case_of(Scenario.model_validate(asked | {"engine": engine}), None, ground.machine)
             if case.runs and case.regime != "storage":
                 found += list(_expected(case, answers([case], ground.knowledge)[0]))
     return found
 
 
-def _placements(model: str, ground: Ground) -> Iterator[dict[str, int]]:
-    """Where the planner puts a model, and with experts in RAM, which a device with less free memory comes to."""
-    yield {}
-    llm = resolve_llm(model).row.llm
-    if ground.devices and llm.n_experts:
-        yield {"n_gpu_layers": 99, "n_cpu_moe": llm.n_layers}
+def chosen(
+    candidates: Sequence[Experiment],
+    everyday: Sequence[Observation],
+    columns: Sequence[Column],
+    pooling: Pooling,
+    budget_s: float,
+) -> list[Experiment]:
+    """Experiments in the order in which they are to be made, as many as are expected to fit into the time."""
+    target, *slopes = _slopes([everyday, *(item.expected for item in candidates)], columns, pooling)
+    covariance = np.diag([column.deviation**2 for column in columns])
+    gains = dict.fromkeys(range(len(candidates)), np.inf)
+    spent_s, written, order = 0.0, set[str](), list[Experiment]()
+    while gains:
+        left = ((place, candidates[place]) for place in gains)
+        costs = {place: one.seconds + (one.writing_s if one.file not in written else 0.0) for place, one in left}
+        best = _best(gains, costs, slopes, partial(_gain, target, covariance))
+        del gains[best]
+        item = candidates[best]
+        load = item.file, item.settings  # what is measured in one may differ
+        if spent_s + costs[best] > budget_s or any(load == (other.file, other.settings) for other in order):
+            continue
+        known = slopes[best] @ covariance
+        covariance = covariance - known.T @ np.linalg.solve(_noise(slopes[best]) + known @ slopes[best].T, known)
+        spent_s += costs[best]
+        written.add(item.file)
+        order.append(item)
+    return order
+
+
+def _best(
+    gains: dict[int, float], costs: Mapping[int, float], slopes: Sequence[Array], gain_now: Callable[[Array], float]
+) -> int:
+    """The candidate with the highest gain per second. What was gained earlier bounds what is gained now, since known
+    runs leave less to learn: so only those at the top are worked out anew.
+    """
+    fresh: set[int] = set()
+    while True:
+        best = max(gains, key=lambda place: gains[place] / costs[place])
+        if best in fresh:
+            return best
+        gains[best] = gain_now(slopes[best])
+        fresh.add(best)
+
+
+def _slopes(groups: Sequence[Sequence[Observation]], columns: Sequence[Column], pooling: Pooling) -> list[Array]:
+    """Derivative of the log speed of each observation by each column, group by group: all worked out at once."""
+    labelled = sorted(
+        ((item, number) for number, group in enumerate(groups) for item in group), key=lambda pair: pair[0].kind
+    )
+    problem = Problem([item for item, _ in labelled], columns, pooling)
+    slopes = np.asarray(problem.jacobian(problem.prior).toarray())
+    of = np.array([number for _, number in labelled])
+    return [slopes[of == number] for number in range(len(groups))]
+
+
+def _gain(target: Array, covariance: Array, slopes: Array) -> float:
+    """By how much the mean log deviation of the everyday predictions shrinks."""
+    seen = target @ covariance
+    before = np.einsum("ij,ij->i", seen, target)
+    shared = seen @ slopes.T
+    gained = np.einsum("ij,ji->i", shared, np.linalg.solve(_noise(slopes) + slopes @ covariance @ slopes.T, shared.T))
+    return float((np.sqrt(before) - np.sqrt(np.maximum(before - gained, 0.0))).mean())
+
+
+def _noise(slopes: Array) -> Array:
+    return np.eye(len(slopes)) * EXPECTED_NOISE**2

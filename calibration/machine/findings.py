@@ -1,4 +1,7 @@
-"""What a calibration found, as data: what the report in the terminal, the page and JSON all show."""
+"""What a calibration found, as data: what the report in the terminal, the page and JSON all show.
+
+First of all how far the machine's own fit lies from the runs that it did not see.
+"""
 
 import json
 import math
@@ -13,9 +16,11 @@ from advisor.physics.knowledge import Knowledge
 from calibration.machine.outlook import Outlook, outlook
 from catalog.profiles import Correlation, EngineRun, MeasuredSpeed, ProbeResult, Profile
 
-# How far a machine's own fit lies from the runs that it did not see.
-
 KINDS = ("decode", "prefill")
+_VOCABULARY = re.compile(r", \d+ tokens$")
+"""Of how many tokens a cut model knows: every probe model as many."""
+_THREADS = re.compile(r"ram_read_gb_s threads=(\d+)")
+UNITS = {item.name: item.unit for item in COEFFICIENTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +75,6 @@ def errors_by_kind(profile: Profile) -> dict[str, OwnErrors]:
     return {kind: figures for kind, figures in found.items() if figures}
 
 
-_VOCABULARY = re.compile(r", \d+ tokens$")
-"""Of how many tokens a cut model knows: every probe model as many."""
-_THREADS = re.compile(r"ram_read_gb_s threads=(\d+)")
-UNITS = {item.name: item.unit for item in COEFFICIENTS}
-
-
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A fitted number: its factor on what all machines tell, with a standard error of the factor's logarithm."""
@@ -107,7 +106,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All of it; `use` is a sentence on what the profile is used for, `outlook` is None where it is of no use here."""
+    """All of it; `use` is a sentence on what the profile is used for, `outlook` is None where it is of no use here.
+
+    `bandwidth`: the RAM's read bandwidth in GB/s by threads.
+    """
 
     profile: Profile
     use: str
@@ -123,12 +125,13 @@ class Findings:
 
 def findings(profile: Profile, shipped: Knowledge, use: str, *, predicts: bool = True) -> Findings:
     """What a profile holds, and with `predicts` also what it says of models and upgrades. Raises as `outlook`."""
+    bandwidth = ((int(match[1]), row) for row in profile.probes if (match := _THREADS.fullmatch(row.name)))
     return Findings(
         profile=profile,
         use=use,
         errors=errors_by_kind(profile),
         comparisons=comparisons(profile),
-        bandwidth=_bandwidth(profile),
+        bandwidth=tuple(sorted(bandwidth, key=lambda pair: pair[0])),
         over_depth=_series(profile, "workload", "context_depth"),
         over_experts=_series(profile, "engine", "n_cpu_moe"),
         parameters=tuple(_parameters(profile)),
@@ -159,27 +162,22 @@ def run_label(run: EngineRun, without: str = "") -> str:
     return ", ".join(filter(None, words))
 
 
-def _bandwidth(profile: Profile) -> tuple[tuple[int, ProbeResult], ...]:
-    """The RAM's read bandwidth by threads, in GB/s."""
-    found = [(match, row) for row in profile.probes if (match := _THREADS.fullmatch(row.name))]
-    return tuple(sorted(((int(match[1]), row) for match, row in found), key=lambda pair: pair[0]))
-
-
 def _series(profile: Profile, part: str, field: str) -> tuple[Series, ...]:
     """Decode over a field of the scenario, for every set of runs that differ in it alone."""
-    groups: dict[str, list[tuple[float, EngineRun]]] = {}
+    groups: dict[str, list[tuple[Point, EngineRun]]] = {}
     for run in profile.runs:
         settings = run.scenario.get(part) or {}
         at = settings.get(field, 0 if field == "context_depth" else None)
         if run.decode is not None and isinstance(at, int | float):
             rest = {**run.scenario, part: {name: value for name, value in settings.items() if name != field}}
-            groups.setdefault(json.dumps(rest, sort_keys=True, default=str), []).append((float(at), run))
-    found = [sorted(group, key=lambda pair: pair[0]) for group in groups.values() if len({at for at, _ in group}) > 1]
-    return tuple(Series(run_label(group[0][1], field), tuple(_point(at, run) for at, run in group)) for group in found)
-
-
-def _point(at: float, run: EngineRun) -> Point:
-    return Point(at, run.decode.tok_s if run.decode else math.nan, run.decode_left_out_tok_s)
+            point = Point(float(at), run.decode.tok_s, run.decode_left_out_tok_s)
+            groups.setdefault(json.dumps(rest, sort_keys=True, default=str), []).append((point, run))
+    found = []
+    for group in groups.values():
+        ordered = sorted(group, key=lambda pair: pair[0].at)
+        if ordered[0][0].at < ordered[-1][0].at:
+            found.append(Series(run_label(ordered[0][1], field), tuple(point for point, _ in ordered)))
+    return tuple(found)
 
 
 def _parameters(profile: Profile) -> list[Parameter]:
@@ -191,5 +189,5 @@ def _parameters(profile: Profile) -> list[Parameter]:
             shift.standard_error, shift.informed,
         )
         for shift in profile.effects
-    ]  # fmt: skip
+    ]
     return sorted(rows, key=lambda row: (order.index(row.coefficient) if row.coefficient in order else 999, row.label))

@@ -1,9 +1,10 @@
-"""One machine's own fit: shifts of the known efficiencies that its runs ask for, and how far to believe them.
+"""One machine's own fit: where its probes say to begin, the shifts that its runs ask for, and how far to believe them.
 
 The same code as the fit of all machines: log residuals through the physics that predicts, the known efficiencies as
-priors.
+priors, shifted to what a part reached by itself where a probe told (by coefficient and quant family, "" for all).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,12 +12,18 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.machines.machine import CpuSide, Machine
+from advisor.physics.coefficients import COLUMNS, Efficiencies, Setting
+from advisor.physics.task import FAMILIES, family_of
 from advisor.physics.uncertainty import deviation_of
 from calibration.fit.fitting import Fit, Observation, Problem, fit
 from calibration.fit.leaving_out import refitted
 from calibration.fit.pooling import OneMachine
+from calibration.probes.compute import FLOP_PER_WEIGHT, PLAIN, ComputeProbe
+from calibration.probes.disk import AROUND, DiskProbe
 from catalog.efficiency import Spread
-from catalog.profiles import MAX_LOG_SHIFT, Correlation, Shift
+from catalog.profiles import MAX_LOG_SHIFT, Correlation, DeviceFacts, Shift
+from catalog.units import GB
 
 Array = NDArray[np.float64]
 DIGITS = 5
@@ -30,6 +37,77 @@ machines never seen (ACCURACY.md, CPU only).
 MOST_SPREAD = 0.25
 """Median spread of repeats beyond which a machine was too busy to be measured."""
 QUANTILES = (0.05, 0.95)
+UNPACK, MULTIPLY, EXPERTS = "cpu_unpack", "prefill_cpu", "prefill_cpu_expert"
+"""Coefficients that the probe of ggml's products tells of."""
+MOST_SHARE = 0.9
+"""A link that carries more than its peak is told wrongly: shares bend below 1 (`advisor.physics.stages.reached`)."""
+Shifts = dict[tuple[str, str], float]
+
+
+def probed_shifts(probe: ComputeProbe, cpu: CpuSide, known: Efficiencies, setting: Setting) -> Shifts:
+    """Log of what ggml's products with each family of weights reached over what is known of them.
+
+    Of the layouts of a type that counts which is loaded: repacked where there is such. A single column at one thread is
+    a decoded token, where unpacking limits; many at all threads are a prompt.
+    """
+    repacked = {rate.weight_type for rate in probe.rates if rate.layout != PLAIN}
+    rates = [rate for rate in probe.rates if rate.layout != PLAIN or rate.weight_type not in repacked]
+    tokens = [rate for rate in rates if rate.columns == 1 and rate.threads == 1 and not rate.routed]
+    batches = [rate for rate in rates if rate.columns > 1 and not rate.routed]
+    most = max((rate.threads for rate in batches), default=0)
+    prompts = [rate for rate in batches if rate.threads == most]
+
+    found: Shifts = {}
+    for name, chosen in ((UNPACK, tokens), (MULTIPLY, prompts)):
+        for rate in chosen:
+            family = family_of(rate.weight_type)
+            lost = rate.threads ** -_known(known, setting, "thread_loss")
+            vector_bytes_s = cpu.vector_gb_s * GB * min(1.0, rate.threads / cpu.cores) * lost
+            weights_s = rate.gflop_s.value * GB / FLOP_PER_WEIGHT
+            found[name, family] = math.log(weights_s / vector_bytes_s / _known(known, setting, name, family))
+
+    # Products through routed experts count as a share of those of whole matrices: of two rates probed together that
+    # leaves little open, whatever the machine did meanwhile.
+    whole = {rate.weight_type: rate.gflop_s.value for rate in prompts}
+    for rate in rates:
+        if rate.routed and rate.weight_type in whole:
+            family, share = family_of(rate.weight_type), rate.gflop_s.value / whole[rate.weight_type]
+            found[EXPERTS, family] = math.log(share / _known(known, setting, EXPERTS, family))
+            found[EXPERTS, ""] = 0.0
+    return found
+
+
+def link_shifts(facts: DeviceFacts, machine: Machine, known: Efficiencies, setting: Setting) -> Shifts:
+    """Log of the share that the link to the first device reached over what is known of it.
+
+    Not of a crossing: the engine does more in one than the probe, so its runs alone tell.
+    """
+    share = min(facts.link_gb_s / machine.gpus[0].link_gb_s, MOST_SHARE)
+    return {(name, ""): math.log(share / _known(known, setting, name)) for name in ("link_share", "prefill_link")}
+
+
+def disk_shifts(probe: DiskProbe, machine: Machine, known: Efficiencies, setting: Setting) -> Shifts:
+    """Log of what reads of a fault's size reach over what is known, and of the part of them that a fault in experts
+    strewn over the file has use for; nothing where they were not probed.
+
+    A probe that reads on by itself gets more by faults than by direct reads where the system reads ahead well; the
+    engine does not (2026-11-29: 0.45 GB/s, where it got 0.9 and direct reads 0.58), so no more than all is of use.
+    """
+    rate = next((sample.value for pattern, sample in probe.rates if pattern == AROUND), None)
+    if rate is None:
+        return {}
+    expected_gb_s = machine.storage.random_gb_s * _known(known, setting, "disk_gain")
+    found = {("disk_gain", ""): math.log(rate / expected_gb_s)}
+    if probe.faults:
+        use = min(1.0, probe.faults.value / rate)
+        found["fault_use", ""] = math.log(use / _known(known, setting, "fault_use"))
+    return found
+
+
+def _known(known: Efficiencies, setting: Setting, name: str, family: str = FAMILIES[0]) -> float:
+    """A coefficient's value, of one quant family where it has them."""
+    place = COLUMNS[name]
+    return float(known.row(setting)[place.start + FAMILIES.index(family) if isinstance(place, slice) else place])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,13 +197,13 @@ def spreads_of(errors: Sequence[OwnError], source: str, as_of: date) -> Iterator
         deviation = deviation_of(item.observation.kind, regime, 0.0)
         groups.setdefault((item.observation.kind, regime), []).append(-item.log_ratio / deviation)
     for (kind, regime), ratios in sorted(groups.items()):
-        low, high = np.quantile(ratios, QUANTILES)
-        configurations = len(ratios)
-        if configurations >= LEAST_CONFIGURATIONS:
-            yield Spread(
-                speed=kind, regime=regime, low=round(min(float(low), 0.0), DIGITS),
-                high=round(max(float(high), 0.0), DIGITS), rows=len(ratios), machines=1, source=source, as_of=as_of,
-            )  # fmt: skip
+        if len(ratios) < LEAST_CONFIGURATIONS:
+            continue
+        low, high = (float(bound) for bound in np.quantile(ratios, QUANTILES))
+        yield Spread(
+            speed=kind, regime=regime, rows=len(ratios), machines=1, source=source, as_of=as_of,
+            low=round(min(low, 0.0), DIGITS), high=round(max(high, 0.0), DIGITS),
+        )
 
 
 def faults_of(own: OwnFit, errors: Sequence[OwnError]) -> list[str]:

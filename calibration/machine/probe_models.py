@@ -89,7 +89,7 @@ def probe_models(cache_bytes: int | None, quants: Sequence[str] = QUANTS) -> Ite
             layers = next(
                 count for count in range(least_layers(llm), llm.n_layers + 1)
                 if count == llm.n_layers or Recipe(llm, mix, _cut(llm, count)).size_bytes >= size
-            )  # fmt: skip
+            )
             yield ProbeModel(Recipe(llm, mix, _cut(llm, layers)))
 
 

@@ -1,18 +1,29 @@
-"""Runs of the engine on this machine: what one load of a model measured, and what that says to the fit."""
+"""Runs of the engine on this machine: what one load of a model measured, what that says to the fit, and the journal.
+
+The journal keeps what a calibration has measured so far on disk, line by line, so that an interrupted one goes on where
+it was.
+"""
 
 import math
+import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean, pstdev
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from advisor.engine.benchmark import speed_of
 from advisor.engine.preparation import prepare
 from advisor.engine.session.messages import Measure, Phase
 from advisor.engine.settings import EngineSettings
+from advisor.errors import InputError
+from advisor.files import unwritable, write_whole
 from advisor.machines.machine import Machine
-from advisor.prediction.case import Case, SizedModel, case_of
+from advisor.prediction.case import SizedModel, case_of
+from advisor.profiles.store import HOME_REMEDY
 from advisor.question import Hardware, Scenario
 from calibration.fit.fitting import Observation
 from catalog.profiles import MeasuredSpeed
@@ -21,13 +32,14 @@ LEAST_NOISE = 0.03
 """Deviation of log speed that repeats of a run do not show: where its pages lie, what the processor did before. Repeats
 within one load differed by 1 % on a quiet machine, loads of one file by 3 %.
 """
-
 DISTURBED_SHARE = 0.04
 """Taken of all processors' time, from which on a run is made again: about as much as loads of one file differ by."""
 TAKEN_TO_SLOWER = 2.0
 """Of two threads that wait for each other at every matrix, each loses what was taken from either. More by far was seen
 too: a program of the lowest priority on one of two processors made decode 30 times slower.
 """
+MOST_AGE_S = 24 * 3600.0
+"""Older measurements are made anew: drivers, clocks and what else runs change from day to day."""
 
 
 class Trial(BaseModel):
@@ -119,7 +131,7 @@ def asked_of(file: str, own: EngineSettings, asked: Measure, hardware: Hardware)
         "n_gpu_layers": own.n_gpu_layers, "n_cpu_moe": own.n_cpu_moe, "n_ctx": own.n_ctx, "flash_attn": own.flash_attn,
         "kv_type": f"{own.kv_type_k}/{own.kv_type_v}", "threads": own.threads, "ubatch": own.n_ubatch,
         "mmap": own.mapped,
-    }  # fmt: skip
+    }
     work = {"context_depth": asked.depth, "prompt_tokens": asked.prompt, "gen_tokens": max(asked.gen, 1)}
     return Scenario.model_validate({"model": {"gguf": file}, "hardware": hardware, "engine": engine, "workload": work})
 
@@ -131,12 +143,106 @@ def observations_of(
     found = []
     for trial in trials:
         case = case_of(asked_of(trial.file, trial.settings, trial.asked, hardware), files[trial.file], machine)
-        found += list(_observed(trial, case))
+        for kind, speed in (("decode", trial.decode), ("prefill", trial.prefill)):
+            if speed is not None:
+                noise = math.hypot(LEAST_NOISE, speed.spread, TAKEN_TO_SLOWER * speed.taken_share)
+                found.append(Observation(case, kind, speed.tok_s, trial.configuration, noise))
     return found
 
 
-def _observed(trial: Trial, case: Case) -> Iterator[Observation]:
-    for kind, speed in (("decode", trial.decode), ("prefill", trial.prefill)):
-        if speed is not None:
-            noise = math.hypot(LEAST_NOISE, speed.spread, TAKEN_TO_SLOWER * speed.taken_share)
-            yield Observation(case, kind, speed.tok_s, trial.configuration, noise)
+class Stamp(BaseModel):
+    """What must be the same for measurements to be taken over: the machine, the engine, the kind of calibration."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fingerprint: str
+    engine: str
+    plan: str
+    started_s: float
+    """Seconds of the epoch."""
+
+    def continues(self, earlier: "Stamp") -> bool:
+        """Whether measurements of the earlier one count for this."""
+        same = (self.fingerprint, self.engine, self.plan) == (earlier.fingerprint, earlier.engine, earlier.plan)
+        return same and 0 <= self.started_s - earlier.started_s <= MOST_AGE_S
+
+
+@dataclass(slots=True)
+class Journal:
+    """The file and what it held when it was opened."""
+
+    path: Path
+    trials: list[Trial]
+
+    @classmethod
+    def open(cls, path: Path, stamp: Stamp) -> "Journal":
+        """Go on with the file where it continues, else begin it anew. Raises `InputError` if it cannot be written."""
+        found = _read(path)
+        earlier, trials = found if found and stamp.continues(found[0]) else (stamp, [])
+        lines = "".join(f"{item.model_dump_json()}\n" for item in (earlier, *trials))
+        write_whole(path, lines.encode(), HOME_REMEDY)
+        return cls(path, trials)
+
+    def add(self, trial: Trial) -> None:
+        """Keep one more measurement: it is on the disk when this returns."""
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(trial.model_dump_json() + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise unwritable(str(self.path), error, HOME_REMEDY) from None
+        self.trials.append(trial)
+
+    def close(self) -> None:
+        """The calibration is done: what it measured is in its profile."""
+        self.path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> tuple[Stamp, list[Trial]] | None:
+    """What a file holds; a last line that was cut off while it was written is passed over."""
+    try:
+        first, *rest = path.read_bytes().split(b"\n")  # a letter of several bytes may be cut off too
+        stamp = Stamp.model_validate_json(first)
+    except (OSError, ValueError):
+        return None
+    trials: list[Trial] = []
+    with suppress(ValidationError):
+        for line in rest:
+            trials.append(Trial.model_validate_json(line))  # noqa: PERF401 - those before a broken line count
+    return stamp, trials
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Held while a calibration runs; the system lets go of it however the process ends.
+
+    Raises `InputError` where another one runs, or where nothing can be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "running.lock").open("a+b")
+    except OSError as error:
+        raise unwritable(str(folder), error, HOME_REMEDY) from None
+    with file:
+        if not _locked(file.fileno()):
+            raise InputError(
+                "another calibration is running on this machine: wait until it has ended, two at once would slow each "
+                "other down"
+            )
+        yield
+
+
+def _locked(handle: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

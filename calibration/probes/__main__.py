@@ -11,8 +11,8 @@ from typing import Any
 from advisor.children import own_output, requests
 from advisor.engine.library import require_engine
 from advisor.engine.remote import Endpoint, register
-from calibration.probes.multiplication import Shape, rates_of
-from calibration.probes.transfers import Pace, links_of
+from calibration.probes.compute import Shape, rates_of
+from calibration.probes.link import Pace, links_of
 
 
 def main(verb: str, task: Mapping[str, Any]) -> None:

@@ -132,5 +132,5 @@ def _hottest() -> tuple[float, float] | None:
     known = [
         (float(item.current), float(item.high or item.critical))
         for name in PROCESSOR_SENSORS for item in sensors.get(name, ()) if item.current and (item.high or item.critical)
-    ]  # fmt: skip
+    ]
     return min(known, key=lambda pair: pair[1] - pair[0], default=None)

@@ -21,17 +21,16 @@ from calibration.machine import calibrating, trials
 from calibration.machine import experiments as candidates
 from calibration.machine import fit as own_fit
 from calibration.machine.campaign import Campaign, Learned
-from calibration.machine.journal import only_one
 from calibration.machine.probe_models import QUICK_QUANTS, ProbeModel
-from calibration.machine.trials import Trial
-from calibration.probes import scratch
+from calibration.machine.trials import Trial, only_one
+from calibration.probes import disk
 from calibration.probes.compute import ComputeProbe, probe_compute
 from calibration.probes.link import probe_links
 from catalog.profiles import Profile
 from catalog.units import MIB
 from tests.advisor.cli.calibrated import SEEN, Captured, on, said
-from tests.calibration import canned
-from tests.calibration.tiny import MOE, tiny
+from tests.calibration.machine import canned
+from tests.calibration.machine.tiny import MOE, tiny
 from tests.own_profiles import XEON, own_profile
 
 ROOT = Path(__file__).parents[3]
@@ -162,7 +161,7 @@ def test_a_remote_device_is_calibrated_too(
     quants = use(monkeypatch, (HYBRID,))
     monkeypatch.setattr(candidates, "BUNDLES", candidates.BUNDLES[:1])  # no deep contexts: four runs are enough
     monkeypatch.setattr(calibrating, "probe_all", probes.probe_all)
-    monkeypatch.setattr(scratch, "MOST_BYTES", 16 * MIB)
+    monkeypatch.setattr(disk, "MOST_SCRATCH_BYTES", 16 * MIB)
     for module in ("ram", "compute"):
         monkeypatch.setattr(f"calibration.probes.{module}.buffer_size", lambda: (16 * MIB, False))
     monkeypatch.setattr(probes, "_products", few_products)

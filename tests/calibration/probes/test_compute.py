@@ -45,7 +45,7 @@ def test_a_type_that_is_none_is_told() -> None:
 def test_matrices_fill_the_bytes_asked_for_one_column() -> None:
     task = {
         "types": ["F16"], "threads": [1], "columns": [1, 2], "weight_bytes": 128 * MIB, "repeats": 3, "seconds": 0.0,
-    }  # fmt: skip
+    }
     one, two = (line for line in told_by_child("compute", task, 60.0) if line["layout"] == "plain")
     assert (one["bytes"], one["weights"]) == (128 * MIB, 64 * MIB)  # four matrices of 4096 x 4096 x 2 bytes
     assert two["bytes"] == 32 * MIB  # one matrix is enough work for a batch
@@ -55,7 +55,7 @@ def test_rounds_go_through_all_types_before_one_comes_again() -> None:
     task = {
         "types": ["F16", "F32"], "threads": [1], "columns": [2], "weight_bytes": MIB, "repeats": 1, "seconds": 0.0,
         "rounds": 2,
-    }  # fmt: skip
+    }
     told = [line["type"] for line in told_by_child("compute", task, 60.0) if line["layout"] == "plain"]
     assert told == ["F16", "F32"] * 2
     twice = probe_compute((1,), types=("F16",), columns=(2,), weight_bytes=MIB, rounds=2, repeats=2, seconds_each=0.5)

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from advisor.errors import InputError
-from calibration.probes import scratch
+from calibration.probes import disk
 from calibration.probes.disk import PATTERNS, DiskProbe, Opener, Pattern, open_direct, probe_disk
 from catalog.units import GB, KIB, MIB
 
@@ -20,7 +20,7 @@ FEW = (Pattern(MIB, 2, sequential=True), Pattern(4 * KIB, 1), Pattern(64 * KIB, 
 
 @pytest.fixture(autouse=True)
 def _small_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "MOST_BYTES", 16 * MIB)
+    monkeypatch.setattr(disk, "MOST_SCRATCH_BYTES", 16 * MIB)
 
 
 def probed(folder: Path, file: Path | None = None, opener: Opener = open_direct) -> DiskProbe:
@@ -106,7 +106,7 @@ def test_the_scratch_file_is_gone_when_the_disk_fills_up(tmp_path: Path, monkeyp
 
 
 def test_what_a_killed_probe_left_is_removed_later(tmp_path: Path) -> None:
-    left, fresh = tmp_path / f"{scratch.PREFIX}left", tmp_path / f"{scratch.PREFIX}fresh"
+    left, fresh = tmp_path / f"{disk.PREFIX}left", tmp_path / f"{disk.PREFIX}fresh"
     for path in (left, fresh):
         path.write_bytes(b"\0")
     long_ago = time.time() - 2 * 3600
@@ -118,7 +118,7 @@ def test_what_a_killed_probe_left_is_removed_later(tmp_path: Path) -> None:
 def test_the_scratch_file_takes_a_twentieth_of_the_free_space_at_most(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scratch, "MOST_BYTES", 1024 * MIB)
+    monkeypatch.setattr(disk, "MOST_SCRATCH_BYTES", 1024 * MIB)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=400 * MIB))
     assert probed(tmp_path).file_bytes == 20 * MIB
 

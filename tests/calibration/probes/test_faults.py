@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from calibration.probes.faults import SPAN_BYTES, probe_faults
+from calibration.probes.disk import SPAN_BYTES, probe_faults
 from catalog.units import GB, MIB
 
 
@@ -21,7 +21,7 @@ def written(tmp_path: Path) -> Path:
 
 def test_each_span_is_counted_with_its_own_time(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(1000))
-    monkeypatch.setattr("calibration.probes.faults.time.perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr("calibration.probes.disk.time.perf_counter", lambda: float(next(clock)))
     found = probe_faults(written, 16 * MIB, repeats=2, seconds_each=6.0)
     assert found
     # A second between two looks: three spans in each repeat of three seconds.

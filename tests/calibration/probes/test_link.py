@@ -10,8 +10,7 @@ import pytest
 from advisor.engine.remote import RemoteError, RpcServer
 from calibration.probes import link
 from calibration.probes.child import ProbeFailed, told_by_child
-from calibration.probes.link import direction_of, probe_links
-from calibration.probes.transfers import SIZES_BYTES, SMALL_BYTES
+from calibration.probes.link import SIZES_BYTES, SMALL_BYTES, direction_of, probe_links
 from catalog.units import KIB, MIB
 from tests.advisor.crashing import BY_SIGILL
 
@@ -88,7 +87,7 @@ def test_no_server_is_refused_before_llama_cpp_ends_a_process() -> None:
 
 SOUND = {
     way: line(1e-5, 1e10) for way in ("to_device", "from_device")
-} | {"round_trip": [2e-5] * 3}  # fmt: skip
+} | {"round_trip": [2e-5] * 3}
 
 
 def test_a_driver_that_ends_the_process_fails_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from calibration.probes import probe_all, scratch
+from calibration.probes import disk, probe_all
 from catalog.profiles import ProbeResult
 from catalog.units import MIB
 
 
 def test_all_probes_give_rows_of_a_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "MOST_BYTES", 16 * MIB)
+    monkeypatch.setattr(disk, "MOST_SCRATCH_BYTES", 16 * MIB)
     for module in ("ram", "compute"):
         monkeypatch.setattr(f"calibration.probes.{module}.buffer_size", lambda: (16 * MIB, False))
     told: list[tuple[str, float]] = []
@@ -22,11 +22,11 @@ def test_all_probes_give_rows_of_a_profile(tmp_path: Path, monkeypatch: pytest.M
     assert kinds >= {
         "ram_read_gb_s", "ram_knee_threads", "ram_read_noise_gb_s", "disk_read_gb_s", "cpu_product_read_gb_s",
         "cpu_product_gflop_s",
-    }  # fmt: skip
+    }
     assert found.noise.repeats == 4
     assert found.links == ()  # the CPU alone has no link
     assert found.warnings[-1].startswith("too little memory is free for the RAM probe")
-    assert list(tmp_path.glob(f"{scratch.PREFIX}*")) == []
+    assert list(tmp_path.glob(f"{disk.PREFIX}*")) == []
     shares = [share for _, share in told]
     assert shares == sorted(shares)
     assert (shares[0], shares[-1]) == (0.0, 1.0)

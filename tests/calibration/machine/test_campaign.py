@@ -16,12 +16,23 @@ from calibration.machine import campaign as campaigns
 from calibration.machine import trials as runs
 from calibration.machine.campaign import Step, own_files
 from calibration.machine.experiments import Unwritten
-from calibration.machine.journal import Journal
 from calibration.machine.profile import profile_of
-from calibration.machine.trials import Trial, observations_of
+from calibration.machine.trials import Journal, Trial, observations_of
 from catalog.profiles import EngineBuild
-from tests.calibration.small_campaign import TODAY
-from tests.calibration.tiny import BRIEF, DEEPER, EXPECTED_S, HARDWARE, MOE, STAMP, Heard, campaign, one, tiny, trial_of
+from tests.calibration.machine.small_campaign import TODAY
+from tests.calibration.machine.tiny import (
+    BRIEF,
+    DEEPER,
+    EXPECTED_S,
+    HARDWARE,
+    MOE,
+    STAMP,
+    Heard,
+    campaign,
+    one,
+    tiny,
+    trial_of,
+)
 
 MODELS = (tiny("Q8_0"), tiny("Q4_0"))
 PLENTY_S = 1e9
@@ -49,7 +60,7 @@ def test_runs_are_made_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     trials = small.journal.trials
     assert [(trial.file, trial.settings.threads, trial.asked) for trial in trials] == [
         (MODELS[0].file, 1, BRIEF), (MODELS[1].file, 2, BRIEF), (MODELS[1].file, 2, DEEPER),
-    ]  # fmt: skip
+    ]
     for trial in trials:
         assert trial.decode
         assert trial.prefill
@@ -59,7 +70,7 @@ def test_runs_are_made_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert [trial.quant for trial in trials] == ["Q8_0", "Q4_0", "Q4_0"]
     assert [step.what for step in heard] == [
         f"{MODELS[0].file.removesuffix('.gguf')} on 1 thread", f"{MODELS[1].file.removesuffix('.gguf')} on 2 threads",
-    ]  # fmt: skip
+    ]
     assert Journal.open(tmp_path / "measured.jsonl", STAMP).trials == trials
     written = {path.name: path.stat().st_size for path in (tmp_path / "probe-models").iterdir()}
     assert written == {model.file: model.recipe.size_bytes for model in MODELS}
@@ -73,7 +84,7 @@ def test_a_second_one_measures_only_what_is_missing(tmp_path: Path) -> None:
     again.make(order, PLENTY_S, heard)
     assert [(trial.file, trial.asked) for trial in again.journal.trials] == [
         (MODELS[0].file, BRIEF), (MODELS[0].file, DEEPER), (MODELS[1].file, BRIEF),
-    ]  # fmt: skip
+    ]
     assert again.journal.trials[0] == first
     third, silence = campaign(tmp_path, MODELS), Heard()
     third.make(order, PLENTY_S, silence)

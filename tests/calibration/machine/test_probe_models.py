@@ -12,7 +12,7 @@ from advisor.gguf.synthetic import Cut, Recipe, least_layers
 from advisor.physics.task import FAMILIES, family_of
 from calibration.machine.probe_models import CACHES, LEAST_BYTES, MOST_BYTES, QUANTS, ProbeModel, probe_models
 from catalog.units import GIB, MIB
-from tests.calibration.tiny import tiny
+from tests.calibration.machine.tiny import tiny
 
 CACHE_SIZES = {"unknown": None, "none": 0, "32 MiB": 32 * MIB, "128 MiB": 128 * MIB, "1 GiB": GIB}
 

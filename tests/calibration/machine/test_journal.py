@@ -10,17 +10,16 @@ from pathlib import Path
 import pytest
 
 from advisor.errors import InputError
-from calibration.machine.journal import MOST_AGE_S, Journal, Stamp, only_one
-from calibration.machine.trials import Trial
-from tests.calibration.tiny import BRIEF, DEEPER, STAMP, one, tiny, trial_of
+from calibration.machine.trials import MOST_AGE_S, Journal, Stamp, Trial, only_one
+from tests.calibration.machine.tiny import BRIEF, DEEPER, STAMP, one, tiny, trial_of
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FULL = Path("/dev/full")
 """A file of Linux that takes no byte."""
 HOLDER = """
 import sys
 from pathlib import Path
-from calibration.machine.journal import only_one
+from calibration.machine.trials import only_one
 with only_one(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

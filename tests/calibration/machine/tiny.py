@@ -12,9 +12,8 @@ from advisor.physics.knowledge import load
 from advisor.question import Hardware
 from calibration.machine.campaign import Campaign, Step
 from calibration.machine.experiments import Experiment, Ground, Unwritten, experiment
-from calibration.machine.journal import Journal, Stamp
 from calibration.machine.probe_models import ProbeModel
-from calibration.machine.trials import Trial
+from calibration.machine.trials import Journal, Stamp, Trial
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 from catalog.profiles import MeasuredSpeed
@@ -71,7 +70,7 @@ def trial_of(
         file_bytes=model.recipe.size_bytes, asked=asked,
         decode=MeasuredSpeed(tok_s=decode, spread=0.04, taken_share=taken_share, repeats=3),
         prefill=MeasuredSpeed(tok_s=prefill, spread=0.04, taken_share=taken_share, repeats=3),
-    )  # fmt: skip
+    )
 
 
 class Heard:

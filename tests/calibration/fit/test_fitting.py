@@ -31,7 +31,7 @@ def a_world(observations: tuple[Observation, ...], random: np.random.Generator) 
             informed=True, source="simulated", as_of=TODAY,
         )
         for column in columns_of(item.case.setting for item in observations)
-    ]  # fmt: skip
+    ]
 
 
 def test_the_effects_of_simulated_worlds_are_recovered_within_their_errors(observations, predict) -> None:

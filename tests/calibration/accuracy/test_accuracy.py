@@ -12,29 +12,28 @@ import pytest
 
 from advisor.cli import accuracy as command
 from advisor.cli.app import run
+from advisor.documents import Table
 from advisor.prediction.case import case_of
 from advisor.question import Scenario
 from calibration.accuracy import accuracy as accuracies
-from calibration.accuracy.accuracy import Comparison, figures, grouped, quantile, spearman
+from calibration.accuracy.accuracy import Comparison, explanation, figures, grouped, quantile, spearman, worst
 from calibration.accuracy.baselines import BASELINES, Baseline
 from calibration.accuracy.page import (
     GROUP_OF_REGIME,
     KINDS,
     baseline_rows,
     by_regime,
-    explanation,
+    document,
     machine_words,
     of_kind,
     page,
-    worst,
 )
-from calibration.accuracy.page import sections as page_sections
 from calibration.fit.evidence import MeasuredRun, load_runs, regime_of, rows
 from calibration.fit.fitting import Observation
 from calibration.fit.leaving_out import MANY_RUNS, LeftOutError
 from catalog.efficiency import Spread
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DRIFT = 0.02
 """Figures may differ by this much: other BLAS builds end the fit in slightly other places."""
 
@@ -46,7 +45,7 @@ def scenario(ram: dict[str, object] | None = None, **more: object) -> Scenario:
 
 def comparison(machine: str, measured: float, predicted: float, question: Scenario | None = None) -> Comparison:
     asked = question or scenario()
-    run_ = MeasuredRun(asked, measured, None, "", "", "", "", "", "A", "expert_offload")
+    run_ = MeasuredRun(asked, measured, None, "", "", "", "expert_offload")
     return Comparison(run_, case_of(asked), "decode", machine, measured, predicted, predicted / 2, predicted * 2)
 
 
@@ -124,7 +123,7 @@ def test_intervals_do_not_know_their_own_machine(monkeypatch: pytest.MonkeyPatch
     errors = [
         LeftOutError(Observation(case_of(scenario()), kind, 10.0, machine), 0.1, novelty=0.0)
         for machine in ("a", "b", "c") for kind in KINDS
-    ]  # fmt: skip
+    ]
     runs = {item.observation: comparison("a", 1, 1).run for item in errors}
     assert len(accuracies._compared(errors, runs)) == 6
     assert seen == [{"b", "c"}, {"a", "c"}, {"a", "b"}]
@@ -206,10 +205,11 @@ def test_every_kept_run_is_compared_or_refused_for_a_reason(found) -> None:
 def test_the_page_names_the_machines_that_were_fitted_again_without(found) -> None:
     runs = Counter(row.machine for row in found().comparisons)
     large = [machine_words(name) for name, count in runs.most_common() if count > MANY_RUNS]
-    (part,) = (part for part in page_sections(found()) if part.title == "How a machine is left out")
-    assert [row[0] for row in part.rows] == large
+    (part,) = (part for part in document(found()).sections if part.title == "How a machine is left out")
+    (table,) = (block for block in part.blocks if isinstance(block, Table))
+    assert [row[0] for row in table.rows] == large
     assert large[0] == "Strix Halo (Ryzen AI Max+ 395)"
-    assert all(int(row[1]) > MANY_RUNS for row in part.rows)
+    assert all(int(row[1]) > MANY_RUNS for row in table.rows)
 
 
 def test_groups_hold_every_row_once(found) -> None:

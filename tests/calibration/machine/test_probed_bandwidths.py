@@ -10,13 +10,13 @@ from advisor.physics.stages import reached
 from advisor.prediction.case import case_of
 from advisor.prediction.prediction import predict
 from advisor.question import Scenario
-from calibration.machine.probed import disk_shifts, link_shifts
+from calibration.machine.fit import disk_shifts, link_shifts
 from calibration.probes.disk import AROUND, DiskProbe
 from catalog.profiles import DeviceFacts
 from catalog.units import GIB
-from tests.calibration.canned import probes, sample
-from tests.calibration.simulated import HARDWARE, world_of
-from tests.calibration.tiny import ground
+from tests.calibration.machine.canned import probes, sample
+from tests.calibration.machine.simulated import HARDWARE, world_of
+from tests.calibration.machine.tiny import ground
 
 LARGE = Scenario.model_validate({"model": "GLM-4.5-Air", "quant": "Q4_K_M", "hardware": HARDWARE.model_dump()})
 CASE = case_of(LARGE)

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from calibration.fit.fitting import fit
-from calibration.fit.leaving_out import LeftOutError, balanced, beside, left_out_errors, refitted
+from calibration.fit.leaving_out import LeftOutError, balance_of, beside, left_out_errors, refitted
 from calibration.fit.tables import effects_of
 
 TODAY = date(2026, 11, 24)
@@ -86,17 +86,17 @@ def test_balanced_by_hand(observations) -> None:
         for machine, ratios in predicted.items()
         for ratio in ratios
     ]
-    figures = balanced(errors)
-    assert (figures["rows"], figures["machines"]) == (6, 3)
-    assert figures["balanced"] == pytest.approx(0.2)  # of 0.2, 0.4, 0.2
-    assert figures["median"] == pytest.approx(0.25)  # of 0.1, 0.1, 0.2, 0.3, 0.4, 0.6
-    assert figures["p90"] == pytest.approx(0.5)  # half-way between the two largest
-    assert figures["bias"] == pytest.approx((math.log(1.2) + math.log(1.3)) / 2)  # of the sorted ratios
+    figures = balance_of(errors)
+    assert (figures.rows, figures.machines) == (6, 3)
+    assert figures.balanced == pytest.approx(0.2)  # of 0.2, 0.4, 0.2
+    assert figures.median == pytest.approx(0.25)  # of 0.1, 0.1, 0.2, 0.3, 0.4, 0.6
+    assert figures.p90 == pytest.approx(0.5)  # half-way between the two largest
+    assert figures.bias == pytest.approx((math.log(1.2) + math.log(1.3)) / 2)  # of the sorted ratios
 
 
 def test_one_bad_machine_with_many_rows_counts_as_one(observations) -> None:
     many = [LeftOutError(replace(observations[0], machine="many"), math.log(2.0), novelty=0.0)] * 100
     few = [LeftOutError(replace(observations[0], machine=name), math.log(1.1), novelty=0.0) for name in ("a", "b")]
-    figures = balanced([*many, *few])
-    assert figures["balanced"] == pytest.approx(0.1)
-    assert figures["median"] == pytest.approx(1.0)
+    figures = balance_of([*many, *few])
+    assert figures.balanced == pytest.approx(0.1)
+    assert figures.median == pytest.approx(1.0)

@@ -23,7 +23,7 @@ from calibration.machine.fit import OwnFit, fit_own
 from calibration.machine.probe_models import ProbeModel, probe_models
 from calibration.machine.trials import Trial, asked_of, observations_of
 from catalog.profiles import EngineBuild, Profile, Shift, digest_of
-from tests.calibration.tiny import HARDWARE, ground, trial_of
+from tests.calibration.machine.tiny import HARDWARE, ground, trial_of
 
 Shifts = Mapping[tuple[str, str], float]
 NOISE = 0.05
@@ -85,7 +85,7 @@ def profile_with(shifts: Sequence[Shift]) -> Profile:
         name="box", fingerprint="0" * 32, hardware=HARDWARE.model_dump(exclude_none=True, exclude_defaults=True),
         engine=EngineBuild(name="llama.cpp", backend="cpu"), measured_on=TODAY,
         efficiencies_digest=digest_of(load().efficiencies.effects), effects=tuple(shifts),
-    )  # fmt: skip
+    )
 
 
 def world_of(shifts: Shifts) -> Knowledge:

@@ -11,19 +11,18 @@ import pytest
 
 from advisor.gguf import read_header
 from advisor.profiles.store import CALIBRATIONS, ProfileStore
-from calibration.machine.journal import Journal
-from calibration.machine.trials import Trial
-from tests.calibration.small_campaign import MODELS, NAME, THREADS
-from tests.calibration.tiny import STAMP
+from calibration.machine.trials import Journal, Trial
+from tests.calibration.machine.small_campaign import MODELS, NAME, THREADS
+from tests.calibration.machine.tiny import STAMP
 from tests.own_profiles import own_profile
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KILLS = 5
 LOADS = len(MODELS) * len(THREADS)
 
 
 def started(home: Path) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "tests.calibration.small_campaign", str(home)]
+    command = [sys.executable, "-m", "tests.calibration.machine.small_campaign", str(home)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 

@@ -13,7 +13,7 @@ from advisor.errors import InputError
 from advisor.physics.uncertainty import deviation_of
 from calibration.fit.evidence import load_runs, observe
 from calibration.fit.fitting import Observation, fit
-from calibration.fit.leaving_out import LeftOutError, balanced, left_out_errors
+from calibration.fit.leaving_out import LeftOutError, balance_of, left_out_errors
 from calibration.fit.tables import effects_of, errors_of, rows_of, spreads_of, write_table
 from catalog.efficiency import Effect, Spread
 from catalog.tables import cells, efficiencies, left_out, spreads
@@ -25,7 +25,7 @@ def effect(label: str, value: float = 0.5) -> Effect:
     return Effect(
         coefficient="gpu_stream", label=label, log_value=value, standard_error=0.1, prior=0.0, prior_deviation=0.2,
         informed=True, source="a test", as_of=TODAY,
-    )  # fmt: skip
+    )
 
 
 def test_rows_written_are_read_back_as_they_were(tmp_path: Path, observations, fitted) -> None:
@@ -50,7 +50,7 @@ def failing() -> Iterator[Effect]:
     [failing(), iter(()), [effect("cuda"), Spread(
         speed="decode", regime="all", low=0, high=0, rows=1, machines=1, source="a test", as_of=TODAY)]],
     ids=["a row fails", "no rows", "rows of two types"],
-)  # fmt: skip
+)
 def test_a_table_that_cannot_be_written_whole_leaves_the_old_one(tmp_path: Path, rows) -> None:
     table = tmp_path / "table.csv"
     write_table(table, [effect("old")])
@@ -130,7 +130,7 @@ def test_the_shipped_tables_are_what_the_shipped_evidence_gives(predict) -> None
     bounds = [[row.low, row.high] for row in spreads_of(said, TODAY)]
     assert np.array(bounds) == pytest.approx(np.array([[row.low, row.high] for row in spreads()]), abs=1e-3)
     # Machine-balanced error on machines never fitted: the promise of the accuracy table, with room for tuning.
-    assert balanced([item for item in errors if item.observation.kind == "decode"])["balanced"] < 0.20
+    assert balance_of([item for item in errors if item.observation.kind == "decode"]).balanced < 0.20
 
 
 def test_errors_on_machines_left_out_are_read_back_for_their_runs_and_no_others(observations, fitted) -> None:

@@ -1,6 +1,6 @@
 """A calibration of tiny models as a process of its own, to be killed.
 
-`python -m tests.calibration.small_campaign HOME` tells each step on a line of standard output, stores the
+`python -m tests.calibration.machine.small_campaign HOME` tells each step on a line of standard output, stores the
 profile "box" and forgets what was measured.
 """
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 from advisor.profiles.store import CALIBRATIONS, ProfileStore
 from calibration.machine.campaign import Step
-from calibration.machine.journal import only_one
 from calibration.machine.profile import profile_of
+from calibration.machine.trials import only_one
 from catalog.profiles import EngineBuild
-from tests.calibration.tiny import HARDWARE, campaign, one, tiny
+from tests.calibration.machine.tiny import HARDWARE, campaign, one, tiny
 
 QUANTS = ("Q8_0", "Q4_0")
 THREADS = (1, 2)

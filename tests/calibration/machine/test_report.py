@@ -10,6 +10,8 @@ from statistics import median
 import pytest
 
 from advisor.buying.changes import OTHER_CARD
+from advisor.charts import draw
+from advisor.documents import as_html, charts_of
 from advisor.errors import InputError
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
@@ -17,9 +19,7 @@ from advisor.profiles.own_machine import knowledge_of
 from advisor.question import Engine, Scenario
 from calibration.machine.findings import Findings, comparisons, errors_by_kind, errors_of, findings, run_label
 from calibration.machine.outlook import MODELS, Outlook, outlook
-from calibration.machine.page import page
-from calibration.machine.report import WIDTH, as_data, lines
-from calibration.pictures import draw_report
+from calibration.machine.report import WIDTH, as_data, document, lines
 from catalog.profiles import EngineRun, Profile
 from tests.own_profiles import RYZEN, SHIFTS, XEON, own_profile
 
@@ -27,6 +27,15 @@ from tests.own_profiles import RYZEN, SHIFTS, XEON, own_profile
 @pytest.fixture(scope="module")
 def found() -> Findings:
     return findings(own_profile(), load(), "It is this machine's.")
+
+
+def page(found: Findings) -> str:
+    return as_html(document(found))
+
+
+def draw_report(found: Findings, target: str) -> None:
+    shown = document(found)
+    draw(charts_of(shown), target, shown.title)
 
 
 def seen_by(profile: Profile) -> Outlook:
@@ -80,7 +89,7 @@ def test_a_run_is_named_by_what_is_not_usual() -> None:
         "model": "Qwen3.6-35B-A3B cut to 8 layers", "quant": "Q8_0",
         "engine": {"n_gpu_layers": 12, "n_cpu_moe": 3, "threads": 1, "ubatch": 512, "kv_type": "q8_0"},
         "workload": {"context_depth": 2048},
-    }  # fmt: skip
+    }
     run = EngineRun.model_validate({"scenario": asked, "decode": {"tok_s": 1, "spread": 0}})
     assert run_label(run) == (
         "Qwen3.6-35B-A3B cut to 8 layers Q8_0, 12 layers on the GPU, experts of 3 layers in RAM, 1 thread, "
@@ -169,7 +178,7 @@ def test_the_page_shows_texts_of_a_profile_as_text() -> None:
     runs = [
         {"scenario": {"model": hostile, "workload": {"context_depth": depth}}, "decode_left_out_tok_s": 1,
          "decode": {"tok_s": 1 + depth, "spread": 0}} for depth in (0, 1)
-    ]  # fmt: skip
+    ]
     profile = own_profile(notes=[hostile], runs=runs, engine={"name": hostile, "backend": "cpu"})
     assert "<script" not in page(findings(profile, load(), hostile))
 

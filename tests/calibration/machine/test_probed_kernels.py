@@ -9,10 +9,10 @@ from advisor.physics.coefficients import COLUMNS
 from advisor.physics.task import FAMILIES
 from advisor.prediction.case import case_of
 from advisor.question import Scenario
-from calibration.machine.probed import EXPERTS, MULTIPLY, UNPACK, probed_shifts
+from calibration.machine.fit import EXPERTS, MULTIPLY, UNPACK, probed_shifts
 from calibration.probes.compute import ComputeProbe, Rate
 from calibration.probes.sample import Sample
-from tests.calibration.tiny import HARDWARE, ground
+from tests.calibration.machine.tiny import HARDWARE, ground
 
 MACHINE, KNOWN = ground().machine, ground().knowledge.efficiencies
 ASKED = {"model": "Llama-3.2-1B", "quant": "Q4_0", "hardware": HARDWARE, "engine": {"n_gpu_layers": 0}}

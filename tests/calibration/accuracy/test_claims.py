@@ -14,7 +14,7 @@ from catalog import tables
 SPEED = Claim(
     id="X", gpu="RTX 3060 12GB", cpu="Ryzen 7 5800X", ram="32GB DDR4-3600", model="Qwen3.6-35B-A3B", quant="Q4_K_M",
     context_tokens=4096, metric="decode_tok_s", low=1.0, high=1.0, unit="tok/s", note="",
-)  # fmt: skip
+)
 SIZE = replace(SPEED, model="Llama-2-7B", quant="Q4_0", metric="weights_gb", unit="GB")
 
 

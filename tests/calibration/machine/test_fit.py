@@ -14,7 +14,7 @@ from advisor.profiles.own_machine import knowledge_of
 from calibration.fit.pooling import FAMILY_DEVIATION, PROBED_DEVIATION
 from calibration.machine.fit import OwnError, OwnFit, faults_of, fit_own, left_out_errors, spreads_of
 from calibration.machine.trials import Trial
-from tests.calibration.simulated import (
+from tests.calibration.machine.simulated import (
     cases,
     drawn,
     fitted,

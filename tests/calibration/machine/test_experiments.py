@@ -13,7 +13,7 @@ from advisor.question import Hardware
 from calibration.fit.fitting import Observation, Problem
 from calibration.fit.pooling import Column, OneMachine, columns_of
 from calibration.machine.experiments import EXPECTED_NOISE, Experiment, Ground, candidates, chosen, everyday
-from tests.calibration.tiny import DENSE, HARDWARE, MOE, ground, tiny
+from tests.calibration.machine.tiny import DENSE, HARDWARE, MOE, ground, tiny
 
 MODELS = (tiny("Q8_0"), tiny("Q4_0"), tiny("F16"), tiny("Q4_K_M", MOE, layers=2))
 THREADS = (1, 8)
