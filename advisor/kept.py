@@ -24,8 +24,8 @@ tracemalloc on CPython 3.11."""
 class Kept(Generic[T]):
     """Values by key, those used last; as many as `most_bytes` allows, keys included. Safe for several threads."""
 
-    def __init__(self, most_bytes: int, size_of: Callable[[Hashable, T], int] | None = None) -> None:
-        self._most, self._size_of = most_bytes, size_of or _size_of_both
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
         self._entries: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
         self._lock = Lock()
         self.size_bytes = 0
@@ -43,9 +43,9 @@ class Kept(Generic[T]):
             self._entries.move_to_end(key)
             return found[0]
 
-    def keep(self, key: Hashable, value: T) -> None:
-        """Keep a value, and drop those not used for longest."""
-        size = ENTRY_BYTES + self._size_of(key, value)
+    def keep(self, key: Hashable, value: T, size_bytes: int | None = None) -> None:
+        """Keep a value, and drop those not used for longest. `size_bytes`: what of it is not shared with others."""
+        size = ENTRY_BYTES + size_of(key) + (size_of(value) if size_bytes is None else size_bytes)
         with self._lock:
             if key in self._entries:
                 return
@@ -74,10 +74,6 @@ def kept(most_bytes: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
         return found
 
     return decorate
-
-
-def _size_of_both(key: Hashable, value: object) -> int:
-    return size_of((key, value))
 
 
 def size_of(value: object) -> int:

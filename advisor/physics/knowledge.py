@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Protocol
 
+from advisor.answer import Warning
 from advisor.physics.coefficients import Efficiencies
 from advisor.question import Scenario
 from catalog import tables
@@ -37,6 +38,8 @@ class Knowledge:
     spreads: dict[tuple[str, str], Spread] = field(default_factory=dict)
     calibration: str = "global"
     own: tuple[Calibrated, ...] = ()
+    warnings: tuple[Warning, ...] = ()
+    """What is said beside each answer, such as that a profile which was asked for is not used."""
 
     def about(self, scenario: Scenario) -> "Knowledge":
         """What to answer a question with: the own knowledge of its machine, or else this."""

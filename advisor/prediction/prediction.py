@@ -112,7 +112,7 @@ def _answer(
         "bottleneck": limit if case.runs else None,
         "breakdown": [{"stage": name, "seconds_per_token": value} for name, value in stages.items() if value > 0],
         "flags": flags_of(case),
-        "warnings": warnings_of(case),
+        "warnings": (*warnings_of(case), *knowledge.warnings),
         "assumptions": case.assumptions,
         "calibration": knowledge.calibration,
     }

@@ -11,12 +11,12 @@ from catalog import tables
 
 
 def test_those_used_last_are_kept_up_to_a_sum_of_bytes() -> None:
-    store: Kept[str] = Kept(3 * 1000, lambda key, value: 700)
+    store: Kept[str] = Kept(3000)
     for name in "abcd":
-        store.keep(name, name)
+        store.keep(name, name, 700)
         store.get("a")
     assert [store.get(name) for name in "abcd"] == ["a", None, "c", "d"]
-    assert store.size_bytes <= 3 * 1000
+    assert store.size_bytes <= 3000
 
 
 def test_what_is_larger_than_all_the_room_is_not_kept() -> None:

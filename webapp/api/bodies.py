@@ -1,6 +1,7 @@
 """Bodies of requests: bounded in size and time by a layer around the application, and only what is JSON."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -14,21 +15,29 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from advisor.question import complaint
-from webapp.api.gate import ClientLeft
+from webapp.api.gate import ClientLeft, client_of
 from webapp.api.problems import Refused, answer
 
 DRAINED_BODIES: Final = 8
 """A body of up to so many times the limit is read to its end and thrown away, so that the client hears the refusal
 rather than a broken connection."""
+HELD_BODIES: Final = 16
+"""Room for half-sent bodies of all clients: that of so many of the largest."""
 CLOSE: Final = {"connection": "close"}
 Kind = TypeVar("Kind", bound=BaseModel)
 
 
 class Bodies:
-    """A layer that reads each body before the application sees the request; `most_bytes` by path, "" for all others."""
+    """A layer that reads each body before the application sees the request.
 
-    def __init__(self, app: ASGIApp, most_bytes: Mapping[str, int], timeout_s: float) -> None:
-        self._app, self._most_bytes, self._timeout_s = app, most_bytes, timeout_s
+    `most_bytes` by path, "" for all others. `most_open`: bodies that one client may have half sent at a time.
+    """
+
+    def __init__(self, app: ASGIApp, most_bytes: Mapping[str, int], timeout_s: float, most_open: int) -> None:
+        self._app, self._most_bytes, self._timeout_s, self._most_open = app, most_bytes, timeout_s, most_open
+        self._open: Counter[str] = Counter()
+        self._held_bytes = 0
+        """Of all bodies that are half there."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body of a POST, pass it on whole, and after it what the connection tells (that the client left)."""
@@ -48,29 +57,52 @@ class Bodies:
         await self._app(scope, again, send)
 
     async def _read(self, scope: Scope, receive: Receive, most: int) -> bytes:
-        """The body. Raises `Refused` (too large, too slow), `ClientLeft` where it breaks off."""
+        """The body. Raises `Refused` (too large, too slow, too many at once), `ClientLeft` where it breaks off."""
         declared = next((int(value) for name, value in scope["headers"] if name == b"content-length"), 0)
-        too_large = Refused("too_large", f"the body has more than {most:,} bytes: send less at a time", headers=CLOSE)
         if declared > most * DRAINED_BODIES:
-            raise too_large
-        content, drained = bytearray(), 0
+            raise _too_large(most)
+        client = client_of(scope)
+        if self._open[client] >= self._most_open:
+            said = f"{self._most_open} bodies of this client are half sent: send those to their end first"
+            raise Refused("rate_limited", said, headers=CLOSE | {"retry-after": "1"})
+        if self._held_bytes > HELD_BODIES * self._most_bytes[""]:
+            raise Refused("busy", "too many bodies are half sent; try again in a second", headers={"retry-after": "1"})
+        self._open[client] += 1
+        content = bytearray()
         try:
             async with asyncio.timeout(self._timeout_s):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientLeft
-                    content += message.get("body", b"")
-                    if len(content) > most:
-                        drained += len(content)
-                        content.clear()
-                    if drained > most * DRAINED_BODIES or (drained and not message.get("more_body")):
-                        raise too_large
-                    if not message.get("more_body"):
-                        return bytes(content)
+                await self._receive(receive, content, most)
         except TimeoutError:
             said = f"the body was not complete after {self._timeout_s:g} s"
             raise Refused("body_timeout", said, headers=CLOSE) from None
+        finally:
+            self._held_bytes -= len(content)
+            self._open[client] -= 1
+            if not self._open[client]:
+                del self._open[client]
+        return bytes(content)
+
+    async def _receive(self, receive: Receive, content: bytearray, most: int) -> None:
+        """Fill in the body; what is too large is read on for a while and thrown away."""
+        drained, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            part, more = message.get("body", b""), message.get("more_body", False)
+            if drained or len(content) + len(part) > most:
+                drained += len(content) + len(part)
+                self._held_bytes -= len(content)
+                content.clear()
+            else:
+                content += part
+                self._held_bytes += len(part)
+            if drained > most * DRAINED_BODIES or (drained and not more):
+                raise _too_large(most)
+
+
+def _too_large(most: int) -> Refused:
+    return Refused("too_large", f"the body has more than {most:,} bytes: send less at a time", headers=CLOSE)
 
 
 @dataclass(frozen=True, slots=True)

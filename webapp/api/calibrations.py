@@ -2,6 +2,7 @@
 
 import asyncio
 import hmac
+import re
 from dataclasses import asdict
 from typing import Annotated, Any, Final
 
@@ -21,6 +22,7 @@ from webapp.api.bodies import Described, JsonRoute
 from webapp.api.problems import OF_BODIES, Limit, Offset, Refused, next_offset, problems
 from webapp.api.service import service_of
 from webapp.api.settings import Settings, is_loopback
+from webapp.api.storage import ID_CHARACTERS
 
 PATH: Final = "/v1/calibrations"
 EXAMPLE: Final[dict[str, Any]] = {
@@ -93,6 +95,8 @@ def _usable(value: object) -> Profile:
         raise Refused("invalid_profile", f"the profile's hardware: {complaint(error, Hardware)}") from None
     except (BadProfile, InputError) as error:
         raise Refused("invalid_profile", str(error)) from None
+    if re.fullmatch(f"[0-9a-fA-F]{{{ID_CHARACTERS}}}", profile.name):
+        raise Refused("invalid_profile", f"the profile's name {profile.name!r} looks like an id: give it another")
     return profile
 
 

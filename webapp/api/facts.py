@@ -209,6 +209,14 @@ WAIT_S = 2.0
 """An answer that takes longer is promised for later."""
 ASK_AGAIN_S = 10
 LONGEST_S = 600.0
+WATCHED = """
+import sys
+from advisor.children import requests
+from advisor.cli.app import run
+requests()
+sys.exit(run(["accuracy", "--json"]))
+"""
+"""The command, which ends with the server: it watches its input, which closes then."""
 
 
 class AccuracyFigures:
@@ -245,11 +253,13 @@ def _failed(task: asyncio.Task[Entity]) -> bool:
 
 async def _computed() -> bytes:
     """The command's output; in a process of its own, since minutes of arithmetic would hold up other answers."""
-    command = (sys.executable, "-m", "advisor", "accuracy", "--json")
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", WATCHED, stdin=pipe, stdout=pipe)
+    assert process.stdout is not None
     try:
         async with asyncio.timeout(LONGEST_S):
-            content, _ = await process.communicate()
+            content = await process.stdout.read()
+            await process.wait()
     except BaseException:
         process.kill()
         await process.wait()

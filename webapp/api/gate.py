@@ -5,7 +5,6 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
 from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,7 +45,7 @@ DEFECT = "this failed unexpectedly; the server's log has it under the request id
 ID_HEADER = b"x-request-id"
 REFUSED = "refused"
 _GOOD_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
-_GONE = 499
+GONE = 499
 """Logged where the client left before its answer. Source: nginx, ngx_http_request.h NGX_HTTP_CLIENT_CLOSED_REQUEST."""
 
 
@@ -74,7 +73,7 @@ class Gate:
             scope["state"][REFUSED] = self._refusal(scope)
             await self._app(scope, receive, passage.send)
         except ClientLeft:
-            passage.status = passage.status or _GONE
+            passage.status = passage.status or GONE
         except Exception as error:  # noqa: BLE001 - the last resort: a defect costs one answer, never the server
             tell(logging.ERROR, "failed", error, request_id=passage.request_id)
             await self._failed(passage, receive)
@@ -89,7 +88,7 @@ class Gate:
         if self._under_way > self._settings.max_requests:
             said = f"{self._settings.max_requests} requests are under way; try again in a second"
             return Refused("busy", said, headers={"retry-after": "1"})
-        client = scope["client"][0] if scope.get("client") else ""
+        client = client_of(scope)
         wait_s = 0.0 if is_loopback(client) else self._rates.wait_s(client)
         if wait_s > 0:
             said = f"this client may ask {self._settings.rate_per_s:g} times a second; try again in {wait_s:.3g} s"
@@ -138,14 +137,14 @@ class _Passage:
     def count(self, metrics: Metrics) -> None:
         """Count and log the request, now that it is over."""
         seconds = time.perf_counter() - self._start_s
-        status = self.status or _GONE
+        status = self.status or GONE
         route = getattr(self.scope.get("route"), "path", "unmatched")
         metrics.requests.labels(_method(self.scope), route, str(status)).inc()
         metrics.seconds.labels(route).observe(seconds)
         tell(
             logging.INFO, "request", request_id=self.request_id, method=_method(self.scope), route=route,
             path=self.scope["path"][:200], status=status, seconds=round(seconds, 6), bytes=self._bytes,
-            client=_client(self.scope),
+            client=client_of(self.scope),
         )  # fmt: skip
 
 
@@ -155,6 +154,7 @@ def _method(scope: Scope) -> str:
     return method if method in {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} else "other"
 
 
-def _client(scope: Scope) -> Any:
+def client_of(scope: Scope) -> str:
+    """The address of the client; behind a proxy on this computer, that which the proxy names."""
     client = scope.get("client")
-    return client[0] if client else None
+    return client[0] if client else ""

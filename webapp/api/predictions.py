@@ -1,7 +1,6 @@
 """POST /v1/predictions: one scenario, or many evaluated as arrays with an error for each that has no answer."""
 
 import logging
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -18,7 +17,7 @@ from advisor.question import Scenario
 from webapp.api.answers import Predictions
 from webapp.api.bodies import Described, JsonRoute
 from webapp.api.problems import OF_BODIES, Refused, problems
-from webapp.api.service import Service, service_of
+from webapp.api.service import service_of
 from webapp.api.telemetry import tell
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 MOST_SCENARIOS: Final = 10_000
 TOGETHER: Final = 128
-"""Scenarios of a batch worked on between two looks at the clock: about a thirtieth of a second."""
+"""Scenarios of a batch evaluated as one array."""
 DEFECT: Final = "this could not be worked out; the server's log has it"
 EXAMPLE: Final[dict[str, Any]] = {
     "model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M",
@@ -70,18 +69,21 @@ async def predictions(request: Request, asked: Asked, calibration: Calibration =
     service = service_of(request)
     knowledge = await service.knowledge(calibration)
     if isinstance(asked, dict) and "scenarios" in asked:
-        content = await _many(service, _scenarios(asked), knowledge)
+        content = await _many(request, _scenarios(asked), knowledge)
     else:
-        content = await _one(service, asked, knowledge)
+        content = await _one(request, asked, knowledge)
     return Response(content, media_type="application/json")
 
 
-async def _one(service: Service, value: Any, knowledge: Knowledge) -> bytes:
+async def _one(request: Request, value: Any, knowledge: Knowledge) -> bytes:
+    service = service_of(request)
     if isinstance(value, dict) and isinstance(value.get("model"), dict):  # a file: reading it may take time
         read = service.read_file
-        outcome = await service.computed(lambda: next(outcomes([worked_out(value, read)], knowledge)))
+        outcome = await service.turns.computed(
+            request, (await request.body(), knowledge), lambda: next(outcomes([worked_out(value, read)], knowledge))
+        )
     else:
-        outcome = await service.together.answer(value, knowledge)
+        outcome = await service.together.answer(request, value, knowledge)
     refused = isinstance(outcome, BadLine)
     service.metrics.predictions.labels("refused" if refused else "answered").inc()
     if isinstance(outcome, BadLine):
@@ -100,23 +102,21 @@ def _scenarios(value: dict[str, Any]) -> list[Any]:
     return found
 
 
-async def _many(service: Service, values: Sequence[Any], knowledge: Knowledge) -> bytes:
-    until = time.monotonic() + service.settings.answer_timeout_s
+async def _many(request: Request, values: Sequence[Any], knowledge: Knowledge) -> bytes:
+    service = service_of(request)
 
     def answered() -> tuple[bytes, int]:
         """The answers, and how many of them are errors."""
         refused = 0
         found: list[bytes] = []
         for start in range(0, len(values), TOGETHER):
-            if time.monotonic() > until:
-                raise service.too_slow()
             items = [worked_out(value, service.read_file) for value in values[start : start + TOGETHER]]
             for outcome in outcomes(items, knowledge):
                 refused += isinstance(outcome, BadLine)
                 found.append(_told(outcome).line().encode() if isinstance(outcome, BadLine) else outcome)
         return b",".join(found), refused
 
-    content, refused = await service.computed(answered)
+    content, refused = await service.turns.computed(request, (await request.body(), knowledge), answered)
     service.metrics.predictions.labels("refused").inc(refused)
     service.metrics.predictions.labels("answered").inc(len(values) - refused)
     return b'{"predictions":[' + content + b"]}"

@@ -1,6 +1,5 @@
 """POST /v1/recommendations: ranked builds in pages. A ranking is computed once and kept for its further pages."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -19,12 +18,10 @@ from webapp.api import predictions
 from webapp.api.answers import RecommendationPage
 from webapp.api.bodies import Described, JsonRoute, validated
 from webapp.api.problems import FURTHEST, MOST, OF_BODIES, Refused, next_offset, problems
-from webapp.api.service import Service, service_of
+from webapp.api.service import service_of
 
 router = APIRouter(route_class=JsonRoute, tags=["recommendations"])
 ALL = 100_000
-KEPT_BYTES = 64 * 2**20
-"""Rankings kept for further pages; a ranking of one build for each card has about 200 kB, of every build 5 MB."""
 
 
 class WishBody(Wish):
@@ -48,32 +45,6 @@ class Ranking:
     rest: bytes
     """The other fields of the answer, as the inside of a JSON object."""
 
-    @property
-    def size_bytes(self) -> int:
-        """Memory that it takes."""
-        return sum(map(len, self.builds)) + len(self.rest)
-
-
-class Rankings:
-    """Rankings kept by their wish, those used last; as many as a sum of bytes allows."""
-
-    def __init__(self, most_bytes: int = KEPT_BYTES) -> None:
-        self._most, self._size, self._kept = most_bytes, 0, OrderedDict[str, Ranking]()
-
-    def get(self, key: str) -> Ranking | None:
-        """The ranking kept for a wish."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-        return self._kept.get(key)
-
-    def keep(self, key: str, ranking: Ranking) -> None:
-        """Keep a ranking, and drop those not used for longest."""
-        if key not in self._kept:
-            self._size += ranking.size_bytes
-            self._kept[key] = ranking
-        while self._size > self._most:
-            self._size -= self._kept.popitem(last=False)[1].size_bytes
-
 
 EXAMPLE: Final = {"model": predictions.EXAMPLE["model"], "budget_usd": 1500, "limit": 5}
 Asked = Annotated[Any, Described(WishBody), Body(openapi_examples={"wish": {"value": EXAMPLE}})]
@@ -88,16 +59,17 @@ Asked = Annotated[Any, Described(WishBody), Body(openapi_examples={"wish": {"val
 async def recommendations(request: Request, asked: Asked) -> Response:
     """Whole builds for a model and a budget, ranked by dollars per token per second."""
     wish = validated(WishBody, asked)
-    ranking = await _ranking(service_of(request), wish)
+    ranking = await _ranking(request, wish)
     return Response(_page(ranking, wish.offset, wish.limit), media_type="application/json")
 
 
-async def _ranking(service: Service, wish: WishBody) -> Ranking:
+async def _ranking(request: Request, wish: WishBody) -> Ranking:
+    service = service_of(request)
     whole = _whole(wish)
     key = whole.model_dump_json()
     found = service.rankings.get(key)
     if found is None:
-        found = await service.computed(lambda: _computed(whole))
+        found = await service.turns.computed(request, key, lambda: _computed(whole))
         service.metrics.recommendations.inc()
         service.rankings.keep(key, found)
     return found

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import multiprocessing.connection
 import os
 import signal
 import socket
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -55,6 +57,19 @@ def serve(settings: Settings, port: int, ready: Callable[[], None]) -> int:
         server = uvicorn.Server(config)
         server.run(sockets=[listener])
         return 0 if server.started else STARTUP_FAILED
+
+
+def end_with_parent() -> None:
+    """In a worker: stop, as gently as ever, once the process that started it is gone, however that ended."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch(sentinel: int) -> None:
+        multiprocessing.connection.wait([sentinel])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
 
 @contextmanager

@@ -64,6 +64,29 @@ class Store:
 
     def __init__(self, url: str, most: int) -> None:
         self._engine, self._most = engine_of(url), most
+        path = self._engine.url.database if self._engine.dialect.name == "sqlite" else None
+        self._path = Path(path) if path and path != ":memory:" else None
+        self._file = self._found()
+
+    def _found(self) -> tuple[int, int] | None:
+        """Which file the database is, where it is one."""
+        try:
+            seen = self._path.stat() if self._path else None
+        except OSError:
+            return None
+        return (seen.st_dev, seen.st_ino) if seen else None
+
+    def _check_place(self) -> None:
+        """Connections go on with a file that was removed, and what they write is lost with them: that is noticed.
+
+        Raises SQLAlchemyError where the file is gone; where another one is in its place, that is used from now on.
+        """
+        found = self._found()
+        if self._path is not None and (found is None or found != self._file):
+            self._engine.dispose()
+            if found is None:
+                raise SQLAlchemyError(f"the file of the database is gone: {self._path}")
+            self._file = found
 
     def put(self, profile: Profile) -> tuple[str, bool]:
         """Store a profile: its id and whether it is new. Raises `Refused` where the store is full."""
@@ -89,13 +112,16 @@ class Store:
         return Stored(row.id, row.content) if row else None
 
     def id_of(self, text: str) -> str | None:
-        """The id of a calibration given by its id or by its name; of several of one name the one stored last."""
+        """The id of a calibration given by its id, else by its name; of several of one name the one stored last."""
         if "\0" in text:
             return None
         table = CALIBRATIONS.c
         asked = select(table.id).where((table.id == text) | (table.name == text))
+        by_id_first = (table.id == text).desc()
         with self._engine.connect() as connection:
-            found: str | None = connection.scalar(asked.order_by(table.stored_at.desc(), table.id).limit(1))
+            found: str | None = connection.scalar(
+                asked.order_by(by_id_first, table.stored_at.desc(), table.id).limit(1)
+            )
         return found
 
     def listed(self, offset: int, limit: int) -> tuple[list[Listed], int]:
@@ -116,8 +142,9 @@ class Store:
         self._engine.dispose()
 
     async def asked(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Ask the store on a thread. Raises `Refused` where the database does not answer."""
+        """Ask the store on a thread. Raises `Refused` where the database does not answer or its file is gone."""
         try:
+            self._check_place()
             return await asyncio.to_thread(work, *args, **kwargs)
         except SQLAlchemyError as error:
             tell(logging.ERROR, "store failed", error)

@@ -14,11 +14,15 @@ from typing import Any
 
 import httpx
 
+from advisor.physics.knowledge import load
+from catalog.profiles import digest_of
+
 START_S = 60.0
 CARD = {"gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X", "ram": {"type": "DDR4", "gb": 32}}
 SCENARIO: dict[str, Any] = {"model": "gpt-oss-20b", "hardware": CARD}
 PROFILE: dict[str, Any] = {
-    "schema_version": 1, "name": "Office box", "fingerprint": "ab" * 16, "efficiencies_digest": "cd" * 32,
+    "schema_version": 1, "name": "Office box", "fingerprint": "ab" * 16,
+    "efficiencies_digest": digest_of(load().efficiencies.effects),
     "hardware": {"gpus": [{"name": "RTX 3060 12GB"}]}, "measured_on": "2026-11-24",
     "engine": {"name": "llama.cpp", "version": "b9000", "backend": "cuda"},
     "effects": [{"coefficient": "gpu_stream", "log_value": -0.2, "standard_error": 0.02, "informed": True}],

@@ -14,7 +14,6 @@ from advisor.errors import InputError
 from tests.webapp.api.running import SCENARIO, Server, free_port, serving
 from webapp.api.answers import Entity
 from webapp.api.gate import CLIENTS, Rates
-from webapp.api.recommendations import Ranking, Rankings
 from webapp.api.settings import load_settings
 
 ELSEWHERE = {"x-forwarded-for": "203.0.113.7"}
@@ -218,14 +217,6 @@ def test_a_bucket_fills_again_and_clients_asked_long_ago_are_forgotten() -> None
         rates.wait_s(f"client {number}")
     assert rates.wait_s("a") == 0  # forgotten, and so with a full bucket
     assert Rates(0, 1).wait_s("a") == 0
-
-
-def test_rankings_are_kept_up_to_a_sum_of_bytes() -> None:
-    kept = Rankings(most_bytes=25)
-    for name in "abc":
-        kept.keep(name, Ranking((b"x" * 9,), b"y"))
-        kept.get("a")
-    assert [kept.get(name) is not None for name in "abc"] == [True, False, True]
 
 
 def test_a_tag_tells_contents_apart() -> None:
