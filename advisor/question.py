@@ -89,7 +89,7 @@ class StorageRequest(_Question):
 class Hardware(_Question):
     """Parts, or the name of a whole machine."""
 
-    gpus: Annotated[tuple[GpuRequest, ...], Field(max_length=MOST_KINDS_OF_CARDS)] = ()
+    gpus: Annotated[tuple[GpuRequest, ...], Field(max_length=MOST_KINDS_OF_CARDS, fail_fast=True)] = ()
     cpu: Text | None = None
     ram: RamRequest = RamRequest()
     storage: StorageRequest = StorageRequest()

@@ -31,7 +31,7 @@ class Wish(BaseModel):
     min_tok_s: Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False)] = READING_TOK_S
     """Least median decode speed."""
     condition: Literal["new", "used", "any"] = "new"
-    kinds: Annotated[tuple[BuildKind, ...], Field(min_length=1, max_length=16)] = ALL_KINDS
+    kinds: Annotated[tuple[BuildKind, ...], Field(min_length=1, max_length=16, fail_fast=True)] = ALL_KINDS
     own: tuple[Text, ...] = ()
     limit: Annotated[int, Field(ge=1, le=100_000)] = 10
     every: bool = False

@@ -27,7 +27,7 @@ ALL = 100_000
 class WishBody(Wish):
     """A wish, and which page of its ranking: `limit` builds from `offset` on."""
 
-    own: Annotated[tuple[Text, ...], Field(max_length=50)] = ()
+    own: Annotated[tuple[Text, ...], Field(max_length=50, fail_fast=True)] = ()
     limit: Annotated[int, Field(ge=1, le=MOST)] = 10
     offset: Annotated[int, Field(ge=0, le=FURTHEST)] = 0
 
@@ -67,12 +67,14 @@ async def _ranking(request: Request, wish: WishBody) -> Ranking:
     service = service_of(request)
     whole = _whole(wish)
     key = whole.model_dump_json()
-    found = service.rankings.get(key)
-    if found is None:
-        found = await service.turns.computed(request, key, lambda: _computed(whole))
+
+    def work() -> Ranking:
+        ranking = _computed(whole)
         service.metrics.recommendations.inc()
-        service.rankings.keep(key, found)
-    return found
+        service.rankings.keep(key, ranking)
+        return ranking
+
+    return service.rankings.get(key) or await service.turns.computed(request, key, work)
 
 
 def ranked_page(wish: WishBody) -> bytes:
