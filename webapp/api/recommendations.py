@@ -74,7 +74,8 @@ async def _ranking(request: Request, wish: WishBody) -> Ranking:
         service.rankings.keep(key, ranking)
         return ranking
 
-    return service.rankings.get(key) or await service.turns.computed(request, key, work)
+    known = service.rankings.get(key)
+    return known if known is not None else await service.turns.computed(request, key, work)
 
 
 def ranked_page(wish: WishBody) -> bytes:
