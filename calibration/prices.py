@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.market.checking import LeftOut, left_out
-from advisor.market.estimate import NORMAL_80, Basis
+from advisor.market.checking import left_out
+from advisor.market.estimate import NORMAL_80, Basis, Part
 from advisor.market.money import Rates, shipped_rates
 from catalog import tables
-from catalog.prices import Observation, PriceFactor, PriceTrend
+from catalog.prices import Kind, Observation, PartKind, PriceFactor, PriceTrend, Seller
 
 TAUS = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0, 12.0)
 DRIFTS = (-0.01, 0.0, 0.01, 0.02, 0.03)
@@ -27,53 +27,66 @@ FEWEST = 20
 """A trend is fitted where so many observations can be left out; else the start holds."""
 PRIOR_PAIRS = 10.0
 """A factor's start counts as so many observations."""
-ROUNDS = 3
 SMALLEST_SD = 0.08
 """Shops differ by so much: the least spread measured is that of deals of one processor in one month, 7 %.
 Source: design notes "What a part costs"."""
-SOURCE = "fitted by python -m calibration.prices, each observation left out in turn"
+TOGETHER_DAYS = 45
+"""Prices seen within this time of each other are of one market; both before and after, so that a rise takes no side."""
+BASIS_KINDS = frozenset({"street", "asking", "sold"})
+SOURCE = "fitted by python -m calibration.prices"
 
 
 def fitted(
     observations: Sequence[Observation], starts: Sequence[PriceFactor], trends: Sequence[PriceTrend], rates: Rates
 ) -> tuple[list[PriceFactor], list[PriceTrend]]:
-    """Factors and trends fitted in turns from the factors' starts on; what too little is known of stays as it is.
-
-    The same observations give the same tables, whatever was fitted before.
+    """Factors, then trends; what too little is known of stays at its start. Whatever was fitted before, the same
+    observations give the same tables.
     """
-    factors = [row.model_copy(update={"factor": row.start}) for row in starts]
-    basis, newest = Basis.of(factors, ()), max(item.as_of for item in observations)
-    for _ in range(ROUNDS):
-        rows, _alone = left_out(observations, basis, rates, other_kinds=True)
-        factors = [_factor(row, rows, newest) for row in factors]
-        trends = [fitted_trend(row, observations, Basis.of(factors, ()), rates) for row in trends]
-        basis = Basis.of(factors, trends)
-    return factors, list(trends)
+    factors = fitted_factors(observations, starts, rates)
+    return factors, [fitted_trend(row, observations, Basis.of(factors, ()), rates) for row in trends]
 
 
-def _factor(row: PriceFactor, rows: Sequence[LeftOut], newest: date) -> PriceFactor:
-    """A factor moved by the median error of its observations, held near its start by `PRIOR_PAIRS`. Street prices,
-    sales and trusted offers are the basis and stay.
+def fitted_factors(
+    observations: Sequence[Observation], starts: Sequence[PriceFactor], rates: Rates
+) -> list[PriceFactor]:
+    """What each kind of price is worth: the median ratio of street prices, sales and trusted offers of the same part,
+    seen at most `TOGETHER_DAYS` before or after, to it; held near its start by `PRIOR_PAIRS`.
     """
-    mine = [r.log_error for r in rows if _is_of(r, row)]
-    if row.factor is None or row.start is None or row.start == 1.0 or len(mine) < FEWEST / 2:
-        return row
-    wanted = math.log(row.factor) - float(np.median(mine))
-    share = len(mine) / (len(mine) + PRIOR_PAIRS)
-    log = share * wanted + (1 - share) * math.log(row.start)
-    error = 1.25 * float(np.std(mine)) / math.sqrt(len(mine))  # of a median
+    by_part: dict[Part, list[Observation]] = {}
+    for item in observations:
+        by_part.setdefault(Part(item.part_kind, item.part, item.memory_gib, item.condition), []).append(item)
+    basis = Basis.of([row.model_copy(update={"factor": row.start}) for row in starts], ())
+    ratios: dict[tuple[Kind, Seller, PartKind | None], list[float]] = {}
+    for group in by_part.values():
+        known = [item for item in group if item.kind in BASIS_KINDS and _worth(item, basis) == 1.0]
+        for item in group:
+            near = [_log_usd(other, rates) for other in known if abs((other.as_of - item.as_of).days) <= TOGETHER_DAYS]
+            if near and _worth(item, basis) not in (None, 1.0):
+                key = basis.key(item.kind, item.seller, item.part_kind)
+                ratios.setdefault(key, []).append(float(np.median(near)) - _log_usd(item, rates))
+    newest = max(item.as_of for item in observations)
+    return [_factor(row, ratios.get((row.kind, row.seller, row.part_kind), []), newest) for row in starts]
+
+
+def _worth(item: Observation, basis: Basis) -> float | None:
+    return basis.factor(item.kind, item.seller, item.part_kind)
+
+
+def _log_usd(item: Observation, rates: Rates) -> float:
+    return math.log(item.price / rates.per_usd(item.currency, item.as_of))
+
+
+def _factor(row: PriceFactor, ratios: Sequence[float], newest: date) -> PriceFactor:
+    if row.start is None or len(ratios) < FEWEST / 2:
+        return row.model_copy(update={"factor": row.start, "log_error": None, "pairs": None})
+    share = len(ratios) / (len(ratios) + PRIOR_PAIRS)
+    log = share * float(np.median(ratios)) + (1 - share) * math.log(row.start)
+    error = 1.25 * float(np.std(ratios)) / math.sqrt(len(ratios))  # of a median
+    source = f"{SOURCE}; start: {row.source.rpartition('start: ')[2]}"
     return row.model_copy(
-        update={"factor": round(math.exp(log), 3), "log_error": round(error, 3), "pairs": len(mine),
-                "source": f"{SOURCE}; start: {row.source.rpartition('start: ')[2]}", "as_of": newest}
+        update={"factor": round(math.exp(log), 3), "log_error": round(error, 3), "pairs": len(ratios),
+                "source": source, "as_of": newest}
     )  # fmt: skip
-
-
-def _is_of(row: LeftOut, factor: PriceFactor) -> bool:
-    same = row.kind == factor.kind and row.seller == factor.seller
-    if factor.part_kind is None:
-        own = {(item.kind, item.seller, item.part_kind) for item in tables.price_factors()}
-        return same and (row.kind, row.seller, row.part.kind) not in own
-    return same and row.part.kind == factor.part_kind
 
 
 def fitted_trend(row: PriceTrend, observations: Sequence[Observation], basis: Basis, rates: Rates) -> PriceTrend:

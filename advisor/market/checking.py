@@ -42,12 +42,9 @@ class Agreement:
     inside: float
 
 
-def left_out(
-    observations: Sequence[Observation], basis: Basis, rates: Rates, other_kinds: bool = False
-) -> tuple[list[LeftOut], dict[Part, int]]:
+def left_out(observations: Sequence[Observation], basis: Basis, rates: Rates) -> tuple[list[LeftOut], dict[Part, int]]:
     """Each observation that says something against the others of its part known on its day; and how many of each part
-    stood alone then. The two ends of a range are one observation. `other_kinds`: against those of other kinds of price
-    alone, which is what tells how kinds differ.
+    stood alone then. The two ends of a range are one observation.
     """
     by_part: dict[Part, list[Observation]] = {}
     for item in observations:
@@ -57,8 +54,6 @@ def left_out(
     for part, group in by_part.items():
         for units in _units(group):
             seen, rest = units, [item for item in group if item not in units and item.as_of <= units[0].as_of]
-            if other_kinds:
-                rest = [item for item in rest if (item.kind, item.seller) != (seen[0].kind, seen[0].seller)]
             mine = votes_of(seen, basis, rates)
             if not mine.parts:
                 continue

@@ -83,12 +83,15 @@ class Basis:
         table = {(row.kind, row.seller, row.part_kind): row.factor for row in factors}
         return cls(table, {(row.part_kind, row.condition): row for row in trends})
 
+    def key(self, kind: Kind, seller: Seller, part_kind: PartKind) -> tuple[Kind, Seller, PartKind | None]:
+        """The row of the factors that holds for such a price: the closest there is."""
+        tried: tuple[tuple[Kind, Seller, PartKind | None], ...]
+        tried = ((kind, seller, part_kind), (kind, seller, None), (kind, "", part_kind), (kind, "", None))
+        return next((key for key in tried if key in self.factors), tried[-1])
+
     def factor(self, kind: Kind, seller: Seller, part_kind: PartKind) -> float | None:
         """To the basis; None where such a price says nothing of this kind of part."""
-        for key in ((kind, seller, part_kind), (kind, seller, None), (kind, "", part_kind), (kind, "", None)):
-            if key in self.factors:
-                return self.factors[key]
-        return None
+        return self.factors.get(self.key(kind, seller, part_kind))
 
 
 @dataclass(frozen=True, eq=False)

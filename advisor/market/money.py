@@ -12,6 +12,7 @@ from catalog.prices import ExchangeRate
 SYMBOLS = {
     "$": "USD", "€": "EUR", "£": "GBP", "C$": "CAD", "A$": "AUD", "¥": "JPY", "₹": "INR", "R$": "BRL", "zł": "PLN",
 }  # fmt: skip
+CURRENCIES = ("USD", "EUR", "GBP", "CAD", "AUD", "JPY", "INR", "BRL", "CNY", "PLN")
 NO_CENTS = frozenset({"JPY", "INR"})
 """Currencies in which nobody writes hundredths of a part's price."""
 MOST = 1e12
@@ -104,8 +105,7 @@ def _number_of(text: str) -> float:
 def _currency_of(word: str) -> str | None:
     name = word.upper()
     symbols = {symbol.upper(): currency for symbol, currency in SYMBOLS.items()}
-    known = {"USD", "EUR", "GBP", "CAD", "AUD", "JPY", "INR", "BRL", "CNY", "PLN"}
-    return symbols.get(name) or _WORDS.get(name) or (name if name in known else None)
+    return symbols.get(name) or _WORDS.get(name) or (name if name in CURRENCIES else None)
 
 
 def shown(amount: float, currency: str = "USD") -> str:

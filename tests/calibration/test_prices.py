@@ -7,7 +7,7 @@ import pytest
 from advisor.market.checking import Agreement, LeftOut, agreement, left_out
 from advisor.market.estimate import Basis
 from advisor.market.money import shipped_rates
-from calibration.prices import fitted_trend
+from calibration.prices import fitted_factors, fitted_trend
 from catalog import tables
 from catalog.prices import PriceTrend
 
@@ -40,9 +40,16 @@ def test_estimates_are_neither_too_high_nor_too_low() -> None:
     assert abs(figures().bias) <= 0.05
 
 
-def test_a_kind_of_price_is_judged_by_other_kinds() -> None:
-    rows, _ = left_out([item for item in tables.observations() if item.kind == "deal"], BASIS, shipped_rates(), True)
-    assert rows == []
+def test_the_shipped_factors_are_what_the_fit_finds() -> None:
+    shipped = list(tables.price_factors())
+    assert fitted_factors(tables.observations(), shipped, shipped_rates()) == shipped
+
+
+def test_three_cheapest_offers_are_below_what_a_trusted_seller_asks() -> None:
+    """Source: design notes "What a part costs": 1.14, middle half 1.06 to 1.25."""
+    row = next(row for row in tables.price_factors() if (row.kind, row.seller) == ("asking", "cheapest"))
+    assert row.factor
+    assert 1.06 <= row.factor <= 1.25
 
 
 @pytest.mark.parametrize(("kind", "condition"), [("cpu", "new"), ("ssd", "new")])

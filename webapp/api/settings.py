@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from advisor.databases import with_driver
 from advisor.errors import InputError
 from advisor.profiles.store import data_folder
 
@@ -68,9 +69,7 @@ class Settings(BaseSettings):
         """The database's address, with the driver that is installed."""
         if self.database_url is None:
             return f"sqlite:///{data_folder() / 'api.sqlite3'}"
-        url = self.database_url.get_secret_value()
-        scheme, colon, rest = url.partition("://")
-        return f"postgresql+psycopg{colon}{rest}" if scheme in {"postgres", "postgresql"} else url
+        return with_driver(self.database_url.get_secret_value())
 
     @property
     def is_local(self) -> bool:

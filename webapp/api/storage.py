@@ -10,11 +10,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from sqlalchemy import Column, DateTime, Engine, MetaData, String, Table, Text, create_engine, event, func, select
-from sqlalchemy.engine import make_url
+from sqlalchemy import Column, DateTime, MetaData, String, Table, Text, func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from advisor.errors import InputError
+from advisor.databases import engine_of
 from catalog.profiles import Profile
 from webapp.api.problems import Refused
 from webapp.api.telemetry import tell
@@ -22,7 +21,7 @@ from webapp.api.telemetry import tell
 P = ParamSpec("P")
 T = TypeVar("T")
 ID_CHARACTERS = 32
-BUSY_TIMEOUT_MS = 5_000
+BUSY_TIMEOUT_S = 5.0
 TABLES = MetaData()
 CALIBRATIONS = Table(
     "calibrations", TABLES,
@@ -63,7 +62,7 @@ class Store:
     """The calibrations in one database; safe for many threads, workers and hosts."""
 
     def __init__(self, url: str, most: int) -> None:
-        self._engine, self._most = engine_of(url), most
+        self._engine, self._most = engine_of(url, BUSY_TIMEOUT_S), most
         path = self._engine.url.database if self._engine.dialect.name == "sqlite" else None
         self._path = Path(path) if path and path != ":memory:" else None
         self._file = self._found()
@@ -171,36 +170,3 @@ def _listed(row: Any) -> Listed:
     known = then if then.tzinfo else then.replace(tzinfo=UTC)  # SQLite forgets the zone
     values = {column.name: row[column.name] for column in _LISTED}
     return Listed(**values | {"stored_at": known.astimezone(UTC).isoformat(timespec="seconds")})
-
-
-def engine_of(url: str) -> Engine:
-    """The database at an address. Raises `InputError` for one that cannot be used."""
-    try:
-        parts = make_url(url)
-        backend = parts.get_backend_name()
-        if backend == "sqlite":
-            return _sqlite(url, parts.database)
-        if backend == "postgresql":
-            return create_engine(
-                url, pool_pre_ping=True, pool_size=4, max_overflow=4, pool_timeout=5,
-                connect_args={"connect_timeout": 5, "options": "-c statement_timeout=10000"},
-            )  # fmt: skip
-    except (SQLAlchemyError, ImportError, ValueError):
-        raise InputError("ADVISOR_DATABASE_URL is not understood: give postgresql://USER@HOST/NAME") from None
-    raise InputError(f"ADVISOR_DATABASE_URL names {backend}: give postgresql://... or sqlite:///FILE")
-
-
-def _sqlite(url: str, path: str | None) -> Engine:
-    if path and path != ":memory:":
-        try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"the folder of {path!r} cannot be made: {(error.strerror or '').lower()}") from None
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
-
-    @event.listens_for(engine, "connect")
-    def _set_up(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-
-    return engine

@@ -43,7 +43,7 @@ def test_what_memory_leaves_open_is_assumed_and_told() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("flux capacitor", "names no part"),
+        ("flux capacitor", "is not in the catalog"),
         ("DDR4-3200", "give type, speed and modules"),
         ("DDR9 2x16", "--own"),
         ("Gigabyte", "ambiguous"),

@@ -1,0 +1,1 @@
+"""How the database of a person's own prices came to its present form, step by step (alembic)."""
