@@ -5,7 +5,8 @@ from typing import Literal
 from catalog.rows import Count, Numbers, Positive, Row, Words
 
 Maker = Literal["nvidia", "amd", "intel", "apple", "qualcomm"]
-RamType = Literal["DDR3", "DDR4", "DDR5", "LPDDR4X", "LPDDR5", "LPDDR5X"]
+CpuMaker = Literal[Maker, "amazon", "ampere", "broadcom", "cix", "rockchip", "sifive", "spacemit"]
+RamType = Literal["DDR2", "DDR3", "DDR4", "DDR5", "LPDDR4", "LPDDR4X", "LPDDR5", "LPDDR5X"]
 FormFactor = Literal["Mini-ITX", "Micro-ATX", "ATX", "E-ATX"]
 
 
@@ -48,10 +49,10 @@ class Gpu(Row):
 class Cpu(Row):
     """One processor."""
 
-    maker: Maker
+    maker: CpuMaker
     socket: str
     microarchitecture: str
-    segment: Literal["desktop", "laptop", "hedt", "server"]
+    segment: Literal["desktop", "laptop", "hedt", "server", "embedded"]
     released: str
     cores: Count
     performance_cores: Count
@@ -66,6 +67,8 @@ class Cpu(Row):
     memory_types: Words
     memory_channels: Count
     """64-bit channels (a DDR5 module counts as one)."""
+    channel_bits: Count = 64
+    """Width of a channel where it is another: 32 on a Raspberry Pi."""
     mt_s_1dpc: Numbers
     """Highest supported data rate with one DIMM per channel, one number per entry of memory_types."""
     mt_s_2dpc: Numbers = ()
@@ -78,6 +81,10 @@ class Cpu(Row):
     avx512: bool
     avx_vnni: bool
     amx: bool
+    vector_bytes: Count | None = None
+    """As `CpuSide.vector_bytes` counts, where the columns above do not tell it: 16 for each two 128-bit units of an Arm
+    core, 4 for x86 before AVX, 1 where llama.cpp has no vector kernels.
+    """
     tdp_w: Positive
     integrated_gpu: bool
     aliases: Words = ()

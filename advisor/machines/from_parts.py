@@ -2,6 +2,7 @@
 noted.
 """
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,9 +27,12 @@ from catalog.units import GIB
 
 NEWEST_ARCHITECTURES = frozenset({"ada", "blackwell", "rdna3", "rdna4", "battlemage", "hopper"})
 SERVER_FORMS = frozenset({"datacentre"})
-COMMON_MT_S = {"DDR3": 1600.0, "DDR4": 3200.0, "DDR5": 5600.0, "LPDDR4X": 4266.0, "LPDDR5": 6400.0, "LPDDR5X": 7500.0}
+COMMON_MT_S = {
+    "DDR2": 800.0, "DDR3": 1600.0, "DDR4": 3200.0, "DDR5": 5600.0,
+    "LPDDR4": 3200.0, "LPDDR4X": 4266.0, "LPDDR5": 6400.0, "LPDDR5X": 7500.0,
+}  # fmt: skip
 """Median data rate of the kits and soldered memories on sale per type. Source: BuildCores OpenDB, 2026-08-17."""
-COMMON_CPUS = {"DDR3": "Core i7-4790", "DDR4": "Ryzen 7 5800X", "DDR5": "Ryzen 7 7700X"}
+COMMON_CPUS = {"DDR2": "Core 2 Quad Q8400", "DDR3": "Core i7-4790", "DDR4": "Ryzen 7 5800X", "DDR5": "Ryzen 7 7700X"}
 COMMON_SERVERS = {"DDR4": "EPYC 7543", "DDR5": "EPYC 9355"}
 
 
@@ -59,6 +63,7 @@ def cpu_by_platform(hint: str | None, ram_type: str | None, gpus: Sequence[Gpu],
         .replace("LPDDR5X", "DDR5")
         .replace("LPDDR5", "DDR5")
         .replace("LPDDR4X", "DDR4")
+        .replace("LPDDR4", "DDR4")
     )
     server = is_server or (bool(gpus) and all(gpu.form in SERVER_FORMS for gpu in gpus))
     name = (COMMON_SERVERS if server else COMMON_CPUS).get(kind, COMMON_CPUS["DDR4"])
@@ -211,7 +216,7 @@ def cpu_side(row: Cpu, sockets: int = 1) -> CpuSide:
         name=row.name if sockets == 1 else f"{sockets} x {row.name}",
         microarchitecture=row.microarchitecture,
         cores=max(1, round((row.performance_cores + small / 2) * sockets)),
-        vector_bytes=64 if row.avx512 else 32 if row.avx2 else 16,
+        vector_bytes=row.vector_bytes or (64 if row.avx512 else 32 if row.avx2 else 16),
         ghz=(row.base_ghz * row.boost_ghz) ** 0.5,
         sockets=sockets,
         features=features,
@@ -228,7 +233,7 @@ def _ram(row: Cpu | None, cpu: CpuSide, hardware: Hardware, gpus: tuple[Gpu, ...
         noted = noted.and_("ram_speed", f"RAM speed not given: taken as {guess_type}-{guess_mt_s:.0f}")
     if asked.channels is None:
         noted = noted.and_("ram_channels", f"RAM channels not given: taken as {channels}")
-    peak = dram_gb_s(mt_s, channels)
+    peak = dram_gb_s(mt_s, channels) * (row.channel_bits / 64 if row else 1)
     fabric = row.fabric_read_gb_s * cpu.sockets if row and row.fabric_read_gb_s else peak
     if asked.gb is None:
         noted = noted.and_("ram_size", "RAM size not given: taken as large enough")
@@ -238,11 +243,9 @@ def _ram(row: Cpu | None, cpu: CpuSide, hardware: Hardware, gpus: tuple[Gpu, ...
 def _ram_type(asked: RamRequest, row: Cpu | None) -> str | None:
     if asked.type is None:
         return None
-    kind = next(
-        (word for word in ("LPDDR5X", "LPDDR5", "LPDDR4X", "DDR5", "DDR4", "DDR3") if word in asked.type.upper()), None
-    )
+    kind = next((word for word in sorted(COMMON_MT_S, key=len, reverse=True) if word in asked.type.upper()), None)
     if kind is None:
-        raise InputError(f"RAM type {asked.type!r} is not known; give DDR3, DDR4, DDR5, LPDDR4X, LPDDR5 or LPDDR5X")
+        raise InputError(f"RAM type {asked.type!r} is not known; give {', '.join(COMMON_MT_S)}")
     if row and kind not in row.memory_types:
         raise InputError(
             f"{row.name} ({row.socket}) takes {' or '.join(row.memory_types)}, not {kind}: change ram.type or the CPU"
@@ -272,11 +275,12 @@ def _unified(row: UnifiedMachine, hardware: Hardware, backend: str | None, noted
         storage = replace(storage, sequential_gb_s=row.storage_read_gb_s)
     else:
         noted = noted.and_("disk", *_disk_notes(hardware.storage))
+    cpu, cpu_reads_gb_s = _unified_cpu(row)
     return Machine(
         name=row.name,
         gpus=(_unified_gpu(row, gib),),
-        cpu=_unified_cpu(row),
-        ram=Ram(row.memory_type, row.bandwidth_gb_s, gib * GIB),
+        cpu=cpu,
+        ram=Ram(row.memory_type, min(row.bandwidth_gb_s, cpu_reads_gb_s), gib * GIB),
         storage=storage,
         unified=True,
         backend=backend or row.backend,
@@ -298,17 +302,22 @@ def _unified_gpu(row: UnifiedMachine, memory_gib: float) -> GpuDevice:
     )
 
 
-def _unified_cpu(row: UnifiedMachine) -> CpuSide:
-    wide = row.cpu_microarchitecture.startswith(("Zen 4", "Zen 5"))
-    return CpuSide(
+def _unified_cpu(row: UnifiedMachine) -> tuple[CpuSide, float]:
+    """The processor, and what it reads of the one memory at most, in GB/s."""
+    found, _ = _find_cpu(row.chip, _Noted())
+    if found:
+        few = replace(cpu_side(found), cores=min(cpu_side(found).cores, row.cpu_cores))
+        return few, found.fabric_read_gb_s or math.inf
+    side = CpuSide(
         name=row.chip,
         microarchitecture=row.cpu_microarchitecture,
         cores=row.cpu_cores,
-        vector_bytes=64 if wide else 16,
+        vector_bytes=16,
         ghz=UNIFIED_GHZ,
         sockets=1,
         features=frozenset({"unified"}),
     )
+    return side, math.inf
 
 
 def _laptop(row: Laptop, hardware: Hardware, backend: str | None, noted: _Noted) -> Machine:

@@ -5,6 +5,7 @@ confirm a row, never choose another; digits alone count only beside a family wor
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -12,15 +13,16 @@ from catalog.names.index import NameIndex, Resolved, Spelling
 from catalog.parts import Cpu
 from catalog.tables import cpus
 
-FAMILIES = frozenset({"ryzen", "threadripper", "epyc", "xeon", "core"})
+FAMILIES = frozenset({"ryzen", "threadripper", "epyc", "xeon", "core", "fx"})
 CONFIRMING = FAMILIES | {"intel", "amd", "ai", "ultra"}
+X86_MAKERS = frozenset({"intel", "amd"})
 BESIDES = CONFIRMING | {"gen", "pro", "i3", "i5", "i7", "i9", "3", "5", "7", "9", "es", "qs", "2x", "dual"}
 """Words that may stand beside a model token and say no more of the row."""
 NOISE = re.compile(
     r"""\((?:r|tm|c)\) | [®™] | \bddr\d\w?[-\s]?\d{3,5}\b | \b\d{3,5}\s?(?:mt/?s|mhz)\b | @?\s*\b\d+(?:\.\d+)?\s?ghz\b
-    | \b\d+[-\s]?(?:cores?|threads?|vcpus?|gb|gib)\b | \b\d+(?:[ct]|\s?w)\b(?!/) | \bw/.* | \bwith\b.*
+    | \b\d+[-\s]?(?:cores?|threads?|vcpus?|gb|gib)\b | \b\d{1,3}(?:[ct]|\s?w)\b(?!/) | \bw/.* | \bwith\b.*
     | \b(?:geforce|radeon|rtx|gtx|rx|arc|tesla)\s?(?:pro\s)?\w*\s?(?:xtx?|ti|super|gre)?\b
-    | \b(?:fclk|cpu|processors?)\b""",
+    | \b(?:fclk|cpu|processors?|(?:dual|quad|six|eight)[-\s]core)\b""",
     re.VERBOSE,
 )
 TIER = re.compile(r"\bcore i([3579])\b|\bryzen (?:ai )?(?:pro )?([3579])\b|\bultra ([3579])\b|\bai ([3579])\b")
@@ -61,6 +63,13 @@ PLATFORMS: tuple[tuple[str, str], ...] = (
     (r"broadwell|e5[- ]\d{4}\w? ?v4", "Broadwell"),
     (r"haswell|e5[- ]\d{4}\w? ?v3|x99|lga ?2011-v?3|lga ?1150|i[3579][- ]4\d{3}\w*", "Haswell"),
     (r"skylake|6(?:th|\.) gen|lga ?1151|i[3579][- ]6\d{3}\w*", "Skylake"),
+    (r"ivy bridge|3rd gen core|e[357][- ]\d{4}\w? ?v2|i[357][- ]3\d{3}\w*", "Ivy Bridge"),
+    (r"sandy bridge|2nd gen core|lga ?1155|lga ?2011|e[57][- ]\d{4}\w?(?! ?v)|i[357][- ]2\d{3}\w*", "Sandy Bridge"),
+    (r"westmere|nehalem|lga ?1366|xeon [xel]5\d{3}", "Westmere"),
+    (r"penryn|core ?2|lga ?775", "Penryn"),
+    (r"piledriver|bulldozer|am3\+?|fx[- ]\d{4}\w?", "Piledriver"),
+    (r"risc-?v", "SiFive P550"),
+    (r"raspberry pi|cortex-a7[26]", "Cortex-A76"),
 )
 """Words that name a platform, and its microarchitecture as in cpus.csv; a socket means the generation it came with."""
 
@@ -122,6 +131,39 @@ def _index() -> NameIndex[Cpu, _ModelKey]:
     return NameIndex("CPU", cpus(), entries, names)
 
 
+@cache
+def _products() -> Mapping[tuple[str, ...], tuple[Cpu, str | None]]:
+    """Names of processors and boards that no model number tells ("Raspberry Pi 5", "Apple M2 Max"), word by word, each
+    with its row and, where the row only stands for it, the name of the sibling.
+    """
+    found: dict[tuple[str, ...], tuple[Cpu, str | None]] = {}
+    for row in cpus():
+        for name in (row.name, *row.aliases):
+            words = tuple(re.findall(r"[a-z0-9]+", name.lower()))
+            if row.maker not in X86_MAKERS or not _keys(list(words)):
+                said = None if set(words) <= set(re.findall(r"[a-z0-9]+", row.name.lower())) else name
+                found[words] = (row, said)
+                if words[0] == row.maker and len(words) > 2:
+                    found[words[1:]] = (row, said)
+    return found
+
+
+def _product(text: str) -> Resolved[Cpu] | None:
+    """The processor of the longest such name that stands in a text, word by word."""
+    words = re.findall(r"[a-z0-9]+", re.sub(r"\((?:r|tm)\)|[®™]", " ", text.lower()))
+    places = [(start, end) for start in range(len(words)) for end in range(start + 1, min(start + 6, len(words)) + 1)]
+    hits = [(end - start, *_products()[tuple(words[start:end])]) for start, end in places
+            if tuple(words[start:end]) in _products()]  # fmt: skip
+    longest = max((hit[0] for hit in hits), default=0)
+    rows = {row.name: (row, sibling) for length, row, sibling in hits if length == longest}
+    if not rows:
+        return None
+    if len(rows) > 1:
+        raise _index().ambiguous(text, (row for row, _ in rows.values()))
+    row, sibling = next(iter(rows.values()))
+    return Resolved(row, (f"{sibling} is taken as its sibling {row.name}",) if sibling else ())
+
+
 def _agrees(entry: _ModelKey, key: str, text: _CpuWords) -> bool:
     """Whether the words around a model key are compatible with a row and enough to name it."""
     families = text.confirming & FAMILIES
@@ -154,6 +196,10 @@ def resolve_cpu(text: str) -> Resolved[Cpu]:
     >>> resolve_cpu("12th Gen Intel(R) Core(TM) i7-12700H").row.name
     'Core i7-12700H'
     """
+    sample = SAMPLE.search(text.lower())
+    if product := _product(text):
+        said = f"the engineering sample is taken as {product.row.name} as sold"
+        return Resolved(product.row, (*product.assumptions, *((said,) if sample else ())))
     reading = _read(text)
     hits = _hits(reading, lettered=True) or _hits(reading, lettered=False)
     if len(hits) > 1:
@@ -162,7 +208,7 @@ def resolve_cpu(text: str) -> Resolved[Cpu]:
         raise _index().unknown(text)
     entry = next(iter(hits.values()))
     notes: tuple[str, ...] = (f"{entry.sibling} is taken as its sibling {entry.row.name}",) if entry.sibling else ()
-    if SAMPLE.search(text.lower()):
+    if sample:
         notes += (f"the engineering sample is taken as {entry.row.name} as sold",)
     key = "".join(entry.words)
     return Resolved(entry.row, notes, tuple(word for word in entry.unread(reading.tokens) if word not in key))

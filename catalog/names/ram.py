@@ -14,10 +14,12 @@ TOTAL = re.compile(r"(?<![\w.x×*-])(\d{1,9}(?:\.\d+)?)\s?(GB|GiB|G|TB|TiB|T)\b(
 RATE = re.compile(r"(?<![\w.])(\d{3,5})(?:\s?(?:MT/?s|MHz|Mbps))?(?![\w.])", re.IGNORECASE)
 NEGATIVE = re.compile(r"(?:^|[\sx×*])-\d")
 RATES_MT_S = {
+    "DDR2": (400, 1066),
     "DDR3": (800, 2666),
     "DDR4": (1600, 5333),
     "DDR5": (3200, 12000),
-    "LPDDR4X": (3200, 4267),
+    "LPDDR4": (1600, 4267),
+    "LPDDR4X": (2400, 4267),
     "LPDDR5": (4800, 6400),
     "LPDDR5X": (6400, 10667),
 }

@@ -1,5 +1,6 @@
 """Names of processors as people write them."""
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -46,7 +47,10 @@ def test_each_row_answers_to_its_own_name_and_aliases(row) -> None:
     assert resolve_cpu(f"{row.maker.upper()} {row.name} {row.cores}-Core Processor").row == row
     for alias in row.aliases:
         assert resolve_cpu(alias).row == row
-        assert row.name in resolve_cpu(alias).assumptions[0]
+        if set(alias.split()) < set(re.split(r"[\s()]+", row.name)):  # a shorter spelling of the same part
+            assert resolve_cpu(alias).assumptions == ()
+        else:
+            assert row.name in resolve_cpu(alias).assumptions[0]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +73,13 @@ def test_each_row_answers_to_its_own_name_and_aliases(row) -> None:
         ("Ryzen AI 9 HX 370 w/ Radeon 890M", "Ryzen AI 9 HX 370"),
         ("Intel(R) Xeon(R) Gold 6138 CPU @ 2.00GHz", "Xeon Gold 6138"),
         ("ULTRA 9 285K", "Core Ultra 9 285K"),
+        ("M2 Max", "Apple M2 Max"),
+        ("Raspberry Pi 5 16GB", "Raspberry Pi 5"),
+        ("Core i5-8500T CPU @ 2.10GHz", "Core i5-8500T"),
+        ("2x Xeon E5-2690 v2", "Xeon E5-2690 v2"),
+        ("Xeon E5-2687W v4", "Xeon E5-2687W v4"),
+        ("Snapdragon(R) X Elite - X1E78100", "Snapdragon X Elite X1E-80-100"),
+        ("FX-8350 Eight-Core Processor", "FX-8350"),
     ],
 )
 def test_tolerant_spellings(text: str, name: str) -> None:
@@ -89,8 +100,10 @@ def test_tolerant_spellings(text: str, name: str) -> None:
         "RX 7900 XT",
         "Core i9-12700K",
         "Intel Ryzen 7 5800X",
-        "Core i5-9500T",
-        "E5-2650",
+        "Core i5-9501T",
+        "Snapdragon X2 Elite",
+        "Raspberry Pi Zero",
+        "E5-2651",
         "Ryzen 7 4090",
     ],
 )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from catalog.names.cpus import PLATFORMS
+from catalog.names.cpus import PLATFORMS, X86_MAKERS
 from catalog.parts import Cpu
 from catalog.tables import boards, cpus
 
@@ -17,7 +17,11 @@ def peak_gb_s(row: Cpu) -> float:
 
 
 def test_every_platform_that_a_name_hints_at_has_a_processor() -> None:
-    assert {platform for _, platform in PLATFORMS} == {row.microarchitecture for row in ROWS}
+    """Arm, Apple's and RISC-V processors go by product; of x86 only the oldest has no words of its own."""
+    hinted, there = {platform for _, platform in PLATFORMS}, {row.microarchitecture for row in ROWS}
+    x86 = {row.microarchitecture for row in ROWS if row.maker in X86_MAKERS}
+    assert hinted <= there
+    assert x86 - hinted == {"Core"}
 
 
 def test_names_are_unique() -> None:
@@ -33,9 +37,12 @@ def test_row_agrees_with_itself(row: Cpu) -> None:
     assert row.performance_cores <= row.cores <= row.threads
     assert row.base_ghz <= row.boost_ghz < 6.5
     assert row.pcie_gen in (2, 3, 4, 5)
-    assert 4 <= row.pcie_lanes <= 128
+    assert (1 if row.segment == "embedded" else 4) <= row.pcie_lanes <= 128
     assert row.ccds == 1 or row.maker == "amd"
-    assert row.fabric_read_gb_s is None or row.maker == "amd"
+    assert row.fabric_read_gb_s is None or row.maker in {"amd", "apple"} or row.socket == "LGA775"
+    assert row.vector_bytes in (None, 1, 4, 8, 16, 32)
+    assert (row.vector_bytes is None) == (row.maker in X86_MAKERS and row.socket not in {"LGA775", "LGA1366"})
+    assert row.channel_bits in (32, 64)
     assert not row.avx512 or row.avx2
     assert not row.amx or (row.avx512 and row.avx_vnni)
 
@@ -88,9 +95,27 @@ def test_published_memory_bandwidth(name: str, gb_s: float) -> None:
     assert peak_gb_s(BY_NAME[name]) == pytest.approx(gb_s, rel=BANDWIDTH_TOLERANCE)
 
 
+@pytest.mark.parametrize(
+    ("name", "gb_s", "tolerance"),
+    [
+        ("Raspberry Pi 5", 17.1, 0.01),  # 32 bit x 4267 MT/s; https://www.raspberrypi.com/products/raspberry-pi-5/
+        ("SpacemiT K1", 10.66, 0.01),  # https://book.j4orz.ai/assets/rooflinejupiter.html
+        ("AWS Graviton4", 536.7, 0.01),  # anandtech.com/show/21172: 536.7 GB/s
+        ("Apple M2 Max", 409.6, 0.001),  # Apple: 400 GB/s, 512 bit x 6400 MT/s
+        ("Apple M3 Pro", 153.6, 0.001),
+        ("NVIDIA GB10", 273.1, 0.001),  # NVIDIA: 273 GB/s
+        ("Snapdragon X Elite X1E-80-100", 135, 0.01),  # Qualcomm: 135 GB/s
+        ("Xeon E5-2690 v2", 59.7, 0.001),  # ark.intel.com
+    ],
+)
+def test_published_bandwidth_of_others_than_desktops(name: str, gb_s: float, tolerance: float) -> None:
+    row = BY_NAME[name]
+    assert peak_gb_s(row) * row.channel_bits / 64 == pytest.approx(gb_s, rel=tolerance)
+
+
 def test_every_socket_people_build_on_has_a_board() -> None:
-    """LGA1150, LGA2066 C422 and the newer Xeon sockets have none: see the table's README."""
-    without = {"LGA1150", "LGA2066 C422", "LGA4677 W790"}
+    """Sockets no longer sold, LGA2066 C422 and the newer Xeon sockets have none: see the table's README."""
+    without = {"LGA775", "AM3+", "LGA1155", "LGA1150", "LGA2066 C422", "LGA4677 W790"}
     sockets = {row.socket for row in ROWS if row.segment in ("desktop", "hedt")} - without - {"LGA4189"}
     assert sockets <= {board.socket for board in boards()}
 
