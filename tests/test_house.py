@@ -11,7 +11,7 @@ import re
 import shlex
 import subprocess
 import tomllib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
@@ -28,6 +28,11 @@ ROOMS = ("advisor", "catalog", "calibration", "webapp")
 FILE_LINES = 500
 BODY_LINES = 60
 COMPLEXITY = 10
+FOLDER_FILES = 20
+MODULE_LINES = 40
+"""A shorter module is a part of its only caller; not if two import it, nor if it is a command or starts a program."""
+CALLED_ONCE_LINES, CALLED_ONCE_SHARE = 6, 0.15
+"""Of a package's functions at most this part may be private, called once and shorter than this many lines."""
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "core", "common", "manager", "managers", "base", "misc"}
 REGISTRY_HOSTS = tuple(
     ".".join(words)
@@ -128,6 +133,15 @@ def test_no_module_and_no_folder_has_a_name_that_says_nothing() -> None:
     assert parts & VAGUE_NAMES == set()
 
 
+def test_no_class_name_stands_twice_in_the_product() -> None:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for path in shipped():
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.ClassDef):
+                found[node.name].append(place(path, node))
+    assert {name: places for name, places in found.items() if len(places) > 1} == {}
+
+
 def test_no_module_name_stands_twice_in_a_folder() -> None:
     """A module and a folder of one name, or names that differ by case or an ending alone: "report" and "reports"."""
     names = {path.with_suffix("") for path in shipped()} | {path.parent for path in shipped()}
@@ -154,6 +168,53 @@ def test_the_linter_holds_the_complexity() -> None:
     assert {"C90", "C901"} & set(lint["select"])
     assert not [rule for rules in lint["per-file-ignores"].values() for rule in rules if rule.startswith("C90")]
     assert [place(path) for path in modules() if re.search(r"noqa: " + "C9", source(path))] == []
+
+
+def test_no_folder_holds_more_files_than_a_reader_can_look_over() -> None:
+    """The command line excepted: there a file is a command."""
+    told = Counter(path.parent.relative_to(ROOT) for path in shipped())
+    assert {str(folder): n for folder, n in told.items() if n > FOLDER_FILES and folder.name != "cli"} == {}
+
+
+def test_no_module_is_so_short_that_it_belongs_to_its_only_caller() -> None:
+    importers: defaultdict[str, set[Path]] = defaultdict(set)
+    for path in shipped():
+        for name in named_modules(path):
+            importers[name].add(path)
+    found = {}
+    for path in shipped():
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        starts = parts[-1] in ("__init__", "__main__", "env") or "cli" in parts or "versions" in parts
+        lines = len(source(path).splitlines())
+        if lines < MODULE_LINES and not starts and len(importers[".".join(parts)]) < 2:
+            found[place(path)] = lines
+    assert found == {}
+
+
+def named_modules(path: Path) -> Iterator[str]:
+    """Modules that a file imports, by either spelling: "from a import b" may mean a.b."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_few_functions_are_private_short_and_called_once() -> None:
+    """Such a function reads better as a line of its caller. Decorated ones (caches, properties) are not counted."""
+    told: Counter[Path] = Counter()
+    once: defaultdict[Path, list[str]] = defaultdict(list)
+    for path in shipped():
+        lines = source(path).splitlines()
+        for node in functions(path):
+            told[path.parent] += 1
+            private = node.name.startswith("_") and not node.name.startswith("__") and not node.decorator_list
+            uses = len(re.findall(rf"(?<!\w){re.escape(node.name)}\b", source(path))) - 1
+            if private and uses == 1 and body_lines(node, lines) < CALLED_ONCE_LINES:
+                once[path.parent].append(f"{place(path, node)} {node.name}")
+    over = {place(folder): found for folder, found in once.items() if len(found) > CALLED_ONCE_SHARE * told[folder]}
+    assert over == {}
 
 
 def test_every_public_definition_says_what_it_is() -> None:
