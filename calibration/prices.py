@@ -6,10 +6,9 @@ judged by the others of its part that were known on its day, as `advisor prices 
 
 import csv
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 from itertools import product
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -127,20 +126,15 @@ def _spread(errors: NDArray[np.float64]) -> tuple[float, float]:
     return min(found)[1:]
 
 
-def _lines(rows: Sequence[PriceFactor | PriceTrend]) -> Iterator[list[Any]]:
-    names = list(type(rows[0]).model_fields)
-    yield names
-    for row in rows:
-        yield ["" if getattr(row, name) is None else getattr(row, name) for name in names]
-
-
 def main() -> None:
     """Fit, and write the tables."""
     factors, trends = fitted(tables.observations(), tables.price_factors(), tables.price_trends(), shipped_rates())
     for name, rows in (("price_factors.csv", factors), ("price_trends.csv", trends)):
+        columns = list(type(rows[0]).model_fields)
+        cells = [["" if getattr(row, column) is None else getattr(row, column) for column in columns] for row in rows]
         with (tables.DATA / name).open("w", newline="", encoding="utf-8") as file:
             file.write("# version 1\n")
-            csv.writer(file, lineterminator="\n").writerows(_lines(rows))
+            csv.writer(file, lineterminator="\n").writerows([columns, *cells])
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ class Psu(Row):
     pcie_16pin: int
 
 
-class Case(Row):
+class PcCase(Row):
     """A case: what fits into it."""
 
     board_form_factors: Words

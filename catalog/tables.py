@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread
 from catalog.llms import Llm
-from catalog.parts import Board, Case, Cooler, Cpu, Gpu, Laptop, Psu, RamKit, Ssd, UnifiedMachine
+from catalog.parts import Board, Cooler, Cpu, Gpu, Laptop, PcCase, Psu, RamKit, Ssd, UnifiedMachine
 from catalog.prices import ExchangeRate, Observation, Price, PriceFactor, PriceTrend
 from catalog.quants import Quant, QuantQuality, TensorType
 
@@ -68,9 +68,9 @@ def psus() -> tuple[Psu, ...]:
 
 
 @cache
-def cases() -> tuple[Case, ...]:
+def cases() -> tuple[PcCase, ...]:
     """Cases."""
-    return _read(Case, "cases.csv")
+    return _read(PcCase, "cases.csv")
 
 
 @cache

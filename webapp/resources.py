@@ -36,7 +36,7 @@ from catalog import tables
 from catalog.efficiency import PublicRun
 from webapp import explorer
 from webapp.described import DescribedBuild, described
-from webapp.visitor import Calibrated, read_prices, uploaded, with_prices
+from webapp.visitor import OwnCalibration, read_prices, uploaded, with_prices
 
 Texts = tuple[str, ...]
 Row = dict[str, Any]
@@ -202,7 +202,7 @@ def upgrades(
 
 
 @lru_cache(maxsize=8)
-def calibrated(profile: bytes, hardware: Hardware) -> Calibrated:
+def calibrated(profile: bytes, hardware: Hardware) -> OwnCalibration:
     """An uploaded profile over the shipped knowledge. Raises `InputError` for a damaged or foreign one."""
     return uploaded(profile, hardware, knowledge())
 

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Literal, get_args
 
 from advisor.buying.compatibility import is_card
-from advisor.buying.pricing import Key, PriceList, Quote
+from advisor.buying.pricing import Key, PriceBook, Quote
 from advisor.buying.stock import Stock
 from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
@@ -111,13 +111,13 @@ def with_prices(stock: Stock, prices: Mapping[tuple[str, str], float], today: da
     unpriced = {kind: tuple(n for n in names if (kind, n) not in prices) for kind, names in stock.unpriced.items()}
     return replace(
         stock, **parts, machines=tuple(dict.fromkeys((*stock.machines, *sold))),
-        prices=PriceList(quotes, stock.prices.owned, stock.prices.choice),
+        prices=PriceBook(quotes, stock.prices.owned, stock.prices.choice),
         unpriced={kind: names for kind, names in unpriced.items() if names},
     )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Calibrated:
+class OwnCalibration:
     """A profile laid over the facts, for the machine of the view, whose gaps it fills."""
 
     profile: Profile
@@ -125,7 +125,7 @@ class Calibrated:
     knowledge: Knowledge
 
 
-def uploaded(content: bytes, hardware: Hardware, shipped: Knowledge) -> Calibrated:
+def uploaded(content: bytes, hardware: Hardware, shipped: Knowledge) -> OwnCalibration:
     """The profile in a file that a visitor gives.
 
     Raises `InputError` for a damaged one, and for one of another machine or of other efficiencies.
@@ -147,7 +147,7 @@ def uploaded(content: bytes, hardware: Hardware, shipped: Knowledge) -> Calibrat
         )
     if not machine.current:
         raise InputError("this profile was fitted on other efficiencies than those shipped here: calibrate anew")
-    return Calibrated(profile, filled, machine.knowledge)
+    return OwnCalibration(profile, filled, machine.knowledge)
 
 
 def stored(machines: OwnMachines, hardware: Hardware, here: Hardware) -> tuple[Hardware, OwnMachine | None]:

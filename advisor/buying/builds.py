@@ -20,7 +20,7 @@ from advisor.buying.platforms import Platform
 from advisor.buying.pricing import Quote
 from advisor.buying.stock import Stock, machine_quote, price_of
 from advisor.question import GpuRequest, Hardware, RamRequest, Scenario, StorageRequest
-from catalog.parts import Board, Case, Cooler, Cpu, Gpu, Laptop, Psu, Ssd, UnifiedMachine
+from catalog.parts import Board, Cooler, Cpu, Gpu, Laptop, PcCase, Psu, Ssd, UnifiedMachine
 from catalog.prices import PartKind
 
 BuildKind = Literal["desktop", "laptop", "unified"]
@@ -84,7 +84,7 @@ class Assembler:
         )
         self._psus = sorted(stock.psus, key=lambda psu: (stock.usd("psu", psu.name), psu.watts))
         self._chosen_psu: dict[tuple[str | None, int, str], Psu | None] = {}
-        self._chosen_shell: dict[tuple[str, str, str | None, int], tuple[Cooler, Case] | None] = {}
+        self._chosen_shell: dict[tuple[str, str, str | None, int], tuple[Cooler, PcCase] | None] = {}
 
     def complete(self, cards: Cards, platform: Platform) -> Build | None:
         """The cheapest compatible build, or None where parts do not go together or cannot be had."""
@@ -102,7 +102,7 @@ class Assembler:
         )  # fmt: skip
 
     def _parts(
-        self, cards: Cards, platform: Platform, disk: Ssd, psu: Psu, shell: tuple[Cooler, Case]
+        self, cards: Cards, platform: Platform, disk: Ssd, psu: Psu, shell: tuple[Cooler, PcCase]
     ) -> tuple[PricedPart, ...] | None:
         prices = self.stock.prices
         cards_quotes = prices.pieces("gpu", cards.gpu.name, cards.count) if cards.gpu else ()
@@ -130,7 +130,7 @@ class Assembler:
             )
         return self._chosen_psu[key]
 
-    def _shell(self, cards: Cards, platform: Platform) -> tuple[Cooler, Case] | None:
+    def _shell(self, cards: Cards, platform: Platform) -> tuple[Cooler, PcCase] | None:
         key = (platform.cpu.name, platform.board.form_factor, cards.gpu.name if cards.gpu else None, cards.count)
         if key not in self._chosen_shell:
             pairs = [

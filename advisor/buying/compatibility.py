@@ -7,7 +7,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from catalog.parts import Board, Case, Cooler, Cpu, Gpu, Psu, RamKit
+from catalog.parts import Board, Cooler, Cpu, Gpu, PcCase, Psu, RamKit
 
 FIXED_MEMORY_SPEED = re.compile(r"\b(?:H\d10|H[34]70|B36[05]|B460|Q\d70|C\d{3}|A320)M?\b", re.IGNORECASE)
 """Chipsets that hold memory at the processor's official speed; on the other desktop chipsets a kit runs at the speed of
@@ -198,7 +198,7 @@ def cooler_problem(cooler: Cooler, cpu: Cpu) -> str | None:
     )
 
 
-def case_problem(case: Case, board: Board, cooler: Cooler, gpu: Gpu | None, count: int) -> str | None:
+def case_problem(case: PcCase, board: Board, cooler: Cooler, gpu: Gpu | None, count: int) -> str | None:
     """Board size, height of the cooler, length and slots of the cards (where their data sheets state them)."""
     if board.form_factor not in case.board_form_factors:
         return f"{case.name} takes {', '.join(case.board_form_factors)}, not {board.form_factor}"

@@ -80,7 +80,7 @@ def _middles(rows: list[Price]) -> list[Quote]:
 
 
 @dataclass
-class PriceList:
+class PriceBook:
     """Quotes by part for one buyer. `owned` counts the parts that he has, by (kind, name)."""
 
     quotes: Mapping[Key, Quote]
@@ -90,7 +90,7 @@ class PriceList:
     @classmethod
     def of(
         cls, prices: Iterable[Price], choice: Choice, owned: Mapping[tuple[str, str], int] | None = None
-    ) -> "PriceList":
+    ) -> "PriceBook":
         """From the price table."""
         rows: dict[Key, list[Price]] = {}
         for price in prices:

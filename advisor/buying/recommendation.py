@@ -42,11 +42,11 @@ UPGRADED = 20
 """Builds that are told what the next dollar buys: as many as a reader looks at."""
 
 
-class _Answer(BaseModel):
+class _Ranked(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PartLine(_Answer):
+class PartLine(_Ranked):
     """One piece and its price; `condition` is new, used or owned, and an owned part has no date."""
 
     kind: str
@@ -58,7 +58,7 @@ class PartLine(_Answer):
     price_judgement: str
 
 
-class RankedBuild(_Answer):
+class RankedBuild(_Ranked):
     """A whole machine, what it costs and what it does."""
 
     rank: int
@@ -80,7 +80,7 @@ class RankedBuild(_Answer):
     """Shows this build by itself, with the same speeds."""
 
 
-class Recommendation(_Answer):
+class Recommendation(_Ranked):
     """The ranked builds, best first, and how they were found."""
 
     scenario: dict[str, Any]

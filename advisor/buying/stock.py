@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from advisor.buying.compatibility import Memory, is_card
 from advisor.buying.ownership import Owned
-from advisor.buying.pricing import Choice, PriceList, Quote
+from advisor.buying.pricing import Choice, PriceBook, Quote
 from catalog import tables
-from catalog.parts import Board, Case, Cooler, Cpu, Gpu, Laptop, Psu, RamKit, Ssd, UnifiedMachine
+from catalog.parts import Board, Cooler, Cpu, Gpu, Laptop, PcCase, Psu, RamKit, Ssd, UnifiedMachine
 from catalog.prices import PartKind
 from catalog.rows import Row
 
@@ -22,14 +22,14 @@ MODULE_COUNTS = frozenset({1, 2, 4, 8, 12, 16})
 class Stock:
     """Parts by kind, each with a price; `unpriced` names by kind what had to be left out."""
 
-    prices: PriceList
+    prices: PriceBook
     gpus: tuple[Gpu, ...]
     cpus: tuple[Cpu, ...]
     boards: tuple[Board, ...]
     ram_kits: tuple[RamKit, ...]
     ssds: tuple[Ssd, ...]
     psus: tuple[Psu, ...]
-    cases: tuple[Case, ...]
+    cases: tuple[PcCase, ...]
     coolers: tuple[Cooler, ...]
     machines: tuple[tuple[UnifiedMachine | Laptop, float], ...]
     """Whole machines with the memory size (GiB) that is quoted."""
@@ -93,7 +93,7 @@ def price_of(quotes: Iterable[Quote]) -> float:
 
 def stock_of(choice: Choice, owned: Owned) -> Stock:
     """The catalog's parts with a price under a choice of condition, and the owned ones at $0."""
-    prices = PriceList.of(tables.prices(), choice, owned.counts)
+    prices = PriceBook.of(tables.prices(), choice, owned.counts)
     missing: dict[str, tuple[str, ...]] = {}
 
     def priced(kind: PartKind, rows: Sequence[R]) -> tuple[R, ...]:
@@ -121,14 +121,14 @@ def stock_of(choice: Choice, owned: Owned) -> Stock:
 
 
 def _machines(
-    prices: PriceList, rows: Sequence[UnifiedMachine] | Sequence[Laptop]
+    prices: PriceBook, rows: Sequence[UnifiedMachine] | Sequence[Laptop]
 ) -> Iterable[tuple[UnifiedMachine | Laptop, float]]:
     for row in rows:
         sizes = row.memory_gib if isinstance(row, UnifiedMachine) else row.ram_gib
         yield from ((row, gib) for gib in sizes if machine_quote(prices, row, gib))
 
 
-def machine_quote(prices: PriceList, row: UnifiedMachine | Laptop, gib: float) -> Quote | None:
+def machine_quote(prices: PriceBook, row: UnifiedMachine | Laptop, gib: float) -> Quote | None:
     """Quote of a whole machine in one size; a quote that names no size counts where only one is sold."""
     sizes = row.memory_gib if isinstance(row, UnifiedMachine) else row.ram_gib
     quote = prices.quote(row.kind, row.name, gib)

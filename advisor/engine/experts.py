@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from advisor.engine.keeping import Kept, Span
+from advisor.engine.keeping import KeptPages, Span
 from advisor.engine.layout import Layout
 from advisor.engine.preparation import free_ram_bytes, prepare
 from advisor.engine.residency import Expert, PageCache, can_tell, experts_of, forget, hottest, keep, spans
@@ -66,7 +66,7 @@ class Pair(Record):
 class PairedRuns(Record):
     """Repeated pairs, and what was kept."""
 
-    keeping: Kept
+    keeping: KeptPages
     pairs: tuple[Pair, ...]
 
     @property
@@ -201,7 +201,7 @@ def _layer(routes: LayerRoutes) -> LayerReport:
 
 def compare(rival: Rival, tokens: int, warm_up: int, pairs: int) -> PairedRuns:
     """Run the pairs, now the one way first, now the other. Raises as `Session` and `keep`."""
-    found, keeping = [], Kept(locked_bytes=0, unlocked_bytes=0, reason="")
+    found, keeping = [], KeptPages(locked_bytes=0, unlocked_bytes=0, reason="")
     for number in range(pairs):
         measure = Measure(prompt=0, gen=tokens, repeats=1, warm_up=warm_up, seed=number)
         trials = {}

@@ -40,7 +40,7 @@ class Keep(Record):
     spans: tuple[Span, ...]
 
 
-class Kept(Record):
+class KeptPages(Record):
     """What is kept: locked, no page leaves memory; only read ahead, it does when others need the room."""
 
     locked_bytes: int
@@ -66,7 +66,7 @@ def mapped(path: Path) -> mmap.mmap:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _lock(maps: list[mmap.mmap], spans: tuple[Span, ...]) -> Kept:
+def _lock(maps: list[mmap.mmap], spans: tuple[Span, ...]) -> KeptPages:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.mlock.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
     addresses = [np.frombuffer(item, np.uint8).ctypes.data for item in maps]
@@ -79,7 +79,7 @@ def _lock(maps: list[mmap.mmap], spans: tuple[Span, ...]) -> Kept:
         reason = os.strerror(ctypes.get_errno())
         unlocked += span.size_bytes
         maps[span.part].madvise(mmap.MADV_WILLNEED, span.start, span.size_bytes)
-    return Kept(locked_bytes=locked, unlocked_bytes=unlocked, reason=reason)
+    return KeptPages(locked_bytes=locked, unlocked_bytes=unlocked, reason=reason)
 
 
 if __name__ == "__main__":

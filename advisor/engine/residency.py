@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from advisor.children import Child, Ended, module
-from advisor.engine.keeping import PAGE_BYTES, Keep, Kept, Span, mapped
+from advisor.engine.keeping import PAGE_BYTES, Keep, KeptPages, Span, mapped
 from advisor.errors import EngineFailed, InputError
 from advisor.gguf import Header, TensorEntry
 from advisor.gguf.layers import split_name
@@ -88,7 +88,7 @@ def spans(experts: Sequence[Expert], header: Header) -> tuple[Span, ...]:
 
 
 @contextlib.contextmanager
-def keep(header: Header, wished: Sequence[Span], wrapper: Sequence[str] = ()) -> Iterator[Kept]:
+def keep(header: Header, wished: Sequence[Span], wrapper: Sequence[str] = ()) -> Iterator[KeptPages]:
     """Keep these pages in memory meanwhile. `wrapper`: words in front of the keeper's command, such as a memory limit.
 
     Raises `InputError` where the system cannot lock pages and `EngineFailed` when the keeper dies, as it does where
@@ -100,12 +100,12 @@ def keep(header: Header, wished: Sequence[Span], wrapper: Sequence[str] = ()) ->
     try:
         with Child(module("advisor.engine.keeping"), wrapper) as child:
             child.ask(asked.model_dump_json())
-            yield Kept.model_validate_json(child.reply(SILENCE_S))
+            yield KeptPages.model_validate_json(child.reply(SILENCE_S))
     except Ended as ended:
         raise EngineFailed(f"the process that keeps experts of {header.path.name} in memory {ended}") from None
 
 
-def complaint(kept: Kept) -> str:
+def complaint(kept: KeptPages) -> str:
     """What could not be locked, why, and what to do; empty where all was."""
     if not kept.unlocked_bytes:
         return ""

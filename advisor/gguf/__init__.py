@@ -5,8 +5,8 @@ the 253 MB file of Gemma 3 270M with its 262,144 tokens) and believes every coun
 array of 2^28 elements keeps it busy for minutes. Its constants are used: type numbers, block sizes, value types.
 """
 
-from advisor.gguf.header import Header, Part, TensorEntry
+from advisor.gguf.header import FilePart, Header, TensorEntry
 from advisor.gguf.metadata import Omitted, Value
 from advisor.gguf.parts import read_header
 
-__all__ = ["Header", "Omitted", "Part", "TensorEntry", "Value", "read_header"]
+__all__ = ["Header", "Omitted", "FilePart", "TensorEntry", "Value", "read_header"]

@@ -29,7 +29,7 @@ LEAST_TENSOR_BYTES = 8 + 1 + 4 + 8 + 4 + 8
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FilePart:
     """One file of a model."""
 
     path: Path
@@ -62,7 +62,7 @@ class TensorEntry:
 class Header:
     """All that a model's file, or its files together, say before the weights."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[FilePart, ...]
     metadata: Mapping[str, Value]
     tensors: tuple[TensorEntry, ...]
     modified: date

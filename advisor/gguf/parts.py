@@ -9,7 +9,16 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from advisor.errors import InputError, reason
-from advisor.gguf.header import ALIGNMENT_BYTES, MAGIC, VERSION, Header, Part, TensorEntry, check_count, read_tensors
+from advisor.gguf.header import (
+    ALIGNMENT_BYTES,
+    MAGIC,
+    VERSION,
+    FilePart,
+    Header,
+    TensorEntry,
+    check_count,
+    read_tensors,
+)
 from advisor.gguf.metadata import Value, read_metadata
 from advisor.gguf.stream import Allowance, Stream
 
@@ -27,7 +36,7 @@ SPLIT_NAME = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gg
 class _File:
     """What one file says."""
 
-    part: Part
+    part: FilePart
     metadata: dict[str, Value]
     tensors: tuple[TensorEntry, ...]
     modified: date
@@ -132,7 +141,7 @@ def _parsed(stream: Stream, path: Path, modified: date) -> _File:
         raise stream.damaged(f"its alignment is {str(alignment)[:20]}, no power of two up to {ALIGNMENT_LIMIT:,}")
     start, tensors = read_tensors(stream, n_tensors, alignment)
     stream.allowance.header_bytes -= stream.position
-    return _File(Part(path, stream.file_bytes, min(start, stream.file_bytes)), metadata, tensors, modified)
+    return _File(FilePart(path, stream.file_bytes, min(start, stream.file_bytes)), metadata, tensors, modified)
 
 
 def _check_start(stream: Stream, name: str) -> None:

@@ -7,7 +7,7 @@ from datetime import date
 
 import numpy as np
 
-from advisor.market.estimate import Basis, Part, Votes, estimates, votes_of
+from advisor.market.estimate import Basis, Part, estimates, votes_of
 from advisor.market.money import Rates
 from catalog.prices import Observation
 
@@ -61,18 +61,11 @@ def left_out(observations: Sequence[Observation], basis: Basis, rates: Rates) ->
             if known is None:
                 alone[part] = alone.get(part, 0) + 1
                 continue
-            found.append(_left_out(part, seen[0], mine, known.price_usd, (known.low_usd, known.high_usd), known.newest,
-                                   known.observations))  # fmt: skip
+            usd, first = math.exp(float(mine.log_usd[0])), seen[0]
+            inside, age = known.low_usd <= usd <= known.high_usd, (first.as_of - known.newest).days
+            error = math.log(usd / known.price_usd)
+            found.append(LeftOut(part, first.kind, first.seller, error, inside, age, known.observations))
     return found, alone
-
-
-def _left_out(
-    part: Part, seen: Observation, mine: Votes, price: float, interval: tuple[float, float], newest: date, others: int
-) -> LeftOut:
-    usd = math.exp(float(mine.log_usd[0]))
-    inside = interval[0] <= usd <= interval[1]
-    age = (seen.as_of - newest).days
-    return LeftOut(part, seen.kind, seen.seller, math.log(usd / price), inside, age, others)
 
 
 def _units(group: Sequence[Observation]) -> Iterable[list[Observation]]:

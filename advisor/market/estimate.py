@@ -181,7 +181,7 @@ def estimates(votes: Votes, basis: Basis, as_of: date) -> dict[Part, Estimate]:
     month = np.floor(day / DAYS_A_MONTH).astype(np.intp)
     ballot = _numbered(part, votes.source[keep], votes.kind[keep], month)
     one = _weighted_medians(ballot, logs, np.ones(len(ballot)))
-    first = _first_of_each(ballot)
+    first = np.argsort(ballot, kind="stable")[_starts(ballot)]
     part_b, weight_b = part[first], np.maximum.reduceat(weights[np.argsort(ballot, kind="stable")], _starts(ballot))
 
     # The weighted median of the votes; what lies far from three others is dropped first.
@@ -197,7 +197,8 @@ def estimates(votes: Votes, basis: Basis, as_of: date) -> dict[Part, Estimate]:
     counts = np.bincount(part, minlength=len(votes.parts))[order]
     pairs = np.unique(np.stack([part, votes.source[keep]]), axis=1)
     sources = np.bincount(pairs[0], minlength=len(votes.parts))[order]
-    own = _own_figures(votes, keep)
+    entered = sorted((index for index in keep.tolist() if votes.own[index]), key=lambda index: float(votes.day[index]))
+    own = {int(votes.part[index]): float(votes.log_usd[index]) for index in entered}  # the newest by the person himself
     found: dict[Part, Estimate] = {}
     for i, index in enumerate(order.tolist()):
         what, day_seen = votes.parts[index], date.fromordinal(int(newest[i]))
@@ -219,12 +220,6 @@ _UNKNOWN = PriceTrend.model_validate(
 """For kinds of which too little was seen to fit a trend: wider than any that was fitted."""
 
 
-def _own_figures(votes: Votes, keep: NDArray[np.intp]) -> dict[int, float]:
-    """The newest price that the person entered himself, by part."""
-    own = [index for index in keep.tolist() if votes.own[index]]
-    return {int(votes.part[i]): float(votes.log_usd[i]) for i in sorted(own, key=lambda i: float(votes.day[i]))}
-
-
 def _numbered(*columns: NDArray[np.intp]) -> NDArray[np.intp]:
     """One number for each different row of columns."""
     number = np.zeros(len(columns[0]), dtype=np.intp)
@@ -237,10 +232,6 @@ def _starts(group: NDArray[np.intp]) -> NDArray[np.intp]:
     """Where each group begins once sorted."""
     ordered = np.sort(group, kind="stable")
     return np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-
-
-def _first_of_each(group: NDArray[np.intp]) -> NDArray[np.intp]:
-    return np.argsort(group, kind="stable")[_starts(group)]
 
 
 def _largest(group: NDArray[np.intp], values: Vector, order: NDArray[np.intp]) -> Vector:

@@ -114,7 +114,10 @@ class PriceStore:
         """
         now = datetime.now(UTC)
         common = {"origin": origin, "entered_at": now, "keep_until": keep_until}
-        rows = [{**item.model_dump(), **common, "digest": _digest(item, origin)} for item in observations]
+        rows = []
+        for item in observations:
+            told = sha256(item.model_dump_json().encode()).hexdigest()[:32]  # what is typed twice is two observations
+            rows.append({**item.model_dump(), **common, "digest": token_hex(16) if origin == "typed" else told})
         try:
             with self._engine.begin() as connection:
                 if self._engine.dialect.name == "sqlite":
@@ -157,9 +160,3 @@ class PriceStore:
     def close(self) -> None:
         """Give the connections back."""
         self._engine.dispose()
-
-
-def _digest(item: Observation, origin: Origin) -> str:
-    if origin == "typed":
-        return token_hex(16)
-    return sha256(item.model_dump_json().encode()).hexdigest()[:32]

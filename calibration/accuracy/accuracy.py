@@ -16,7 +16,7 @@ from advisor.physics.knowledge import Knowledge
 from advisor.physics.uncertainty import log_bounds
 from advisor.prediction.case import Case
 from calibration.fit.evidence import MeasuredRun, load_runs, observe
-from calibration.fit.fitting import Observation
+from calibration.fit.fitting import FitRow
 from calibration.fit.leaving_out import LeftOutError, left_out_errors, restored
 from calibration.fit.tables import errors_of, spreads_of
 from catalog import tables
@@ -86,7 +86,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Accuracy:
+class AccuracyTable:
     """All comparisons with the errors they come from, and how many rows are not among them by reason."""
 
     comparisons: list[Comparison]
@@ -96,7 +96,7 @@ class Accuracy:
     refused: list[tuple[MeasuredRun, str]]
 
 
-def accuracy(again: bool = False) -> Accuracy:
+def accuracy(again: bool = False) -> AccuracyTable:
     """Compare the shipped evidence with predictions, each by a fit that never saw its machine.
 
     The errors are those that were shipped with the fit, or with `again` those of leaving every machine out anew, from
@@ -111,7 +111,7 @@ def accuracy(again: bool = False) -> Accuracy:
         if again
         else errors_of(observations, tables.left_out())
     )
-    return Accuracy(
+    return AccuracyTable(
         _compared(errors, runs),
         errors,
         len(kept) + len(left_out),
@@ -120,7 +120,7 @@ def accuracy(again: bool = False) -> Accuracy:
     )
 
 
-def _compared(errors: Sequence[LeftOutError], runs: dict[Observation, MeasuredRun]) -> list[Comparison]:
+def _compared(errors: Sequence[LeftOutError], runs: dict[FitRow, MeasuredRun]) -> list[Comparison]:
     """Comparisons with intervals from the errors of all other machines."""
     found = []
     ordered = sorted(errors, key=lambda item: item.observation.machine)

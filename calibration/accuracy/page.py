@@ -9,7 +9,7 @@ from typing import Any
 from advisor.answer import REGIMES
 from advisor.charts import COLOURS, Chart, Curve, axis_of
 from advisor.documents import Document, Paragraph, Section, Table, as_markdown, columns
-from calibration.accuracy.accuracy import GROUPS, Accuracy, Comparison, explanation, figures, grouped, worst
+from calibration.accuracy.accuracy import GROUPS, AccuracyTable, Comparison, explanation, figures, grouped, worst
 from calibration.accuracy.baselines import BASELINES, Baseline
 from calibration.fit.leaving_out import MANY_RUNS
 
@@ -31,7 +31,7 @@ seven drawn at random; 481 speeds, measured 2026-11-28) the two ways are 0.8 % a
 percentile, and give balanced errors of 15.3 % (whole refits: 14.5 %) for decode and 28.9 % (29.1 %) for prefill."""
 
 
-def of_kind(found: Accuracy, kind: str) -> list[Comparison]:
+def of_kind(found: AccuracyTable, kind: str) -> list[Comparison]:
     """Comparisons of decode or of prefill."""
     return [row for row in found.comparisons if row.kind == kind]
 
@@ -42,7 +42,7 @@ def by_regime(rows: Sequence[Comparison]) -> dict[str, list[Comparison]]:
     return {name: groups[name] for name in GROUP_OF_REGIME if name in groups}
 
 
-def document(found: Accuracy, title: str = "", introduction: str = INTRODUCTION) -> Document:
+def document(found: AccuracyTable, title: str = "", introduction: str = INTRODUCTION) -> Document:
     """The whole page."""
     decode = of_kind(found, "decode")
     return Document(title, [
@@ -56,7 +56,7 @@ def document(found: Accuracy, title: str = "", introduction: str = INTRODUCTION)
     ])
 
 
-def charts(found: Accuracy) -> list[Chart]:
+def charts(found: AccuracyTable) -> list[Chart]:
     """Predicted against measured speeds by where the weights lie, with the lines of agreement and of a factor 2."""
     drawn = []
     for kind in KINDS:
@@ -154,7 +154,7 @@ def _beside(rows: Sequence[Comparison]) -> Section:
     return _section("Decode beside other advisors", remark, titles, table)
 
 
-def _groups(group: str, found: Accuracy) -> Section:
+def _groups(group: str, found: AccuracyTable) -> Section:
     titles = (group, *(f"{kind}: {name}" for kind in KINDS for name in ("rows", "machines", "balanced", "bias")))
     parts = [grouped(of_kind(found, kind), group) for kind in KINDS]
     names = [name for name, rows in parts[0].items() if len(rows) >= FEWEST_ROWS]
@@ -187,7 +187,7 @@ def _worst(kind: str, rows: Sequence[Comparison]) -> Section:
     return _section(f"Furthest off: {kind}", remark, titles, table, brief=6)
 
 
-def refitted_machines(found: Accuracy) -> dict[str, list[Comparison]]:
+def refitted_machines(found: AccuracyTable) -> dict[str, list[Comparison]]:
     """Comparisons of the machines that were left out by a refit to its optimum, the largest first."""
     machines: dict[str, list[Comparison]] = {}
     for row in found.comparisons:
@@ -196,7 +196,7 @@ def refitted_machines(found: Accuracy) -> dict[str, list[Comparison]]:
     return dict(sorted(many.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
-def _refits(found: Accuracy) -> Section:
+def _refits(found: AccuracyTable) -> Section:
     titles = ("fitted again without", "speeds", *(f"{kind}: {name}" for kind in KINDS for name in ("median", "bias")))
     table = []
     for name, rows in refitted_machines(found).items():  # balanced error, here that of one machine, and bias
@@ -205,7 +205,7 @@ def _refits(found: Accuracy) -> Section:
     return _section("How a machine is left out", LEAVING_OUT, titles, table)
 
 
-def _left_out(found: Accuracy) -> Section:
+def _left_out(found: AccuracyTable) -> Section:
     reasons = found.left_out.copy()
     for _, reason in found.refused:
         reasons[reason] += 1
@@ -214,7 +214,7 @@ def _left_out(found: Accuracy) -> Section:
     return _section("Rows that are not compared", remark, ("reason", "rows"), table)
 
 
-def as_data(found: Accuracy) -> dict[str, Any]:
+def as_data(found: AccuracyTable) -> dict[str, Any]:
     """All figures for programs; shares of 1, speeds in tok/s."""
     data: dict[str, Any] = {
         "rows_read": found.rows_read,
@@ -251,7 +251,7 @@ def _baseline(baseline: Baseline, rows: Sequence[Comparison]) -> dict[str, Any]:
     }
 
 
-def page(found: Accuracy, title: str, picture: str | None, made_by: str) -> str:
+def page(found: AccuracyTable, title: str, picture: str | None, made_by: str) -> str:
     """The whole page in Markdown, with a picture where one was drawn; `made_by` is the command that renews it."""
     introduction = f"{INTRODUCTION} Renewed by `{made_by}`."
     if picture:

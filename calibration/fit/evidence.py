@@ -11,7 +11,7 @@ from pathlib import Path
 
 from advisor.prediction.case import Case, case_of
 from advisor.question import Engine, GpuRequest, Hardware, RamRequest, Scenario, StorageRequest, Workload
-from calibration.fit.fitting import Observation
+from calibration.fit.fitting import FitRow
 
 EVIDENCE = Path(__file__).parents[1] / "evidence"
 TABLES = ("consumer.csv", "fullgpu.csv", "hybrid.csv")
@@ -48,7 +48,7 @@ class MeasuredRun:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOutRuns:
     """A row that is not compared, and why."""
 
     reason: str
@@ -62,14 +62,14 @@ def rows() -> Iterator[Row]:
             yield from csv.DictReader(file)
 
 
-def load_runs(source: Iterable[Row] | None = None) -> tuple[list[MeasuredRun], list[LeftOut]]:
+def load_runs(source: Iterable[Row] | None = None) -> tuple[list[MeasuredRun], list[LeftOutRuns]]:
     """The runs that can be compared with a prediction and the rows left out, each with its reason."""
     kept: list[MeasuredRun] = []
-    left_out: list[LeftOut] = []
+    left_out: list[LeftOutRuns] = []
     for row in rows() if source is None else source:
         reason = reason_to_leave_out(row)
         if reason:
-            left_out.append(LeftOut(reason, row))
+            left_out.append(LeftOutRuns(reason, row))
         else:
             kept.append(measured_run(row))
     return kept, left_out
@@ -219,9 +219,9 @@ def machine_key(case: Case) -> str:
     return f"{gpus} | {'unknown' if 'cpu' in case.machine.unknown else case.machine.cpu.name}"
 
 
-def observe(runs: Sequence[MeasuredRun]) -> tuple[list[Observation], list[tuple[MeasuredRun, str]]]:
+def observe(runs: Sequence[MeasuredRun]) -> tuple[list[FitRow], list[tuple[MeasuredRun, str]]]:
     """Observations of decode and prefill, and the runs that could not be worked out with the reason."""
-    found: list[Observation] = []
+    found: list[FitRow] = []
     refused: list[tuple[MeasuredRun, str]] = []
     for run in runs:
         try:
@@ -235,5 +235,5 @@ def observe(runs: Sequence[MeasuredRun]) -> tuple[list[Observation], list[tuple[
         key = machine_key(case)
         for kind, speed in (("decode", run.decode_tok_s), ("prefill", run.prefill_tok_s)):
             if speed and not (kind == "prefill" and run.scenario.workload.prompt_tokens == 0):
-                found.append(Observation(case, kind, speed, key))
+                found.append(FitRow(case, kind, speed, key))
     return found, refused

@@ -40,7 +40,7 @@ STEP = 1e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Observation:
+class FitRow:
     """A measured speed of a case. `kind`: decode or prefill; `machine` groups rows of one machine."""
 
     case: Case
@@ -65,7 +65,7 @@ class Design:
     """Observations of one kind with the columns that act on them."""
 
     def __init__(
-        self, kind: str, observations: Sequence[Observation], index: Mapping[tuple[str, str], int], pooling: Pooling
+        self, kind: str, observations: Sequence[FitRow], index: Mapping[tuple[str, str], int], pooling: Pooling
     ) -> None:
         self.kind = kind
         self.work: Work = stack([item.case.work for item in observations])
@@ -130,7 +130,7 @@ class Design:
         return csr_matrix((np.concatenate(data), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
 
 
-def weights_of(observations: Sequence[Observation]) -> Array:
+def weights_of(observations: Sequence[FitRow]) -> Array:
     """Weight of each residual, 1 / deviation: rows of a machine with many count a little less each, unknown hardware
     much less; where the noise of a run is known, that alone counts.
     """
@@ -144,11 +144,11 @@ def weights_of(observations: Sequence[Observation]) -> Array:
     return np.where(known > 0, 1 / np.where(known > 0, known, 1.0), shared / usual)
 
 
-class Problem:
+class FitProblem:
     """The fit's equations: residuals of the runs, their slopes, weights and priors. Runs are ordered by kind."""
 
     def __init__(
-        self, ordered: Sequence[Observation], columns: Sequence[Column], pooling: Pooling = ALL_MACHINES
+        self, ordered: Sequence[FitRow], columns: Sequence[Column], pooling: Pooling = ALL_MACHINES
     ) -> None:
         index = {(column.coefficient.name, column.label): place for place, column in enumerate(columns)}
         kinds = [kind for kind in ("decode", "prefill") if any(item.kind == kind for item in ordered)]
@@ -194,7 +194,7 @@ class Fit:
     theta: Array
     standard_error: Array
     informed: NDArray[np.bool_]
-    problem: Problem
+    problem: FitProblem
 
     def efficiencies(self) -> Efficiencies:
         """The fit, ready to predict with."""
@@ -203,14 +203,14 @@ class Fit:
         return Efficiencies(dict(zip(keys, self.theta.tolist(), strict=True)), known)
 
 
-def fit(observations: Sequence[Observation], start: Fit | None = None, pooling: Pooling = ALL_MACHINES) -> Fit:
+def fit(observations: Sequence[FitRow], start: Fit | None = None, pooling: Pooling = ALL_MACHINES) -> Fit:
     """Fit all effects to the observations, from the priors or from an earlier fit.
 
     Robust by reweighting: each round solves a weighted least-squares problem through the physics, then weighs anew.
     """
     ordered = sorted(observations, key=lambda item: item.kind)
     columns = start.columns if start else columns_of((item.case.setting for item in ordered), pooling)
-    problem = Problem(ordered, columns, pooling)
+    problem = FitProblem(ordered, columns, pooling)
     theta = start.theta if start else problem.prior
     cost = problem.cost(theta)
     for _ in range(MOST_ROUNDS):
@@ -223,7 +223,7 @@ def fit(observations: Sequence[Observation], start: Fit | None = None, pooling: 
     return Fit(columns, theta, error, informed, problem)
 
 
-def _solve_round(problem: Problem, theta: Array) -> Array:
+def _solve_round(problem: FitProblem, theta: Array) -> Array:
     """Least squares with the robust weights of `theta`, in coordinates that the Cholesky factor conditions well."""
     weights = problem.robust_weights(problem.residuals(theta))
     factor = cholesky(problem.normal(problem.jacobian(theta), weights), lower=False)
@@ -251,13 +251,13 @@ def _solve_round(problem: Problem, theta: Array) -> Array:
     return place(found.x)
 
 
-def _uncertainty(problem: Problem, theta: Array) -> tuple[Array, NDArray[np.bool_]]:
+def _uncertainty(problem: FitProblem, theta: Array) -> tuple[Array, NDArray[np.bool_]]:
     """Standard errors, and which parameters the runs informed."""
     weights = problem.robust_weights(problem.residuals(theta))
     error = np.sqrt(np.diag(np.linalg.inv(problem.normal(problem.jacobian(theta), weights))))
     return error, informed(error, problem)
 
 
-def informed(error: Array, problem: Problem) -> NDArray[np.bool_]:
+def informed(error: Array, problem: FitProblem) -> NDArray[np.bool_]:
     """Which parameters the runs narrowed noticeably, by their standard errors."""
     return np.asarray(error * np.sqrt(problem.precision) < INFORMED)

@@ -19,7 +19,7 @@ from advisor.physics.knowledge import Knowledge
 from advisor.physics.stages import decode_stages, prefill_stages
 from advisor.physics.uncertainty import evaluated
 from advisor.physics.work import stack
-from calibration.fit.fitting import Fit, Observation, Problem, informed
+from calibration.fit.fitting import Fit, FitProblem, FitRow, informed
 from calibration.fit.pooling import columns_of
 from catalog.efficiency import Effect
 
@@ -46,7 +46,7 @@ come nearer by so many times. 1 to 4 tried: less does not settle.
 class Tangent:
     """The robust fit with the physics made linear at one point: a convex problem, quick for many choices of runs."""
 
-    def __init__(self, problem: Problem, theta: Array) -> None:
+    def __init__(self, problem: FitProblem, theta: Array) -> None:
         slope, self.residuals, self.weights = problem.jacobian(theta), problem.residuals(theta), problem.weights
         self.robust_from = problem.robust_from
         # What no run moves has nothing but its prior: a third of the parameters, that would make the matrix slow.
@@ -133,7 +133,7 @@ def refitted(whole: Fit, out: Places) -> Fit:
     return _fit(whole, theta, np.sqrt(np.diag(inv(normal, check_finite=False))))
 
 
-def _stepped(problem: Problem, theta: Array, cost: float) -> Array:
+def _stepped(problem: FitProblem, theta: Array, cost: float) -> Array:
     """The parameters after the move to the tangent's optimum, halved or doubled for as long as that lowers the cost."""
     move = Tangent(problem, theta).moves(np.ones((len(problem.weights), 1)))[:, 0]
     part, there = 1.0, problem.cost(theta + move)
@@ -156,13 +156,13 @@ def _fit(whole: Fit, theta: Array, error: Array) -> Fit:
 class LeftOutError:
     """log(predicted / measured) speed of an observation, predicted by a fit that never saw its machine."""
 
-    observation: Observation
+    observation: FitRow
     log_ratio: float
     novelty: float
     """How novel the run is to that fit (see `advisor.physics.uncertainty`)."""
 
 
-def left_out_errors(fit: Fit, observations: Sequence[Observation], many: int = MANY_RUNS) -> list[LeftOutError]:
+def left_out_errors(fit: Fit, observations: Sequence[FitRow], many: int = MANY_RUNS) -> list[LeftOutError]:
     """Errors of all observations, each predicted without its machine.
 
     Machines of more than `many` runs are left out by a whole refit (`refitted`), the others on the fit's tangent
@@ -180,7 +180,7 @@ def left_out_errors(fit: Fit, observations: Sequence[Observation], many: int = M
     return [LeftOutError(*row) for row in zip(ordered, errors.tolist(), novelties.tolist(), strict=True)]
 
 
-def _novelties(fit: Fit, observations: Sequence[Observation]) -> Array:
+def _novelties(fit: Fit, observations: Sequence[FitRow]) -> Array:
     """Novelty of each observation to a fit; the observations are ordered by kind."""
     knowledge = Knowledge(fit.efficiencies())
     found = []
@@ -216,7 +216,7 @@ def balance_of(errors: Sequence[LeftOutError]) -> Balance:
     return Balance(len(apes), len(medians), median, float(np.median(medians)), p90, bias)
 
 
-def restored(observations: Sequence[Observation], effects: Iterable[Effect]) -> Fit:
+def restored(observations: Sequence[FitRow], effects: Iterable[Effect]) -> Fit:
     """The fit that a table of effects was written from, without fitting; a label that the table lacks keeps its prior.
 
     So what is assessed is what is shipped.
@@ -231,5 +231,5 @@ def restored(observations: Sequence[Observation], effects: Iterable[Effect]) -> 
         theta=np.array([row.log_value if row else column.prior for column, row in pairs]),
         standard_error=np.array([row.standard_error if row else column.deviation for column, row in pairs]),
         informed=np.array([row is not None and row.informed for _, row in pairs]),
-        problem=Problem(ordered, columns),
+        problem=FitProblem(ordered, columns),
     )

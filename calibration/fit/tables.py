@@ -19,7 +19,7 @@ from advisor.files import new_file
 from advisor.physics.uncertainty import deviation_of
 from advisor.prediction.nearest import described
 from calibration.fit.evidence import MeasuredRun, observe
-from calibration.fit.fitting import Fit, Observation
+from calibration.fit.fitting import Fit, FitRow
 from calibration.fit.leaving_out import LeftOutError
 from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread
 
@@ -88,7 +88,7 @@ def rows_of(errors: Iterable[LeftOutError], as_of: date) -> list[LeftOutRow]:
     return rows
 
 
-def errors_of(observations: Sequence[Observation], rows: Sequence[LeftOutRow]) -> list[LeftOutError]:
+def errors_of(observations: Sequence[FitRow], rows: Sequence[LeftOutRow]) -> list[LeftOutError]:
     """The errors that a table was written from, for the observations it was written of.
 
     Raises InputError where they are others: a run, a name or a speed has changed since.
@@ -100,7 +100,7 @@ def errors_of(observations: Sequence[Observation], rows: Sequence[LeftOutRow]) -
     return [LeftOutError(item, row.log_ratio, row.novelty) for item, row in zip(ordered, rows, strict=True)]
 
 
-def _key(item: Observation) -> tuple[str, str, str, str, float]:
+def _key(item: FitRow) -> tuple[str, str, str, str, float]:
     return item.kind, item.machine, item.case.llm.name, item.case.quant.name, item.tok_s
 
 

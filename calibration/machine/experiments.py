@@ -22,7 +22,7 @@ from advisor.prediction.case import Case, SizedModel, case_of
 from advisor.prediction.prediction import answers
 from advisor.question import Hardware, Scenario
 from advisor.sizes.footprint import Footprint, footprint_of_tensors
-from calibration.fit.fitting import Observation, Problem
+from calibration.fit.fitting import FitProblem, FitRow
 from calibration.fit.pooling import Column, Pooling
 from calibration.machine.probe_models import ProbeModel
 from calibration.machine.trials import asked_of
@@ -59,7 +59,7 @@ class Experiment:
     file: str
     settings: EngineSettings
     measures: tuple[Measure, ...]
-    expected: tuple[Observation, ...]
+    expected: tuple[FitRow, ...]
     """What the known efficiencies predict of it."""
     seconds: float
     """What it is expected to take, the file written."""
@@ -136,10 +136,10 @@ def experiment(
     return Experiment(file, settings, measures, tuple(expected), seconds, 0.0 if written else reading_s)
 
 
-def _expected(case: Case, speed: Prediction) -> Iterator[Observation]:
+def _expected(case: Case, speed: Prediction) -> Iterator[FitRow]:
     for kind, found in (("decode", speed.decode_tok_s), ("prefill", speed.prefill_tok_s)):
         if found:
-            yield Observation(case, kind, found.p50, case.scenario.engine.model_dump_json())
+            yield FitRow(case, kind, found.p50, case.scenario.engine.model_dump_json())
 
 
 def _seconds(asked: Measure, speed: Prediction) -> float:
@@ -151,7 +151,7 @@ def _seconds(asked: Measure, speed: Prediction) -> float:
     return read / speed.prefill_tok_s.p50 + (asked.repeats * asked.gen + asked.warm_up) / speed.decode_tok_s.p50
 
 
-def everyday(ground: Ground, models: Iterable[str] = EVERYDAY) -> list[Observation]:
+def everyday(ground: Ground, models: Iterable[str] = EVERYDAY) -> list[FitRow]:
     """What people ask of a machine: those of the questions that it can run."""
     found = []
     for model, quant, depth in product(models, EVERYDAY_QUANTS, EVERYDAY_DEPTHS):
@@ -167,7 +167,7 @@ def everyday(ground: Ground, models: Iterable[str] = EVERYDAY) -> list[Observati
 
 def chosen(
     candidates: Sequence[Experiment],
-    everyday: Sequence[Observation],
+    everyday: Sequence[FitRow],
     columns: Sequence[Column],
     pooling: Pooling,
     budget_s: float,
@@ -209,12 +209,12 @@ def _best(
         fresh.add(best)
 
 
-def _slopes(groups: Sequence[Sequence[Observation]], columns: Sequence[Column], pooling: Pooling) -> list[Array]:
+def _slopes(groups: Sequence[Sequence[FitRow]], columns: Sequence[Column], pooling: Pooling) -> list[Array]:
     """Derivative of the log speed of each observation by each column, group by group: all worked out at once."""
     labelled = sorted(
         ((item, number) for number, group in enumerate(groups) for item in group), key=lambda pair: pair[0].kind
     )
-    problem = Problem([item for item, _ in labelled], columns, pooling)
+    problem = FitProblem([item for item, _ in labelled], columns, pooling)
     slopes = np.asarray(problem.jacobian(problem.prior).toarray())
     of = np.array([number for _, number in labelled])
     return [slopes[of == number] for number in range(len(groups))]

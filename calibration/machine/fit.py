@@ -16,7 +16,7 @@ from advisor.machines.machine import CpuSide, Machine
 from advisor.physics.coefficients import COLUMNS, Efficiencies, Setting
 from advisor.physics.task import FAMILIES, family_of
 from advisor.physics.uncertainty import deviation_of
-from calibration.fit.fitting import Fit, Observation, Problem, fit
+from calibration.fit.fitting import Fit, FitProblem, FitRow, fit
 from calibration.fit.leaving_out import refitted
 from calibration.fit.pooling import OneMachine
 from calibration.probes.compute import FLOP_PER_WEIGHT, PLAIN, ComputeProbe
@@ -115,7 +115,7 @@ class OwnFit:
     """A finished fit of one machine. Observations are ordered as the fit has them; `machine` names a configuration."""
 
     pooling: OneMachine
-    observations: tuple[Observation, ...]
+    observations: tuple[FitRow, ...]
     fit: Fit
 
     @property
@@ -133,9 +133,9 @@ class OwnFit:
             for column, value, error, informed in found
         )
 
-    def log_ratios(self, observations: Sequence[Observation]) -> Array:
+    def log_ratios(self, observations: Sequence[FitRow]) -> Array:
         """log(predicted / measured) speed of runs, which are ordered by kind."""
-        problem = Problem(observations, self.fit.columns, self.pooling)
+        problem = FitProblem(observations, self.fit.columns, self.pooling)
         return -problem.residuals(self.fit.theta)
 
     def correlations(self) -> tuple[Correlation, ...]:
@@ -154,7 +154,7 @@ class OwnFit:
         )
 
 
-def fit_own(observations: Sequence[Observation], pooling: OneMachine) -> OwnFit:
+def fit_own(observations: Sequence[FitRow], pooling: OneMachine) -> OwnFit:
     """Fit one machine's shifts to its runs."""
     ordered = tuple(sorted(observations, key=lambda item: item.kind))
     return OwnFit(pooling, ordered, fit(ordered, None, pooling))
@@ -164,7 +164,7 @@ def fit_own(observations: Sequence[Observation], pooling: OneMachine) -> OwnFit:
 class OwnError:
     """log(predicted / measured) of a run, predicted by a fit of all other configurations."""
 
-    observation: Observation
+    observation: FitRow
     log_ratio: float
 
     @property

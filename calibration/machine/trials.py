@@ -25,7 +25,7 @@ from advisor.machines.machine import Machine
 from advisor.prediction.case import SizedModel, case_of
 from advisor.profiles.store import HOME_REMEDY
 from advisor.question import Hardware, Scenario
-from calibration.fit.fitting import Observation
+from calibration.fit.fitting import FitRow
 from catalog.profiles import MeasuredSpeed
 
 LEAST_NOISE = 0.03
@@ -138,7 +138,7 @@ def asked_of(file: str, own: EngineSettings, asked: Measure, hardware: Hardware)
 
 def observations_of(
     trials: Sequence[Trial], machine: Machine, hardware: Hardware, files: Mapping[str, SizedModel]
-) -> list[Observation]:
+) -> list[FitRow]:
     """Observations of decode and prefill; `files` by name. Their `machine` is the configuration."""
     found = []
     for trial in trials:
@@ -146,7 +146,7 @@ def observations_of(
         for kind, speed in (("decode", trial.decode), ("prefill", trial.prefill)):
             if speed is not None:
                 noise = math.hypot(LEAST_NOISE, speed.spread, TAKEN_TO_SLOWER * speed.taken_share)
-                found.append(Observation(case, kind, speed.tok_s, trial.configuration, noise))
+                found.append(FitRow(case, kind, speed.tok_s, trial.configuration, noise))
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from advisor.children import own_output, requests
 from advisor.engine.library import require_engine
 from advisor.engine.remote import Endpoint, register
-from calibration.probes.compute import Shape, rates_of
+from calibration.probes.compute import ProductShape, rates_of
 from calibration.probes.link import Pace, links_of
 
 
@@ -25,7 +25,7 @@ def main(verb: str, task: Mapping[str, Any]) -> None:
             register(engine, Endpoint.parse(endpoint))
         told = links_of(engine, Pace(task["repeats"], task["seconds"]), frozenset(task["skipped"]))
     else:
-        told = rates_of(engine, Shape(**task))
+        told = rates_of(engine, ProductShape(**task))
     for line in told:
         said.write(json.dumps(line) + "\n")
         said.flush()

@@ -75,7 +75,7 @@ class ComputeProbe:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ProductShape:
     """What to multiply: types by name, threads, columns of a batch, bytes of all matrices, how often at most."""
 
     types: tuple[str, ...]
@@ -109,7 +109,7 @@ def probe_compute(
     of a round. Raises EngineMissing, ProbeFailed, and InputError when too little memory is free.
     """
     size = weight_bytes or buffer_size()[0]
-    shape = Shape(tuple(types), tuple(threads), tuple(columns), size, repeats, seconds_each, routed, rounds)
+    shape = ProductShape(tuple(types), tuple(threads), tuple(columns), size, repeats, seconds_each, routed, rounds)
     found: dict[tuple[str, str, int, int], list[dict[str, Any]]] = {}
     for line in told_by_child("compute", asdict(shape), patience_s):
         found.setdefault((line["type"], line["layout"], line["columns"], line["threads"]), []).append(line)
@@ -123,7 +123,7 @@ def probe_compute(
     return ComputeProbe(tuple(rates))
 
 
-def rates_of(engine: LlamaCpp, shape: Shape) -> Iterator[dict[str, Any]]:
+def rates_of(engine: LlamaCpp, shape: ProductShape) -> Iterator[dict[str, Any]]:
     """Seconds of each repeat of a round for each type, layout, number of columns and of threads, with the weights
     multiplied.
 
@@ -223,7 +223,7 @@ def _layouts(engine: LlamaCpp, device: int, product: Product) -> Iterator[tuple[
         index += 1
 
 
-def _repeated(backend: int, graph: int, shape: Shape) -> list[float]:
+def _repeated(backend: int, graph: int, shape: ProductShape) -> list[float]:
     taken: list[float] = []
     end = time.perf_counter() + shape.seconds
     while len(taken) < 2 or (len(taken) <= shape.repeats and time.perf_counter() < end):

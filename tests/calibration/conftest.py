@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from advisor.physics.coefficients import Efficiencies
 from advisor.physics.stages import decode_stages, prefill_stages, total_s
-from calibration.accuracy.accuracy import Accuracy, accuracy
+from calibration.accuracy.accuracy import AccuracyTable, accuracy
 from calibration.fit.evidence import load_runs, observe, rows
-from calibration.fit.fitting import Fit, Observation, fit
+from calibration.fit.fitting import Fit, FitRow, fit
 from catalog.efficiency import Effect
 
-Predict = Callable[[Iterable[Effect], Sequence[Observation]], NDArray[np.float64]]
+Predict = Callable[[Iterable[Effect], Sequence[FitRow]], NDArray[np.float64]]
 MACHINES = {("RTX 3090", "AMD EPYC 7543"): 4, ("RTX 3060", "Intel Core i7-7700"): 1, ("none", "AMD Ryzen 9 7950X"): 4}
 """Machines of the slice as (gpu, cpu) of the evidence, and every so many of their rows: GPU, experts in RAM, CPU."""
 
 
-def _predict(effects: Iterable[Effect], observations: Sequence[Observation]) -> NDArray[np.float64]:
+def _predict(effects: Iterable[Effect], observations: Sequence[FitRow]) -> NDArray[np.float64]:
     efficiencies = Efficiencies.of(effects)
     speeds = []
     for item in observations:
@@ -31,7 +31,7 @@ def _predict(effects: Iterable[Effect], observations: Sequence[Observation]) -> 
 
 
 @cache
-def _slice() -> tuple[Observation, ...]:
+def _slice() -> tuple[FitRow, ...]:
     chosen = []
     for machine, step in MACHINES.items():
         chosen += [row for row in rows() if (row["gpu"], row["cpu"]) == machine][::step]
@@ -50,7 +50,7 @@ def predict() -> Predict:
 
 
 @pytest.fixture
-def observations() -> tuple[Observation, ...]:
+def observations() -> tuple[FitRow, ...]:
     """About a hundred measured speeds of three machines."""
     return _slice()
 
@@ -62,11 +62,11 @@ def fitted() -> Fit:
 
 
 @cache
-def _found() -> Accuracy:
+def _found() -> AccuracyTable:
     return accuracy()
 
 
 @pytest.fixture
-def found() -> Callable[[], Accuracy]:
+def found() -> Callable[[], AccuracyTable]:
     """The shipped errors on all evidence, each machine left out: worked out once, as it takes a while."""
     return _found

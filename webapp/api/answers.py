@@ -14,11 +14,11 @@ from catalog.prices import PartKind, Price
 from catalog.quants import Quant
 
 
-class _Answer(BaseModel):
+class _Reply(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ItemError(_Answer):
+class ItemError(_Reply):
     """Why one of many scenarios has no prediction."""
 
     code: str
@@ -27,19 +27,19 @@ class ItemError(_Answer):
     """The scenario as it was sent."""
 
 
-class FailedItem(_Answer):
+class FailedItem(_Reply):
     """Stands in the place of the prediction."""
 
     error: ItemError
 
 
-class Predictions(_Answer):
+class Predictions(_Reply):
     """One prediction or error for each scenario, in the same order."""
 
     predictions: tuple[Prediction | FailedItem, ...]
 
 
-class RecommendationPage(_Answer):
+class RecommendationPage(_Reply):
     """A page of a ranking, best builds first; the order is the same on every page."""
 
     scenario: dict[str, Any]
@@ -57,7 +57,7 @@ class RecommendationPage(_Answer):
     assumptions: tuple[str, ...]
 
 
-class CatalogTable(_Answer):
+class CatalogTable(_Reply):
     """All rows of one table; their columns are described in the catalog's README."""
 
     kind: str
@@ -65,7 +65,7 @@ class CatalogTable(_Answer):
     rows: tuple[dict[str, Any], ...]
 
 
-class KnownModel(_Answer):
+class KnownModel(_Reply):
     """A language model that predictions can be asked for."""
 
     id: str
@@ -85,21 +85,21 @@ class KnownModel(_Answer):
     as_of: date
 
 
-class ModelList(_Answer):
+class ModelList(_Reply):
     """The language models that are known."""
 
     count: int
     models: tuple[KnownModel, ...]
 
 
-class QuantList(_Answer):
+class QuantList(_Reply):
     """The quantisations that are known."""
 
     count: int
     quants: tuple[Quant, ...]
 
 
-class CountingQuote(_Answer):
+class CountingQuote(_Reply):
     """The price that counts for a part."""
 
     price_usd: float
@@ -109,7 +109,7 @@ class CountingQuote(_Answer):
     judgement: str
 
 
-class PriceList(_Answer):
+class PriceList(_Reply):
     """Quotes of one part; `counting` has the one that rankings take, by condition and memory size."""
 
     kind: PartKind
@@ -118,7 +118,7 @@ class PriceList(_Answer):
     counting: tuple["CountingPrice", ...]
 
 
-class CountingPrice(_Answer):
+class CountingPrice(_Reply):
     """Which quotes count for one memory size (null: the part has only one)."""
 
     memory_gib: float | None
@@ -126,7 +126,7 @@ class CountingPrice(_Answer):
     used: CountingQuote | None
 
 
-class StoredCalibration(_Answer):
+class StoredCalibration(_Reply):
     """A stored calibration as it is listed."""
 
     id: str
@@ -138,7 +138,7 @@ class StoredCalibration(_Answer):
     stored_at: str | None
 
 
-class CalibrationPage(_Answer):
+class CalibrationPage(_Reply):
     """One page of the stored calibrations, those stored last first."""
 
     calibrations: tuple[StoredCalibration, ...]
@@ -147,19 +147,19 @@ class CalibrationPage(_Answer):
     next_offset: int | None
 
 
-class Computing(_Answer):
+class Computing(_Reply):
     """Not there yet."""
 
     status: Literal["computing"] = "computing"
 
 
-class Health(_Answer):
+class Health(_Reply):
     """The state of the server."""
 
     status: Literal["ok"] = "ok"
 
 
-class ProblemKind(_Answer):
+class ProblemKind(_Reply):
     """A kind of problem."""
 
     code: str
@@ -168,7 +168,7 @@ class ProblemKind(_Answer):
     example: str
 
 
-class ProblemKinds(_Answer):
+class ProblemKinds(_Reply):
     """Every kind of problem."""
 
     problems: tuple[ProblemKind, ...]

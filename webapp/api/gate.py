@@ -19,7 +19,7 @@ CLIENTS = 10_000
 """Clients remembered; the one that asked longest ago is forgotten first."""
 
 
-class Rates:
+class CallRates:
     """Buckets by client. `per_s` 0: no limit."""
 
     def __init__(self, per_s: float, burst: float, now: Callable[[], float] = time.monotonic) -> None:
@@ -58,7 +58,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self._app, self._settings, self._metrics = app, settings, metrics
-        self._rates = Rates(settings.rate_per_s / settings.workers, settings.rate_burst / settings.workers)
+        self._rates = CallRates(settings.rate_per_s / settings.workers, settings.rate_burst / settings.workers)
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

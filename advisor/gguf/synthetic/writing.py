@@ -30,7 +30,7 @@ def write_model(recipe: Recipe, output: Path, *, replace: bool = False, progress
     _check(output, recipe.size_bytes, replace=replace)
     with new_file(output) as file:
         done = file.write(recipe.header)
-        weights = _Weights(recipe)
+        weights = _RandomWeights(recipe)
         for tensor in recipe.tensors:
             size = int(tensor.bytes)
             written = sum(file.write(piece) for piece in weights.pieces(tensor))
@@ -60,7 +60,7 @@ def _check(path: Path, size_bytes: int, *, replace: bool) -> None:
         )
 
 
-class _Weights:
+class _RandomWeights:
     """The bytes of each tensor."""
 
     def __init__(self, recipe: Recipe) -> None:

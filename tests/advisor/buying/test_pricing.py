@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.buying.pricing import OWNED, STEADY_KINDS, PriceList, best_quote
+from advisor.buying.pricing import OWNED, STEADY_KINDS, PriceBook, best_quote
 from catalog import tables
 from catalog.prices import Price
 
@@ -90,7 +90,7 @@ def test_the_price_is_within_the_quotes(quotes: list[Price]) -> None:
 
 
 def test_owned_pieces_cost_nothing_and_further_ones_their_price() -> None:
-    prices = PriceList.of([price(470)], "new", {("gpu", "RTX 3060 12GB"): 1})
+    prices = PriceBook.of([price(470)], "new", {("gpu", "RTX 3060 12GB"): 1})
     assert prices.quote("gpu", "RTX 3060 12GB") == OWNED
     pieces = prices.pieces("gpu", "RTX 3060 12GB", 2)
     assert pieces is not None
@@ -98,14 +98,14 @@ def test_owned_pieces_cost_nothing_and_further_ones_their_price() -> None:
 
 
 def test_a_part_without_a_quote_cannot_be_had() -> None:
-    prices = PriceList.of([], "new")
+    prices = PriceBook.of([], "new")
     assert not prices.has("gpu", "RTX 3060 12GB")
     assert prices.pieces("gpu", "RTX 3060 12GB", 1) is None
 
 
 def test_sizes_of_one_machine_have_their_own_prices() -> None:
     quotes = [price(1000 * gib / 32, part_kind="unified", part="Box", memory_gib=gib) for gib in (32, 64)]
-    prices = PriceList.of(quotes, "new")
+    prices = PriceBook.of(quotes, "new")
     sizes = [prices.quote("unified", "Box", gib) for gib in (32, 64, 128)]
     assert [found.price_usd if found else None for found in sizes] == [1000, 2000, None]
 
@@ -113,5 +113,5 @@ def test_sizes_of_one_machine_have_their_own_prices() -> None:
 def test_every_shipped_price_that_counts_is_a_quote_of_the_table() -> None:
     known = {(row.part_kind, row.part, row.source) for row in tables.prices()}
     for choice in ("new", "used", "any"):
-        for (kind, part, _), quote in PriceList.of(tables.prices(), choice).quotes.items():
+        for (kind, part, _), quote in PriceBook.of(tables.prices(), choice).quotes.items():
             assert (kind, part, quote.source) in known

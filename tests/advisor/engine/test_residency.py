@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.engine.experts import DecodeRun, Pair, PairedRuns, hit_share
-from advisor.engine.keeping import Kept, Span
+from advisor.engine.keeping import KeptPages, Span
 from advisor.engine.residency import Expert, PageCache, complaint, experts_of, forget, hottest, keep, spans
 from advisor.errors import EngineFailed
-from advisor.gguf import Header, Part, read_header
+from advisor.gguf import FilePart, Header, read_header
 from advisor.gguf.synthetic import Cut, Recipe, write_model
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
@@ -75,7 +75,7 @@ def test_a_budget_is_obeyed_and_holds_the_hottest(data: st.DataObject, budget: i
     made = [Expert(0, i, (Span(0, starts[i], starts[i] + size),)) for i, size in enumerate(sizes)]
     uses = {(0, i): data.draw(st.integers(0, 9)) for i in range(len(made))}
     kept = hottest(made, uses, budget)
-    header = Header((Part(Path("x"), starts[-1], 77),), {}, (), None)
+    header = Header((FilePart(Path("x"), starts[-1], 77),), {}, (), None)
     found = spans(kept, header)
     assert sum(span.size_bytes for span in found) <= budget
     assert all(uses[item.layer, item.number] for item in kept)
@@ -143,7 +143,7 @@ def test_what_may_not_be_locked_is_told_with_the_remedy(
     assert "this user may lock 0.0625 MiB (ulimit -l): raise memlock" in complaint(kept)
     monkeypatch.setattr(resource, "getrlimit", lambda _which: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert "give a smaller --keep" in complaint(kept)
-    assert complaint(Kept(locked_bytes=5, unlocked_bytes=0, reason="")) == ""
+    assert complaint(KeptPages(locked_bytes=5, unlocked_bytes=0, reason="")) == ""
 
 
 def test_a_keeper_that_dies_is_one_sentence(header: Header) -> None:
@@ -162,7 +162,7 @@ def pair(plain: float, kept: float) -> Pair:
 
 
 def test_a_gain_is_certain_when_all_pairs_agree() -> None:
-    keeping = Kept(locked_bytes=1, unlocked_bytes=0, reason="")
+    keeping = KeptPages(locked_bytes=1, unlocked_bytes=0, reason="")
     assert PairedRuns(keeping=keeping, pairs=(pair(1, 2), pair(2, 3), pair(1, 4))).certain
     doubtful = PairedRuns(keeping=keeping, pairs=(pair(1, 2), pair(2, 1), pair(1, 3)))
     assert not doubtful.certain

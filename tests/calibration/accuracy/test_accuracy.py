@@ -29,7 +29,7 @@ from calibration.accuracy.page import (
     page,
 )
 from calibration.fit.evidence import MeasuredRun, load_runs, regime_of, rows
-from calibration.fit.fitting import Observation
+from calibration.fit.fitting import FitRow
 from calibration.fit.leaving_out import MANY_RUNS, LeftOutError
 from catalog.efficiency import Spread
 
@@ -121,7 +121,7 @@ def test_intervals_do_not_know_their_own_machine(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(accuracies, "spreads_of", spy)
     errors = [
-        LeftOutError(Observation(case_of(scenario()), kind, 10.0, machine), 0.1, novelty=0.0)
+        LeftOutError(FitRow(case_of(scenario()), kind, 10.0, machine), 0.1, novelty=0.0)
         for machine in ("a", "b", "c") for kind in KINDS
     ]
     runs = {item.observation: comparison("a", 1, 1).run for item in errors}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from advisor.question import Scenario
-from calibration.fit.evidence import EVIDENCE, LeftOut, MeasuredRun, load_runs, reason_to_leave_out, rows
+from calibration.fit.evidence import EVIDENCE, LeftOutRuns, MeasuredRun, load_runs, reason_to_leave_out, rows
 
 COLUMNS = (EVIDENCE / "hybrid.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
 
@@ -143,7 +143,7 @@ def test_memory_mapping_is_read_from_the_note(note: str, mmap: bool | None) -> N
 )
 def test_a_row_that_cannot_be_compared_is_left_out_with_its_reason(change: dict[str, str], reason: str) -> None:
     cells = I7_7700 | change
-    assert load_runs([cells]) == ([], [LeftOut(reason, cells)])
+    assert load_runs([cells]) == ([], [LeftOutRuns(reason, cells)])
 
 
 def test_every_row_of_the_evidence_is_kept_or_left_out_with_a_reason() -> None:

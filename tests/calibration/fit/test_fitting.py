@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from calibration.fit.fitting import Fit, Observation, Problem, fit
+from calibration.fit.fitting import Fit, FitProblem, FitRow, fit
 from calibration.fit.pooling import columns_of
 from calibration.fit.tables import effects_of
 from catalog.efficiency import Effect
@@ -18,11 +18,11 @@ WORLDS = (2026, 2027, 2028, 2029)
 CPU_COEFFICIENTS = ("ram_stream", "core_gb_s", "cpu_", "crossing_us", "disk_gain")
 
 
-def times(observations: tuple[Observation, ...], kind: str, factor: float) -> list[Observation]:
+def times(observations: tuple[FitRow, ...], kind: str, factor: float) -> list[FitRow]:
     return [replace(item, tok_s=item.tok_s * factor) if item.kind == kind else item for item in observations]
 
 
-def a_world(observations: tuple[Observation, ...], random: np.random.Generator) -> list[Effect]:
+def a_world(observations: tuple[FitRow, ...], random: np.random.Generator) -> list[Effect]:
     """Effects drawn from the priors."""
     return [
         Effect(
@@ -85,7 +85,7 @@ def test_what_no_run_sees_stays_at_its_prior_and_is_said_to_be_assumed(observati
 def test_the_jacobian_is_the_numerical_derivative(observations) -> None:
     few = sorted(observations[::4], key=lambda item: item.kind)
     columns = columns_of(item.case.setting for item in few)
-    problem = Problem(few, columns)
+    problem = FitProblem(few, columns)
     theta = problem.prior + 0.1 * np.random.default_rng(1).normal(size=len(columns))
     exact, step = problem.jacobian(theta).toarray(), 1e-5
     for place in range(0, len(columns), 3):

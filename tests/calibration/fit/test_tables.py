@@ -12,7 +12,7 @@ import pytest
 from advisor.errors import InputError
 from advisor.physics.uncertainty import deviation_of
 from calibration.fit.evidence import load_runs, observe
-from calibration.fit.fitting import Observation, fit
+from calibration.fit.fitting import FitRow, fit
 from calibration.fit.leaving_out import LeftOutError, balance_of, left_out_errors
 from calibration.fit.tables import effects_of, errors_of, rows_of, spreads_of, write_table
 from catalog.efficiency import Effect, Spread
@@ -70,7 +70,7 @@ def test_a_text_that_cannot_be_encoded_leaves_the_old_table(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == [table]
 
 
-def of_each_speed(observations: tuple[Observation, ...], ratios: list[float]) -> list[LeftOutError]:
+def of_each_speed(observations: tuple[FitRow, ...], ratios: list[float]) -> list[LeftOutError]:
     """The same log(predicted / measured) for a run of decode and one of prefill, on three machines."""
     runs = [next(item for item in observations if item.kind == kind) for kind in ("decode", "prefill")]
     return [

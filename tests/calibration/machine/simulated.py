@@ -16,7 +16,7 @@ from advisor.physics.task import FAMILIES
 from advisor.prediction.case import Case, case_of
 from advisor.prediction.prediction import answers
 from advisor.profiles.own_machine import knowledge_of
-from calibration.fit.fitting import Observation
+from calibration.fit.fitting import FitRow
 from calibration.fit.pooling import OneMachine, columns_of
 from calibration.machine.experiments import Experiment, Unwritten, candidates, chosen, everyday
 from calibration.machine.fit import OwnFit, fit_own
@@ -44,7 +44,7 @@ def models() -> Mapping[str, ProbeModel]:
 
 
 @cache
-def questions() -> tuple[Observation, ...]:
+def questions() -> tuple[FitRow, ...]:
     return tuple(everyday(ground()))
 
 
@@ -113,7 +113,7 @@ def measured(world: Knowledge, random: np.random.Generator, noise: float = NOISE
     ]
 
 
-def observed(trials: Sequence[Trial]) -> list[Observation]:
+def observed(trials: Sequence[Trial]) -> list[FitRow]:
     files = {file: Unwritten.of(model) for file, model in models().items()}
     return observations_of(trials, ground().machine, HARDWARE, files)
 

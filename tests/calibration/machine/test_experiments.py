@@ -10,7 +10,7 @@ import pytest
 from advisor.machines.from_parts import machine_of
 from advisor.physics.knowledge import load
 from advisor.question import Hardware
-from calibration.fit.fitting import Observation, Problem
+from calibration.fit.fitting import FitProblem, FitRow
 from calibration.fit.pooling import Column, OneMachine, columns_of
 from calibration.machine.experiments import EXPECTED_NOISE, Experiment, Ground, candidates, chosen, everyday
 from tests.calibration.machine.tiny import DENSE, HARDWARE, MOE, ground, tiny
@@ -27,7 +27,7 @@ def could_be() -> tuple[Experiment, ...]:
 
 
 @cache
-def questions() -> tuple[Observation, ...]:
+def questions() -> tuple[FitRow, ...]:
     return tuple(everyday(ground(), ASKED))
 
 
@@ -62,8 +62,8 @@ def cost_s(items: Sequence[Experiment]) -> float:
 
 
 @cache
-def slopes(items: tuple[Observation, ...]) -> np.ndarray:
-    problem = Problem(sorted(items, key=lambda item: item.kind), columns(), pooling())
+def slopes(items: tuple[FitRow, ...]) -> np.ndarray:
+    problem = FitProblem(sorted(items, key=lambda item: item.kind), columns(), pooling())
     return problem.jacobian(problem.prior).toarray()
 
 

@@ -13,7 +13,7 @@ import pytest
 from advisor.errors import InputError
 from tests.webapp.api.running import SCENARIO, Server, free_port, serving
 from webapp.api.answers import Entity
-from webapp.api.gate import CLIENTS, Rates
+from webapp.api.gate import CLIENTS, CallRates
 from webapp.api.settings import load_settings
 
 ELSEWHERE = {"x-forwarded-for": "203.0.113.7"}
@@ -207,7 +207,7 @@ def test_settings_come_from_the_environment_and_the_command_line_wins(monkeypatc
 def test_a_bucket_fills_again_and_clients_asked_long_ago_are_forgotten() -> None:
     """Two a second and a burst of two, by hand: at 0 s two go through, at 0.4 s none (0.8 there), at 0.5 s one."""
     clock = [0.0]
-    rates = Rates(2, 2, lambda: clock[0])
+    rates = CallRates(2, 2, lambda: clock[0])
     assert [rates.wait_s("a") for _ in range(3)] == [0, 0, 0.5]
     clock[0] = 0.4
     assert rates.wait_s("a") == pytest.approx(0.1)
@@ -216,7 +216,7 @@ def test_a_bucket_fills_again_and_clients_asked_long_ago_are_forgotten() -> None
     for number in range(CLIENTS):
         rates.wait_s(f"client {number}")
     assert rates.wait_s("a") == 0  # forgotten, and so with a full bucket
-    assert Rates(0, 1).wait_s("a") == 0
+    assert CallRates(0, 1).wait_s("a") == 0
 
 
 def test_a_tag_tells_contents_apart() -> None:
