@@ -73,7 +73,7 @@ DATE_FORMATS: Final = ("%Y-%m-%d", "%Y/%m/%d", "%b-%d-%y", "%b-%d-%Y", "%d %b %Y
 
 
 @dataclass(frozen=True, slots=True)
-class BadLine:
+class BadPriceLine:
     """A line of a file that says no price."""
 
     number: int
@@ -86,7 +86,7 @@ class Imported:
     """What a file holds."""
 
     observations: tuple[Observation, ...]
-    bad: tuple[BadLine, ...]
+    bad: tuple[BadPriceLine, ...]
     unread: tuple[str, ...] = ()
     """Titles of columns that say nothing here."""
     assumptions: tuple[str, ...] = ()
@@ -125,14 +125,14 @@ def read_prices(
     if "kind" not in places and SOLD & set(titles):
         usual.kind = "sold"
     found: list[Observation] = []
-    bad: list[BadLine] = []
+    bad: list[BadPriceLine] = []
     for number, cells in lines:
         if not any(cell.strip() for cell in cells):
             continue
         try:
             found += _observations(cells, places, keepa, titles, usual)
         except InputError as error:
-            bad.append(BadLine(number, str(error)))
+            bad.append(BadPriceLine(number, str(error)))
         if len(bad) >= MOST_BAD:
             raise InputError(
                 f"{path.name!r}: {MOST_BAD:,} lines say no price, the first {_told(bad[0])}: is it prices?"
@@ -142,13 +142,13 @@ def read_prices(
     return Imported(tuple(found), tuple(bad), unread, tuple(usual.said))
 
 
-def told(bad: Sequence[BadLine], most: int = 20) -> str:
+def told(bad: Sequence[BadPriceLine], most: int = 20) -> str:
     """Bad lines in words."""
     more = f"; and {len(bad) - most:,} more" if len(bad) > most else ""
     return "; ".join(map(_told, bad[:most])) + more
 
 
-def _told(line: BadLine) -> str:
+def _told(line: BadPriceLine) -> str:
     return f"line {line.number:,}: {line.why}"
 
 

@@ -243,8 +243,8 @@ class Together:
 
     def __init__(self, read_file: FileReader, timeout_s: float) -> None:
         self._read_file, self._timeout_s = read_file, timeout_s
-        self._waiting: dict[str, deque[_Question]] = {}
-        self._asked: dict[tuple[Knowledge, bytes], _Question] = {}
+        self._waiting: dict[str, deque[_Waiting]] = {}
+        self._asked: dict[tuple[Knowledge, bytes], _Waiting] = {}
 
     async def answer(self, request: Request, value: Any, knowledge: Knowledge) -> bytes | BadLine:
         """The prediction as JSON, or why there is none, for a request whose body was parsed to `value`.
@@ -258,7 +258,7 @@ class Together:
         key = knowledge, await request.body()
         question = self._asked.get(key)
         if question is None:
-            question = self._asked[key] = _Question(key, value, time.monotonic() + self._timeout_s)
+            question = self._asked[key] = _Waiting(key, value, time.monotonic() + self._timeout_s)
             self._waiting.setdefault(client_of(request.scope), deque()).append(question)
         future: asyncio.Future[bytes | BadLine] = loop.create_future()
         question.futures.append(future)
@@ -272,7 +272,7 @@ class Together:
 
     def _evaluate(self) -> None:
         """Work out the oldest question of each client in turn, as many as there is time for, and evaluate them."""
-        worked: dict[Knowledge, list[tuple[_Question, Case | BadLine]]] = {}
+        worked: dict[Knowledge, list[tuple[_Waiting, Case | BadLine]]] = {}
         start = time.monotonic()
         for question in self._in_turn():
             if time.monotonic() > question.until:
@@ -294,7 +294,7 @@ class Together:
         if self._waiting:
             asyncio.get_running_loop().call_soon(self._evaluate)
 
-    def _in_turn(self) -> Iterator["_Question"]:
+    def _in_turn(self) -> Iterator["_Waiting"]:
         """Those that wait, taken out of their queues one by one."""
         for _ in range(MOST_TOGETHER):
             if not self._waiting:
@@ -307,7 +307,7 @@ class Together:
             yield question
 
 
-class _Question:
+class _Waiting:
     """A question and all that wait for its answer."""
 
     def __init__(self, key: tuple[Knowledge, bytes], value: Any, until: float) -> None:
