@@ -43,7 +43,7 @@ REGISTRY_HOSTS = tuple(
 )  # fmt: skip
 MACHINE_PATH = re.compile(r"""(?<![\w.:/~$}*-])/(?:home|root|Users|work|opt)/\w""")
 COUNT_OF_ROWS = re.compile(
-    r"""\b\d[\d,]*\ (?:rows|quotes|dated\ prices|graphics\ cards|processors|boards|memory\ kits|disks|coolers|laptops
+    r"""\b\d[\d,]+\ (?:rows|quotes|dated\ prices|graphics\ cards|processors|boards|memory\ kits|disks|coolers|laptops
     |(?:language|open)?\ ?models|quantisations|measured\ runs|unified-memory\ machines)\b""",
     re.VERBOSE,
 )
