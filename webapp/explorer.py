@@ -11,8 +11,8 @@ from advisor.documents import number
 from advisor.machines.machine import pcie_gb_s
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.capacity import capacity_of
-from advisor.prediction.case import case_of
-from advisor.prediction.prediction import answers
+from advisor.prediction.case import asked_of, case_of, cases_of
+from advisor.prediction.prediction import answers, predict_many
 from advisor.question import Engine, GpuRequest, Hardware, Scenario, Workload
 from advisor.sizes.quality import PUBLISHED, quality_order
 from catalog import tables
@@ -87,7 +87,7 @@ def quants_of(llm: Llm) -> tuple[Quant, ...]:
 def matrix(scenario: Scenario, knowledge: Knowledge) -> list[Row]:
     """One row per quantisation: size, least memories, speeds and quality lost."""
     quants = quants_of(case_of(scenario).llm)
-    cases = [case_of(scenario.model_copy(update={"quant": quant.name})) for quant in quants]
+    cases = cases_of([asked_of(scenario.model_copy(update={"quant": quant.name})) for quant in quants])
     names = {row.id: row.name for row in tables.llms()}
     rows = []
     for quant, case, answer in zip(quants, cases, answers(cases, knowledge), strict=True):
@@ -112,7 +112,7 @@ def sweep(pairs: Iterable[tuple[float, str, Scenario]], speed: Speed, knowledge:
     """Rows of a chart: x, line and speed with its range; what cannot run is left out."""
     known = list(pairs)
     rows = []
-    for (x, line, _), answer in zip(known, answers([case_of(asked) for *_, asked in known], knowledge), strict=True):
+    for (x, line, _), answer in zip(known, predict_many([asked for *_, asked in known], knowledge), strict=True):
         of = answer.decode_tok_s if speed == "decode" else answer.prefill_tok_s
         if of:
             rows.append({
@@ -182,7 +182,7 @@ def readiness(hardware: Hardware, context: int, knowledge: Knowledge) -> list[Ro
     """One row per model, with its usual quantisation; the context is at most what the model was made for."""
     asked = [question(llm.name, None, hardware, min(context, llm.max_context)) for llm in tables.llms()]
     rows = []
-    for answer in answers([case_of(scenario) for scenario in asked], knowledge):
+    for answer in predict_many(asked, knowledge):
         decode, prefill, place = answer.decode_tok_s, answer.prefill_tok_s, answer.placement
         writes, reads = (decode.p50 if decode else 0.0), (prefill.p50 if prefill else 0.0)
         agents = writes >= AGENT_TOK_S and reads >= AGENT_PROMPT_TOK_S

@@ -14,7 +14,7 @@ from advisor.gguf.model_file import ModelFile
 from advisor.machines.machine import Machine
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.placement import Placement
-from advisor.prediction.case import Case, case_of
+from advisor.prediction.case import Case, asked_of, cases_of
 from advisor.prediction.prediction import answers
 from advisor.question import KV_SPELLINGS, Scenario
 
@@ -80,7 +80,7 @@ class Given:
 
     def candidates(self, scenarios: Sequence[Scenario]) -> list[Candidate]:
         """What these scenarios would do here."""
-        cases = [case_of(scenario, self.file, self.machine) for scenario in scenarios]
+        cases = cases_of([asked_of(scenario, self.file, self.machine) for scenario in scenarios])
         return [Candidate(*pair) for pair in zip(cases, answers(cases, self.knowledge), strict=True)]
 
 

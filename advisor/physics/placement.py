@@ -1,19 +1,18 @@
 """Where the bytes lie: every layer's weights, experts, KV cache and buffers on a GPU, in RAM or on the disk, as
-llama.cpp places them.
+llama.cpp places them, for many rows of demand and machine at once.
 
 `--n-gpu-layers N` puts the output and the last N - 1 layers on GPUs; `--n-cpu-moe N` keeps the routed experts of the
-first N layers
-in RAM; several GPUs take runs of consecutive layers in proportion to their free memory (llama.cpp's default layer
-split).
+first N layers in RAM; several GPUs take runs of consecutive layers in proportion to their free memory (llama.cpp's
+default layer split). All is arithmetic on arrays with one row per question; what depends on a number of layers is found
+by bisection over all rows together.
 Source: llama.cpp src/llama-model.cpp `load_tensors`, common/arg.cpp (read 2026-11-24).
 """
 
 import math
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,12 +33,20 @@ default.
 FILLED = 1 - PLANNING_MARGIN
 SYSTEM_RAM_BYTES = 3.0 * GIB
 """Left to the operating system when a model is fitted into RAM."""
+LEAST_RAM_BYTES = 0.25 * GB
 NEARLY = 1.15
 """A number of experts asked for is kept with all layers on the GPU up to this estimate of the memory needed."""
 OVERFULL = 1.5
 """An explicit placement that needs this many times the memory there is cannot run at all; below, it is predicted with
 a warning.
 """
+STRATEGIES = ("cpu_only", "unified", "expert_offload", "layer_split", "full_gpu", "multi_gpu")
+
+Vector = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Whole = NDArray[np.intp]
+Limits = tuple[int | None, int | None, bool | None]
+"""n_gpu_layers, n_cpu_moe (None: as the planner chooses) and mmap."""
 
 __all__ = ["BACKEND_CONTEXT_BYTES", "CPU", "OVERFULL", "Demand", "Placement", "demand_of", "place"]
 
@@ -82,50 +89,123 @@ class Placement:
         return self.layer_is_moe & (np.arange(len(self.layer_is_moe)) < self.experts_from)
 
 
-class _Room(NamedTuple):
-    """What given numbers of layers on GPUs and of layers with experts in RAM need; `bounds` as in `Placement`."""
-
-    n_gpu_layers: int
-    n_cpu_moe: int
-    bounds: tuple[int, ...]
-    experts_from: int
-    output_device: int
-    vram: tuple[float, ...]
-    in_ram: float
-    overflow: float
-    exceeded: float
-    fits: bool
+# What is placed where, as columns.
 
 
-class _Rooms:
-    """The room that a demand takes on a machine, for each pair of numbers worked out once."""
+class Demands(NamedTuple):
+    """What is to be held, one row each. Sums below the layers stand one after the other for the distinct models."""
 
-    def __init__(self, demand: Demand, machine: Machine, mmap: bool | None) -> None:
-        self.demand, self.machine, self.mmap = demand, machine, mmap
-        self.n_layers = demand.footprint.n_layers
-        self.limits = [gpu.vram_bytes * FILLED for gpu in machine.gpus]
-        """Memory of each GPU that the planner fills."""
-        self._known: dict[tuple[int, int], _Room] = {}
+    held_below: Vector
+    """[layers of all distinct demands]"""
+    experts_below: Vector
+    first: Whole
+    """Where the sums of each row begin."""
+    n_layers: Whole
+    has_experts: Flags
+    output: Vector
+    compute: Vector
+    compute_offload: Vector
+    compute_cpu: Vector
+    embedding: Vector
 
-    def of(self, on_gpu: int, n_cpu_moe: int) -> _Room:
-        """The last `on_gpu` of all layers and the output on GPUs, the experts of the first `n_cpu_moe` in RAM."""
-        asked = (on_gpu, n_cpu_moe)
-        if asked not in self._known:
-            self._known[asked] = self._worked_out(on_gpu, n_cpu_moe)
-        return self._known[asked]
+    @classmethod
+    def of(cls, demands: Sequence[Demand], index: Whole | None = None) -> "Demands":
+        """Columns of demands, `index` saying which of them each row has (None: one row each)."""
+        at = np.arange(len(demands)) if index is None else index
+        ends = np.cumsum([len(demand.held_below) for demand in demands])
+        numbers = np.array([
+            (end - len(item.held_below), item.footprint.n_layers, item.footprint.n_experts > 0, item.output,
+             item.compute, item.compute_offload, item.compute_cpu, item.footprint.embedding_bytes)
+            for item, end in zip(demands, ends.tolist(), strict=True)
+        ])  # fmt: skip
+        first, layers, experts, *sizes = numbers[at].T
+        held = np.concatenate([item.held_below for item in demands])
+        below = np.concatenate([item.experts_below for item in demands])
+        return cls(held, below, first.astype(np.intp), layers.astype(np.intp), experts > 0, *sizes)
 
-    def _worked_out(self, on_gpu: int, n_cpu_moe: int) -> _Room:
-        demand, machine = self.demand, self.machine
-        bounds, output_device = _split(demand, on_gpu, n_cpu_moe, machine)
-        experts_from = min(max(bounds[1], n_cpu_moe), self.n_layers)
-        vram = _vram(demand, machine, bounds, experts_from, output_device)
-        in_ram = _ram(demand, on_gpu, experts_from)
-        overflow = max(0.0, in_ram - ram_available(machine, sum(vram) if machine.unified else 0.0))
-        exceeded = max([need / limit for need, limit in zip(vram, self.limits, strict=True)], default=0.0)
-        fits = exceeded <= 1.0 and (overflow == 0 or self.mmap is not False)
-        return _Room(
-            on_gpu, n_cpu_moe, bounds, experts_from, output_device, vram, in_ram, overflow, exceeded, fits
-        )  # fmt: skip
+    def held(self, layer: Whole) -> Vector:
+        """Bytes below a layer of each row, without experts; `layer` may have an axis of devices."""
+        return np.asarray(self.held_below[_beside(self.first, layer) + layer])
+
+    def experts(self, layer: Whole) -> Vector:
+        """Bytes of the experts below a layer of each row."""
+        return np.asarray(self.experts_below[_beside(self.first, layer) + layer])
+
+
+class Memories(NamedTuple):
+    """What the machines have room for, one row each."""
+
+    vram_bytes: Vector
+    """[rows, GPUs], 0 where there is none"""
+    gpus: Whole
+    """How many there are."""
+    context_bytes: Vector
+    """Taken by the backend on each GPU in use."""
+    ram_bytes: Vector
+    """Infinite where it is not said."""
+    unified: Flags
+    computes: Flags
+    """Whether the GPUs are used at all."""
+
+    @classmethod
+    def of(cls, machines: Sequence[Machine]) -> "Memories":
+        """Columns of machines."""
+        most = max(1, *(len(machine.gpus) for machine in machines))
+        rows = [[gpu.vram_bytes for gpu in machine.gpus] + [0.0] * (most - len(machine.gpus)) for machine in machines]
+        ram = [math.inf if (size := machine.ram.capacity_bytes) is None else size for machine in machines]
+        return cls(
+            np.array(rows, dtype=float),
+            np.array([len(machine.gpus) for machine in machines], dtype=np.intp),
+            np.array([BACKEND_CONTEXT_BYTES.get(machine.backend, 0) for machine in machines], dtype=float),
+            np.array(ram, dtype=float),
+            np.array([machine.unified for machine in machines], dtype=bool),
+            np.array([bool(machine.gpus) and machine.backend != "cpu" for machine in machines], dtype=bool),
+        )
+
+
+class Wishes(NamedTuple):
+    """What is asked of a placement, one row each; -1 leaves a number to the planner."""
+
+    n_gpu_layers: Whole
+    n_cpu_moe: Whole
+    mapped: Flags
+    """Whether what finds no room in RAM may be read from disk."""
+
+    @classmethod
+    def of(cls, asked: Sequence[Limits]) -> "Wishes":
+        """Columns of n_gpu_layers, n_cpu_moe and mmap."""
+        numbers = np.array([[-1 if n is None else max(-1, n) for n in row[:2]] for row in asked], dtype=np.intp)
+        return cls(numbers[:, 0], numbers[:, 1], np.array([row[2] is not False for row in asked]))
+
+
+class Rooms(NamedTuple):
+    """What given numbers of layers on GPUs and of layers with experts in RAM need, one row each; as in `Placement`."""
+
+    n_gpu_layers: Whole
+    n_cpu_moe: Whole
+    bounds: Whole
+    """[rows, 2 + GPUs]"""
+    experts_from: Whole
+    output_device: Whole
+    vram_bytes: Vector
+    """[rows, GPUs]"""
+    ram_bytes: Vector
+    """Needed, whether there is as much or not."""
+    storage_bytes: Vector
+    exceeded: Vector
+    fits: Flags
+
+
+def _beside(rows: Whole, like: Whole) -> Whole:
+    return rows[:, None] if like.ndim > 1 else rows
+
+
+def _taken(demands: Demands, keep: Whole) -> Demands:
+    rows: tuple[Any, ...] = tuple(column[keep] for column in demands[2:])
+    return Demands(demands.held_below, demands.experts_below, *rows)
+
+
+# The placement of each row.
 
 
 def place(
@@ -135,150 +215,214 @@ def place(
 
     Experts leave the GPU before whole layers do, since they are read in part only.
     """
-    room = _chosen(_Rooms(demand, machine, mmap), n_gpu_layers, n_cpu_moe)
-    needs = zip(room.vram, machine.gpus, strict=True)
-    return Placement(
-        strategy=_strategy(demand, machine, room),
-        n_gpu_layers=room.n_gpu_layers,
-        n_cpu_moe=room.n_cpu_moe,
-        bounds=room.bounds,
-        experts_from=room.experts_from,
-        layer_is_moe=demand.footprint.layer_is_moe,
-        output_device=room.output_device,
-        vram_bytes=room.vram,
-        ram_bytes=room.in_ram - room.overflow,
-        storage_bytes=room.overflow,
-        kv_bytes=demand.kv_sum,
-        spilled_bytes=sum([max(0.0, need - gpu.vram_bytes) for need, gpu in needs]),
-        fits=room.fits,
-        exceeded=room.exceeded,
-    )
+    return place_each([demand], [machine], [(n_gpu_layers, n_cpu_moe, mmap)])[0]
 
 
-def _chosen(rooms: _Rooms, n_gpu_layers: int | None, n_cpu_moe: int | None) -> _Room:
-    machine, layers = rooms.machine, rooms.n_layers
-    if machine.backend == "cpu" or not machine.gpus:
-        return rooms.of(0, 0)
-    moe = layers if rooms.demand.footprint.n_experts else 0
-    wished_layers = None if n_gpu_layers is None or n_gpu_layers < 0 else min(n_gpu_layers, layers + 1)
-    wished_experts = None if n_cpu_moe is None else min(n_cpu_moe, moe)
-    candidate = rooms.of(layers + 1 if wished_layers is None else wished_layers, wished_experts or 0)
-    asked = wished_layers is not None and wished_experts is not None
-    if candidate.fits or asked or machine.unified or (wished_experts is not None and candidate.exceeded <= NEARLY):
-        return candidate
-    if wished_experts is None and moe:
-        candidate = _fewest_experts(rooms, candidate)
-    if candidate.fits or wished_layers is not None:
-        return candidate
-    return _most_layers(rooms, candidate.n_cpu_moe)
+def place_each(
+    demands: Sequence[Demand],
+    machines: Sequence[Machine],
+    asked: Sequence[Limits],
+) -> list[Placement]:
+    """Placements of many; `asked` are n_gpu_layers, n_cpu_moe and mmap of each. As `place`."""
+    if not demands:
+        return []
+    distinct = {id(item): item for item in demands}
+    order = {key: index for index, key in enumerate(distinct)}
+    sizes = Demands.of([*distinct.values()], np.array([order[id(item)] for item in demands]))
+    memories = Memories.of(machines)
+    rooms = placed(sizes, memories, Wishes.of(asked))
+    strategies, spilled = strategies_of(sizes, memories, rooms), spilled_bytes(memories, rooms)
+    rows = zip(*(column.tolist() for column in (*rooms, strategies, spilled)), demands, machines, strict=True)
+    return [
+        Placement(
+            strategy=STRATEGIES[strategy], n_gpu_layers=on_gpu, n_cpu_moe=n_cpu_moe,
+            bounds=tuple(bounds[: 2 + len(machine.gpus)]), experts_from=experts_from,
+            layer_is_moe=demand.footprint.layer_is_moe, output_device=output_device,
+            vram_bytes=tuple(vram[: len(machine.gpus)]), ram_bytes=in_ram - overflow, storage_bytes=overflow,
+            kv_bytes=demand.kv_sum, fits=fits, exceeded=exceeded, spilled_bytes=spill,
+        )
+        for on_gpu, n_cpu_moe, bounds, experts_from, output_device, vram, in_ram, overflow, exceeded, fits, strategy,
+            spill, demand, machine in rows
+    ]  # fmt: skip
 
 
-def _fewest_experts(rooms: _Rooms, full: _Room) -> _Room:
-    """Smallest n_cpu_moe that fits, or all when none does; `full` is the room with all experts on the GPUs."""
-    demand, on_gpu = rooms.demand, full.n_gpu_layers
-    excess = sum(full.vram) - sum(rooms.limits) + demand.compute_offload - demand.compute
-    below = demand.experts_below[full.bounds[1]]
-    number = _smallest(
-        lambda number: rooms.of(on_gpu, number).fits,
-        (1, rooms.n_layers),
-        max(1, bisect_left(demand.experts_below, below + excess)),
-    )
-    return rooms.of(on_gpu, number)
+def placed(demands: Demands, memories: Memories, wishes: Wishes) -> Rooms:
+    """The room that each row's placement takes, as `place` chooses it."""
+    moe = np.where(demands.has_experts, demands.n_layers, 0)
+    asks_layers, asks_experts = wishes.n_gpu_layers >= 0, wishes.n_cpu_moe >= 0
+    on_gpu = np.where(asks_layers, np.minimum(wishes.n_gpu_layers, demands.n_layers + 1), demands.n_layers + 1)
+    on_gpu = np.where(memories.computes, on_gpu, 0)
+    experts = np.where(memories.computes, np.clip(wishes.n_cpu_moe, 0, moe), 0)
+    rooms = _rooms(demands, memories, wishes.mapped, on_gpu, experts)
+
+    settled = rooms.fits | (asks_layers & asks_experts) | memories.unified | ~memories.computes
+    settled |= asks_experts & (rooms.exceeded <= NEARLY)
+    few = np.flatnonzero(~settled & ~asks_experts & (moe > 0))
+    if len(few):
+        rooms = _with(rooms, few, _fewest_experts(*_rows(few, demands, memories, wishes.mapped, rooms)))
+    most = np.flatnonzero(~settled & ~asks_layers & ~rooms.fits)
+    if len(most):
+        rooms = _with(rooms, most, _most_layers(*_rows(most, demands, memories, wishes.mapped, rooms)))
+    return rooms
 
 
-def _most_layers(rooms: _Rooms, n_cpu_moe: int) -> _Room:
+def _rows(
+    keep: Whole, demands: Demands, memories: Memories, mapped: Flags, rooms: Rooms
+) -> tuple[Demands, Memories, Flags, Rooms]:
+    some: list[tuple[Any, ...]] = [tuple(column[keep] for column in columns) for columns in (memories, rooms)]
+    return _taken(demands, keep), Memories(*some[0]), mapped[keep], Rooms(*some[1])
+
+
+def _with(rooms: Rooms, at: Whole, others: Rooms) -> Rooms:
+    """The rooms with some rows replaced."""
+    for column, new in zip(rooms, others, strict=True):
+        column[at] = new
+    return rooms
+
+
+def _fewest_experts(demands: Demands, memories: Memories, mapped: Flags, full: Rooms) -> Rooms:
+    """Smallest n_cpu_moe that fits, or all when none does; `full` are the rooms with all experts on the GPUs."""
+    limits = (memories.vram_bytes * FILLED).sum(axis=1)
+    excess = full.vram_bytes.sum(axis=1) - limits + demands.compute_offload - demands.compute
+    enough = demands.experts(full.bounds[:, 1]) + excess
+    low, high = np.zeros_like(demands.n_layers), demands.n_layers + 1
+    guess = _smallest(lambda number: demands.experts(number) >= enough, low, high)
+
+    def rooms(number: Whole) -> Rooms:
+        return _rooms(demands, memories, mapped, full.n_gpu_layers, number)
+
+    ones = np.ones_like(demands.n_layers)
+    return rooms(_smallest(lambda number: rooms(number).fits, ones, demands.n_layers, np.maximum(1, guess)))
+
+
+def _most_layers(demands: Demands, memories: Memories, mapped: Flags, full: Rooms) -> Rooms:
     """Largest n_gpu_layers that fits; 0 when none does."""
-    demand, n_layers = rooms.demand, rooms.n_layers
-    held, experts = demand.held_below, demand.experts_below
-    compute = demand.compute_offload if n_cpu_moe else demand.compute
-    fixed = demand.output + compute + BACKEND_CONTEXT_BYTES.get(rooms.machine.backend, 0)
+    n_layers, zeros = demands.n_layers, np.zeros_like(demands.n_layers)
+    compute = np.where(full.n_cpu_moe > 0, demands.compute_offload, demands.compute)
+    room = (memories.vram_bytes * FILLED).sum(axis=1) - (demands.output + compute + memories.context_bytes)
+    held, experts = demands.held(n_layers), demands.experts(n_layers)
 
-    def last(count: int) -> float:
-        """Bytes of so many layers from the last on, of their experts those that go to a GPU."""
-        first = n_layers - count
-        return held[-1] - held[first] + experts[-1] - experts[min(max(first, n_cpu_moe), n_layers)]
+    def may_fit(first: Whole) -> Flags:
+        """Whether the layers from one on, of their experts those that go to a GPU, find room together."""
+        beyond = np.minimum(np.maximum(first, full.n_cpu_moe), n_layers)
+        return np.asarray(held - demands.held(first) + experts - demands.experts(beyond) <= room)
 
-    fitting = bisect_right(range(1, n_layers + 1), sum(rooms.limits) - fixed, key=last)
-    left = _smallest(
-        lambda left: rooms.of(n_layers - left, n_cpu_moe).fits,
-        (0, n_layers),
-        n_layers - fitting - 1,
-    )
-    return rooms.of(n_layers - left, n_cpu_moe)
+    guess = _smallest(may_fit, zeros, n_layers) - 1
+
+    def rooms(left: Whole) -> Rooms:
+        return _rooms(demands, memories, mapped, n_layers - left, full.n_cpu_moe)
+
+    return rooms(_smallest(lambda left: rooms(left).fits, zeros, n_layers, np.maximum(0, guess)))
 
 
-def _smallest(fits: Callable[[int], bool], bounds: tuple[int, int], guess: int) -> int:
-    """The smallest number that fits (larger ones fit too), or the upper bound; tries first at `guess`."""
-    low, high = bounds
-    near = iter((min(guess, high - 1), guess - 1, guess + 1))
-    while low < high:
-        number = next((item for item in near if low <= item < high), (low + high) // 2)
-        if fits(number):
-            high = number
-        else:
-            low = number + 1
+def _smallest(holds: Callable[[Whole], Flags], low: Whole, high: Whole, guess: Whole | None = None) -> Whole:
+    """In each row the smallest number for which it holds (for larger ones it does too), or the upper bound; tries first
+    at `guess` and beside it.
+    """
+    near = [] if guess is None else [np.minimum(guess, high - 1), guess - 1, guess + 1]
+    while (open_ := low < high).any():
+        number = (low + high) // 2
+        if near:
+            first = near.pop(0)
+            number = np.where((low <= first) & (first < high), first, number)
+        found = holds(np.where(open_, number, np.maximum(0, high - 1)))
+        high, low = np.where(open_ & found, number, high), np.where(open_ & ~found, number + 1, low)
     return high
 
 
-def _split(demand: Demand, on_gpu: int, n_cpu_moe: int, machine: Machine) -> tuple[tuple[int, ...], int]:
+# What numbers of layers need.
+
+
+def _rooms(demands: Demands, memories: Memories, mapped: Flags, on_gpu: Whole, n_cpu_moe: Whole) -> Rooms:
+    """The last `on_gpu` of all layers and the output on GPUs, the experts of the first `n_cpu_moe` in RAM."""
+    bounds, output_device = _split(demands, memories, on_gpu, n_cpu_moe)
+    experts_from = np.minimum(np.maximum(bounds[:, 1], n_cpu_moe), demands.n_layers)
+    vram = _vram(demands, memories, bounds, experts_from, output_device)
+    in_ram = _ram(demands, on_gpu, experts_from)
+    shared = np.where(memories.unified, vram.sum(axis=1), 0.0)
+    overflow = np.maximum(0.0, in_ram - ram_available(memories.ram_bytes, shared))
+    limits = memories.vram_bytes * FILLED
+    exceeded = np.divide(vram, limits, out=np.zeros_like(vram), where=limits > 0).max(axis=1)
+    fits = (exceeded <= 1.0) & ((overflow == 0) | mapped)
+    return Rooms(on_gpu, n_cpu_moe, bounds, experts_from, output_device, vram, in_ram, overflow, exceeded, fits)
+
+
+def _split(demands: Demands, memories: Memories, on_gpu: Whole, n_cpu_moe: Whole) -> tuple[Whole, Whole]:
     """The bounds of the runs of layers, as in `Placement`, and the output's device: the last `on_gpu` of all layers and
     the output are on GPUs, in proportion to their memory.
 
     Layers count by their bytes on the GPU, as --fit balances them; without experts in RAM that is nearly the split by
-    layers.
+    layers. A layer goes to the GPU in whose share its middle lies.
     """
-    n_layers, n_gpus = demand.footprint.n_layers, len(machine.gpus)
-    if not on_gpu:
-        return (0, *[n_layers] * (n_gpus + 1)), CPU
-    first = n_layers + 1 - on_gpu
-    if n_gpus == 1:
-        return (0, first, n_layers), 0
-    experts = np.where(np.arange(n_layers) < n_cpu_moe, 0.0, demand.experts)
-    sizes = np.append(demand.held + experts, demand.output)[first:]
-    shares = np.cumsum([gpu.vram_bytes for gpu in machine.gpus])
-    middle = (np.cumsum(sizes) - sizes / 2) / sizes.sum()
-    devices = np.searchsorted(shares / shares[-1], middle, side="right")
-    starts = (first + np.searchsorted(devices, np.arange(n_gpus + 1))).tolist()
-    return (0, *[min(start, n_layers) for start in starts]), bisect_right(starts, n_layers) - 1
+    n_layers, most = demands.n_layers, memories.vram_bytes.shape[1]
+    first = np.where(on_gpu > 0, n_layers + 1 - on_gpu, n_layers)
+    starts = np.repeat(first[:, None], most, axis=1)
+    output_device = np.where(on_gpu > 0, 0, CPU)
+    rows = np.flatnonzero((on_gpu > 0) & (memories.gpus > 1))
+    if len(rows):
+        some, begin, moe = _taken(demands, rows), first[rows], n_cpu_moe[rows]
+        kept = some.experts(np.minimum(moe, some.n_layers))
+
+        def below(layer: Whole) -> Vector:
+            """Bytes on the GPUs below a layer; the output counts as the last."""
+            inside = np.minimum(layer, some.n_layers)
+            bytes_ = some.held(inside) + np.maximum(0.0, some.experts(inside) - kept)
+            return bytes_ + np.where(layer > some.n_layers, some.output, 0.0)
+
+        start, end = below(begin), below(some.n_layers + 1)
+        shares = np.cumsum(memories.vram_bytes[rows], axis=1)
+        for gpu in range(1, most):
+            edge = start + (end - start) * (shares[:, gpu - 1] / shares[:, -1])
+            found = _smallest(partial(_beyond, below, edge), begin, some.n_layers + 1)
+            starts[rows, gpu] = np.where(gpu < memories.gpus[rows], found, some.n_layers + 1)
+        output_device[rows] = (starts[rows] <= some.n_layers[:, None]).sum(axis=1) - 1
+    last = np.broadcast_to(n_layers[:, None], (len(first), 1))
+    starts = np.minimum(starts, last)
+    lone = memories.gpus <= 1
+    starts[lone, 1:] = n_layers[lone, None]
+    return np.concatenate([np.zeros_like(last), starts, last], axis=1), output_device
 
 
-def _vram(
-    demand: Demand, machine: Machine, bounds: tuple[int, ...], experts_from: int, output_device: int
-) -> tuple[float, ...]:
+def _beyond(below: Callable[[Whole], Vector], edge: Vector, layer: Whole) -> Flags:
+    """Whether the middle of a layer lies beyond the edge."""
+    return np.asarray((below(layer) + below(layer + 1)) / 2 >= edge)
+
+
+def _vram(demands: Demands, memories: Memories, bounds: Whole, experts_from: Whole, output_device: Whole) -> Vector:
     """Bytes on each GPU: its run of layers, of these the experts that are not in RAM, and what it computes with."""
-    held, experts = demand.held_below, demand.experts_below
-    context = BACKEND_CONTEXT_BYTES.get(machine.backend, 0)
-    fixed = (demand.compute_offload if experts[experts_from] > 0 else demand.compute) + context
-    need = []
-    for gpu, (start, end) in enumerate(pairwise(bounds[1:])):
-        own = held[end] - held[start] + experts[max(end, experts_from)] - experts[max(start, experts_from)]
-        output = demand.output if gpu == output_device else 0.0
-        need.append(own + output + fixed if start < end or gpu == output_device else 0.0)
-    return tuple(need)
+    start, end = bounds[:, 1:-1], bounds[:, 2:]
+    compute = np.where(demands.experts(experts_from) > 0, demands.compute_offload, demands.compute)
+    fixed = (compute + memories.context_bytes)[:, None]
+    beyond = experts_from[:, None]
+    own = demands.held(end) - demands.held(start)
+    own = own + demands.experts(np.maximum(end, beyond)) - demands.experts(np.maximum(start, beyond))
+    has_output = np.arange(start.shape[1]) == output_device[:, None]
+    need = own + np.where(has_output, demands.output[:, None], 0.0) + fixed
+    return np.where((start < end) | has_output, need, 0.0)
 
 
-def _ram(demand: Demand, on_gpu: int, experts_from: int) -> float:
-    layers = min(demand.footprint.n_layers + 1 - on_gpu, demand.footprint.n_layers)
-    total = demand.held_below[layers] + demand.experts_below[experts_from] + demand.footprint.embedding_bytes
-    return total + (demand.compute_cpu if on_gpu else demand.output + demand.compute)
+def _ram(demands: Demands, on_gpu: Whole, experts_from: Whole) -> Vector:
+    layers = np.minimum(demands.n_layers + 1 - on_gpu, demands.n_layers)
+    total = demands.held(layers) + demands.experts(experts_from) + demands.embedding
+    return np.asarray(total + np.where(on_gpu > 0, demands.compute_cpu, demands.output + demands.compute))
 
 
-def ram_available(machine: Machine, shared_bytes: float) -> float:
+def ram_available(ram_bytes: Vector, shared_bytes: float | Vector = 0.0) -> Vector:
     """Bytes of RAM that a model can have, beside the system and what GPUs share of it."""
-    if machine.ram.capacity_bytes is None:
-        return math.inf
-    return max(0.25 * GB, machine.ram.capacity_bytes - SYSTEM_RAM_BYTES - shared_bytes)
+    return np.maximum(LEAST_RAM_BYTES, ram_bytes - SYSTEM_RAM_BYTES - shared_bytes)
 
 
-def _strategy(demand: Demand, machine: Machine, room: _Room) -> str:
-    on_gpu = room.n_gpu_layers
-    if machine.unified and on_gpu:
-        return "unified"
-    if on_gpu == 0:
-        return "cpu_only"
-    if demand.experts_below[room.experts_from] > 0:
-        return "expert_offload"
-    if on_gpu <= demand.footprint.n_layers:
-        return "layer_split"
-    used = sum(start < end for start, end in pairwise(room.bounds[1:]))
-    return "multi_gpu" if used > 1 else "full_gpu"
+def spilled_bytes(memories: Memories, rooms: Rooms) -> Vector:
+    """GPU memory needed beyond what there is."""
+    return np.asarray(np.maximum(0.0, rooms.vram_bytes - memories.vram_bytes).sum(axis=1))
+
+
+def strategies_of(demands: Demands, memories: Memories, rooms: Rooms) -> Whole:
+    """Which of `STRATEGIES` each row is."""
+    on_gpu, several = rooms.n_gpu_layers, (np.diff(rooms.bounds[:, 1:], axis=1) > 0).sum(axis=1) > 1
+    in_ram = demands.experts(rooms.experts_from) > 0
+    known = (on_gpu == 0, memories.unified, in_ram, on_gpu <= demands.n_layers)
+    names = ("cpu_only", "unified", "expert_offload", "layer_split")
+    codes = [STRATEGIES.index(name) for name in names]
+    alone, shared = STRATEGIES.index("full_gpu"), STRATEGIES.index("multi_gpu")
+    return np.select(known, codes, np.where(several, shared, alone))

@@ -4,6 +4,7 @@ Objects end here. `columns_of` reads one array per number, `spans_of` gathers wh
 by closed indices into tables of distinct models; all that follows computes on arrays with one row per task.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.machines.machine import NO_GPU, GpuDevice, Machine
-from advisor.physics.placement import CPU, Demand, Placement, ram_available
+from advisor.physics.placement import CPU, LEAST_RAM_BYTES, SYSTEM_RAM_BYTES, Demand, Placement
 from advisor.sizes.buffers import kv_element_bytes
 from advisor.sizes.footprint import Footprint
 from catalog.units import GB, TERA
@@ -172,7 +173,8 @@ class Task:
     @property
     def ram_available(self) -> float:
         """Bytes of RAM that a model can have."""
-        return ram_available(self.machine, 0.0)
+        size = self.machine.ram.capacity_bytes
+        return math.inf if size is None else max(LEAST_RAM_BYTES, size - SYSTEM_RAM_BYTES)
 
 
 class Columns(NamedTuple):

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from advisor.errors import InputError
 from advisor.physics.knowledge import Knowledge
-from advisor.prediction.case import Case, case_of
+from advisor.prediction.case import Unplaced, asked_of, cases_of
 from advisor.prediction.prediction import answers_json
 from advisor.question import Scenario, complaint
 from catalog.names.index import UnknownName
@@ -64,25 +64,25 @@ def is_error(line: str) -> bool:
     return line.startswith('{"error":')
 
 
-def outcomes(items: Sequence[Case | BadLine], knowledge: Knowledge) -> Iterator[bytes | BadLine]:
+def outcomes(items: Sequence[Unplaced | BadLine], knowledge: Knowledge) -> Iterator[bytes | BadLine]:
     """The JSON of each prediction, or its error, evaluated as arrays."""
-    found = iter(_together([item for item in items if isinstance(item, Case)], knowledge))
+    found = iter(_together([item for item in items if isinstance(item, Unplaced)], knowledge))
     for item in items:
-        answer = next(found) if isinstance(item, Case) else item
+        answer = next(found) if isinstance(item, Unplaced) else item
         if isinstance(answer, BadLine) or answer.isascii():
             yield answer
         else:  # one line for readers too that break lines at U+2028 and its like
             yield json.dumps(json.loads(answer)).encode()
 
 
-def _together(cases: list[Case], knowledge: Knowledge) -> Sequence[bytes | BadLine]:
-    """The JSON of cases evaluated as arrays; where that fails, of each by itself."""
+def _together(asked: list[Unplaced], knowledge: Knowledge) -> Sequence[bytes | BadLine]:
+    """The JSON of questions placed and evaluated as arrays; where that fails, of each by itself."""
     try:
-        return answers_json(cases, knowledge)
+        return answers_json(cases_of(asked), knowledge)
     except Exception as error:  # noqa: BLE001 - one line's defect must not take the others' answers along
-        if len(cases) > 1:
-            return [item for case in cases for item in _together([case], knowledge)]
-        return [_defect(error, cases[0].scenario.model_dump(mode="json"), "")]
+        if len(asked) > 1:
+            return [item for one in asked for item in _together([one], knowledge)]
+        return [_defect(error, asked[0].scenario.model_dump(mode="json"), "")]
 
 
 def _defect(error: Exception, value: Any, text: str) -> BadLine:
@@ -91,7 +91,7 @@ def _defect(error: Exception, value: Any, text: str) -> BadLine:
     return bad
 
 
-def _case(line: bytes, read_file: FileReader | None) -> Case | BadLine:
+def _case(line: bytes, read_file: FileReader | None) -> Unplaced | BadLine:
     try:
         text = _text(line)
         return worked_out(_object(text), read_file, text)
@@ -99,11 +99,11 @@ def _case(line: bytes, read_file: FileReader | None) -> Case | BadLine:
         return bad
 
 
-def worked_out(value: Any, read_file: FileReader | None = None, text: str = "") -> Case | BadLine:
-    """A parsed question worked out up to the physics, or why it cannot be; `text` is what it was parsed from."""
+def worked_out(value: Any, read_file: FileReader | None = None, text: str = "") -> Unplaced | BadLine:
+    """A parsed question with its names resolved, or why it cannot be; `text` is what it was parsed from."""
     try:
         scenario = Scenario.model_validate(value)
-        return case_of(scenario, _file(scenario, read_file))
+        return asked_of(scenario, _file(scenario, read_file))
     except ValidationError as error:
         return BadLine("invalid_scenario", complaint(error, Scenario), text, value)
     except UnknownName as error:

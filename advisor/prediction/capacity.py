@@ -1,10 +1,12 @@
 """How much would fit: the longest context, and the least GPU memory and RAM, found with the placement's own code."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import numpy as np
 
 from advisor.machines.machine import Machine
-from advisor.physics.placement import demand_of, place
+from advisor.physics.placement import Demands, Flags, Memories, Rooms, Vector, Whole, Wishes, demand_of, placed
 from advisor.prediction.case import Case
 from advisor.sizes.buffers import CONTEXT_PAD
 from catalog.units import GIB
@@ -13,6 +15,8 @@ RESOLUTION_GIB = 0.1
 """Floors are found to this much: less than the planner's margin of any card."""
 LARGEST_GIB = 4096.0
 """Floors beyond this are not looked for."""
+FEW_CONTEXTS, MANY_SIZES = 12, 256
+"""Contexts, each with a demand of its own, and sizes of memory that are tried together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +40,9 @@ def capacity_of(case: Case) -> Capacity:
     engine, shown = case.scenario.engine, (case.placement.n_gpu_layers, case.placement.n_cpu_moe)
     everything, experts_out = _gpu_floors(case)
 
-    def in_ram(gib: float) -> bool:
-        machine = replace(case.machine, ram=replace(case.machine.ram, capacity_bytes=gib * GIB))
-        return place(case.demand, machine, *shown, engine.mmap).storage_bytes <= 0
+    def in_ram(gib: Vector) -> Flags:
+        memories = Memories.of([case.machine] * len(gib))._replace(ram_bytes=gib * GIB)
+        return np.asarray(_rooms(case, memories, *shown).storage_bytes <= 0)
 
     return Capacity(
         longest_context=longest_context(case, *shown),
@@ -49,64 +53,76 @@ def capacity_of(case: Case) -> Capacity:
     )
 
 
+def _rooms(case: Case, memories: Memories, n_gpu_layers: int | None, n_cpu_moe: int | None) -> Rooms:
+    """The room that a case's demand takes in other memories, one row each."""
+    zeros = np.zeros(len(memories.gpus), dtype=np.intp)
+    return placed(
+        Demands.of([case.demand], zeros),
+        memories,
+        Wishes.of([(n_gpu_layers, n_cpu_moe, case.scenario.engine.mmap)] * len(zeros)),
+    )
+
+
 def longest_context(case: Case, n_gpu_layers: int | None, n_cpu_moe: int | None) -> int | None:
     """Largest n_ctx, in steps of the cache's padding, that fits without reading from disk for it."""
-    steps = max(1, (case.llm.max_context or case.scenario.context_tokens) // CONTEXT_PAD)
+    most = max(1, (case.llm.max_context or case.scenario.context_tokens) // CONTEXT_PAD)
     from_disk, flash = case.placement.storage_bytes > 0, case.setting.flash == "fa"
+    wish = (n_gpu_layers, n_cpu_moe, case.scenario.engine.mmap)
 
-    def fits(step: int) -> bool:
-        context = step * CONTEXT_PAD
-        demand = demand_of(case.demand.footprint, context, case.kv_types, case.ubatch, flash, case.users)
-        found = place(demand, case.machine, n_gpu_layers, n_cpu_moe, case.scenario.engine.mmap)
+    def fits(steps: Whole) -> Flags:
+        contexts = [step * CONTEXT_PAD for step in steps.tolist()]
+        demands = [
+            demand_of(case.demand.footprint, context, case.kv_types, case.ubatch, flash, case.users)
+            for context in contexts
+        ]
+        many = len(demands)
+        found = placed(Demands.of(demands), Memories.of([case.machine] * many), Wishes.of([wish] * many))
         # Nothing, or where the model overflows RAM anyway, only weights are left to the disk.
-        return found.fits and found.storage_bytes <= (demand.weights_bytes if from_disk else 0.0)
+        allowed = np.array([demand.weights_bytes if from_disk else 0.0 for demand in demands])
+        return np.asarray(found.fits & (found.storage_bytes <= allowed))
 
-    found = _largest(fits, steps)
+    found = _largest(fits, most, FEW_CONTEXTS)
     return found * CONTEXT_PAD if found else None
 
 
 def _gpu_floors(case: Case) -> tuple[float | None, float | None]:
     if not case.machine.gpus or case.machine.backend == "cpu":
         return None, None
-    layers, mmap = case.demand.footprint.n_layers, case.scenario.engine.mmap
+    layers = case.demand.footprint.n_layers
 
     def floor(n_cpu_moe: int) -> float | None:
-        return _least_gib(
-            lambda gib: place(case.demand, _with_gpu_memory(case.machine, gib), layers + 1, n_cpu_moe, mmap).fits
-        )
+        return _least_gib(lambda gib: _rooms(case, _with_gpu_memory(case.machine, gib), layers + 1, n_cpu_moe).fits)
 
     everything = floor(0)
     return everything, everything if case.machine.unified else floor(layers)
 
 
-def _with_gpu_memory(machine: Machine, gib: float) -> Machine:
-    """The machine with `gib` of memory on all its GPUs together, in the proportion they have it now."""
-    total = sum(gpu.vram_bytes for gpu in machine.gpus)
-    if machine.unified:
-        share = total / machine.ram.capacity_bytes if machine.ram.capacity_bytes else 1.0
-        gpus = tuple(replace(gpu, vram_bytes=gib * GIB * share) for gpu in machine.gpus)
-        return replace(machine, gpus=gpus, ram=replace(machine.ram, capacity_bytes=gib * GIB))
-    return replace(
-        machine, gpus=tuple(replace(gpu, vram_bytes=gpu.vram_bytes * gib * GIB / total) for gpu in machine.gpus)
-    )
+def _with_gpu_memory(machine: Machine, gib: Vector) -> Memories:
+    """The machine with `gib` of memory on all its GPUs together, in the proportion they have it now; one row each."""
+    memories = Memories.of([machine] * len(gib))
+    total = memories.vram_bytes.sum(axis=1)
+    if not machine.unified:
+        return memories._replace(vram_bytes=memories.vram_bytes * (gib * GIB / total)[:, None])
+    share = total / memories.ram_bytes if machine.ram.capacity_bytes else np.ones(len(gib))
+    return memories._replace(vram_bytes=(gib * GIB * share)[:, None], ram_bytes=gib * GIB)
 
 
-def _least_gib(fits: Callable[[float], bool]) -> float | None:
+def _least_gib(fits: Callable[[Vector], Flags]) -> float | None:
     """Least memory that fits, in steps of the resolution."""
     steps = round(LARGEST_GIB / RESOLUTION_GIB)
-    largest_misfit = _largest(lambda step: not fits(step * RESOLUTION_GIB), steps) or 0
+    largest_misfit = _largest(lambda step: ~fits(step.astype(np.float64) * RESOLUTION_GIB), steps, MANY_SIZES) or 0
     return round((largest_misfit + 1) * RESOLUTION_GIB, 1) if largest_misfit < steps else None
 
 
-def _largest(holds: Callable[[int], bool], limit: int) -> int | None:
-    """Largest whole number up to `limit` that holds, where all smaller ones do; None when 1 does not."""
-    if not holds(1):
-        return None
-    low, high = 1, limit
+def _largest(holds: Callable[[Whole], Flags], limit: int, together: int) -> int | None:
+    """Largest whole number up to `limit` that holds, where all smaller ones do; None when 1 does not.
+
+    Asks for so many numbers together, since arrays take little longer than one.
+    """
+    low, high = 0, limit
     while low < high:
-        middle = (low + high + 1) // 2
-        if holds(middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low
+        numbers = np.unique(np.linspace(low + 1, high, min(together, high - low)).astype(np.intp))
+        if (fails := np.flatnonzero(~holds(numbers))).size:
+            high = int(numbers[fails[0]]) - 1
+        low = int(numbers[fails[0] - 1]) if fails.size and fails[0] else low if fails.size else int(numbers[-1])
+    return low or None

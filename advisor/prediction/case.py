@@ -1,5 +1,6 @@
 """A scenario worked out up to the numbers that the physics takes: names resolved, bytes placed, work counted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Protocol
@@ -8,7 +9,7 @@ from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
 from advisor.machines.machine import Machine
 from advisor.physics.coefficients import Setting, flash_of, setting_of
-from advisor.physics.placement import OVERFULL, demand_of, place
+from advisor.physics.placement import OVERFULL, Demand, Placement, demand_of, place_each
 from advisor.physics.task import Task
 from advisor.physics.work import Work, work_of
 from advisor.question import GgufFile, Scenario
@@ -92,33 +93,68 @@ def _named(model: str, quant: str | None) -> tuple[Llm, Quant, Footprint, tuple[
     return llm, kind.row, footprint(llm, kind.row), (*found.assumptions, *kind.assumptions, *said)
 
 
-def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine | None = None) -> Case:
-    """Work a scenario out up to the physics; `file` is its model file, where it names one, as the caller has read it,
-    `machine` the machine where more is known of it than its parts, such as what memory is free now.
+@dataclass(frozen=True, eq=False, slots=True)
+class Unplaced:
+    """A scenario worked out up to what is to be placed on which machine."""
 
-    Raises `UnknownName` and `InputError` for what cannot be answered.
-    """
-    # What is run, and on what.
+    scenario: Scenario
+    llm: Llm
+    quant: Quant
+    demand: Demand
+    machine: Machine
+    notes: tuple[str, ...]
+
+
+def asked_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine | None = None) -> Unplaced:
+    """What a scenario asks for, its names resolved. Raises as `case_of`, which says what the arguments are."""
     if not isinstance(scenario.model, GgufFile):
         llm, quant, print_, notes = _named(scenario.model, scenario.quant)
     elif file is not None:
         llm, quant, print_, notes = file.llm, file.quant, file.footprint, file.notes
     else:
         raise InputError("a GGUF file is not read here: name the model and the quant instead")
-    engine, load = scenario.engine, scenario.workload
+    engine, users = scenario.engine, scenario.workload.users
     machine = machine or machine_of(scenario.hardware, engine.backend)
+    demand = demand_of(
+        print_, scenario.context_tokens, engine.kv_types, engine.ubatch, flash_of(scenario), users
+    )  # fmt: skip
+    return Unplaced(scenario, llm, quant, demand, machine, notes)
 
-    # Where it lies.
-    types = engine.kv_types
-    demand = demand_of(print_, scenario.context_tokens, types, engine.ubatch, flash_of(scenario), load.users)
-    placement = place(demand, machine, engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap)
 
-    # What it is asked for. ik_llama.cpp asks for as many tokens per active expert (Source: ik_llama.cpp pull 520).
-    offload_min_batch = OFFLOAD_MIN_BATCH
-    if engine.name == "ik_llama.cpp" and print_.n_experts:
-        offload_min_batch = OFFLOAD_MIN_BATCH * print_.n_experts // print_.n_experts_used
+def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine | None = None) -> Case:
+    """Work a scenario out up to the physics; `file` is its model file, where it names one, as the caller has read it,
+    `machine` the machine where more is known of it than its parts, such as what memory is free now.
+
+    Raises `UnknownName` and `InputError` for what cannot be answered.
+    """
+    return cases_of([asked_of(scenario, file, machine)])[0]
+
+
+def cases_of(asked: Sequence[Unplaced]) -> list[Case]:
+    """Cases of many questions, placed together as arrays."""
+    engines = [item.scenario.engine for item in asked]
+    placements = place_each(
+        [item.demand for item in asked],
+        [item.machine for item in asked],
+        [(engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap) for engine in engines],
+    )
+    return [_case(item, placement) for item, placement in zip(asked, placements, strict=True)]
+
+
+def offload_min_batch(scenario: Scenario, footprint: Footprint) -> int:
+    """Tokens from which a batch has its weights in RAM computed by the GPU: ik_llama.cpp asks for as many per active
+    expert. Source: ik_llama.cpp pull 520.
+    """
+    if scenario.engine.name == "ik_llama.cpp" and footprint.n_experts:
+        return OFFLOAD_MIN_BATCH * footprint.n_experts // footprint.n_experts_used
+    return OFFLOAD_MIN_BATCH
+
+
+def _case(asked: Unplaced, placement: Placement) -> Case:
+    scenario, machine = asked.scenario, asked.machine
+    engine, load = scenario.engine, scenario.workload
     return Case(
-        demand=demand,
+        demand=asked.demand,
         placement=placement,
         machine=machine,
         depth=load.decode_depth,
@@ -127,12 +163,12 @@ def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine
         ubatch=engine.ubatch,
         threads=engine.threads or 0,
         users=load.users,
-        kv_types=types,
-        offload_min_batch=offload_min_batch,
+        kv_types=engine.kv_types,
+        offload_min_batch=offload_min_batch(scenario, asked.demand.footprint),
         mapped=engine.mmap is not False,
         scenario=scenario,
-        llm=llm,
-        quant=quant,
+        llm=asked.llm,
+        quant=asked.quant,
         setting=setting_of(scenario, machine, placement),
-        assumptions=(*notes, *machine.assumptions),
+        assumptions=(*asked.notes, *machine.assumptions),
     )

@@ -31,7 +31,7 @@ from advisor.physics.knowledge import Knowledge
 from advisor.physics.stages import cpu_limits, decode_stages, prefill_stages, total_s
 from advisor.physics.uncertainty import evaluated, log_bounds
 from advisor.physics.work import works_of
-from advisor.prediction.case import Case, case_of
+from advisor.prediction.case import Case, asked_of, case_of, cases_of
 from advisor.question import Scenario
 from catalog.units import GB, GIB
 
@@ -46,7 +46,7 @@ def predict(scenario: Scenario, knowledge: Knowledge) -> Prediction:
 
 def predict_many(scenarios: Sequence[Scenario], knowledge: Knowledge) -> list[Prediction]:
     """Predictions for many scenarios, evaluated as arrays. Raises as `case_of` for the first that has no answer."""
-    return answers([case_of(scenario) for scenario in scenarios], knowledge)
+    return answers(cases_of([asked_of(scenario) for scenario in scenarios]), knowledge)
 
 
 def answers(cases: Sequence[Case], knowledge: Knowledge) -> list[Prediction]:

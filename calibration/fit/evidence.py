@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from advisor.prediction.case import Case, case_of
+from advisor.prediction.case import Case, Unplaced, asked_of, cases_of
 from advisor.question import Engine, GpuRequest, Hardware, RamRequest, Scenario, StorageRequest, Workload
 from calibration.fit.fitting import FitRow
 
@@ -223,12 +223,14 @@ def observe(runs: Sequence[MeasuredRun]) -> tuple[list[FitRow], list[tuple[Measu
     """Observations of decode and prefill, and the runs that could not be worked out with the reason."""
     found: list[FitRow] = []
     refused: list[tuple[MeasuredRun, str]] = []
+    asked: list[tuple[MeasuredRun, Unplaced]] = []
     for run in runs:
         try:
-            case = case_of(run.scenario)
+            asked.append((run, asked_of(run.scenario)))
         except ValueError as error:
             refused.append((run, str(error)))
-            continue
+    cases = cases_of([question for _, question in asked])
+    for (run, _), case in zip(asked, cases, strict=True):
         if not case.runs:
             refused.append((run, "the advisor says that it cannot run there"))
             continue
