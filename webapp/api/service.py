@@ -17,7 +17,7 @@ from advisor.errors import InputError
 from advisor.kept import Kept, size_of
 from advisor.physics.knowledge import Knowledge, load
 from advisor.prediction.batch import BadLine, FileReader, outcomes, worked_out
-from advisor.prediction.case import Case
+from advisor.prediction.case import Unplaced
 from advisor.profiles.own_machine import own_machine, remark_on
 from catalog.profiles import Profile
 from webapp.api.gate import ClientLeft, client_of
@@ -272,7 +272,7 @@ class Together:
 
     def _evaluate(self) -> None:
         """Work out the oldest question of each client in turn, as many as there is time for, and evaluate them."""
-        worked: dict[Knowledge, list[tuple[_Waiting, Case | BadLine]]] = {}
+        worked: dict[Knowledge, list[tuple[_Waiting, Unplaced | BadLine]]] = {}
         start = time.monotonic()
         for question in self._in_turn():
             if time.monotonic() > question.until:
