@@ -4,9 +4,51 @@ from typing import Literal
 
 from pydantic import Field
 
-from catalog.rows import Count, Positive, Row, Words
+from catalog.rows import Count, Counts, Positive, Row, Words
 
 RecurrentKind = Literal["gated_delta_net", "kimi_delta", "mamba1", "mamba2", "short_conv"]
+
+
+class Standin(Row):
+    """A model with the tensor shapes of a row: a fine-tune or another edition, perhaps with its own context."""
+
+    llm: str
+    """Id of the row."""
+    max_context: Count | None = None
+    """Only where it differs from the row's."""
+
+
+class DraftHead(Row):
+    """A model's own layers for multi-token prediction, or a draft that its makers publish beside it."""
+
+    llms: Words
+    """Ids of the rows that it belongs to."""
+    kind: Literal["mtp", "draft"]
+    """In the model's file, or in one of its own."""
+    layers: int | None = None
+    parameters: int | None = None
+    runs: Literal["yes", "no", "pull_request"]
+    """Whether llama.cpp drafts with it."""
+    note: str = ""
+
+
+class Projector(Row):
+    """What turns images (and sound) into tokens: the `mmproj` file beside a model's."""
+
+    llms: Words = ()
+    """Ids of the rows that it belongs to."""
+    parameters: Count
+    f16_gib: Positive
+    q8_0_gib: Positive
+    measured: bool
+    note: str = ""
+
+
+class RefusedLlm(Row):
+    """A model that is known, and why it cannot be answered."""
+
+    aliases: Words = ()
+    why: str
 
 
 class Llm(Row):
@@ -28,8 +70,9 @@ class Llm(Row):
     tied_embeddings: bool = False
     """Whether the output matrix is the token embedding."""
 
-    attention_pattern: str = Field(default="F", pattern=r"^[FSMRN]+$")
-    """One letter per layer, repeated to n_layers: F full, S sliding window, M latent (MLA), R recurrent, N none."""
+    attention_pattern: str = Field(default="F", pattern=r"^[FSMRNBC]+$")
+    """One letter per layer, repeated to n_layers: F full, S sliding window, M latent (MLA), R recurrent, N none, B full
+    attention and a recurrent part side by side, C compressed (DeepSeek-V4)."""
     ffn_pattern: str = Field(default="D", pattern=r"^[DEN]+$")
     """One letter per layer, repeated to n_layers: D dense, E experts, N none."""
     leading_dense_layers: int = 0
@@ -49,6 +92,8 @@ class Llm(Row):
     """Heads of full layers where they differ from those of sliding layers (Gemma 4)."""
     values_are_keys: bool = False
     """Full layers have no value matrix (Gemma 4)."""
+    qkv_bias: bool = False
+    """Queries, keys and values have biases though not every model of the architecture has them."""
     kv_shared_layers: int = 0
     """The last layers that reuse the KV cache of earlier ones."""
 
@@ -58,6 +103,15 @@ class Llm(Row):
     qk_rope_head_dim: int | None = None
     index_heads: Count | None = None
     index_head_dim: Count | None = None
+    index_pattern: str = Field(default="I", pattern=r"^[IN]+$")
+    """One letter per layer, repeated to n_layers, where there is an indexer: I has one of its own, N has none."""
+    compress_ratios: Counts = ()
+    """Tokens that one cached row of each layer stands for, where attention is compressed; 0: a sliding window alone."""
+    output_groups: Count | None = None
+    output_lora_rank: Count | None = None
+    """Of a low-rank output matrix in groups of heads."""
+    hash_layers: int = 0
+    """The first layers choose experts by a table of tokens."""
 
     recurrent: RecurrentKind | None = None
     conv_kernel: Count | None = None
@@ -69,6 +123,8 @@ class Llm(Row):
     ssm_dt_rank: Count | None = None
 
     dense_ffn: Count | None = None
+    ffn_widths: Counts = ()
+    """Of every layer, where the dense parts differ (Nemotron of the Deci family)."""
     kv_shared_ffn: Count | None = None
     """FFN width of the KV-sharing layers where it differs."""
     n_experts: int = 0
@@ -84,6 +140,12 @@ class Llm(Row):
     """Multi-token-prediction layers of the model."""
     mtp_in_gguf: int = 0
     """How many of them the usual GGUF files store."""
+    mtp_kind: Literal["", "F", "S", "M"] = ""
+    """Attention of these layers, where it is not that of the first layer that attends to everything."""
+    mtp_ffn: Count | None = None
+    """Width of their dense part, where theirs has no experts though the model has."""
+    mtp_own: Literal["", "output", "vocabulary"] = ""
+    """What each stores once more: the output matrix, or the embedding too."""
 
     per_layer_input_size: Count | None = None
     per_layer_input_vocab: Count | None = None
@@ -108,6 +170,10 @@ class Llm(Row):
     def attention_kinds(self) -> str:
         """The attention letter of every layer."""
         return _repeat(self.attention_pattern, self.n_layers)
+
+    def has_indexer(self, layer: int) -> bool:
+        """Whether a layer chooses what it attends to by keys of its own."""
+        return bool(self.index_head_dim) and self.index_pattern[layer % len(self.index_pattern)] == "I"
 
     def ffn_kinds(self) -> str:
         """The feed-forward letter of every layer."""

@@ -41,6 +41,9 @@ class Quant(Row):
     engine: Program = "llama.cpp"
     bits_per_weight: Positive
     """Nominal, for ranking where no quality is measured."""
+    stated_bits: Positive | None = None
+    stated_bytes: Positive | None = None
+    """Bits per weight, or bytes, of the whole file, where somebody states them and no recipe is known."""
     calibrated: bool = False
     """An average recipe fitted to published file sizes, not read from a file."""
     aliases: Words = ()

@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread
-from catalog.llms import Llm
+from catalog.llms import DraftHead, Llm, Projector, RefusedLlm, Standin
 from catalog.parts import Board, Cooler, Cpu, Gpu, Laptop, PcCase, Psu, RamKit, Ssd, UnifiedMachine
 from catalog.prices import ExchangeRate, Observation, Price, PriceFactor, PriceTrend
 from catalog.quants import Quant, QuantQuality, TensorType
@@ -143,6 +143,30 @@ def left_out() -> tuple[LeftOutRow, ...]:
 def llms() -> tuple[Llm, ...]:
     """Language models."""
     return _read(Llm, "llms.csv")
+
+
+@cache
+def standins() -> tuple[Standin, ...]:
+    """Models with the tensor shapes of a row of `llms`."""
+    return _read(Standin, "llm_standins.csv")
+
+
+@cache
+def refused_llms() -> tuple[RefusedLlm, ...]:
+    """Models that are known but cannot be answered."""
+    return _read(RefusedLlm, "llms_refused.csv")
+
+
+@cache
+def draft_heads() -> tuple[DraftHead, ...]:
+    """Layers for multi-token prediction, and drafts published beside a model."""
+    return _read(DraftHead, "mtp.csv")
+
+
+@cache
+def projectors() -> tuple[Projector, ...]:
+    """Projectors for images and sound."""
+    return _read(Projector, "mmproj.csv")
 
 
 @cache

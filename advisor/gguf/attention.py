@@ -24,6 +24,12 @@ LATENT_RANK = "attention.kv_lora_rank"
 INDEXER = {"index_heads": "attention.indexer.head_count", "index_head_dim": "attention.indexer.key_length"}
 """Keys of the indexer by the column that holds them."""
 
+_COMPRESSED = frozenset({"attn_kv", "attn_output_a"})
+_INDEXED = frozenset({"indexer.proj", "indexer.q_proj", "index_q_proj"})
+RATIOS, OUTPUT_GROUPS, OUTPUT_RANK = (
+    "attention.compress_ratios", "attention.output_group_count", "attention.output_lora_rank",
+)  # fmt: skip
+QUERY_RANK, HASH_LAYERS = "attention.q_lora_rank", "hash_layer_count"
 _QUERIES = frozenset({"attn_q", "attn_qkv", "attn_q_a"})
 _LATENT = ("attn_kv_a_mqa", "attn_k_b", "attn_v_b")
 """Files of DeepSeek models without the last two are older: llama.cpp then keeps keys and values of all heads."""
@@ -43,7 +49,8 @@ _SLIDING = {
     "gemma3": _Pattern(6), "gemma3n": _Pattern(5), "gemma4": _Pattern(None), "gpt-oss": _Pattern(2),
     "laguna": _Pattern(4, first_is_full=True), "lfm2": _Pattern(0), "lfm2moe": _Pattern(0),
     "llama4": _Pattern(4, window=8192), "mimo2": _Pattern(None), "step35": _Pattern(None),
-    "cohere2": _Pattern(4), "olmo2": _Pattern(4),
+    "cohere2": _Pattern(4), "olmo2": _Pattern(4), "exaone4": _Pattern(4), "muse-glimmer": _Pattern(4),
+    "deepseek4": _Pattern(1),
 }  # fmt: skip
 """Architectures that llama.cpp runs with sliding windows; period 0: all layers, None: the file must have a pattern."""
 _FIXED_WINDOW = {"llama4": 8192}
@@ -67,12 +74,15 @@ def attention_fields(architecture: str, hidden: int, keys: Hyperparameters, laye
     n = len(layers.layers)
     window, slides = _sliding(architecture, keys, n)
     kinds = "".join(_kind(layer, slides[i]) for i, layer in enumerate(layers.layers))
-    fields: Fields = {"attention_pattern": kinds, "sliding_window": window if "S" in kinds else None}
+    fields: Fields = {"attention_pattern": kinds, "sliding_window": window if set("SC") & set(kinds) else None}
     fields |= _head_fields(kinds, hidden, keys, layers)
     if "M" in kinds:
         fields |= _latent_fields(keys, layers.layers[kinds.index("M")])
     if INDEXER["index_head_dim"] in keys:
         fields |= {column: keys.count(key) for column, key in INDEXER.items()}
+        fields["index_pattern"] = "".join("I" if _INDEXED & layer.keys() else "N" for layer in layers.layers)
+    if "C" in kinds:
+        fields |= _compressed_fields(keys, layers)
     own = _KV_FROM_START.get(architecture, n)
     shared = keys.count(KV_SHARED, max(0, n - own))
     if not 0 <= shared < n:
@@ -89,6 +99,8 @@ def attention_keys(llm: Llm) -> dict[str, Value]:
         keys[key] = counts[0] if len(set(counts)) == 1 else counts
     keys |= _latent_widths(llm, llm.kv_lora_rank) if llm.kv_lora_rank else _widths(llm)
     keys["rope.freq_base"] = _ROPE_BASE
+    if llm.compress_ratios:
+        keys |= _compressed_keys(llm)
     if llm.sliding_window and "S" in llm.attention_pattern:
         keys[WINDOW] = llm.sliding_window
         keys[WINDOW_PATTERN] = tuple(kind == "S" for kind in kinds + "F" * llm.mtp_in_gguf)
@@ -108,7 +120,9 @@ def attention_keys(llm: Llm) -> dict[str, Value]:
 
 def _kind(layer: Mapping[str, TensorEntry], slides: bool) -> str:
     if is_recurrent(layer):
-        return "R"
+        return "B" if {"ssm_in", "attn_q"} <= layer.keys() else "R"
+    if layer.keys() >= _COMPRESSED:
+        return "C"
     if all(name in layer for name in _LATENT):
         return "M"
     if _QUERIES & layer.keys():
@@ -132,7 +146,7 @@ def _sliding(architecture: str, keys: Hyperparameters, n: int) -> tuple[int, tup
 
 def _attending(llm: Llm) -> str:
     """Kind of the layers that attend to everything."""
-    return next((kind for kind in "FMS" if kind in llm.attention_pattern), "F")
+    return next((kind for kind in "FMSBC" if kind in llm.attention_pattern), "F")
 
 
 # Heads of full and sliding layers.
@@ -140,11 +154,12 @@ def _attending(llm: Llm) -> str:
 
 def _head_fields(kinds: str, hidden: int, keys: Hyperparameters, layers: Layers) -> Fields:
     """Columns about heads of full ("F" in `kinds`) and sliding ("S") layers; the catalog has one of each."""
-    found = {kind: _heads(kind, kinds, hidden, keys, layers) for kind in "FS" if kind in kinds}
+    found = {kind: _heads(kind, kinds, hidden, keys, layers) for kind in "FSBC" if kind in kinds}
     if not found:
         queries = max(keys.per_layer(HEADS, len(kinds)))
         return {"n_heads": queries, "n_kv_heads": queries, "head_dim": max(1, hidden // max(1, queries))}
-    main, narrow = found.get("F") or found["S"], found.get("S") or found["F"]
+    full = found.get("F") or found.get("B") or found.get("C")
+    main, narrow = full or found["S"], found.get("S") or full or found["S"]
     values = {item.value_dim for item in found.values()}
     own_values = any(item.key_dim != item.value_dim for item in found.values())
     if own_values and len(values) > 1:
@@ -219,6 +234,28 @@ def _widths(llm: Llm) -> dict[str, Value]:
     return keys
 
 
+# Compressed attention (DeepSeek-V4).
+
+
+def _compressed_fields(keys: Hyperparameters, layers: Layers) -> Fields:
+    n = len(layers.layers)
+    if not keys.is_list(RATIOS):
+        raise keys.refusal("it does not say how much each layer compresses")
+    return {
+        "compress_ratios": ";".join(str(ratio) for ratio in keys.per_layer(RATIOS, n)),
+        "output_groups": keys.count(OUTPUT_GROUPS), "output_lora_rank": keys.count(OUTPUT_RANK),
+        "q_lora_rank": keys.count(QUERY_RANK), "hash_layers": keys.count(HASH_LAYERS, 0),
+    }  # fmt: skip
+
+
+def _compressed_keys(llm: Llm) -> dict[str, Value]:
+    ratios = llm.compress_ratios[: llm.n_layers + llm.mtp_in_gguf]
+    return {
+        QUERY_RANK: llm.q_lora_rank or 0, OUTPUT_GROUPS: llm.output_groups or 0, OUTPUT_RANK: llm.output_lora_rank or 0,
+        RATIOS: ratios, HASH_LAYERS: llm.hash_layers, WINDOW: llm.sliding_window or 0,
+    }  # fmt: skip
+
+
 # Multi-head latent attention: the cache holds one latent row per token for all heads.
 
 
@@ -241,7 +278,7 @@ def _latent_widths(llm: Llm, rank: int) -> dict[str, Value]:
     """The heads have widths of their own."""
     rotated, nope = llm.qk_rope_head_dim or 0, llm.qk_nope_head_dim or 0
     return {
-        "attention.q_lora_rank": llm.q_lora_rank or 0,
+        QUERY_RANK: llm.q_lora_rank or 0,
         LATENT_RANK: rank,
         KEY_LENGTH: rank + rotated,
         VALUE_LENGTH: rank,

@@ -9,12 +9,13 @@ from advisor.errors import InputError
 from catalog.tables import tensor_types
 
 _IK_NUMBERS = {
-    "Q6_0": 133, "IQ2_K": 137, "IQ3_K": 138, "IQ4_K": 139, "IQ5_K": 140, "IQ6_K": 141, "IQ4_KS": 144, "IQ2_KS": 145,
-    "IQ4_KSS": 146, "IQ5_KS": 152, "IQ2_KT": 153, "IQ3_KT": 154, "IQ4_KT": 155, "IQ3_KS": 156, "IQ2_KL": 157,
-    "Q4_0_R8": 202, "Q5_0_R4": 206, "Q8_0_R8": 208, "Q2_K_R4": 210, "Q3_K_R4": 211, "Q4_K_R4": 212, "Q5_K_R4": 213,
-    "Q6_K_R4": 214, "IQ2_XXS_R4": 216, "IQ2_XS_R4": 217, "IQ3_XXS_R4": 218, "IQ1_S_R4": 219, "IQ4_NL_R4": 220,
-    "IQ3_S_R4": 221, "IQ2_S_R4": 222, "IQ4_XS_R8": 223, "IQ1_M_R4": 229, "Q6_0_R4": 233, "IQ2_K_R4": 337,
-    "IQ3_K_R4": 338, "IQ4_K_R4": 339, "IQ5_K_R4": 340, "IQ4_KS_R4": 344, "IQ5_KS_R4": 352,
+    "Q6_0": 133, "IQ1_BN": 134, "IQ2_BN": 135, "IQ2_K": 137, "IQ3_K": 138, "IQ4_K": 139, "IQ5_K": 140, "IQ6_K": 141,
+    "IQ4_KS": 144, "IQ2_KS": 145, "IQ4_KSS": 146, "IQ5_KS": 152, "IQ2_KT": 153, "IQ3_KT": 154, "IQ4_KT": 155,
+    "IQ3_KS": 156, "IQ2_KL": 157, "IQ1_KT": 158, "Q4_0_R8": 202, "Q5_0_R4": 206, "Q8_0_R8": 208, "Q2_K_R4": 210,
+    "Q3_K_R4": 211, "Q4_K_R4": 212, "Q5_K_R4": 213, "Q6_K_R4": 214, "IQ2_XXS_R4": 216, "IQ2_XS_R4": 217,
+    "IQ3_XXS_R4": 218, "IQ1_S_R4": 219, "IQ4_NL_R4": 220, "IQ3_S_R4": 221, "IQ2_S_R4": 222, "IQ4_XS_R8": 223,
+    "IQ1_M_R4": 229, "Q6_0_R4": 233, "IQ2_BN_R4": 335, "IQ2_K_R4": 337, "IQ3_K_R4": 338, "IQ4_K_R4": 339,
+    "IQ5_K_R4": 340, "IQ4_KS_R4": 344, "IQ5_KS_R4": 352,
 }  # fmt: skip
 """Types that only ik_llama.cpp reads; their sizes are in the catalog. Source: ik_llama.cpp ggml/include/ggml.h."""
 _NEW_NUMBERS = {"Q2_0": 42}

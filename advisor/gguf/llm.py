@@ -23,9 +23,7 @@ WIDTH, CONTEXT = "embedding_length", "context_length"
 PER_LAYER_WIDTH = "embedding_length_per_layer_input"
 
 PLAIN_ARCHITECTURES = frozenset({
-    "arcee", "baichuan", "bailingmoe", "bailingmoe2", "cohere2", "command-r", "deepseek", "ernie4_5", "ernie4_5-moe",
-    "exaone", "glm4", "hunyuan-dense", "internlm2", "minicpm", "nemotron", "olmo", "olmo2", "phi2", "phimoe",
-    "qwen2moe", "qwen2vl", "seed_oss", "stablelm", "starcoder2", "xverse",
+    "baichuan", "deepseek", "nemotron", "olmo", "xverse",
 })  # fmt: skip
 """No catalog model has these, but their files say all: llama.cpp sizes their caches by the keys that all files have."""
 SHOWN_ARCHITECTURES = ("llama", "qwen3", "qwen3moe", "qwen35moe", "gpt-oss", "gemma3", "deepseek2", "glm4moe")

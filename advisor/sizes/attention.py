@@ -7,6 +7,9 @@ from advisor.sizes.architectures import Traits
 from advisor.sizes.tensor import Part
 from catalog.llms import Llm
 
+INDEXED_RATIO = 4
+"""Layers that compress so many tokens to a row have an indexer."""
+
 
 class Heads(NamedTuple):
     """Head counts and sizes of one attention layer."""
@@ -42,15 +45,10 @@ def attention(llm: Llm, kind: str, traits: Traits, has_kv: bool) -> Iterator[Par
         widths = {"attn_qkv": sum(widths.values())}
     for name, width in widths.items():
         yield f"{name}.weight", "attention", (hidden, width)
-        if traits.qkv_bias:
+        if traits.qkv_bias or llm.qkv_bias:
             yield f"{name}.bias", "attention", (width,)
     yield "attn_output.weight", "attention", (q * dv, hidden)
     yield from _extras(llm, Heads(q, k, dk, dv), traits, has_kv)
-    if llm.index_heads and llm.index_head_dim:
-        yield "index_q_proj.weight", "attention", (hidden, llm.index_heads * llm.index_head_dim)
-        yield "index_k_proj.weight", "attention", (hidden, llm.index_head_dim)
-        yield "index_q_norm.weight", "norm", (llm.index_head_dim,)
-        yield "index_k_norm.weight", "norm", (llm.index_head_dim,)
 
 
 def _extras(llm: Llm, of: Heads, traits: Traits, has_kv: bool) -> Iterator[Part]:
@@ -83,13 +81,19 @@ def latent_attention(llm: Llm, traits: Traits) -> Iterator[Part]:
     yield "attn_k_b.weight", "attention", (nope, rank, n)
     yield "attn_v_b.weight", "attention", (rank, values, n)
     if traits.output_gate:
-        yield "attn_gate.weight", "attention", (hidden, n)
+        yield "attn_gate.weight", "attention", (hidden, n * (values if traits.output_gate == "element" else 1))
     yield "attn_output.weight", "attention", (n * values, hidden)
-    if llm.index_heads and llm.index_head_dim:
-        yield from _indexer(llm, llm.index_heads, llm.index_head_dim)
 
 
-def _indexer(llm: Llm, n: int, dim: int) -> Iterator[Part]:
+def indexer(llm: Llm, kind: str) -> Iterator[Part]:
+    """What chooses the tokens that a layer attends to: beside latent attention, and beside that of all heads."""
+    n, dim = llm.index_heads or 0, llm.index_head_dim or 0
+    if kind == "F":
+        yield "index_q_proj.weight", "attention", (llm.hidden_size, n * dim)
+        yield "index_k_proj.weight", "attention", (llm.hidden_size, dim)
+        yield "index_q_norm.weight", "norm", (dim,)
+        yield "index_k_norm.weight", "norm", (dim,)
+        return
     yield "indexer.attn_q_b.weight", "attention", (llm.q_lora_rank or llm.hidden_size, n * dim)
     yield "indexer.attn_k.weight", "attention", (llm.hidden_size, dim)
     yield "indexer.k_norm.weight", "norm", (dim,)
@@ -98,3 +102,39 @@ def _indexer(llm: Llm, n: int, dim: int) -> Iterator[Part]:
     if llm.index_pool:
         yield "indexer_compressor_gate.weight", "attention", (llm.hidden_size, dim)
         yield "indexer_compressor_ape.weight", "attention", (dim, llm.index_pool)
+
+
+def compressed_attention(llm: Llm, ratio: int) -> Iterator[Part]:
+    """DeepSeek-V4: one key and value row for all heads, kept for a window and, of every `ratio` tokens, as one row."""
+    hidden, dim, rank = llm.hidden_size, llm.head_dim, llm.q_lora_rank or 0
+    groups, low = llm.output_groups or 1, llm.output_lora_rank or 0
+    yield "attn_sinks.weight", "attention", (llm.n_heads,)
+    yield "attn_q_a.weight", "attention", (hidden, rank)
+    yield "attn_q_a_norm.weight", "norm", (rank,)
+    yield "attn_q_b.weight", "attention", (rank, llm.n_heads * dim)
+    yield "attn_kv.weight", "attention", (hidden, dim)
+    yield "attn_kv_norm.weight", "norm", (dim,)
+    yield "attn_output_a.weight", "attention", (llm.n_heads * dim // groups, groups * low)
+    yield "attn_output_b.weight", "attention", (groups * low, hidden)
+    if ratio:
+        yield from _compressor("attn_compressor", llm, dim, ratio)
+    if ratio == INDEXED_RATIO:
+        heads_, index = llm.index_heads or 0, llm.index_head_dim or 0
+        yield "indexer.proj.weight", "attention", (hidden, heads_)
+        yield "indexer.attn_q_b.weight", "attention", (rank, heads_ * index)
+        yield from _compressor("indexer_compressor", llm, index, ratio)
+
+
+def _compressor(name: str, llm: Llm, dim: int, ratio: int) -> Iterator[Part]:
+    wide = compressor_rows(ratio)[1] * dim
+    yield f"{name}_kv.weight", "attention", (llm.hidden_size, wide)
+    yield f"{name}_gate.weight", "attention", (llm.hidden_size, wide)
+    yield f"{name}_ape.weight", "attention", (wide, ratio)
+    yield f"{name}_norm.weight", "norm", (dim,)
+
+
+def compressor_rows(ratio: int) -> tuple[int, int]:
+    """Rows of the state in which tokens wait to be compressed, and how many heads wide they are: with an indexer
+    windows overlap by half. Source: llama.cpp src/models/deepseek4.cpp, src/llama-kv-cache-dsv4.cpp (2026-08-22).
+    """
+    return (2 * ratio, 2) if ratio == INDEXED_RATIO else (ratio, 1)

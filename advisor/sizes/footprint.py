@@ -1,14 +1,14 @@
 """How many bytes and FLOPs a quantised model has, layer by layer: all the rest of the physics reads these arrays."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.sizes import Group, Tensor, shapes
-from advisor.sizes.attention import heads
+from advisor.sizes.attention import INDEXED_RATIO, compressor_rows, heads
 from advisor.sizes.quantisation import typed
 from advisor.sizes.recurrent import state_bytes
 from catalog.llms import Llm
@@ -18,6 +18,12 @@ from catalog.tables import tensor_types
 __all__ = ["Footprint", "Group", "Tensor", "footprint", "footprint_of_tensors"]
 
 Array = NDArray[np.float64]
+USUAL_UBATCH, PAD, FLOAT_BYTES = 512, 256, 4
+"""Tokens of a micro-batch, for which a window keeps room too; cells of a cache are padded; states are f32."""
+WEIGHT_BYTES = (
+    "layer_resident_bytes", "layer_expert_bytes", "last_feed_forward_bytes", "output_bytes", "embedding_bytes",
+    "largest_expert_bytes", "file_bytes",
+)  # fmt: skip
 FEED_FORWARD: frozenset[Group] = frozenset({"router", "dense_ffn", "shared_expert"})
 
 
@@ -73,11 +79,19 @@ class Footprint:
     """Weights that one token is multiplied with: no lookups, no MTP, of the experts only those used."""
     file_bytes: float
 
+    def scaled(self, factor: float) -> "Footprint":
+        """The same with so many times the bytes of weights: a file of a stated size whose recipe is not known."""
+        return replace(self, **{name: getattr(self, name) * factor for name in WEIGHT_BYTES})
+
 
 @lru_cache(maxsize=2048)
 def footprint(llm: Llm, quant: Quant, mtp_layers: int | None = None) -> Footprint:
     """Footprint of a catalog model in a quantisation; `mtp_layers`: multi-token-prediction layers in the file."""
-    return footprint_of_tensors(llm, typed(llm, quant, shapes(llm, mtp_layers)))
+    found = footprint_of_tensors(llm, typed(llm, quant, shapes(llm, mtp_layers)))
+    if quant.stated_bits is None and quant.stated_bytes is None:
+        return found
+    stated = quant.stated_bytes or (quant.stated_bits or 0.0) * found.parameters / 8
+    return found.scaled(stated / found.file_bytes)
 
 
 def footprint_of_tensors(llm: Llm, tensors: Sequence[Tensor]) -> Footprint:
@@ -96,8 +110,8 @@ def footprint_of_tensors(llm: Llm, tensors: Sequence[Tensor]) -> Footprint:
         n_experts=llm.n_experts, n_experts_used=llm.n_experts_used,
         output_bytes=weights.output, embedding_bytes=weights.embedding,
         n_heads=llm.n_heads, layer_kv_elements=_kv_elements(llm, kinds),
-        layer_window=np.array([float(llm.sliding_window or 0) if k == "S" else 0.0 for k in kinds]),
-        layer_recurrent_bytes=np.array([state_bytes(llm) if k == "R" else 0.0 for k in kinds]),
+        layer_window=np.array([_window(llm, layer, k) for layer, k in enumerate(kinds)]),
+        layer_recurrent_bytes=np.array([_state_bytes(llm, layer, k) for layer, k in enumerate(kinds)]),
         layer_attention_flops=attention_flops, layer_attention_heads=attention_heads,
         attention_width=_attention_width(llm, kinds),
         feed_forward_width=_feed_forward_width(llm),
@@ -158,7 +172,7 @@ def _attention_width(llm: Llm, kinds: str) -> int:
     if "M" in kinds:
         rank, rope = llm.kv_lora_rank or 0, llm.qk_rope_head_dim or 0
         widths.append(llm.n_heads * (2 * rank + 3 * rope + (llm.qk_nope_head_dim or 0)))
-    for kind in set(kinds) & set("FS"):
+    for kind in set(kinds) & set("FSB"):
         of = heads(llm, kind)
         widths.append(2 * of.queries * of.key_dim + of.keys * (of.key_dim + of.value_dim))
     return max(widths)
@@ -172,14 +186,39 @@ def _feed_forward_width(llm: Llm) -> int:
 
 
 def _kv_elements(llm: Llm, kinds: str) -> Array:
-    rows = np.zeros((llm.n_layers, 2))
+    rows, index = np.zeros((llm.n_layers, 2)), llm.index_head_dim or 0
     for layer, kind in enumerate(kinds[: llm.n_layers - llm.kv_shared_layers]):
         if kind == "M":
-            rows[layer, 0] = (llm.kv_lora_rank or 0) + (llm.qk_rope_head_dim or 0) + (llm.index_head_dim or 0)
-        elif kind in "FS":
+            rows[layer, 0] = (llm.kv_lora_rank or 0) + (llm.qk_rope_head_dim or 0)
+        elif kind == "C":
+            ratio = llm.compress_ratios[layer]
+            keys = llm.head_dim + (index if ratio == INDEXED_RATIO else 0)
+            rows[layer, 0] = keys / ratio if ratio else llm.head_dim
+            continue
+        elif kind in "FSB":
             of = heads(llm, kind)
-            rows[layer] = of.keys * of.key_dim + (llm.index_head_dim or 0), of.keys * of.value_dim
+            rows[layer] = of.keys * of.key_dim, of.keys * of.value_dim
+        rows[layer, 0] += index if kind in "FMB" and llm.has_indexer(layer) else 0
     return rows
+
+
+def _state_bytes(llm: Llm, layer: int, kind: str) -> float:
+    """What a layer keeps of a sequence whatever its context: a recurrent state; beside compressed rows those of the
+    window, in f16, and the tokens that wait to be compressed.
+    """
+    if kind in "RB":
+        return state_bytes(llm)
+    if kind != "C" or not (ratio := llm.compress_ratios[layer]):
+        return 0.0
+    window = -(-((llm.sliding_window or 0) + USUAL_UBATCH) // PAD) * PAD * llm.head_dim * 2
+    count, wide = compressor_rows(ratio)
+    waiting = count * wide * (llm.head_dim + ((llm.index_head_dim or 0) if ratio == INDEXED_RATIO else 0))
+    return window + 2 * FLOAT_BYTES * waiting
+
+
+def _window(llm: Llm, layer: int, kind: str) -> float:
+    slides = kind == "S" or (kind == "C" and not llm.compress_ratios[layer])
+    return float(llm.sliding_window or 0) if slides else 0.0
 
 
 def _attention_work(llm: Llm, kinds: str) -> tuple[Array, Array]:
@@ -189,7 +228,10 @@ def _attention_work(llm: Llm, kinds: str) -> tuple[Array, Array]:
         if kind == "M":
             flops[layer] = 2.0 * llm.n_heads * (2 * (llm.kv_lora_rank or 0) + (llm.qk_rope_head_dim or 0))
             queries[layer] = llm.n_heads
-        elif kind in "FS":
+        elif kind == "C":
+            share = 1 / (llm.compress_ratios[layer] or 1)
+            flops[layer], queries[layer] = 4.0 * llm.n_heads * llm.head_dim * share, llm.n_heads * share
+        elif kind in "FSB":
             of = heads(llm, kind)
             flops[layer], queries[layer] = 2.0 * of.queries * (of.key_dim + of.value_dim), of.queries
     return flops, queries

@@ -7,7 +7,7 @@ Source: llama.cpp src/models/*.cpp (load_arch_tensors), as vendored in llama-cpp
 from collections.abc import Iterator
 
 from advisor.sizes.architectures import ARCHITECTURES, Traits
-from advisor.sizes.attention import attention, latent_attention
+from advisor.sizes.attention import attention, compressed_attention, indexer, latent_attention
 from advisor.sizes.recurrent import recurrent
 from advisor.sizes.tensor import Group, Part, Shape
 from catalog.llms import Llm
@@ -37,32 +37,49 @@ def _outside(llm: Llm, traits: Traits) -> Iterator[Shape]:
         yield Shape("output_norm.weight", None, "norm", (llm.hidden_size,))
     if traits.norm_bias:
         yield Shape("output_norm.bias", None, "norm", (llm.hidden_size,))
+    if traits.learned_positions:
         yield Shape("position_embd.weight", None, "token_embedding", (llm.hidden_size, llm.max_context))
     if not llm.tied_embeddings:
         yield Shape("output.weight", None, "output", matrix)
-    for name, group, shape in _rare_outside(llm):
+    if traits.head_bias:
+        yield Shape("output.bias", None, "output", (llm.vocab_size,))
+    for name, group, shape in _rare_outside(llm, traits):
         yield Shape(name, None, group, shape)
 
 
 def _layer(llm: Llm, traits: Traits, layer: int, kind: str, ffn: str) -> Iterator[Part]:
-    has_kv = layer < llm.n_layers - llm.kv_shared_layers
-    yield from _norms(llm, traits, ffn)
+    has_kv = not llm.n_layers - llm.kv_shared_layers <= layer < llm.n_layers
+    yield from _norms(llm, traits, kind, ffn)
     if kind == "M":
         yield from latent_attention(llm, traits)
-    elif kind == "R":
-        yield from recurrent(llm)
-    elif kind != "N":
+    elif llm.compress_ratios:
+        yield from compressed_attention(llm, llm.compress_ratios[layer])
+    elif kind in "FSB":
         yield from attention(llm, kind, traits, has_kv or not traits.kv_matrices_shared)
+    if kind in "RB":
+        yield from recurrent(llm)
+    if llm.has_indexer(layer) and kind in "FM":
+        yield from indexer(llm, kind)
     if ffn == "D" or (ffn == "E" and traits.parallel_dense):
         width = llm.dense_ffn if has_kv else llm.kv_shared_ffn or llm.dense_ffn
+        width = llm.ffn_widths[layer] if llm.ffn_widths else width
         yield from _dense(llm, traits, width or 0)
     if ffn == "E":
-        yield from _experts(llm, traits)
+        yield from _experts(llm, traits, layer)
     yield from _rare_inside(llm, layer)
 
 
-def _norms(llm: Llm, traits: Traits, ffn: str) -> Iterator[Part]:
-    names = ["attn_norm"] * traits.attn_norm + ["ffn_norm"] * traits.ffn_norm
+def _norms(llm: Llm, traits: Traits, kind: str, ffn: str) -> Iterator[Part]:
+    # Where each part has a norm of its own, a part that is not there has none.
+    names = ["attn_norm"] * (traits.attn_norm and not (kind == "N" and traits.ffn_norm)) + [
+        "ffn_norm"
+    ] * traits.ffn_norm
+    if traits.residual_scores:
+        yield "attn_res_score.weight", "attention", (llm.hidden_size,)
+        yield "ffn_res_score.weight", "dense_ffn", (llm.hidden_size,)
+    if traits.sub_norms:
+        yield "attn_sub_norm.weight", "norm", (llm.hidden_size,)
+        yield "ffn_sub_norm.weight", "norm", (llm.dense_ffn or 0,)
     names += [f"post_norm_{i}" for i in range(traits.extra_norms + (traits.expert_norms if ffn == "E" else 0))]
     for name in names:
         yield f"{name}.weight", "norm", (llm.hidden_size,)
@@ -72,13 +89,16 @@ def _norms(llm: Llm, traits: Traits, ffn: str) -> Iterator[Part]:
 
 def _mtp(llm: Llm, traits: Traits, kinds: str, ffns: str) -> Iterator[Part]:
     """One more layer of the kind that attends to everything, and what joins it to the model."""
-    kind = next((k for k in "FMS" if k in kinds), "F")
-    yield from _layer(llm, traits, 0, kind, "E" if "E" in ffns else "D")
+    kind: str = llm.mtp_kind or next((k for k in "FMSC" if k in kinds), "F")
+    if llm.mtp_ffn:
+        llm = llm.model_copy(update={"dense_ffn": llm.mtp_ffn})
+    yield from _layer(llm, traits, llm.n_layers, kind, "E" if "E" in ffns and not llm.mtp_ffn else "D")
     yield "nextn.eh_proj.weight", "mtp", (2 * llm.hidden_size, llm.hidden_size)
     for name in ("enorm", "hnorm", "shared_head_norm"):
         yield f"nextn.{name}.weight", "mtp", (llm.hidden_size,)
-    if traits.mtp_vocabulary:
-        for name in ("embed_tokens", "shared_head_head"):
+    if llm.mtp_own:
+        names = ("embed_tokens", "shared_head_head")
+        for name in names[llm.mtp_own == "output" :]:
             yield f"nextn.{name}.weight", "mtp", (llm.hidden_size, llm.vocab_size)
 
 
@@ -96,16 +116,20 @@ def _dense(llm: Llm, traits: Traits, width: int) -> Iterator[Part]:
         yield "ffn_down.bias", group, (hidden,)
 
 
-def _experts(llm: Llm, traits: Traits) -> Iterator[Part]:
+def _experts(llm: Llm, traits: Traits, layer: int) -> Iterator[Part]:
     """Router, routed experts and shared expert."""
     hidden, n, width = llm.hidden_size, llm.n_experts, llm.expert_ffn or 0
     inner = llm.moe_latent_size or hidden
     yield "ffn_gate_inp.weight", "router", (hidden, n)
-    if traits.router_correction:
+    if layer < llm.hash_layers:
+        yield "ffn_gate_tid2eid.weight", "router", (llm.n_experts_used, llm.vocab_size)
+    elif traits.router_correction:
         yield "exp_probs_b.bias", "router", (n,)
     if llm.moe_latent_size:
         yield "ffn_latent_down.weight", "shared_expert", (hidden, inner)
         yield "ffn_latent_up.weight", "shared_expert", (inner, hidden)
+    if traits.latent_norm:
+        yield "ffn_latent_norm.weight", "shared_expert", (inner,)
     if traits.gated_ffn:
         yield "ffn_gate_exps.weight", "routed_experts", (inner, width, n)
     yield "ffn_up_exps.weight", "routed_experts", (inner, width, n)
@@ -129,7 +153,7 @@ def _shared_expert(hidden: int, width: int, traits: Traits) -> Iterator[Part]:
     yield "ffn_down_shexp.weight", group, (width, hidden)
 
 
-def _rare_outside(llm: Llm) -> Iterator[Part]:
+def _rare_outside(llm: Llm, traits: Traits) -> Iterator[Part]:
     """Per-layer inputs, AltUp, hyper-connections and n-gram tables that lie outside the layers."""
     hidden = llm.hidden_size
     if llm.per_layer_input_size:
@@ -145,6 +169,12 @@ def _rare_outside(llm: Llm) -> Iterator[Part]:
         yield "hc_head_norm.weight", "norm", (wide,)
         yield "hc_head_down.weight", "output", (wide, llm.hyper_connection_rank)
         yield "hc_head_up.weight", "output", (llm.hyper_connection_rank, wide)
+    if llm.hyper_connections and traits.hyper_head:
+        yield "output_hc_fn.weight", "output", (llm.hyper_connections * hidden, llm.hyper_connections)
+        yield "output_hc_base.weight", "norm", (llm.hyper_connections,)
+        yield "output_hc_scale.weight", "norm", (1,)
+    if traits.residual_scores:
+        yield "output_res_score.weight", "norm", (hidden,)
     if llm.ngram_rows and llm.ngram_dim:
         yield "per_layer_token_embd.weight", "token_embedding", (llm.ngram_dim, llm.ngram_rows)
 

@@ -18,6 +18,7 @@ from catalog.tables import tensor_types
 #
 # Source: llama.cpp src/llama-quant.cpp, llama_ftype_get_default_type and llama_tensor_get_type_impl (read 2026-11-24).
 
+
 class Rule(NamedTuple):
     """`then` where the condition holds, else `otherwise` (None: the default type)."""
 
@@ -30,7 +31,7 @@ PLAIN = (
     "F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q6_K", "IQ1_S", "IQ1_M", "IQ2_XXS",
     "IQ2_XS", "IQ3_XXS", "IQ3_S", "IQ4_XS", "IQ4_NL", "TQ1_0", "TQ2_0", "Q1_0", "Q2_0", "NVFP4", "IQ2_K",
     "IQ3_K", "IQ4_K", "IQ5_K", "IQ6_K", "IQ2_KS", "IQ4_KS", "IQ5_KS", "IQ4_KSS", "IQ2_KL", "IQ2_KT", "IQ3_KT",
-    "IQ4_KT", "Q6_0", "IQ1_S_R4",
+    "IQ4_KT", "Q6_0", "IQ1_S_R4", "IQ1_KT", "IQ1_BN", "IQ2_BN",
 )  # fmt: skip
 """File types named after the tensor type that most tensors take."""
 

@@ -39,10 +39,10 @@ def _kimi_delta(llm: Llm) -> Iterator[Part]:
     for letter, width in (("q", keys), ("k", keys), ("v", values)):
         yield f"ssm_conv1d_{letter}.weight", "recurrent", (kernel, width)
         yield f"attn_{letter}.weight", "recurrent", (hidden, width)
-    full_rank = llm.architecture == "bailingmoe3"
+    full_rank = {"bailingmoe3": "fg", "kimi-k3": "g"}.get(llm.architecture, "")
     for letter, width in (("f", keys), ("g", values)):
-        yield f"ssm_{letter}_a.weight", "recurrent", (hidden, width if full_rank else kd)
-        if not full_rank:
+        yield f"ssm_{letter}_a.weight", "recurrent", (hidden, width if letter in full_rank else kd)
+        if letter not in full_rank:
             yield f"ssm_{letter}_b.weight", "recurrent", (kd, width)
     yield "ssm_beta.weight", "recurrent", (hidden, n)
     yield "ssm_a", "recurrent", (n,)

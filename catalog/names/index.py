@@ -38,13 +38,25 @@ class Resolved(Generic[T]):
 
 
 class UnknownName(ValueError):
-    """No catalog row answers to the name, or several do: the message names the nearest ones."""
+    """No catalog row answers to the name, or several do, or one that says why not: the message names the nearest ones,
+    or the reason, and another way to ask.
+    """
 
-    def __init__(self, kind: str, text: str, nearest: tuple[str, ...], *, ambiguous: bool = False) -> None:
+    def __init__(
+        self,
+        kind: str,
+        text: str,
+        nearest: tuple[str, ...],
+        *,
+        ambiguous: bool = False,
+        why: str = "",
+        way_out: str = "",
+    ) -> None:
         self.kind, self.text, self.nearest, self.ambiguous = kind, text, nearest, ambiguous
         verb = "is ambiguous" if ambiguous else "is not in the catalog"
         hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
-        super().__init__(f"{kind} {text!r} {verb}{hint}")
+        said = f"cannot be answered: {why}" if why else f"{verb}{hint}"
+        super().__init__(f"{kind} {text!r} {said}{f'; {way_out}' if way_out else ''}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +105,12 @@ class NameIndex(Generic[N, S]):
         places = {place for word in words for place in self._places.get(word, ())}
         return [self.spellings[place] for place in sorted(places)]
 
-    def unknown(self, text: str, rows: Iterable[N] = (), *, asked: str = "", most: int | None = None) -> UnknownName:
+    def unknown(
+        self, text: str, rows: Iterable[N] = (), *, asked: str = "", most: int | None = None, way_out: str = ""
+    ) -> UnknownName:
         """The refusal of a name of no row: with `rows`, else with the names nearest to what was `asked`."""
         found = tuple(dict.fromkeys(row.name for row in rows))[:most]
-        return UnknownName(self.kind, text, found or nearest(asked or text, self.names))
+        return UnknownName(self.kind, text, found or nearest(asked or text, self.names), way_out=way_out)
 
     def ambiguous(self, text: str, rows: Iterable[N], *, most: int | None = None) -> UnknownName:
         """The refusal of a name that says too little to choose among `rows`."""

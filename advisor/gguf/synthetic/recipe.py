@@ -77,7 +77,7 @@ def cut(llm: Llm, to: Cut) -> Llm:
 def least_layers(llm: Llm) -> int:
     """The fewest layers that llama.cpp runs: one with attention, and one of each kind that it makes a store for."""
     kinds, ffns = llm.attention_kinds(), llm.ffn_kinds()
-    wanted = [next((i for i, kind in enumerate(kinds) if kind in _ATTENDING.get(llm.architecture, "FMS")), 0)]
+    wanted = [next((i for i, kind in enumerate(kinds) if kind in _ATTENDING.get(llm.architecture, "FMSBC")), 0)]
     wanted += [kinds.index("S")] if "S" in kinds else []
     wanted += [ffns.index("E")] if llm.mtp_in_gguf and "E" in ffns else []
     return max(*wanted, _LEAST.get(llm.architecture, 1) - 1, 0) + 1

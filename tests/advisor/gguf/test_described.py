@@ -73,6 +73,12 @@ def attention_keys(llm: Llm) -> dict[str, object]:
         keys["attention.sliding_window_pattern"] = [kind == "S" for kind in kinds]
     if llm.index_head_dim:
         keys |= {"attention.indexer.head_count": llm.index_heads, "attention.indexer.key_length": llm.index_head_dim}
+    if llm.compress_ratios:
+        keys |= {
+            "attention.compress_ratios": list(llm.compress_ratios), "attention.q_lora_rank": llm.q_lora_rank,
+            "attention.output_group_count": llm.output_groups, "attention.output_lora_rank": llm.output_lora_rank,
+            "hash_layer_count": llm.hash_layers,
+        }  # fmt: skip
     if llm.kv_shared_layers and llm.architecture != "gemma3n":
         keys["attention.shared_kv_layers"] = llm.kv_shared_layers
     return keys
