@@ -176,7 +176,7 @@ class UnifiedMachine(Row):
     """Efficiency pool: apple_m1 .. apple_m5, rdna3_5 (Strix), rdna3, rdna2, vega, blackwell (GB10), ampere (Orin),
     xe2 ...
     """
-    backend: Literal["metal", "cuda", "rocm", "vulkan"]
+    backend: Literal["metal", "cuda", "rocm", "vulkan", "opencl"]
     """Default backend."""
     gpu_cores: Count
     memory_gib: Numbers

@@ -33,6 +33,10 @@ COMMON_MT_S = {
 }  # fmt: skip
 """Median data rate of the kits and soldered memories on sale per type. Source: BuildCores OpenDB, 2026-08-17."""
 COMMON_CPUS = {"DDR2": "Core 2 Quad Q8400", "DDR3": "Core i7-4790", "DDR4": "Ryzen 7 5800X", "DDR5": "Ryzen 7 7700X"}
+WITHOUT_ROCM = frozenset({"gcn"})
+"""Polaris and older (gfx803): ROCm dropped them after 4.5, llama.cpp's HIP build has no target for them. Source:
+https://rocm.docs.amd.com/projects/install-on-linux/en/latest/reference/system-requirements.html (read 2026-11-29).
+"""
 COMMON_SERVERS = {"DDR4": "EPYC 7543", "DDR5": "EPYC 9355"}
 
 
@@ -88,9 +92,10 @@ def default_backend(devices: Sequence[GpuDevice]) -> str:
     """The backend people use for these devices: CUDA, ROCm or Vulkan by maker, the CPU without any."""
     if not devices:
         return "cpu"
-    return {"nvidia": "cuda", "amd": "rocm" if devices[0].form != "integrated" else "vulkan"}.get(
-        devices[0].maker, "vulkan"
-    )
+    first = devices[0]
+    without_rocm = first.form == "integrated" or first.architecture in WITHOUT_ROCM
+    amd = "vulkan" if without_rocm else "rocm"
+    return {"nvidia": "cuda", "amd": amd, "qualcomm": "opencl"}.get(first.maker, "vulkan")
 
 
 _SERVER_WORDS = re.compile(r"\b(xeon|epyc|server|dual[- ]socket)\b", re.IGNORECASE)

@@ -19,6 +19,8 @@ REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\((?:r|tm|c)\)|[®™]|\((?:radv|bmg|dg2|acm|navi)\b[^)]*\)", " "),  # drivers add chip names in brackets
+        (r"\((?:gfx\w+|nvgpu|vega \d+)\)", " "),  # as ROCm and Tegra report them
+        (r"\bsnapdragon x (?:elite|plus)\b", " adreno x1-85 "),
         (r"\bmi60 / mi50\b", "mi50"),  # what ROCm calls either: the size decides, the speed is the same
         (r"^.*\bw(?:/|ith)\s?(?=(?:amd |intel )?(?:radeon|arc|iris|uhd)\b)", ""),  # "Ryzen 7 8840U w/ Radeon 780M"
         (r"\bsff[- ]ready\b|\bfounders edition\b", " "),
@@ -148,6 +150,25 @@ def _has_size(row: Gpu, vram_gib: float, *, alone: bool) -> bool:
     return row.usable_vram_gib * 0.96 <= vram_gib <= row.vram_gib * 1.01
 
 
+def _other_size(reading: _CardWords, vram_gib: float | None, hits: Sequence[_Card]) -> float | None:
+    """The memory in GiB of a card that was sold with none such: as said beside its name, or in it twice the size of one
+    that was sold, since people solder chips of twice the size ("2080 Ti 22GB").
+    """
+    if reading.vram_gib is None or vram_gib is None:
+        size = reading.vram_gib or vram_gib
+    else:
+        size = reading.vram_gib if abs(reading.vram_gib / vram_gib - 1) < 0.05 else None
+    doubled = any(size == 2 * key.row.vram_gib for key in hits)
+    return size if doubled or reading.vram_gib is None else None
+
+
+def _modified(text: str, row: Gpu, vram_gib: float) -> Resolved[Gpu]:
+    """A row with other memory, its width and rate unchanged."""
+    usable = round(vram_gib * row.usable_vram_gib / row.vram_gib, 2)
+    other = row.model_copy(update={"vram_gib": vram_gib, "usable_vram_gib": usable})
+    return Resolved(other, (f"{text!r} was not sold with {vram_gib:g} GiB: taken as a {row.name} changed to have them",))
+
+
 def _refusal(text: str, reading: _CardWords, hits: Sequence[_Card]) -> UnknownName:
     related = _index().sharing([word for word in reading.words if not word.isalpha()])
     if hits:
@@ -174,8 +195,9 @@ def _assumptions(text: str, reading: _CardWords, chosen: Gpu, rows: Sequence[Gpu
 def resolve_gpu(text: str, vram_gib: float | None = None) -> Resolved[Gpu]:
     """The catalog row of a graphics card's name; `vram_gib` (on the box or from the driver) tells variants apart.
 
-    Raises `UnknownName` with the nearest rows for a name that is none, that several different cards answer to, or whose
-    memory size that card never had. A size left open is taken as the common one, and said in `assumptions`.
+    Raises `UnknownName` with the nearest rows for a name that is none, that several different cards answer to, or that
+    has a memory size in it which no such card has. A size left open is taken as the common one, and said in
+    `assumptions`; so is a size that the card was never sold with.
 
     >>> resolve_gpu("NVIDIA GeForce RTX 3060 (12GB)").row.name
     'RTX 3060 12GB'
@@ -184,11 +206,16 @@ def resolve_gpu(text: str, vram_gib: float | None = None) -> Resolved[Gpu]:
     """
     exact = _index().exact(text)
     reading = _read(text)
+    if exact and vram_gib and not reading.vram_gib and not _has_size(exact, vram_gib, alone=True):
+        return _modified(text, exact, vram_gib)
     if exact and (vram_gib is None or _has_size(exact, vram_gib, alone=True)):
         return Resolved(exact, _assumptions(text, reading, exact, (exact,)))
     hits = _hits(reading)
     sizes = [size for size in (reading.vram_gib, vram_gib) if size is not None]
     rows = [key.row for key in hits if all(_has_size(key.row, size, alone=len(hits) == 1) for size in sizes)]
+    if not rows and hits and (asked := _other_size(reading, vram_gib, hits)):
+        common = next((key.row for key in hits if key.row.common_variant), hits[0].row)
+        return _modified(text, common, asked)
     if not rows:
         raise _refusal(text, reading, hits)
     chosen = next((row for row in rows if row.common_variant), rows[0])

@@ -37,7 +37,7 @@ def test_machine_agrees_with_itself(row: UnifiedMachine) -> None:
     assert 0.5 <= row.gpu_memory_share < 1
     assert row.memory_gib == tuple(sorted(row.memory_gib))
     assert row.memory_gib
-    assert row.backend == {"apple": "metal", "nvidia": "cuda"}.get(row.maker, "vulkan")
+    assert row.backend == {"apple": "metal", "nvidia": "cuda", "qualcomm": "opencl"}.get(row.maker, "vulkan")
     assert row.maker != "apple" or f"({row.gpu_cores}-core GPU)" in row.name
 
 
