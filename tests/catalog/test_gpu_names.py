@@ -157,7 +157,7 @@ def test_a_modified_card_keeps_its_rate_and_says_so(
 
 @given(st.sampled_from(gpus()), st.sampled_from((2, 3, 4, 6, 8, 10, 11, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96)))
 def test_a_stated_size_is_never_overruled(row, gib: int) -> None:
-    """It is the size of the row found, or that of a card changed to have it; a size in the name is contradicted by none."""
+    """It is the size of the row found, or that of a card changed to have it."""
     if row.form != "integrated" and (name := found(row.name, gib)):
         assert resolve_gpu(row.name, gib).row.vram_gib == pytest.approx(gib, rel=0.05)  # less what the driver hides
         assert name.partition(" GB")[0].split(" ")[:2] == row.name.split(" ")[:2]
