@@ -166,7 +166,8 @@ def _modified(text: str, row: Gpu, vram_gib: float) -> Resolved[Gpu]:
     """A row with other memory, its width and rate unchanged."""
     usable = round(vram_gib * row.usable_vram_gib / row.vram_gib, 2)
     other = row.model_copy(update={"vram_gib": vram_gib, "usable_vram_gib": usable})
-    return Resolved(other, (f"{text!r} was not sold with {vram_gib:g} GiB: taken as a {row.name} changed to have them",))
+    said = f"{text!r} was not sold with {vram_gib:g} GiB: taken as a {row.name} changed to have them"
+    return Resolved(other, (said,))
 
 
 def _refusal(text: str, reading: _CardWords, hits: Sequence[_Card]) -> UnknownName:
