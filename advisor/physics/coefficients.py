@@ -6,7 +6,7 @@ showed have no effect, so an unknown chip falls back to its architecture, and th
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
@@ -206,6 +206,15 @@ class Efficiencies:
         """The same as one row, in the order of `COLUMNS`."""
         return _row(self, setting)
 
+    def tables(
+        self, graphics: Sequence[Setting], processors: Sequence[Setting]
+    ) -> dict[str, tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]]:
+        """Every coefficient for each pair of what graphics cards and what processors give to a setting, by name: a row
+        of its table for each setting of `graphics`, a column for each of `processors`, and the table, which holds each
+        distinct pair of words once. [rows, columns] or, by quant family, [rows, columns, families]
+        """
+        return {item.name: _table(self, index, graphics, processors) for index, item in enumerate(COEFFICIENTS)}
+
     def deviations(self, setting: Setting) -> NDArray[np.float64]:
         """Deviation of the logarithm of each coefficient over its labels that no run informed or that are not known of
         the machine, 0 for coefficients without such a label; one row, in the order of `COLUMNS`.
@@ -223,6 +232,30 @@ _USED = tuple(_used(item) for item in COEFFICIENTS)
 _PICKED = tuple((index, attrgetter(*words)) for index, words in enumerate(_USED))
 _BLANK = Setting(*[""] * len(Setting._fields))
 """Settings that differ in other words share a coefficient: it is worked out once for all of them."""
+
+
+_OF_PROCESSORS = frozenset({"microarchitecture", "cpu", "simd", "sockets", "known"})
+"""Words of a setting that the processor and its memory give; all others come from graphics cards and engine."""
+
+
+def _table(
+    efficiencies: Efficiencies, index: int, graphics: Sequence[Setting], processors: Sequence[Setting]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    words = _USED[index]
+    own = [word for word in words if word not in _OF_PROCESSORS]
+    sides = [[tuple(getattr(item, word) for word in own) for item in graphics]]
+    others = [word for word in words if word in _OF_PROCESSORS]
+    sides.append([tuple(getattr(item, word) for word in others) for item in processors])
+    distinct = [{words: place for place, words in enumerate(dict.fromkeys(side))} for side in sides]
+
+    def value(pair: tuple[tuple[str, ...], tuple[str, ...]]) -> NDArray[np.float64]:
+        said = dict(zip((*own, *others), (*pair[0], *pair[1]), strict=True))
+        picked = tuple(said[word] for word in words)
+        return _value_among(efficiencies, index, picked if len(picked) > 1 else picked[0])
+
+    table = np.array([[value((row, column)) for column in distinct[1]] for row in distinct[0]])
+    rows, columns = (np.array([of[words] for words in side]) for of, side in zip(distinct, sides, strict=True))
+    return rows, columns, table if COEFFICIENTS[index].per_family else table[..., 0]
 
 
 def _setting_of(index: int, words: str | tuple[str, ...]) -> Setting:
@@ -321,10 +354,17 @@ def simd_of(machine: Machine) -> str:
 
 
 def setting_of(scenario: Scenario, machine: Machine, placement: Placement) -> Setting:
-    """The labels of a scenario. Several kinds of GPU take the labels of the one that holds most."""
+    """The labels of a scenario."""
+    return setting_at(scenario, machine, placement.vram_bytes)
+
+
+def setting_at(scenario: Scenario, machine: Machine, vram_bytes: Sequence[float]) -> Setting:
+    """The labels of a scenario that takes so much of each GPU. Several kinds of GPU take the labels of the one that
+    holds most.
+    """
     engine = scenario.engine
-    main = machine.gpus[max(range(len(machine.gpus)), key=placement.vram_bytes.__getitem__)] if machine.gpus else None
-    used = sum(need > 0 for need in placement.vram_bytes)
+    main = machine.gpus[max(range(len(machine.gpus)), key=vram_bytes.__getitem__)] if machine.gpus else None
+    used = sum(need > 0 for need in vram_bytes)
     unknown = [code for code in ("cpu", "ram_speed") if code in machine.unknown]
     return Setting(
         backend=machine.backend,

@@ -177,6 +177,11 @@ class Wishes(NamedTuple):
         numbers = np.array([[-1 if n is None else max(-1, n) for n in row[:2]] for row in asked], dtype=np.intp)
         return cls(numbers[:, 0], numbers[:, 1], np.array([row[2] is not False for row in asked]))
 
+    def repeated(self, many: int) -> "Wishes":
+        """The same for so many rows."""
+        columns: tuple[Any, ...] = tuple(np.repeat(column, many) for column in self)
+        return Wishes(*columns)
+
 
 class Rooms(NamedTuple):
     """What given numbers of layers on GPUs and of layers with experts in RAM need, one row each; as in `Placement`."""

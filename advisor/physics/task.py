@@ -123,12 +123,10 @@ def _below(*columns: NDArray[Any]) -> Vector:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Task:
-    """What is held, where, on which machine, and what it is asked for."""
+class Usage:
+    """What is held, and what it is asked for."""
 
     demand: Demand
-    placement: Placement
-    machine: Machine
     depth: float
     """Tokens of context that a decode step attends to."""
     prompt_start: float
@@ -150,6 +148,20 @@ class Task:
         return layer_sums(self.demand.footprint)
 
     @property
+    def kv_element_bytes(self) -> tuple[float, float]:
+        """Bytes of an element of keys and of values."""
+        k_type, v_type = self.kv_types
+        return kv_element_bytes(k_type), kv_element_bytes(v_type)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Task(Usage):
+    """A load on a machine, and where it lies there."""
+
+    placement: Placement
+    machine: Machine
+
+    @property
     def output_on_gpu(self) -> bool:
         """Whether a GPU computes the logits."""
         return self.placement.output_device != CPU
@@ -158,12 +170,6 @@ class Task:
     def output_gpu(self) -> GpuDevice:
         """The one that does."""
         return self.machine.gpus[self.placement.output_device] if self.output_on_gpu else NO_GPU
-
-    @property
-    def kv_element_bytes(self) -> tuple[float, float]:
-        """Bytes of an element of keys and of values."""
-        k_type, v_type = self.kv_types
-        return kv_element_bytes(k_type), kv_element_bytes(v_type)
 
     @property
     def gpus_in_turn(self) -> bool:
@@ -253,23 +259,37 @@ class Spans(NamedTuple):
 
 
 def spans_of(tasks: Sequence[Task]) -> Spans:
-    """What the layers on each device sum up to."""
-    # Tables of the distinct models one after the other; `first` is where that of each task begins.
+    """What the layers on each device of each task sum up to."""
     each = [task.sums for task in tasks]
     distinct = {sums: index for index, sums in enumerate(dict.fromkeys(each))}
-    layers, experts = (np.concatenate([getattr(sums, name) for sums in distinct]) for name in ("layers", "experts"))
-    model = np.array([distinct[sums] for sums in each])
-    ends = np.cumsum([len(sums.layers) for sums in distinct])
-    first = np.concatenate([[0], ends[:-1]])[model]
-
-    # A run of layers for each device, empty for those that a task has not got.
     devices = 1 + max([1, *(len(task.machine.gpus) for task in tasks)])
     runs = [task.placement.bounds for task in tasks]
     bounds = np.array([(*run, *run[-1:] * (devices + 1 - len(run))) for run in runs])
     experts_from = np.array([task.placement.experts_from for task in tasks])
+    model = np.array([distinct[sums] for sums in each])
+    return spans_at([*distinct], model, bounds, experts_from, peaks_of([task.machine for task in tasks], devices))
+
+
+def peaks_of(machines: Sequence[Machine], devices: int) -> Vector:
+    """Peak bytes/s and FLOP/s of the CPU and the GPUs in turn, infinite for the CPU and what there is not.
+    [machines, devices, 2]
+    """
+    gpus = [(NO_GPU, *item.gpus, *[NO_GPU] * (devices - 1 - len(item.gpus))) for item in machines]
+    return np.array([[gpu.peaks for gpu in row] for row in gpus]) * (GB, TERA)
+
+
+def spans_at(
+    distinct: Sequence[LayerSums], model: NDArray[np.intp], bounds: NDArray[np.intp], experts_from: NDArray[np.intp],
+    peaks: Vector,
+) -> Spans:
+    """What the layers on each device sum up to; `model` says which of the distinct sums a row is of, `bounds` has a run
+    of layers for each device, empty for those that a row has not got.
+    """
+    # Tables of the distinct models one after the other; `first` is where that of each row begins.
+    layers, experts = (np.concatenate([getattr(sums, name) for sums in distinct]) for name in ("layers", "experts"))
+    ends = np.cumsum([len(sums.layers) for sums in distinct])
+    first = np.concatenate([[0], ends[:-1]])[model]
     at, on_gpu_at = first[:, None] + bounds, first[:, None] + np.maximum(bounds, experts_from[:, None])
-    gpus = [(NO_GPU, *task.machine.gpus, *[NO_GPU] * (devices - 1 - len(task.machine.gpus))) for task in tasks]
-    peaks = np.array([[gpu.peaks for gpu in row] for row in gpus]) * (GB, TERA)
     return Spans(
         layers=np.diff(layers[at], axis=1),
         experts=np.diff(experts[at], axis=1),

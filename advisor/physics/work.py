@@ -117,7 +117,10 @@ def work_of(task: Task) -> Work:
 def works_of(tasks: Sequence[Task]) -> Work:
     """Work of many tasks: numbers of shape (tasks,), by family (tasks, families)."""
     task, spans = columns_of(tasks), spans_of(tasks)
-    return Work(**decode_work(task, spans), **prefill_work(task, spans), **_machine(task))
+    machine = machine_work(
+        task.threads, task.cores, task.sockets, task.vector_gb_s, task.ram_gb_s, task.random_gb_s
+    )  # fmt: skip
+    return Work(**decode_work(task, spans), **prefill_work(task, spans), **machine)
 
 
 def stack(works: Sequence[Work]) -> Work:
@@ -125,16 +128,18 @@ def stack(works: Sequence[Work]) -> Work:
     return Work(*(np.array([getattr(work, item.name) for work in works]) for item in fields(Work)))
 
 
-def _machine(task: Columns) -> dict[str, Vector]:
-    """Fields of `Work` that the machine and its threads give."""
-    threads = np.minimum(np.where(task.threads > 0, task.threads, task.cores), task.cores)
+def machine_work(
+    asked_threads: Numbers, cores: Vector, sockets: Vector, vector_gb_s: Vector, ram_gb_s: Vector, random_gb_s: Vector
+) -> dict[str, Vector]:
+    """Fields of `Work` that the machine and its threads (0: one for each core) give."""
+    threads = np.minimum(np.where(np.asarray(asked_threads) > 0, asked_threads, cores), cores)
     return {
-        "ram_bandwidth": task.ram_gb_s * GB,
+        "ram_bandwidth": ram_gb_s * GB,
         "threads": threads,
-        "crowding": np.maximum(0.0, np.minimum(task.threads / task.cores, 2.0) - 1.0),
-        "sockets": task.sockets,
-        "vector_bandwidth": task.vector_gb_s * GB * threads / task.cores,
-        "random_bandwidth": task.random_gb_s * GB,
+        "crowding": np.maximum(0.0, np.minimum(asked_threads / cores, 2.0) - 1.0),
+        "sockets": sockets,
+        "vector_bandwidth": vector_gb_s * GB * threads / cores,
+        "random_bandwidth": random_gb_s * GB,
     }
 
 

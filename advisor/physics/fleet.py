@@ -1,0 +1,279 @@
+"""How fast one load is on each of very many machines: the same physics with a row for every machine.
+
+What many machines have in common stands once: their graphics cards, their processors, the sizes of their memory. Bytes
+are placed, and work is counted, once for each pair of cards and size; only the equations of `stages` run over every
+row, in blocks that stay in the processor's cache, with coefficients gathered by index.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.machines.machine import Machine
+from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, setting_at
+from advisor.physics.placement import (
+    CPU,
+    OVERFULL,
+    STRATEGIES,
+    Demands,
+    Memories,
+    Rooms,
+    Wishes,
+    placed,
+    ram_available,
+    spilled_bytes,
+    strategies_of,
+)
+from advisor.physics.stages import decode_stages, prefill_stages, total_s
+from advisor.physics.task import Columns, Usage, peaks_of, spans_at
+from advisor.physics.work import BY_FAMILY, Work, decode_work, machine_work, prefill_work
+from advisor.question import Scenario
+
+Vector = NDArray[np.float64]
+Whole = NDArray[np.intp]
+BLOCK = 16384
+"""Rows evaluated together: their numbers find room in a core's second cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fleet:
+    """Machines as columns, one row each; indices point into what is distinct."""
+
+    graphics: tuple[Machine, ...]
+    """Distinct graphics cards with their links, backend and whether memory is unified; nothing else of them counts."""
+    graphics_at: Whole
+    processors: tuple[Machine, ...]
+    """Distinct processors, with what is not known of them and their memory."""
+    processor_at: Whole
+    ram_bytes: Vector
+    """Distinct sizes of memory, infinite where not said."""
+    size_at: Whole
+    ram_gb_s: Vector
+    """Of each row."""
+    random_gb_s: Vector
+
+    def __len__(self) -> int:
+        return len(self.graphics_at)
+
+    @classmethod
+    def of(cls, machines: Sequence[Machine]) -> "Fleet":
+        """Columns of machines."""
+        graphics = {(item.gpus, item.backend, item.unified): item for item in machines}
+        processors = {(item.cpu, item.unknown): item for item in machines}
+        sizes = [np.inf if (size := item.ram.capacity_bytes) is None else size for item in machines]
+        first, second = ({key: place for place, key in enumerate(some)} for some in (graphics, processors))
+        ram_bytes, size_at = np.unique(np.array(sizes, dtype=float), return_inverse=True)
+        return cls(
+            graphics=tuple(graphics.values()),
+            graphics_at=np.array([first[item.gpus, item.backend, item.unified] for item in machines], dtype=np.intp),
+            processors=tuple(processors.values()),
+            processor_at=np.array([second[item.cpu, item.unknown] for item in machines], dtype=np.intp),
+            ram_bytes=ram_bytes,
+            size_at=size_at,
+            ram_gb_s=np.array([item.ram.bandwidth_gb_s for item in machines], dtype=float),
+            random_gb_s=np.array([item.storage.random_gb_s for item in machines], dtype=float),
+        )
+
+    def take(self, rows: Whole) -> "Fleet":
+        """Some of the rows."""
+        columns = ("graphics_at", "processor_at", "size_at", "ram_gb_s", "random_gb_s")
+        some: dict[str, Any] = {name: getattr(self, name)[rows] for name in columns}
+        return Fleet(graphics=self.graphics, processors=self.processors, ram_bytes=self.ram_bytes, **some)
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """Where a load lies on the machines of a fleet: one row for each distinct pair of cards and size of memory."""
+
+    fleet: Fleet
+    at: Whole
+    """Which of the rows below each machine of the fleet has."""
+    graphics_at: Whole
+    memories: Memories
+    rooms: Rooms
+    strategies: Whole
+
+    @property
+    def runs(self) -> NDArray[np.bool_]:
+        """Whether the load can run there; a unified machine may be a little over full, as may what is asked for."""
+        return self.rooms.fits | (self.memories.unified & (self.rooms.exceeded <= OVERFULL))
+
+
+@dataclass(frozen=True, eq=False)
+class Speeds:
+    """Seconds of each machine of a fleet for one decode step of all users and for the whole prompt."""
+
+    placed: Placed
+    decode_s: Vector
+    prefill_s: Vector
+
+    @cached_property
+    def runs(self) -> NDArray[np.bool_]:
+        """Whether the load can run there."""
+        return self.placed.runs[self.placed.at]
+
+    @cached_property
+    def in_memory(self) -> NDArray[np.bool_]:
+        """Whether nothing of it is read from disk again and again."""
+        return self.placed.rooms.storage_bytes[self.placed.at] <= 0
+
+
+def placed_on(fleet: Fleet, load: Usage, limits: tuple[int | None, int | None, bool | None]) -> Placed:
+    """Where a load lies; `limits` are n_gpu_layers, n_cpu_moe and mmap as asked (None: as the planner chooses)."""
+    code = fleet.graphics_at * len(fleet.ram_bytes) + fleet.size_at
+    many = len(fleet.graphics) * len(fleet.ram_bytes)
+    if many <= max(len(code), 1):
+        there = np.zeros(many, dtype=bool)
+        there[code] = True
+        pairs, at = np.flatnonzero(there), (np.cumsum(there) - 1)[code]
+    else:
+        pairs, at = np.unique(code, return_inverse=True)
+    graphics_at, size_at = np.divmod(pairs, len(fleet.ram_bytes))
+    each = Memories.of(fleet.graphics)
+    kept: tuple[Any, ...] = tuple(column[graphics_at] for column in each)
+    memories = Memories(*kept)._replace(ram_bytes=fleet.ram_bytes[size_at])
+    demands = Demands.of([load.demand], np.zeros(len(pairs), dtype=np.intp))
+    rooms = placed(demands, memories, Wishes.of([limits]).repeated(len(pairs)))
+    return Placed(fleet, at, graphics_at, memories, rooms, strategies_of(demands, memories, rooms))
+
+
+def speeds_on(
+    fleet: Fleet, load: Usage, scenario: Scenario, efficiencies: Efficiencies
+) -> Speeds:  # fmt: skip
+    """How fast a load is on each machine of a fleet; `scenario` is its question, whose hardware does not matter."""
+    engine = scenario.engine
+    lies = placed_on(fleet, load, (engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap))
+    work = _works(lies, load)
+    families = _families_in(work)
+    decode_s, prefill_s = np.empty(len(fleet)), np.empty(len(fleet))
+    for rows, block, values in _blocks(lies, load, work, families, _gathered(lies, scenario, efficiencies, families)):
+        decode_s[rows] = total_s(decode_stages(block, values))
+        prefill_s[rows] = total_s(prefill_stages(block, values))
+    return Speeds(lies, decode_s, prefill_s)
+
+
+# Work of each placement, and settings of each pair of cards and processor.
+
+
+def _works(lies: Placed, load: Usage) -> dict[str, NDArray[np.float64]]:
+    """Fields of `Work` but those of processor and memory. [placements] or [placements, families]"""
+    rooms, machines = lies.rooms, lies.fleet.graphics
+    peaks = peaks_of(machines, 1 + lies.memories.vram_bytes.shape[1])[lies.graphics_at]
+    zeros = np.zeros(len(lies.graphics_at), dtype=np.intp)
+    spans = spans_at([load.sums], zeros, rooms.bounds, rooms.experts_from, peaks)
+    task = _columns(lies, load)
+    return decode_work(task, spans) | prefill_work(task, spans)
+
+
+def _columns(lies: Placed, load: Usage) -> Columns:
+    rooms, footprint, many = lies.rooms, load.demand.footprint, len(lies.graphics_at)
+    machines = lies.fleet.graphics
+    on_gpu = rooms.output_device != CPU
+    bandwidths = np.array([[gpu.bandwidth_gb_s for gpu in item.gpus] + [np.inf] * 8 for item in machines], dtype=object)
+    output_gb_s = [
+        bandwidths[at][device] if device != CPU else np.inf
+        for at, device in zip(lies.graphics_at.tolist(), rooms.output_device.tolist(), strict=True)
+    ]
+    numbers: dict[str, Any] = {
+        name: getattr(load, name)
+        for name in ("depth", "prompt_start", "prompt_tokens", "ubatch", "threads", "users", "offload_min_batch")
+    }
+    numbers |= {name: getattr(footprint, name) for name in ("n_experts", "n_experts_used", "hidden_size")}
+    numbers |= {"file_bytes": footprint.file_bytes, "embedding_bytes": footprint.embedding_bytes}
+    numbers |= {name: getattr(load.sums, name) for name in ("layer_bytes", "expert_bytes", "window")}
+    none = dict.fromkeys(("ram_gb_s", "cores", "sockets", "vector_gb_s", "random_gb_s"), np.ones(many))
+    return Columns(
+        **{name: np.full(many, float(number)) for name, number in numbers.items()},
+        **none,  # these are columns of the fleet, see `_blocks`
+        kv_element_bytes=np.tile(load.kv_element_bytes, (many, 1)),
+        mapped=np.full(many, load.mapped),
+        ram_bytes=rooms.ram_bytes - rooms.storage_bytes,
+        storage_bytes=rooms.storage_bytes,
+        spilled_bytes=spilled_bytes(lies.memories, rooms),
+        output_on_gpu=on_gpu,
+        output_gb_s=np.array(output_gb_s, dtype=float),
+        gpus_in_turn=lies.strategies == STRATEGIES.index("multi_gpu"),
+        unified=lies.memories.unified,
+        offloads=np.array([item.offloads for item in machines])[lies.graphics_at],
+        ram_available=ram_available(lies.memories.ram_bytes),
+        link_gb_s=np.array([item.main_gpu.link_gb_s for item in machines])[lies.graphics_at],
+    )
+
+
+def _families_in(work: Mapping[str, NDArray[np.float64]]) -> list[int]:
+    """The quant families that the model has, and the first, which the physics asks for by place."""
+    used = np.any([(work[name] != 0).any(axis=0) for name in BY_FAMILY], axis=0)
+    used[0] = True
+    return np.flatnonzero(used).tolist()
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A coefficient: the row of its table for each placement, the column for each processor."""
+
+    rows: Whole
+    columns: Whole
+    values: NDArray[np.float64]
+
+    def at(self, placement: Whole, processor: Whole) -> Any:
+        """The values of machines."""
+        rows, columns = self.values.shape[:2]
+        if rows == columns == 1:
+            return self.values[0, 0]
+        if rows == 1:
+            return np.take(self.values[0], np.take(self.columns, processor), axis=0)
+        place = np.take(self.rows, placement)
+        if columns > 1:
+            place = place * columns + np.take(self.columns, processor)
+        return np.take(self.values.reshape(rows * columns, *self.values.shape[2:]), place, axis=0)
+
+
+def _gathered(
+    lies: Placed, scenario: Scenario, efficiencies: Efficiencies, families: Sequence[int]
+) -> dict[str, _Table]:
+    """Coefficients by name, each distinct one worked out once."""
+    fleet = lies.fleet
+    most = lies.rooms.vram_bytes.argmax(axis=1)
+    used = np.minimum((lies.rooms.vram_bytes > 0).sum(axis=1), 2)
+    keys = np.stack([lies.graphics_at, most, used], axis=1)
+    distinct, first, at = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    cards = [fleet.graphics[place] for place in distinct[:, 0].tolist()]
+    needs = [lies.rooms.vram_bytes[row, : len(item.gpus)].tolist() for row, item in zip(first, cards, strict=True)]
+    graphics = [setting_at(scenario, machine, need) for machine, need in zip(cards, needs, strict=True)]
+    processors = [setting_at(scenario, item, [0.0] * len(item.gpus)) for item in fleet.processors]
+    tables = efficiencies.tables(graphics, processors)
+    by_family = {item.name for item in COEFFICIENTS if item.per_family}
+    return {
+        name: _Table(rows[at.ravel()], columns, table[..., families] if name in by_family else table)
+        for name, (rows, columns, table) in tables.items()
+    }
+
+
+def _blocks(
+    lies: Placed,
+    load: Usage,
+    work: Mapping[str, NDArray[np.float64]],
+    families: Sequence[int],
+    tables: Mapping[str, _Table],
+) -> Iterator[tuple[slice, Work, dict[str, Any]]]:
+    """The rows of a fleet some at a time: which, their work, and their coefficients by name."""
+    fleet = lies.fleet
+    cpus = [item.cpu for item in fleet.processors]
+    cores, sockets, vector_gb_s = (
+        np.array([getattr(cpu, name) for cpu in cpus], dtype=float) for name in ("cores", "sockets", "vector_gb_s")
+    )
+    fields = {name: column[:, families] if name in BY_FAMILY else column for name, column in work.items()}
+    same: dict[str, Any] = {name: column[0] for name, column in fields.items() if (column == column[:1]).all()}
+    varied = {name: column for name, column in fields.items() if name not in same}
+    for start in range(0, len(fleet), BLOCK):
+        rows = slice(start, min(start + BLOCK, len(fleet)))
+        at, cpu = lies.at[rows], fleet.processor_at[rows]
+        machine = machine_work(
+            load.threads, cores[cpu], sockets[cpu], vector_gb_s[cpu], fleet.ram_gb_s[rows], fleet.random_gb_s[rows]
+        )  # fmt: skip
+        block = Work(**same, **{name: np.take(column, at, axis=0) for name, column in varied.items()}, **machine)
+        yield rows, block, {name: table.at(at, cpu) for name, table in tables.items()}
