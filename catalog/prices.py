@@ -11,26 +11,6 @@ PartKind = Literal["gpu", "cpu", "ram", "board", "ssd", "psu", "case", "cooler",
 Condition = Literal["new", "used"]
 
 
-class Price(BaseModel):
-    """One quote for one catalog part."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-    part_kind: PartKind
-    part: str = Field(min_length=1)
-    """Name of the catalog row."""
-    memory_gib: Positive | None = None
-    """Memory size the quote is for, where one row is sold in several (unified machines, laptops)."""
-    condition: Condition
-    price_usd: Positive
-    as_of: date
-    judgement: Literal["street", "deal", "asking", "range_low", "range_high", "pre_shortage"]
-    """street: lowest in-stock or mean of listings; deal: a posted discount, below street; asking: a single listing;
-    range: press.
-    """
-    source: str = Field(min_length=1)
-
-
 Kind = Literal[
     "street", "asking", "sold", "deal", "list", "range_low", "range_high", "asking_median", "asking_mean",
     "pre_shortage", "pre_shortage_leftover",

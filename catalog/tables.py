@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread
 from catalog.llms import DraftHead, Llm, Projector, RefusedLlm, Standin
 from catalog.parts import Board, Cooler, Cpu, Gpu, Laptop, PcCase, Psu, RamKit, Ssd, UnifiedMachine
-from catalog.prices import ExchangeRate, Observation, Price, PriceFactor, PriceTrend
+from catalog.prices import ExchangeRate, Observation, PriceFactor, PriceTrend
 from catalog.quants import Quant, QuantQuality, TensorType
 
 DATA = Path(__file__).parent / "data"
@@ -89,12 +89,6 @@ def unified_machines() -> tuple[UnifiedMachine, ...]:
 def laptops() -> tuple[Laptop, ...]:
     """Laptops with a discrete GPU."""
     return _read(Laptop, "laptops.csv")
-
-
-@cache
-def prices() -> tuple[Price, ...]:
-    """Dated price quotes."""
-    return _read(Price, "prices.csv")
 
 
 @cache

@@ -11,7 +11,7 @@ from typing import Any
 
 from advisor.answer import LIMITS, REGIMES, STAGES, Prediction, Range
 from advisor.buying.recommendation import KIND_WORDS, RankedBuild
-from advisor.buying.report import QUOTES, contents, counted, tokens
+from advisor.buying.report import contents, counted, tokens
 from advisor.documents import number, seconds
 from advisor.prediction.capacity import Capacity
 from advisor.prediction.case import Case
@@ -115,7 +115,8 @@ def parts(build: RankedBuild, day: date) -> list[Row]:
     return [
         {
             "Part": KIND_WORDS[part.kind][0], "Name": name, "Price": part.price_usd * count,
-            "Condition": part.condition, "Kind of price": QUOTES.get(part.price_judgement, part.price_judgement),
+            "Low": part.low_usd * count, "High": part.high_usd * count, "Condition": part.condition,
+            "Seen": part.price_observations,
             "Date": part.price_as_of, "Age": age(part.price_as_of, day) if part.price_as_of else "",
             "Link": address(part.price_source), "Source": part.price_source,
         }

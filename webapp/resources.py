@@ -16,12 +16,12 @@ from advisor.buying import changes
 from advisor.buying.builds import Assembler, Build, Cards
 from advisor.buying.ownership import Owned, owned_parts
 from advisor.buying.platforms import Platform
-from advisor.buying.pricing import Choice
 from advisor.buying.recommendation import Recommendation, recommend_from
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import Wish
 from advisor.detection import Detected, detect
+from advisor.market.market import Choice
 from advisor.physics.knowledge import Knowledge, load
 from advisor.prediction.capacity import Capacity, capacity_of
 from advisor.prediction.case import Case, case_of

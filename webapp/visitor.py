@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Literal, get_args
 
 from advisor.buying.compatibility import is_card
-from advisor.buying.pricing import Key, PriceBook, Quote
+from advisor.buying.pricing import Key, PriceBook, Quote, own_price
 from advisor.buying.stock import Stock
 from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
@@ -27,7 +27,6 @@ from catalog.profiles import BadProfile, Profile, read_profile
 from catalog.rows import Row
 
 SOURCE = "set by you"
-JUDGEMENT = "your own price"
 SHELVES: Mapping[str, tuple[str, Callable[[], Sequence[Row]]]] = {
     "gpu": ("gpus", tables.gpus), "cpu": ("cpus", tables.cpus), "board": ("boards", tables.boards),
     "ram": ("ram_kits", tables.ram_kits), "ssd": ("ssds", tables.ssds), "psu": ("psus", tables.psus),
@@ -100,7 +99,7 @@ def with_prices(stock: Stock, prices: Mapping[tuple[str, str], float], today: da
         of: PartKind = next(known for known in get_args(PartKind) if known == kind)
         machine = _machines(kind)[name] if kind in MACHINES else None
         key: Key = (of, machine[0].name, machine[1]) if machine else (of, name, None)
-        quotes[key] = Quote(usd, today, SOURCE, condition, JUDGEMENT)
+        quotes[key] = own_price(usd, today, SOURCE, condition)
 
     parts: dict[str, Any] = {}
     for kind, (shelf, table) in SHELVES.items():

@@ -17,8 +17,8 @@ from advisor.buying.compatibility import (
     psu_problem,
 )
 from advisor.buying.platforms import Platform
-from advisor.buying.pricing import Quote
-from advisor.buying.stock import Stock, machine_quote, price_of
+from advisor.buying.pricing import Quote, interval_of, price_of
+from advisor.buying.stock import Stock, machine_quote
 from advisor.question import GpuRequest, Hardware, RamRequest, Scenario, StorageRequest
 from catalog.parts import Board, Cooler, Cpu, Gpu, Laptop, PcCase, Psu, Ssd, UnifiedMachine
 from catalog.prices import PartKind
@@ -56,6 +56,12 @@ class Build:
     def price_usd(self) -> float:
         """Sum of the parts."""
         return round(price_of(part.quote for part in self.parts), 2)
+
+    @cached_property
+    def interval_usd(self) -> tuple[float, float]:
+        """The 80 % interval of the price."""
+        low, high = interval_of(part.quote for part in self.parts)
+        return round(low, 2), round(high, 2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from pydantic import BaseModel, ConfigDict
 
 from advisor.answer import Prediction
 from advisor.buying.builds import Build
-from advisor.buying.pricing import Quote
+from advisor.buying.pricing import Quote, price_of
 from advisor.buying.search import Offer, Search
-from advisor.buying.stock import Stock, price_of
+from advisor.buying.stock import Stock
 from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
 from advisor.physics.knowledge import Knowledge

@@ -15,8 +15,8 @@ from advisor.buying.compatibility import (
     running_mt_s,
     socket_problem,
 )
-from advisor.buying.pricing import Quote
-from advisor.buying.stock import Stock, price_of
+from advisor.buying.pricing import Quote, price_of
+from advisor.buying.stock import Stock
 from advisor.machines.machine import pcie_gb_s
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.prediction import predict_many

@@ -1,82 +1,92 @@
-"""Which quote counts for a part. The whole policy stands here.
+"""What the parts of a build cost one buyer: estimates of what was observed, and what he owns.
 
-1. A street price (lowest in stock, or the mean of the cheapest listings) goes before the middle of a press range, that
-   before a posted deal (below street, often gone) and that before a single asking price. Among equals the newest
-   counts; a range with both ends is its middle, with one end nothing.
-2. Quotes from before the memory shortage (2025) count only for kinds whose prices have hardly moved since, and are
-   marked; memory, disks, graphics cards and whole machines rose, several of them more than twofold, and are never
-   priced that way.
-3. "used" takes a used quote where there is one, else a new one; "any" takes the cheaper; "new" takes new ones only.
-4. A part without a quote is never priced by a guess: it is left out.
-5. A part that the buyer owns costs nothing, as often as it is owned.
+1. A part costs what `advisor.market.estimate` makes of all observations of it, of its memory size and condition.
+2. "used" takes the used estimate where there is one, else the new one; "any" takes the lower; "new" takes new ones.
+3. A part without an observation that says something is never priced by a guess: it is left out.
+4. A part that the buyer owns costs nothing, as often as it is owned.
+5. A build costs the sum of its parts. Their errors are of different markets: they add up in squares, those of pieces of
+   one part as they are. A rise of all prices together is in none of them.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
-from catalog.prices import PartKind, Price
+from advisor.market.estimate import Estimate, Part
+from advisor.market.market import Choice, chosen
+from catalog.prices import PartKind
 
-Choice = Literal["new", "used", "any"]
-STEADY_KINDS = frozenset({"board", "psu", "case", "cooler", "cpu"})
-"""Kinds for which a quote of 2025 still says something: boards, supplies, cases and coolers carry little memory, and
-processors cost what they did (+2 %). Source: https://github.com/KazooKat/ram-price-outlook (read 2026-11-23)."""
-TRUST = ("street", "range", "deal", "asking", "pre_shortage")
 Key = tuple[str, str, float | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """The price that counts for a part."""
+    """The price that counts for a part; low to high is the 80 % interval."""
 
     price_usd: float
+    low_usd: float
+    high_usd: float
     as_of: date | None
+    """The newest observation."""
     source: str
+    """Where the newest stands."""
     condition: Literal["new", "used", "owned"]
-    judgement: str
+    observations: int = 0
+    sources: int = 0
+    """Independent ones."""
+    one_source: bool = False
+    stale: bool = False
+    """Of a kind that moves, and older than 45 days."""
+    before_shortage: bool = False
+    """All that is known of it is from before memory rose in 2025."""
+    own: bool = False
+    """The buyer's own figure."""
     fallback: bool = False
     """A used price was wanted and there is none."""
 
 
-OWNED = Quote(0.0, None, "owned", "owned", "owned")
+OWNED = Quote(0.0, 0.0, 0.0, None, "owned", "owned")
 
 
-def best_quote(quotes: Iterable[Price], choice: Choice) -> Quote | None:
-    """The quote that counts among those for one part, by the policy above."""
-    rows = [row for row in quotes if row.judgement != "pre_shortage" or row.part_kind in STEADY_KINDS]
-    used, new = (_newest_trusted([row for row in rows if row.condition == condition]) for condition in ("used", "new"))
-    if choice == "new":
-        return new
-    if choice == "any":
-        return min((quote for quote in (used, new) if quote), key=lambda quote: quote.price_usd, default=None)
-    if used or new is None:
-        return used
-    return Quote(new.price_usd, new.as_of, new.source, new.condition, new.judgement, fallback=True)
+def own_price(usd: float, as_of: date, source: str, condition: Literal["new", "used"]) -> Quote:
+    """A price that the buyer names: it holds for him."""
+    return Quote(usd, usd, usd, as_of, source, condition, 1, 1, own=True)
 
 
-def _newest_trusted(rows: list[Price]) -> Quote | None:
-    quotes = [
-        Quote(row.price_usd, row.as_of, row.source, row.condition, row.judgement)
-        for row in rows
-        if not row.judgement.startswith("range")
-    ]
-    quotes += _middles(rows)
-    # Same trust, same day: the lower one.
-    return min(
-        quotes, key=lambda q: (TRUST.index(q.judgement), -(q.as_of or date.min).toordinal(), q.price_usd), default=None
-    )
+def quote_of(new: Estimate | None, used: Estimate | None, choice: Choice) -> Quote | None:
+    """The price that counts of the two conditions."""
+    found = chosen(new, used, choice)
+    if found is None:
+        return None
+    known, condition = found
+    return Quote(
+        round(known.price_usd, 2), round(known.low_usd, 2), round(known.high_usd, 2), known.newest, known.source,
+        condition, known.observations, known.sources, known.one_source, known.stale, known.before_shortage, known.own,
+        fallback=choice == "used" and condition == "new",
+    )  # fmt: skip
 
 
-def _middles(rows: list[Price]) -> list[Quote]:
-    ends: dict[tuple[str, date], dict[str, Price]] = {}
-    for row in rows:
-        if row.judgement.startswith("range"):
-            ends.setdefault((row.source, row.as_of), {})[row.judgement] = row
-    both = [(pair["range_low"], pair["range_high"]) for pair in ends.values() if len(pair) == 2]
-    return [
-        Quote((low.price_usd + high.price_usd) / 2, low.as_of, low.source, low.condition, "range") for low, high in both
-    ]
+def price_of(quotes: Iterable[Quote]) -> float:
+    """Sum in USD."""
+    return sum(quote.price_usd for quote in quotes)
+
+
+def interval_of(quotes: Iterable[Quote]) -> tuple[float, float]:
+    """Low and high of a sum of parts, each known apart from the others; equal quotes are pieces of one part.
+
+    >>> a, b = (Quote(100, 70, 130, None, name, "new") for name in "ab")
+    >>> interval_of([a, a]), interval_of([a, b])
+    ((140.0, 260.0), (157.57359312880715, 242.42640687119285))
+    """
+    usd: dict[Quote, float] = {}
+    for quote in quotes:
+        usd[quote] = usd.get(quote, 0.0) + 1
+    total = sum(quote.price_usd * count for quote, count in usd.items())
+    below = math.hypot(*((quote.price_usd - quote.low_usd) * count for quote, count in usd.items()))
+    above = math.hypot(*((quote.high_usd - quote.price_usd) * count for quote, count in usd.items()))
+    return total - below, total + above
 
 
 @dataclass
@@ -89,14 +99,16 @@ class PriceBook:
 
     @classmethod
     def of(
-        cls, prices: Iterable[Price], choice: Choice, owned: Mapping[tuple[str, str], int] | None = None
+        cls, known: Mapping[Part, Estimate], choice: Choice, owned: Mapping[tuple[str, str], int] | None = None
     ) -> "PriceBook":
-        """From the price table."""
-        rows: dict[Key, list[Price]] = {}
-        for price in prices:
-            rows.setdefault((price.part_kind, price.part, price.memory_gib), []).append(price)
-        found = {key: best_quote(group, choice) for key, group in rows.items()}
-        return cls({key: quote for key, quote in found.items() if quote}, owned or {}, choice)
+        """From the estimates of a day."""
+        found: dict[Key, Quote] = {}
+        for part in known:
+            new, used = (known.get(part._replace(condition=condition)) for condition in ("new", "used"))
+            quote = quote_of(new, used, choice)
+            if quote:
+                found[part.kind, part.name, part.memory_gib] = quote
+        return cls(found, owned or {}, choice)
 
     def quote(self, kind: PartKind, part: str, memory_gib: float | None = None) -> Quote | None:
         """The price of one piece bought, or $0 where it is owned."""

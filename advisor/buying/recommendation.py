@@ -22,6 +22,8 @@ from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import Wish
 from advisor.errors import InputError
+from advisor.market.market import Market, shipped_market, today
+from advisor.market.money import Exchange
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.capacity import longest_context
 from advisor.prediction.case import case_of
@@ -37,7 +39,9 @@ KIND_WORDS = {
     "unified": ("unified-memory machine", "unified-memory machines"), "laptop": ("laptop", "laptops"),
 }  # fmt: skip
 DESKTOP_KINDS = set(KIND_WORDS) - {"unified", "laptop"}
+DOLLARS = Exchange()
 SearchOf = Callable[[Wish, str, Stock, Knowledge], Search]
+MOST_TIES = 20
 UPGRADED = 20
 """Builds that are told what the next dollar buys: as many as a reader looks at."""
 
@@ -47,15 +51,29 @@ class _Ranked(BaseModel):
 
 
 class PartLine(_Ranked):
-    """One piece and its price; `condition` is new, used or owned, and an owned part has no date."""
+    """One piece and its price with the 80 % interval; `condition` is new, used or owned; an owned part has no date."""
 
     kind: str
     name: str
     price_usd: float
+    low_usd: float
+    high_usd: float
     price_as_of: date | None
+    """The newest observation."""
     price_source: str
+    """Where the newest stands."""
+    price_sources: int
+    """Independent ones."""
+    price_observations: int
     condition: str
-    price_judgement: str
+    one_source: bool
+    """All of it rests on a single source."""
+    stale: bool
+    """Of a kind whose prices move, and older than 45 days."""
+    before_shortage: bool
+    """From before memory, disks and graphics cards rose in 2025."""
+    own: bool
+    """The buyer's own figure."""
 
 
 class RankedBuild(_Ranked):
@@ -66,7 +84,17 @@ class RankedBuild(_Ranked):
     name: str
     parts: tuple[PartLine, ...]
     price_usd: float
+    low_usd: float
+    high_usd: float
+    """The 80 % interval of the price: errors of different parts add up in squares."""
+    price: float
+    """In the currency of the answer."""
+    price_observations: int
+    price_newest: date | None
     usd_per_tok_s: float
+    tie: tuple[str, ...]
+    """Other builds of the answer that prices cannot tell from this one: more than half of the shorter of the two
+    intervals of $/(tok/s) lies in the other."""
     pareto: bool
     """No build that was tried is both cheaper and faster."""
     prediction: Prediction
@@ -96,6 +124,10 @@ class Recommendation(_Ranked):
     unpriced: dict[str, tuple[str, ...]]
     """The same by name: parts of each kind without a price."""
     assumptions: tuple[str, ...]
+    currency: str = "USD"
+    """In which amounts are shown to people."""
+    per_usd: float = 1.0
+    """Units of it for one US dollar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +139,21 @@ class _Found:
     choice: str
 
 
-def recommend(wish: Wish, knowledge: Knowledge) -> Recommendation:
-    """Ranked builds for a wish. Raises `UnknownName` for unknown names and `InputError` where nothing will do."""
-    owned = owned_parts(wish.own)
-    return recommend_from(stock_of(wish.condition, owned), owned, wish, knowledge)
+def recommend(wish: Wish, knowledge: Knowledge, market: Market | None = None) -> Recommendation:
+    """Ranked builds for a wish, by the prices of a market, else those shipped.
+
+    Raises `UnknownName` for unknown names and `InputError` where nothing will do.
+    """
+    owned, market, day = owned_parts(wish.own), market or shipped_market(), wish.as_of or today()
+    exchange = Exchange(wish.currency, market.rates.per_usd(wish.currency, day))
+    stock = stock_of(wish.condition, owned, market.estimates(day))
+    return recommend_from(stock, owned, wish, knowledge, exchange=exchange)
 
 
 def recommend_from(
-    stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge, search_of: SearchOf = Search
-) -> Recommendation:
+    stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge, search_of: SearchOf = Search,
+    exchange: Exchange = DOLLARS,
+) -> Recommendation:  # fmt: skip
     """The same from a stock that may differ from the catalog, by searches that may remember. Raises as `recommend`."""
     llm = resolve_llm(wish.model)
     found = _find(wish, [search_of(wish, quant, stock, knowledge) for quant in _quants(wish)])
@@ -124,9 +162,12 @@ def recommend_from(
     chosen = ranked if wish.every else first_of_each(ranked)
     shown = chosen[: wish.limit]
     upgrades = [*next_dollars(shown[:UPGRADED], found.search), *([None] * max(0, len(shown) - UPGRADED))]
-    longest = _contexts(found.search.question).of
+    longest, ties = _contexts(found.search.question).of, ties_of(shown)
     builds = tuple(
-        ranked_build(rank, offer, swap, efficient=id(offer) in efficient, context=longest(offer.prediction.scenario))
+        ranked_build(
+            rank, offer, swap, ties[rank - 1], efficient=id(offer) in efficient,
+            context=longest(offer.prediction.scenario), exchange=exchange,
+        )
         for rank, (offer, swap) in enumerate(zip(shown, upgrades, strict=True), 1)
     )
     return Recommendation(
@@ -134,6 +175,7 @@ def recommend_from(
         quant_source=quality_order(llm.row.llm).source if _asks_best(wish) else "",
         left_out=_left_out(stock, wish), unpriced=stock.unpriced,
         assumptions=(*llm.assumptions, *owned.assumptions, *_unused(owned, builds)),
+        currency=exchange.currency, per_usd=exchange.per_usd,
     )  # fmt: skip
 
 
@@ -258,21 +300,46 @@ def _contexts(_question: Scenario) -> _Contexts:
     return _Contexts()
 
 
-def ranked_build(rank: int, offer: Offer, swap: Upgrade | None, *, efficient: bool, context: int | None) -> RankedBuild:
+def ties_of(offers: Sequence[Offer]) -> list[tuple[str, ...]]:
+    """For each offer the labels of others whose interval of $/(tok/s) shares more than half of the shorter of the two,
+    those nearest in rank first, `MOST_TIES` at most.
+    """
+    speeds = np.array([offer.decode_tok_s for offer in offers])
+    low, high = np.array([offer.build.interval_usd for offer in offers]).reshape(-1, 2).T / speeds
+    found: list[tuple[str, ...]] = []
+    for place, offer in enumerate(offers):
+        shared = np.minimum(high, high[place]) - np.maximum(low, low[place])
+        tied = np.flatnonzero(shared > np.minimum(high - low, high[place] - low[place]) / 2)
+        near = tied[np.argsort(np.abs(tied - place), kind="stable")].tolist()
+        labels = dict.fromkeys(offers[other].build.label for other in near)
+        found.append(tuple(label for label in labels if label != offer.build.label)[:MOST_TIES])
+    return found
+
+
+def ranked_build(
+    rank: int, offer: Offer, swap: Upgrade | None, tie: tuple[str, ...] = (), *, efficient: bool, context: int | None,
+    exchange: Exchange = DOLLARS,
+) -> RankedBuild:  # fmt: skip
     """An offer as it is shown."""
     build, answer = offer.build, offer.prediction
     parts = tuple(
         PartLine(
-            kind=part.kind, name=part.name, price_usd=part.quote.price_usd, price_as_of=part.quote.as_of,
-            price_source=part.quote.source, condition=part.quote.condition, price_judgement=part.quote.judgement,
-        ) for part in build.parts
+            kind=part.kind, name=part.name, price_usd=quote.price_usd, low_usd=quote.low_usd, high_usd=quote.high_usd,
+            price_as_of=quote.as_of, price_source=quote.source, price_sources=quote.sources,
+            price_observations=quote.observations, condition=quote.condition, one_source=quote.one_source,
+            stale=quote.stale, before_shortage=quote.before_shortage, own=quote.own,
+        ) for part in build.parts for quote in (part.quote,)
     )  # fmt: skip
+    low_usd, high_usd = build.interval_usd
     fallback = dict.fromkeys(KIND_WORDS[part.kind][0] for part in build.parts if part.quote.fallback)
     message = f"priced new for want of a used price: {', '.join(fallback)}"
     said = (Warning(code="priced_new", message=message),) if fallback else ()
     return RankedBuild(
         rank=rank, kind=build.kind, name=build.label, parts=parts, price_usd=build.price_usd,
-        usd_per_tok_s=offer.usd_per_tok_s, pareto=efficient, prediction=answer, longest_context_tokens=context,
+        price=round(exchange.of(build.price_usd), 2), low_usd=low_usd, high_usd=high_usd,
+        price_observations=sum(part.price_observations for part in set(parts)),
+        price_newest=max((part.price_as_of for part in parts if part.price_as_of), default=None),
+        usd_per_tok_s=offer.usd_per_tok_s, tie=tie, pareto=efficient, prediction=answer, longest_context_tokens=context,
         power_w=round(build.power_w), bottleneck=answer.bottleneck, next_dollar=swap, notes=(*build.notes, *said),
         predict_command=predict_command(build, answer.scenario),
     )  # fmt: skip
@@ -280,7 +347,8 @@ def ranked_build(rank: int, offer: Offer, swap: Upgrade | None, *, efficient: bo
 
 def _question(wish: Wish, search: Search) -> dict[str, Any]:
     asked = search.question.model_dump(mode="json", exclude={"hardware"})
-    limits = wish.model_dump(mode="json", include={"context", "budget_usd", "min_tok_s", "condition", "kinds", "own"})
+    told = {"context", "budget_usd", "min_tok_s", "condition", "kinds", "own", "as_of"}
+    limits = wish.model_dump(mode="json", include=told)
     return asked | {"wish": limits}
 
 

@@ -19,24 +19,34 @@ from advisor.documents import (
     columns,
     number,
 )  # fmt: skip
+from advisor.market.money import Exchange, shown
 
-QUOTES = {"pre_shortage": "before the memory shortage", "range": "middle of a range"}
+DOLLARS = Exchange()
+PER_SPEED = "$/(tok/s)"
 CONDITIONS = {"new": "new parts", "used": "used parts where quoted", "any": "new or used parts"}
 
 
 def headline(found: Recommendation) -> str:
     """The question in one line."""
     wish, answer = found.scenario["wish"], found.builds[0].prediction
-    budget = f"${wish['budget_usd']:,.0f} or less" if wish["budget_usd"] else "any price"
+    budget = f"{exchange_of(found).said(wish['budget_usd'])} or less" if wish["budget_usd"] else "any price"
     wanted = f"{wish['context']:,} tokens of context, {wish['min_tok_s']:g} tok/s or more"
     return f"{answer.model} {answer.quant}, {wanted}, {CONDITIONS[wish['condition']]}, {budget}"
 
 
-def cells(build: RankedBuild) -> dict[str, str]:
+def exchange_of(found: Recommendation) -> Exchange:
+    """The currency of an answer."""
+    return Exchange(found.currency, found.per_usd)
+
+
+def cells(build: RankedBuild, exchange: Exchange = DOLLARS) -> dict[str, str]:
     """Numbers of a build by the title of their column."""
+    unit = shown(exchange.of(build.usd_per_tok_s) if exchange.of(1) < 10 else round(exchange.of(build.usd_per_tok_s)),
+                 exchange.currency)  # fmt: skip
     decode, prefill = build.prediction.decode_tok_s, build.prediction.prefill_tok_s
     return {
-        "Price": money(build.price_usd), "$/(tok/s)": f"${build.usd_per_tok_s:,.1f}",
+        "Price": exchange.said(build.price_usd),
+        "(80 %)": f"{exchange.said(build.low_usd)} to {exchange.said(build.high_usd)}", PER_SPEED: unit,
         "tok/s": number(decode.p50) if decode else "",
         "(90 %)": f"{number(decode.p05)}-{number(decode.p95)}" if decode else "",
         "Prompt": number(prefill.p50) if prefill else "", "Context": tokens(build.longest_context_tokens),
@@ -51,15 +61,6 @@ def contents(build: RankedBuild) -> str:
         return f"{ram.gb:g} GB, {build.kind}" if ram.gb else build.kind
     cpu = next((part.name for part in build.parts if part.kind == "cpu"), "")
     return f"{cpu}, {ram.gb:g} GB {ram.type}-{ram.mt_s}"
-
-
-def money(usd: float) -> str:
-    """Whole dollars.
-
-    >>> money(1234.5)
-    '$1,234'
-    """
-    return f"${usd:,.0f}"
 
 
 def tokens(count: int | None) -> str:
@@ -77,11 +78,14 @@ def counted(build: RankedBuild) -> list[tuple[str, PartLine, int]]:
     return [(part.name if count == 1 else f"{count} x {part.name}", part, count) for part, count in found]
 
 
-def provenance(part: PartLine) -> str:
-    """Condition, kind of quote and its date in a few words."""
-    if part.condition == "owned":
-        return "owned"
-    return f"{part.condition}, {QUOTES.get(part.price_judgement, part.price_judgement)}, {part.price_as_of}"
+def provenance(part: PartLine, exchange: Exchange = DOLLARS) -> str:
+    """Condition, interval of one piece, on how much it rests and the newest date in a few words."""
+    if part.condition == "owned" or part.own:
+        return "owned" if part.condition == "owned" else f"{part.condition}, your price of {part.price_as_of}"
+    seen = f"{part.price_observations} seen" if part.price_observations > 1 else "1 seen"
+    alone = ", one source" if part.one_source and part.price_observations > 1 else ""
+    span = f"{exchange.said(part.low_usd)}-{exchange.of(part.high_usd):,.0f}"
+    return f"{part.condition}, {span}, {seen}{alone}, newest {part.price_as_of}"
 
 
 def explanation(found: Recommendation) -> list[str]:
@@ -93,7 +97,11 @@ def explanation(found: Recommendation) -> list[str]:
         f"Quantisation: {found.quant_choice}.",
         f"{shown} *: no build that was tried is both cheaper and faster.",
         _titles_explained(found.scenario["workload"]),
+        "As good: more than half of the intervals of what a token per second costs is the same."
+        if any(build.tie for build in found.builds) else "",
         _price_dates(found.builds),
+        f"Amounts in {found.currency}: {found.per_usd:.4g} for one US dollar; tax and duty are not in them."
+        if found.currency != "USD" else "",
         *(f"Left out, {line}." for line in found.left_out),
         *_cautions(found.builds),
         *(f"Note: {line}." for line in found.assumptions),
@@ -122,11 +130,17 @@ def _price_dates(builds: Sequence[RankedBuild]) -> str:
     if not parts:
         return ""
     dates = sorted(part.price_as_of for part in parts if part.price_as_of)
-    old = sorted({KIND_WORDS[part.kind][1] for part in parts if part.price_judgement == "pre_shortage"})
-    said = f"; those of 2025 ({', '.join(old)}) are from before the memory shortage" if old else ""
-    passing = ", some of them passing deals" if any(part.price_judgement == "deal" for part in parts) else ""
-    quotes = f"Prices: quotes of {dates[0]} to {dates[-1]}{passing}{said}."
-    return f"{quotes} Check them before you buy; --json has the sources."
+    old, stale = (
+        ", ".join(sorted({KIND_WORDS[part.kind][1] for part in parts if getattr(part, flag)}))
+        for flag in ("before_shortage", "stale")
+    )
+    said = f"; those of 2025 ({old}) are from before the memory shortage" if old else ""
+    said += f"; older than 45 days, though such prices move: {stale}" if stale else ""
+    return (
+        "Prices: what an ordinary buyer pays a seller to trust, before tax, by what was seen, the newest of each part "
+        f"of {dates[0]} to {dates[-1]}{said}. In brackets: where 8 of 10 such prices fall. Check them before you buy; "
+        "--json has the sources."
+    )
 
 
 # A terminal: ranked builds, what the numbers mean, and the parts of the first.
@@ -137,18 +151,21 @@ WIDE, MIDDLE = 100, 80
 
 def document(found: Recommendation, width: int) -> Document:
     """The answer for a terminal of `width` columns; the command for the first build is to follow, unwrapped."""
-    best, titles = found.builds[0], titles_for(width)
+    best, titles, exchange = found.builds[0], titles_for(width), exchange_of(found)
     head = [TableColumn(right=True, whole=True), TableColumn("Build", fills=True)]
-    head += [TableColumn(title, right=title != "Limit", whole=True) for title in titles]
+    head += [TableColumn(_titled(title, exchange), right=title != "Limit", whole=True) for title in titles]
     ranking: list[list[Cell]] = []
-    for build in found.builds:
-        numbers, after = cells(build), build.next_dollar.text if build.next_dollar else ""
-        words = Words(build.name, contents(build), after)
+    for build, tied in leaders(found.builds):
+        numbers = cells(build, exchange)
+        plain = f"{contents(build)}; {numbers['(80 %)']}"
+        words = Words(build.name, plain, "\n".join((*_tied(tied, exchange), *_next(build, exchange))))
         ranking.append([f"{build.rank}{'*' if build.pareto else ' '}", words, *(numbers[title] for title in titles)])
     parts: list[list[Cell]] = [
-        [part.kind, name, money(part.price_usd * count), provenance(part)] for name, part, count in counted(best)
+        [part.kind, name, exchange.said(part.price_usd * count), provenance(part, exchange)]
+        for name, part, count in counted(best)
     ]
-    parts.append(["", "together", Words(money(best.price_usd)), ""])
+    together = cells(best, exchange)
+    parts.append(["", "together", Words(together["Price"]), f"80 %: {together['(80 %)']}"])
     sides = TableColumn(), TableColumn(), TableColumn(right=True), TableColumn()
     return Document(headline(found), [
         Section("", [Table(head, ranking)]),
@@ -160,34 +177,67 @@ def document(found: Recommendation, width: int) -> Document:
     ])  # fmt: skip
 
 
+def leaders(builds: Sequence[RankedBuild]) -> list[tuple[RankedBuild, list[RankedBuild]]]:
+    """Builds in their order, each with those after it that prices cannot tell from it: shown as one."""
+    found: list[tuple[RankedBuild, list[RankedBuild]]] = []
+    for build in builds:
+        leader = next((tied for first, tied in found if build.name in first.tie), None)
+        if leader is None:
+            found.append((build, []))
+        else:
+            leader.append(build)
+    return found
+
+
+def _tied(tied: Sequence[RankedBuild], exchange: Exchange) -> list[str]:
+    """The line that names builds as good as the one above it."""
+    named = [
+        f"{build.rank}{'*' if build.pareto else ''} {build.name} ({exchange.said(build.price_usd)}, "
+        f"{number(build.prediction.decode_tok_s.p50) if build.prediction.decode_tok_s else '-'} tok/s)"
+        for build in tied
+    ]
+    return [f"as good: {', '.join(named)}"] if named else []
+
+
+def _next(build: RankedBuild, exchange: Exchange) -> list[str]:
+    """The line of what the next dollars buy."""
+    swap = build.next_dollar
+    return [f"+{exchange.said(swap.extra_usd)}:{swap.text.partition(':')[2]}"] if swap else []
+
+
+def _titled(title: str, exchange: Exchange) -> str:
+    return title.replace("$", exchange.currency) if exchange.currency != "USD" else title
+
+
 def titles_for(width: int) -> tuple[str, ...]:
     """Titles of the columns that a terminal has room for."""
     if width >= WIDE:
-        return ("Price", "$/(tok/s)", "tok/s", "(90 %)", "Prompt", "Context", "Power", "Limit")
-    return ("Price", "$/(tok/s)", "tok/s", "(90 %)", "Limit") if width >= MIDDLE else ("Price", "$/(tok/s)", "tok/s")
+        return ("Price", PER_SPEED, "tok/s", "(90 %)", "Prompt", "Context", "Power", "Limit")
+    return ("Price", PER_SPEED, "tok/s", "(90 %)", "Limit") if width >= MIDDLE else ("Price", PER_SPEED, "tok/s")
 
 
 # Files: CSV, one line for each build, and Markdown.
 
 CSV_COLUMNS = (
-    "rank", "kind", "name", "parts", "price_usd", "usd_per_tok_s", "pareto", "decode_tok_s", "decode_p05", "decode_p95",
-    "prefill_tok_s", "time_to_first_token_s", "longest_context_tokens", "power_w", "bottleneck", "strategy",
-    "n_gpu_layers", "n_cpu_moe", "vram_gb", "ram_gb", "next_dollar", "oldest_price", "predict_command",
+    "rank", "kind", "name", "parts", "price_usd", "low_usd", "high_usd", "price", "currency", "usd_per_tok_s", "pareto",
+    "decode_tok_s", "decode_p05", "decode_p95", "prefill_tok_s", "time_to_first_token_s", "longest_context_tokens",
+    "power_w", "bottleneck", "strategy", "n_gpu_layers", "n_cpu_moe", "vram_gb", "ram_gb", "next_dollar",
+    "oldest_price", "tie", "predict_command",
 )  # fmt: skip
 
 
 def to_csv(found: Recommendation) -> str:
     """A header and one line per build."""
-    rows = [list(_csv_row(build)) for build in found.builds]
+    rows = [list(_csv_row(build, found.currency)) for build in found.builds]
     return as_csv(Table(columns(*CSV_COLUMNS), rows), harmless=False)  # no word of it is a visitor's
 
 
-def _csv_row(build: RankedBuild) -> Iterator[Cell]:
+def _csv_row(build: RankedBuild, currency: str) -> Iterator[Cell]:
     answer, lies = build.prediction, build.prediction.placement
     decode, prefill = answer.decode_tok_s, answer.prefill_tok_s
     parts = "; ".join(name for name, _, _ in counted(build))
-    yield from (build.rank, build.kind, build.name, parts, f"{build.price_usd:.2f}", f"{build.usd_per_tok_s:.2f}")
-    yield build.pareto
+    yield from (build.rank, build.kind, build.name, parts, f"{build.price_usd:.2f}", f"{build.low_usd:.2f}")
+    yield from (f"{build.high_usd:.2f}", f"{build.price:.2f}", currency, f"{build.usd_per_tok_s:.2f}", build.pareto)
     yield from (f"{speed:.2f}" for speed in (decode.p50, decode.p05, decode.p95)) if decode else ("", "", "")
     yield f"{prefill.p50:.1f}" if prefill else ""
     yield "" if answer.time_to_first_token_s is None else f"{answer.time_to_first_token_s:.3f}"
@@ -195,24 +245,26 @@ def _csv_row(build: RankedBuild) -> Iterator[Cell]:
     yield from (lies.strategy, lies.n_gpu_layers, lies.n_cpu_moe, f"{lies.vram_gb:.2f}", f"{lies.ram_gb:.2f}")
     yield build.next_dollar.text if build.next_dollar else ""
     yield min((str(part.price_as_of) for part in build.parts if part.price_as_of), default="")
+    yield "; ".join(build.tie)
     yield build.predict_command
 
 
 def to_markdown(found: Recommendation) -> str:
     """The table, what it means and the parts of the first build, for a page or an issue."""
-    titles, best = titles_for(WIDE), found.builds[0]
+    titles, best, exchange = titles_for(WIDE), found.builds[0], exchange_of(found)
     ranking: list[list[Cell]] = []
-    for build in found.builds:
-        numbers, after = cells(build), build.next_dollar.text if build.next_dollar else ""
-        rank, words = f"{build.rank}{'*' if build.pareto else ''}", Words(build.name, contents(build))
+    for build, tied in leaders(found.builds):
+        numbers, after = cells(build, exchange), "; ".join((*_tied(tied, exchange), *_next(build, exchange)))
+        rank = f"{build.rank}{'*' if build.pareto else ''}"
+        words = Words(build.name, contents(build), numbers["(80 %)"])
         ranking.append([rank, words, *(numbers[title] for title in titles), after])
     parts = [
-        (part.kind, name, money(part.price_usd * count), f"{provenance(part)}, {part.price_source}")
+        (part.kind, name, exchange.said(part.price_usd * count), f"{provenance(part, exchange)}, {part.price_source}")
         for name, part, count in counted(best)
     ]
     return as_markdown(Document("", [Section("", [
         Paragraph(headline(found), strong=True),
-        Table(columns("#", "Build", *titles, "Next dollars"), ranking),
+        Table(columns("#", "Build", *(_titled(title, exchange) for title in titles), "As good, next dollars"), ranking),
         Points(explanation(found)),
         Paragraph(f"Parts of build 1, {best.name}:"),
         Table(columns("Part", "Name", "Price", "Quote"), parts),

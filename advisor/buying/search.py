@@ -10,7 +10,8 @@ from advisor.answer import Prediction
 from advisor.buying.builds import Assembler, Build, Cards, whole_machines
 from advisor.buying.compatibility import has_outputs
 from advisor.buying.platforms import Need, Platform, RatedPlatforms, Rows, platforms_of, rate
-from advisor.buying.stock import Stock, price_of
+from advisor.buying.pricing import price_of
+from advisor.buying.stock import Stock
 from advisor.buying.wish import Wish
 from advisor.machines.machine import pcie_gb_s
 from advisor.physics.knowledge import Knowledge

@@ -1,13 +1,15 @@
 """What can be had: the catalog's parts that have a price, and those the buyer owns."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from advisor.buying.compatibility import Memory, is_card
 from advisor.buying.ownership import Owned
-from advisor.buying.pricing import Choice, PriceBook, Quote
+from advisor.buying.pricing import PriceBook, Quote, price_of
+from advisor.market.estimate import Estimate, Part
+from advisor.market.market import Choice, shipped_market, today
 from catalog import tables
 from catalog.parts import Board, Cooler, Cpu, Gpu, Laptop, PcCase, Psu, RamKit, Ssd, UnifiedMachine
 from catalog.prices import PartKind
@@ -86,14 +88,11 @@ class Stock:
         return tuple(found)
 
 
-def price_of(quotes: Iterable[Quote]) -> float:
-    """Sum in USD."""
-    return sum(quote.price_usd for quote in quotes)
-
-
-def stock_of(choice: Choice, owned: Owned) -> Stock:
-    """The catalog's parts with a price under a choice of condition, and the owned ones at $0."""
-    prices = PriceBook.of(tables.prices(), choice, owned.counts)
+def stock_of(choice: Choice, owned: Owned, known: Mapping[Part, Estimate] | None = None) -> Stock:
+    """The catalog's parts with a price under a choice of condition, and the owned ones at $0. `known`: the estimates
+    that count, else those of today from the shipped observations.
+    """
+    prices = PriceBook.of(shipped_market().estimates(today()) if known is None else known, choice, owned.counts)
     missing: dict[str, tuple[str, ...]] = {}
 
     def priced(kind: PartKind, rows: Sequence[R]) -> tuple[R, ...]:

@@ -1,5 +1,6 @@
 """What a buyer asks for."""
 
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -31,6 +32,10 @@ class Wish(BaseModel):
     min_tok_s: Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False)] = READING_TOK_S
     """Least median decode speed."""
     condition: Literal["new", "used", "any"] = "new"
+    as_of: date | None = None
+    """Only prices that were known that day count; None: today."""
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+    """Amounts of the answer are shown in it too, by the rate of the day; `budget_usd` stays in US dollars."""
     kinds: Annotated[tuple[BuildKind, ...], Field(min_length=1, max_length=16, fail_fast=True)] = ALL_KINDS
     own: tuple[Text, ...] = ()
     limit: Annotated[int, Field(ge=1, le=100_000)] = 10

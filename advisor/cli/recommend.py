@@ -22,7 +22,8 @@ Examples:
 """
 OPTION_OF_FIELD = {
     "model": "--model", "quant": "--quant", "context": "--context", "budget_usd": "--budget",
-    "min_tok_s": "--min-tok-s", "condition": "--condition", "kinds": "--kinds", "own": "--own", "limit": "--limit",
+    "as_of": "--as-of", "currency": "--currency", "min_tok_s": "--min-tok-s", "condition": "--condition",
+    "kinds": "--kinds", "own": "--own", "limit": "--limit",
 }  # fmt: skip
 MOST_COLUMNS = 130
 PAGE_COLUMNS = 110
@@ -45,7 +46,16 @@ PAGE_COLUMNS = 110
     metavar="N",
     help="Tokens of context a build must hold; speeds are those with it nearly full.",
 )
-@click.option("--budget", type=float, metavar="USD", help="Most that a build may cost. Default: no limit.")
+@click.option(
+    "--budget", metavar="AMOUNT", help='Most that a build may cost: 1500, "$1,500" or "1000 EUR". Default: no limit.'
+)
+@click.option("--currency", metavar="CODE", help="Currency of the answer. Default: that of --budget, else USD.")
+@click.option(
+    "--rate", multiple=True, metavar="RATE",
+    help="An exchange rate, EUR=0.9 for 0.9 EUR a dollar, or the European Central Bank's eurofxref file (CSV, XML or "
+    "its https address). Default: shipped rates.",
+)
+@click.option("--as-of", metavar="DATE", help="Only prices that were known that day. Default: today.")
 @click.option(
     "--min-tok-s",
     type=float,
@@ -83,12 +93,16 @@ def command(**options: Any) -> None:
     formats = [name for name in ("as_json", "as_csv", "as_markdown") if options[name]]
     if len(formats) > 1:
         raise InputError("--json, --csv and --markdown exclude each other: give one")
-    wish = _wish(options)
+    from advisor.cli.market_options import day_of, market_here
+
+    options["as_of"] = day_of(options["as_of"])
+    market = market_here(options["rate"])
+    wish = _wish(options, market)
 
     from advisor.buying.recommendation import recommend
     from advisor.cli.own_profile import own_machines_of
 
-    found = recommend(wish, own_machines_of(options).knowledge)
+    found = recommend(wish, own_machines_of(options).knowledge, market)
     if formats == ["as_json"]:
         click.echo(found.model_dump_json(indent=2))
     elif formats:
@@ -99,20 +113,30 @@ def command(**options: Any) -> None:
         _show(found)
 
 
-def _wish(options: dict[str, Any]) -> Any:
-    """The wish that the options ask. Raises `InputError` that names the option."""
+def _wish(options: dict[str, Any], market: Any) -> Any:
+    """The wish that the options ask, its budget in dollars. Raises `InputError` that names the option."""
     from pydantic import ValidationError
 
     from advisor.buying.wish import Wish
+    from advisor.market.market import today
+    from advisor.market.money import Money, currency_of, money_of
     from advisor.question import complaint
 
     if not options["model"]:
         raise InputError('name the model: --model NAME, for example --model "Qwen3.6-35B-A3B"')
     kinds = [kind.strip().lower() for kind in options["kinds"].split(",") if kind.strip()]
-    asked = {name: options[name] for name in ("model", "quant", "context", "min_tok_s", "condition", "own", "every")}
+    same = ("model", "quant", "context", "min_tok_s", "condition", "own", "every", "as_of")
+    asked = {name: options[name] for name in same}
+    currency = currency_of(options["currency"]) if options["currency"] else None
+    try:
+        budget = money_of(options["budget"], currency or "USD") if options["budget"] is not None else None
+    except InputError as error:
+        raise InputError(f"--budget: {error}") from None
+    currency = currency or (budget or Money(0, "USD")).currency
+    usd = budget and budget.amount / market.rates.per_usd(budget.currency, options["as_of"] or today())
     try:
         limit = options["limit"] if options["limit"] is not None else (100_000 if options["every"] else 10)
-        return Wish.model_validate(asked | {"budget_usd": options["budget"], "kinds": kinds, "limit": limit})
+        return Wish.model_validate(asked | {"budget_usd": usd, "currency": currency, "kinds": kinds, "limit": limit})
     except ValidationError as error:
         raise InputError(_in_options(complaint(error, Wish))) from None
 

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +27,8 @@ STALE_DAYS = 45
 """Memory, disks and graphics cards move by a tenth in this time: older estimates of them are called stale.
 Source: design notes "What a part costs", ageing."""
 MOVING_KINDS = frozenset({"gpu", "ram", "ssd", "unified", "laptop"})
+SHORTAGE = date(2025, 9, 1)
+"""Memory, and all that holds much of it, began to rise then. Source: https://github.com/KazooKat/ram-price-outlook."""
 OUTLIER_LOG = math.log(2.0)
 """Votes further than this factor from the median are dropped, where so many others lie nearer:"""
 OTHERS = 3
@@ -61,8 +64,12 @@ class Estimate:
     newest: date
     stale: bool
     """Of a kind that moves, and older than `STALE_DAYS`."""
+    source: str
+    """Where the newest stands."""
     own: bool = False
     """The person's own figure."""
+    before_shortage: bool = False
+    """All of it is from before memory rose in 2025."""
 
     @property
     def one_source(self) -> bool:
@@ -110,6 +117,8 @@ class Votes:
     """Day of the observation, as an ordinal."""
     weight: Vector
     own: NDArray[np.bool_]
+    address: tuple[str, ...]
+    """Where each stands."""
 
 
 def votes_of(observations: Sequence[Observation], basis: Basis, rates: Rates) -> Votes:
@@ -118,6 +127,8 @@ def votes_of(observations: Sequence[Observation], basis: Basis, rates: Rates) ->
     sources: dict[str, int] = {}
     kinds: dict[str, int] = {}
     rows: list[tuple[int, int, int, float, float, float, bool]] = []
+    addresses: list[str] = []
+    site = cache(independent)
     low_ends: dict[tuple[Part, str, date, str], tuple[float, int]] = {}
     for item in observations:
         part = Part(item.part_kind, item.part, item.memory_gib, item.condition)
@@ -132,9 +143,10 @@ def votes_of(observations: Sequence[Observation], basis: Basis, rates: Rates) ->
                 low_ends[end] = (log_usd, len(item.kind))
                 continue
             log_usd, weight = (log_usd + other[0]) / 2, RANGE_WEIGHT
+        addresses.append(item.source)
         rows.append((
             parts.setdefault(part, len(parts)),
-            sources.setdefault(independent(item.source), len(sources)),
+            sources.setdefault(site(item.source), len(sources)),
             kinds.setdefault(item.kind.partition("_")[0] if weight < 1 else item.kind, len(kinds)),
             log_usd,
             float(item.as_of.toordinal()),
@@ -144,7 +156,9 @@ def votes_of(observations: Sequence[Observation], basis: Basis, rates: Rates) ->
     columns: list[Sequence[float]] = list(zip(*rows, strict=True)) or [()] * 7
     part_, source, kind = (np.array(column, dtype=np.intp) for column in columns[:3])
     log_usd_, day, weight_ = (np.array(column, dtype=np.float64) for column in columns[3:6])
-    return Votes(tuple(parts), part_, source, kind, log_usd_, day, weight_, np.array(columns[6], dtype=bool))
+    return Votes(
+        tuple(parts), part_, source, kind, log_usd_, day, weight_, np.array(columns[6], dtype=bool), tuple(addresses)
+    )
 
 
 def independent(source: str) -> str:
@@ -192,7 +206,8 @@ def estimates(votes: Votes, basis: Basis, as_of: date) -> dict[Part, Estimate]:
     kept = near | (np.bincount(place, near)[place] < OTHERS)
     middle = _weighted_medians(part_b[kept], one[kept], weight_b[kept])
 
-    newest = _largest(part, day, order)
+    last = _last_of_each(part, day)
+    newest = day[last]
     spread = np.sqrt(log_sd[order] ** 2 + log_sd_month[order] ** 2 * (as_of.toordinal() - newest) / DAYS_A_MONTH)
     counts = np.bincount(part, minlength=len(votes.parts))[order]
     pairs = np.unique(np.stack([part, votes.source[keep]]), axis=1)
@@ -206,7 +221,16 @@ def estimates(votes: Votes, basis: Basis, as_of: date) -> dict[Part, Estimate]:
         stale = what.kind in MOVING_KINDS and (as_of - day_seen).days > STALE_DAYS
         low, high = math.exp(log - NORMAL_80 * sd), math.exp(log + NORMAL_80 * sd)
         found[what] = Estimate(
-            math.exp(log), low, high, int(counts[i]), int(sources[i]), day_seen, stale, own=index in own
+            math.exp(log),
+            low,
+            high,
+            int(counts[i]),
+            int(sources[i]),
+            day_seen,
+            stale,
+            votes.address[keep[last[i]]],
+            own=index in own,
+            before_shortage=day_seen < SHORTAGE,
         )
     return found
 
@@ -234,11 +258,10 @@ def _starts(group: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
 
 
-def _largest(group: NDArray[np.intp], values: Vector, order: NDArray[np.intp]) -> Vector:
-    """Largest value of each group in `order`, which lists them all."""
-    found = np.full(len(order), -np.inf)
-    np.maximum.at(found, np.searchsorted(order, group), values)
-    return found
+def _last_of_each(group: NDArray[np.intp], day: Vector) -> NDArray[np.intp]:
+    """Index of the newest of each group, in rising order of the groups; of one day the last."""
+    order = np.lexsort((day, group))
+    return order[np.r_[_starts(group)[1:] - 1, len(group) - 1]]
 
 
 def _weighted_medians(group: NDArray[np.intp], values: Vector, weights: Vector) -> Vector:

@@ -66,6 +66,22 @@ class Rates:
         return next((rate for seen, rate in reversed(dated) if seen <= day), dated[0][1])
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A currency that amounts are shown in, at a rate: units for one US dollar."""
+
+    currency: str = "USD"
+    per_usd: float = 1.0
+
+    def of(self, usd: float) -> float:
+        """The amount in this currency."""
+        return usd * self.per_usd
+
+    def said(self, usd: float) -> str:
+        """An amount of dollars as people read it in this currency, in whole units."""
+        return shown(round(self.of(usd)), self.currency)
+
+
 def shipped_rates(own: Mapping[str, float] | None = None) -> Rates:
     """The shipped rates, with the person's own before them."""
     return Rates.of(tables.exchange_rates(), own)
@@ -106,6 +122,18 @@ def _currency_of(word: str) -> str | None:
     name = word.upper()
     symbols = {symbol.upper(): currency for symbol, currency in SYMBOLS.items()}
     return symbols.get(name) or _WORDS.get(name) or (name if name in CURRENCIES else None)
+
+
+def currency_of(text: str) -> str:
+    """The code of a currency as people write it. Raises `InputError` for one that is not known.
+
+    >>> currency_of("eur"), currency_of("£")
+    ('EUR', 'GBP')
+    """
+    found = _currency_of(text.strip())
+    if found is None:
+        raise InputError(f"currency {text[:20]!r} is none of {', '.join(CURRENCIES)}")
+    return found
 
 
 def shown(amount: float, currency: str = "USD") -> str:

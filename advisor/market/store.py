@@ -4,11 +4,9 @@ Typed and imported ones are his to export. Fetched ones stay on his computer, as
 kept for hours only. Imported where a price is stored, and by questions only where something has been stored.
 """
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final, Literal
 
@@ -32,11 +30,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
-from advisor.databases import VARIABLE, engine_of, migrate, unusable, with_driver
+from advisor.databases import engine_of, migrate, unusable, with_driver
 from catalog.prices import Observation
 
-FILE: Final = "prices.sqlite3"
-"""In the user's data folder."""
 VERSION_TABLE: Final = "price_schema_version"
 NEWEST_STEP: Final = "0001"
 """The last of the steps in `advisor.market.migrations`."""
@@ -66,21 +62,6 @@ BATCH = 2_000
 """Rows of one statement; more would be more variables than PostgreSQL takes."""
 
 
-def address(home: Path) -> str | None:
-    """Where a person's own prices are: by ADVISOR_DATABASE_URL, else in the data folder; None where nothing is stored.
-
-    Reads no database.
-    """
-    if os.environ.get(VARIABLE, "").strip() or (home / FILE).is_file():
-        return address_to_write(home)
-    return None
-
-
-def address_to_write(home: Path) -> str:
-    """Where a person's own prices are to be stored."""
-    return with_driver(os.environ.get(VARIABLE, "").strip()) or f"sqlite:///{home / FILE}"
-
-
 class PriceStore:
     """The observations in one database; safe for several programs at once.
 
@@ -88,7 +69,7 @@ class PriceStore:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = engine_of(url)
+        self._engine = engine_of(with_driver(url))
         if self._step() != NEWEST_STEP:
             migrate(self._engine, "advisor.market.migrations", VERSION_TABLE)
 

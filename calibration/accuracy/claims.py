@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from advisor.buying.pricing import STEADY_KINDS
 from advisor.documents import Document, Paragraph, Section, Table, columns, number, seconds
+from advisor.market.estimate import Estimate
+from advisor.market.market import shipped_market
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.capacity import capacity_of
 from advisor.prediction.case import Case, case_of
@@ -24,14 +25,14 @@ from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
 from catalog.names.ram import parse_ram
 from catalog.names.storage import resolve_ssd
-from catalog.prices import PartKind, Price
+from catalog.prices import PartKind
 from catalog.units import GB, GIB
 
 TABLE = Path(__file__).parents[1] / "evidence" / "article_claims.csv"
 INTRODUCTION = """What an article of 2026 on running Qwen3.6-35B-A3B at home claims, beside what is predicted here and
 what others measured (decode/prefill in tok/s). A speed is supported where it meets the predicted interval (90 % of real
-runs), a floor, a slowdown or a time within a quarter of ours, a file size within 5 %, a price within a tenth of dated
-quotes. Not testable: no prediction and no quote speaks of it."""
+runs), a floor, a slowdown or a time within a quarter of ours, a file size within 5 %, a price within the 80 % interval
+of our estimate or a tenth beyond it. Not testable: no prediction and no price speaks of it."""
 Verdict = Literal["supported", "contradicted", "not testable"]
 PROMPT, ANSWER = 512, 128
 BOX = {"gpu": "RTX 3060 12GB", "cpu": "Ryzen 7 5800X", "ram": "32GB DDR4-3600"}
@@ -183,18 +184,20 @@ def _load_time(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) ->
 
 def _price(claim: Claim, knowledge: Knowledge, runs: Sequence[PublicRun]) -> Judged:  # noqa: ARG001
     kind, names = _priced(claim)
-    quotes = [  # those from before the memory shortage say nothing of parts whose prices rose with it
-        quote for quote in tables.prices() if quote.part_kind == kind and quote.part in names
-        and (quote.judgement != "pre_shortage" or kind in STEADY_KINDS)
-    ]
+    market = shipped_market()
+    newest = max(item.as_of for item in market.observations)
+    every = market.estimates(newest).items()
+    known = {part: found for part, found in every if part.kind == kind and part.name in names}
     wanted = "used" if claim.metric == "price_used" else "new"
-    same = [quote for quote in quotes if quote.condition == wanted]
+    same = [found for part, found in known.items() if part.condition == wanted]
     if not same:
-        words = f"no {wanted} quote that counts" + (f"; {_quoted(quotes)}" if quotes else "")
-        return Judged(claim, None, words, (), tuple(quote.source for quote in quotes[:3]))
-    low, high = (pick(quote.price_usd for quote in same) for pick in (min, max))
+        others = "; ".join(_estimated(found, part.condition) for part, found in known.items())
+        words = f"no {wanted} price that counts" + (f"; {others}" if others else "")
+        return Judged(claim, None, words, (), tuple(found.source for found in known.values())[:3])
+    low, high = min(found.low_usd for found in same), max(found.high_usd for found in same)
     holds = low * (1 - PRICE_TOLERANCE) <= claim.high and claim.low <= high * (1 + PRICE_TOLERANCE)
-    return Judged(claim, holds, _quoted(same), (), tuple(dict.fromkeys(quote.source for quote in same))[:3])
+    ours = "; ".join(_estimated(found, wanted) for found in same)
+    return Judged(claim, holds, ours, (), tuple(dict.fromkeys(found.source for found in same))[:3])
 
 
 def _priced(claim: Claim) -> tuple[PartKind, set[str]]:
@@ -212,10 +215,9 @@ def _priced(claim: Claim) -> tuple[PartKind, set[str]]:
     return "case", set()
 
 
-def _quoted(quotes: Sequence[Price]) -> str:
-    low, high = (pick(quotes, key=lambda quote: quote.price_usd) for pick in (min, max))
-    span = f"{low.price_usd:,.0f}" if low == high else f"{low.price_usd:,.0f}-{high.price_usd:,.0f}"
-    return f"{span} USD {low.condition}, {min(q.as_of for q in quotes)} to {max(q.as_of for q in quotes)}"
+def _estimated(found: Estimate, condition: str) -> str:
+    span = f"{found.price_usd:,.0f} USD {condition} ({found.low_usd:,.0f}-{found.high_usd:,.0f})"
+    return f"{span}, {found.observations} seen until {found.newest}"
 
 
 def _untold(why: str) -> Check:

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from advisor.answer import Prediction
 from advisor.buying.recommendation import RankedBuild
-from catalog.prices import PartKind, Price
 from catalog.quants import Quant
 
 
@@ -97,33 +96,6 @@ class QuantList(_Reply):
 
     count: int
     quants: tuple[Quant, ...]
-
-
-class CountingQuote(_Reply):
-    """The price that counts for a part."""
-
-    price_usd: float
-    as_of: date | None
-    source: str
-    condition: str
-    judgement: str
-
-
-class PriceList(_Reply):
-    """Quotes of one part; `counting` has the one that rankings take, by condition and memory size."""
-
-    kind: PartKind
-    part: str
-    quotes: tuple[Price, ...]
-    counting: tuple["CountingPrice", ...]
-
-
-class CountingPrice(_Reply):
-    """Which quotes count for one memory size (null: the part has only one)."""
-
-    memory_gib: float | None
-    new: CountingQuote | None
-    used: CountingQuote | None
 
 
 class StoredCalibration(_Reply):

@@ -10,9 +10,11 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 from pydantic_core import from_json
 
+from advisor.market.market import shipped_market
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.question import Scenario
+from catalog.names.parts import resolve_part
 from catalog.profiles import Profile
 from webapp.api import answers, calibrations, facts, predictions
 from webapp.api.problems import KINDS, Problem
@@ -94,7 +96,7 @@ EXAMPLES: Final[Mapping[str, Callable[[], Json]]] = {
     "CatalogTable": lambda: _cut(facts.table("unified_machines"), "rows"),
     "ModelList": lambda: _cut(facts.model_list(), "models"),
     "QuantList": lambda: _cut(facts.quant_list(), "quants"),
-    "PriceList": lambda: from_json(facts.price_list("gpu", "RTX 3060 12GB").content),
+    "PartPrice": lambda: _cut(facts.price_of_part(shipped_market(), resolve_part("RTX 3060 12GB")), "observations"),
     "Accuracy": lambda: {"rows_read": 3104},
     "Computing": lambda: answers.Computing().model_dump(),
     "Health": lambda: answers.Health().model_dump(),

@@ -4,28 +4,27 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from datetime import date
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from fastapi import APIRouter, Request
 from pydantic_core import to_json
 from starlette.responses import Response
 
-from advisor.buying.pricing import best_quote
 from advisor.files import write_whole
+from advisor.market.market import Choice, Market, today
+from advisor.market.part_price import PartPrice, part_price
 from advisor.sizes.footprint import footprint
 from advisor.sizes.quality import default_quant
 from catalog import tables
-from catalog.names.cpus import resolve_cpu
-from catalog.names.gpus import resolve_gpu
-from catalog.names.index import Resolved, UnknownName, nearest
-from catalog.names.machines import resolve_machine
+from catalog.names.index import UnknownName, nearest
+from catalog.names.parts import NamedPart, resolve_part
 from catalog.names.quants import resolve_quant
-from catalog.prices import PartKind, Price
 from catalog.rows import Row
 from catalog.units import GIB
 from webapp.api.answers import (
@@ -33,12 +32,9 @@ from webapp.api.answers import (
     Accuracy,
     CatalogTable,
     Computing,
-    CountingPrice,
-    CountingQuote,
     Entity,
     KnownModel,
     ModelList,
-    PriceList,
     ProblemKind,
     ProblemKinds,
     QuantList,
@@ -53,10 +49,6 @@ TABLES: Final[Mapping[str, Callable[[], Iterable[Row]]]] = {
     "ssds": tables.ssds, "psus": tables.psus, "cases": tables.cases, "coolers": tables.coolers,
     "unified_machines": tables.unified_machines, "laptops": tables.laptops, "llms": tables.llms,
     "quants": tables.quants, "tensor_types": lambda: tables.tensor_types().values(),
-}  # fmt: skip
-PRICED: Final[Mapping[PartKind, str]] = {
-    "gpu": "gpus", "cpu": "cpus", "ram": "ram_kits", "board": "boards", "ssd": "ssds", "psu": "psus",
-    "case": "cases", "cooler": "coolers", "unified": "unified_machines", "laptop": "laptops",
 }  # fmt: skip
 router = APIRouter()
 
@@ -123,59 +115,30 @@ def quant_list() -> Entity:
 
 
 @router.get(
-    "/v1/prices/{part:path}", tags=["catalog"], response_model=PriceList,
-    response_description="Dated price quotes of a part", responses=TAGGED | problems("not_found"),
+    "/v1/prices/{part:path}", tags=["catalog"], response_model=PartPrice,
+    response_description="What a part costs: the estimate and what was seen",
+    responses=TAGGED | problems("not_found", "invalid_input"),
 )  # fmt: skip
-async def prices(part: str, tag: Tag = "") -> Response:
-    """Dated price quotes of a part, named as in the catalog or in another common spelling."""
+async def prices(
+    request: Request, part: str, tag: Tag = "", condition: Choice = "any", as_of: date | None = None
+) -> Response:
+    """What a part costs, named as in the catalog or in another common spelling, with or without its memory size; and
+    what was seen of its price. `as_of`: by what was known that day.
+    """
     if len(part) > 300 or not part.strip():
         raise Refused("not_found", "name a part with 1 to 300 characters")
-    return price_list(*_named(part.strip())).answer(tag)
+    try:
+        named = resolve_part(part.strip())
+    except UnknownName as error:
+        raise Refused("not_found", f"no part is named {part[:100]!r}; nearest: {', '.join(error.nearest)}",
+                      error.nearest) from None  # fmt: skip
+    market = await service_of(request).market()
+    return price_of_part(market, named, condition, as_of or today()).answer(tag)
 
 
-def _named(text: str) -> tuple[PartKind, str]:
-    exact = _parts().get(text.lower())
-    if exact:
-        return exact
-    wholes: tuple[tuple[PartKind, Callable[[str], Resolved[Any]]], ...] = (
-        ("gpu", resolve_gpu), ("cpu", resolve_cpu), ("unified", resolve_machine),
-    )  # fmt: skip
-    for kind, resolve in wholes:
-        try:
-            name = resolve(text).row.name
-        except UnknownName:
-            continue
-        return _parts().get(name.lower(), (kind, name))
-    known = nearest(text, [name for _, name in _parts().values()])
-    raise Refused("not_found", f"no part is named {text[:100]!r}; nearest: {', '.join(known)}", known)
-
-
-@cache
-def _parts() -> dict[str, tuple[PartKind, str]]:
-    return {row.name.lower(): (kind, row.name) for kind, table in PRICED.items() for row in TABLES[table]()}
-
-
-@cache
-def price_list(kind: PartKind, part: str) -> Entity:
-    """The quotes of a part."""
-    quotes = tuple(row for row in tables.prices() if (row.part_kind, row.part) == (kind, part))
-    sizes = sorted({row.memory_gib for row in quotes}, key=lambda size: size or 0)
-    counting = tuple(_counting(size, [row for row in quotes if row.memory_gib == size]) for size in sizes)
-    return Entity(PriceList(kind=kind, part=part, quotes=quotes, counting=counting).model_dump_json().encode())
-
-
-def _counting(size: float | None, quotes: list[Price]) -> CountingPrice:
-    return CountingPrice(memory_gib=size, new=_quote(quotes, "new"), used=_quote(quotes, "used"))
-
-
-def _quote(quotes: list[Price], condition: str) -> CountingQuote | None:
-    found = best_quote([row for row in quotes if row.condition == condition], "any")
-    if found is None:
-        return None
-    return CountingQuote(
-        price_usd=found.price_usd, as_of=found.as_of, source=found.source, condition=found.condition,
-        judgement=found.judgement,
-    )  # fmt: skip
+def price_of_part(market: Market, part: NamedPart, condition: Choice = "any", as_of: date | None = None) -> Entity:
+    """What is known of a part's price, by default today."""
+    return Entity(part_price(market, part, condition, as_of or today()).model_dump_json().encode())
 
 
 @router.get(

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from advisor.buying.recommendation import recommend
 from advisor.buying.wish import Text, Wish
 from advisor.errors import InputError
+from advisor.market.market import Market, shipped_market, today
 from advisor.physics.knowledge import load
 from advisor.question import few
 from catalog.names.index import UnknownName
@@ -66,10 +67,11 @@ async def recommendations(request: Request, asked: Asked) -> Response:
 async def _ranking(request: Request, wish: WishBody) -> Ranking:
     service = service_of(request)
     whole = _whole(wish)
-    key = whole.model_dump_json()
+    market = await service.market()
+    key = f"{whole.model_dump_json()} {today()} {len(market.observations)}"
 
     def work() -> Ranking:
-        ranking = _computed(whole)
+        ranking = _computed(whole, market)
         service.metrics.recommendations.inc()
         service.rankings.keep(key, ranking)
         return ranking
@@ -80,16 +82,16 @@ async def _ranking(request: Request, wish: WishBody) -> Ranking:
 
 def ranked_page(wish: WishBody) -> bytes:
     """The page of a wish, computed here and now. Raises `Refused`."""
-    return _page(_computed(_whole(wish)), wish.offset, wish.limit)
+    return _page(_computed(_whole(wish), shipped_market()), wish.offset, wish.limit)
 
 
 def _whole(wish: WishBody) -> Wish:
     return Wish.model_validate(wish.model_dump(exclude={"offset", "limit"}) | {"limit": ALL})
 
 
-def _computed(wish: Wish) -> Ranking:
+def _computed(wish: Wish, market: Market) -> Ranking:
     try:
-        found = recommend(wish, load())
+        found = recommend(wish, load(), market)
     except UnknownName as error:
         code = "ambiguous_name" if error.ambiguous else "unknown_name"
         raise Refused(code, str(error), error.nearest) from None

@@ -15,10 +15,12 @@ from fastapi import Request
 from advisor.answer import Warning
 from advisor.errors import InputError
 from advisor.kept import Kept, size_of
+from advisor.market.market import Market, market_of, shipped_market, stored_at
 from advisor.physics.knowledge import Knowledge, load
 from advisor.prediction.batch import BadLine, FileReader, outcomes, worked_out
 from advisor.prediction.case import Unplaced
 from advisor.profiles.own_machine import own_machine, remark_on
+from advisor.profiles.store import data_folder
 from catalog.profiles import Profile
 from webapp.api.gate import ClientLeft, client_of
 from webapp.api.problems import Refused
@@ -35,6 +37,8 @@ QUEUED: Final = 8
 """Computations that may wait for each that runs."""
 RANKINGS_BYTES: Final = 64 * 2**20
 """Rankings kept for further pages; a ranking of one build for each card has about 200 kB, of every build 5 MB."""
+MARKET_S: Final = 60.0
+"""How long stored prices are taken as they were read."""
 PROFILES_BYTES: Final = 16 * 2**20
 """Stored calibrations kept as knowledge."""
 
@@ -52,6 +56,15 @@ class Service:
         self.turns = Turns(settings.max_computations, settings.answer_timeout_s)
         self.stopping = False
         self._overlaid: Kept[Knowledge] = Kept(PROFILES_BYTES)
+        self._market, self._market_until = shipped_market(), 0.0
+
+    async def market(self) -> Market:
+        """Prices as they are known here: the shipped ones, and those of the server's own that may be handed on."""
+        now = time.monotonic()
+        if now >= self._market_until:
+            own = await self.store.asked(stored_at, data_folder(), exported=True)
+            self._market, self._market_until = market_of(own), now + MARKET_S
+        return self._market
 
     async def knowledge(self, calibration: str | None) -> Knowledge:
         """The shipped knowledge, or that of a stored calibration by its id or name. Raises `Refused`."""

@@ -1,4 +1,4 @@
-"""Which quote counts. The quotes are made up; what is expected follows from the policy by hand."""
+"""What the parts of a build cost one buyer, of estimates that are made up; what is expected follows by hand."""
 
 from datetime import date
 from typing import Any
@@ -7,111 +7,96 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.buying.pricing import OWNED, STEADY_KINDS, PriceBook, best_quote
-from catalog import tables
-from catalog.prices import Price
+from advisor.buying.pricing import OWNED, PriceBook, Quote, interval_of, price_of, quote_of
+from advisor.market.estimate import Estimate, Part
+from advisor.market.market import shipped_market
+
+DAY = date(2026, 10, 1)
+CARD = Part("gpu", "RTX 3060 12GB", None, "new")
 
 
-def price(usd: float, judgement: str = "street", on: str = "2026-09-01", **more: Any) -> Price:
-    fields = {"part_kind": "gpu", "part": "RTX 3060 12GB", "condition": "new", "source": "https://example.org/list"}
-    return Price.model_validate(fields | {"price_usd": usd, "judgement": judgement, "as_of": on} | more)
-
-
-def usd(quotes: list[Price], choice: Any = "new") -> float | None:
-    found = best_quote(quotes, choice)
-    return found.price_usd if found else None
-
-
-def test_street_goes_before_a_cheaper_and_newer_deal() -> None:
-    assert usd([price(470), price(330, "deal", "2026-10-01")]) == 470
-
-
-def test_the_newest_of_equal_trust_counts() -> None:
-    assert usd([price(330, on="2026-07-11"), price(470, on="2026-09-29")]) == 470
-
-
-def test_a_range_is_its_middle_and_half_a_range_is_nothing() -> None:
-    low, high = price(280, "range_low"), price(320, "range_high")
-    assert usd([low, high]) == pytest.approx((280 + 320) / 2)
-    assert usd([low]) is None
-
-
-def test_asking_prices_come_last() -> None:
-    assert usd([price(200, "asking", "2026-10-01"), price(300, "deal", "2026-01-01")]) == 300
-
-
-@pytest.mark.parametrize("kind", ["gpu", "ram", "ssd", "unified", "laptop"])
-def test_prices_from_before_the_shortage_do_not_count_where_prices_rose(kind: str) -> None:
-    assert usd([price(100, "pre_shortage", "2025-07-23", part_kind=kind)]) is None
-
-
-@pytest.mark.parametrize("kind", sorted(STEADY_KINDS))
-def test_prices_from_before_the_shortage_count_where_they_are_steady_and_are_marked(kind: str) -> None:
-    found = best_quote([price(100, "pre_shortage", "2025-07-23", part_kind=kind)], "new")
-    assert found is not None
-    assert (found.price_usd, found.judgement) == (100, "pre_shortage")
+def known(usd: float, **more: Any) -> Estimate:
+    told = {"observations": 3, "sources": 2, "newest": DAY, "stale": False, "source": "https://example.org"}
+    return Estimate(usd, usd * 0.8, usd * 1.25, **told | more)
 
 
 def test_used_takes_used_and_says_when_there_is_none() -> None:
-    new, used = price(470), price(250, condition="used")
-    assert usd([new, used], "used") == 250
-    only_new = best_quote([new], "used")
-    assert only_new is not None
+    found = quote_of(known(470), known(250), "used")
+    assert found
+    assert (found.price_usd, found.condition, found.fallback) == (250, "used", False)
+    only_new = quote_of(known(470), None, "used")
+    assert only_new
     assert (only_new.price_usd, only_new.condition, only_new.fallback) == (470, "new", True)
 
 
-def test_new_never_takes_a_used_quote() -> None:
-    assert usd([price(250, condition="used")]) is None
+def test_any_takes_the_lower_and_new_takes_new_ones_only() -> None:
+    cheap, dear = known(250), known(470)
+    for new, used, price in ((dear, cheap, 250), (cheap, dear, 250), (dear, None, 470), (None, cheap, 250)):
+        found = quote_of(new, used, "any")
+        assert found
+        assert found.price_usd == price
+    assert quote_of(None, cheap, "new") is None
 
 
-QUOTES = st.lists(
-    st.builds(
-        price, st.floats(1, 5000),
-        st.sampled_from(["street", "deal", "asking", "range_low", "range_high", "pre_shortage"]),
-        st.dates(date(2025, 7, 1), date(2026, 11, 24)).map(str), condition=st.sampled_from(["new", "used"]),
-    ), max_size=6,
-)  # fmt: skip
+def test_a_quote_tells_on_what_it_rests() -> None:
+    found = quote_of(known(470, sources=1, stale=True), None, "new")
+    assert found
+    assert (found.low_usd, found.high_usd, found.as_of) == (376, 587.5, DAY)
+    assert (found.observations, found.sources, found.one_source, found.stale) == (3, 1, True, True)
 
 
-@given(QUOTES)
-def test_any_is_the_cheaper_of_new_and_used(quotes: list[Price]) -> None:
-    used_only = [quote for quote in quotes if quote.condition == "used"]
-    both = [found for found in (usd(quotes, "new"), usd(used_only, "used")) if found is not None]
-    assert usd(quotes, "any") == (min(both) if both else None)
-
-
-@given(QUOTES)
-def test_the_price_is_within_the_quotes(quotes: list[Price]) -> None:
-    for choice in ("new", "used", "any"):
-        found = usd(quotes, choice)
-        if found is not None:
-            seen = [quote.price_usd for quote in quotes]
-            assert min(seen) * (1 - 1e-12) <= found <= max(seen) * (1 + 1e-12)
-
-
-def test_owned_pieces_cost_nothing_and_further_ones_their_price() -> None:
-    prices = PriceBook.of([price(470)], "new", {("gpu", "RTX 3060 12GB"): 1})
+def test_an_owned_part_is_free_as_often_as_it_is_owned() -> None:
+    prices = PriceBook.of({CARD: known(470)}, "new", {("gpu", "RTX 3060 12GB"): 1})
     assert prices.quote("gpu", "RTX 3060 12GB") == OWNED
     pieces = prices.pieces("gpu", "RTX 3060 12GB", 2)
-    assert pieces is not None
-    assert [piece.price_usd for piece in pieces] == [0, 470]
+    assert pieces
+    assert price_of(pieces) == 470
 
 
-def test_a_part_without_a_quote_cannot_be_had() -> None:
-    prices = PriceBook.of([], "new")
+def test_a_part_without_a_price_is_left_out() -> None:
+    prices = PriceBook.of({}, "new")
     assert not prices.has("gpu", "RTX 3060 12GB")
     assert prices.pieces("gpu", "RTX 3060 12GB", 1) is None
 
 
-def test_sizes_of_one_machine_have_their_own_prices() -> None:
-    quotes = [price(1000 * gib / 32, part_kind="unified", part="Box", memory_gib=gib) for gib in (32, 64)]
-    prices = PriceBook.of(quotes, "new")
+def test_sizes_of_one_machine_have_prices_of_their_own() -> None:
+    boxes = {Part("unified", "Box", gib, "new"): known(gib * 30) for gib in (32.0, 64.0)}
+    prices = PriceBook.of(boxes, "new")
     sizes = [prices.quote("unified", "Box", gib) for gib in (32, 64, 128)]
-    assert [found.price_usd if found else None for found in sizes] == [1000, 2000, None]
+    assert [quote.price_usd if quote else None for quote in sizes] == [960, 1920, None]
 
 
-def test_every_shipped_price_that_counts_is_a_quote_of_the_table() -> None:
-    known = {(row.part_kind, row.part, row.source) for row in tables.prices()}
-    for choice in ("new", "used", "any"):
-        for (kind, part, _), quote in PriceBook.of(tables.prices(), choice).quotes.items():
-            assert (kind, part, quote.source) in known
+@pytest.mark.parametrize("choice", ["new", "used", "any"])
+def test_every_price_is_one_of_the_part_s_estimates(choice: Any) -> None:
+    estimates = shipped_market().estimates(DAY)
+    prices = PriceBook.of(estimates, choice)
+    assert len(prices.quotes) >= 200
+    for (kind, name, gib), quote in prices.quotes.items():
+        found = estimates[Part(kind, name, gib, quote.condition)]  # type: ignore[arg-type]
+        assert quote.price_usd == pytest.approx(found.price_usd, abs=0.01)
+        assert quote.source
+        assert quote.low_usd < quote.price_usd < quote.high_usd
+
+
+QUOTES = st.lists(
+    st.builds(
+        lambda usd, share, name: Quote(usd, usd * (1 - share), usd * (1 + share), DAY, name, "new"),
+        st.floats(1, 5000), st.floats(0, 0.6), st.sampled_from("abcdef"),
+    ),
+    min_size=1, max_size=8,
+)  # fmt: skip
+
+
+@given(QUOTES)
+def test_a_sum_is_known_better_than_its_parts_and_never_worse_than_all_of_them_together(quotes: list[Quote]) -> None:
+    low, high = interval_of(quotes)
+    total = price_of(quotes)
+    assert sum(quote.low_usd for quote in quotes) - 1e-6 <= low <= total + 1e-6
+    assert total - 1e-6 <= high <= sum(quote.high_usd for quote in quotes) + 1e-6
+    widest = max(quote.high_usd - quote.price_usd for quote in quotes)
+    assert high - total >= widest * (1 - 1e-9) - 1e-6
+
+
+def test_two_pieces_of_one_part_err_together() -> None:
+    one = Quote(100, 80, 120, DAY, "a", "new")
+    assert interval_of([one, one]) == pytest.approx((160, 240))

@@ -1,6 +1,7 @@
 """Laws of the ranking on the shipped catalog."""
 
 from collections.abc import Callable
+from datetime import date
 from itertools import pairwise
 
 import pytest
@@ -87,12 +88,12 @@ def test_owned_parts_never_make_it_dearer(few: Few, own: tuple[str, ...], kinds:
 
 
 def test_an_owned_card_without_a_price_takes_part(few: Few) -> None:
-    assert "GTX 1070" not in {part.name for build in few(limit=1000).builds for part in build.parts}
-    assert any("GTX 1070" in parts(build, "gpu") for build in few(own=("GTX 1070",), limit=1000).builds)
+    assert "GTX 1080" not in {part.name for build in few(limit=1000).builds for part in build.parts}
+    assert any("GTX 1080" in parts(build, "gpu") for build in few(own=("GTX 1080",), limit=1000).builds)
 
 
 def test_owned_parts_that_no_build_uses_are_told(few: Few) -> None:
-    assert any("GeForce" in note or "GTX 1070" in note for note in few(own=("GTX 1070",), limit=1).assumptions)
+    assert any("GeForce" in note or "GTX 1080" in note for note in few(own=("GTX 1080",), limit=1).assumptions)
 
 
 def test_the_next_dollar_buys_speed_for_its_price(few: Few) -> None:
@@ -134,7 +135,7 @@ def test_kinds(few: Few) -> None:
 def test_what_has_no_price_is_named(few: Few) -> None:
     found = few()
     assert found.left_out
-    assert "GTX 1070" in found.unpriced["gpu"]
+    assert "GTX 1080" in found.unpriced["gpu"]
 
 
 def test_more_context_never_makes_the_best_better(few: Few) -> None:
@@ -158,5 +159,45 @@ def test_unknown_names_are_refused(few: Few) -> None:
         few(model="Qwen9-1T")
     with pytest.raises(UnknownName, match="nearest"):
         few(quant="Q9_K")
-    with pytest.raises(InputError, match=r"--own: 'flux capacitor' names no part .* nearest"):
+    with pytest.raises(InputError, match=r"--own: part 'flux capacitor' is not in the catalog; nearest"):
         few(own=("flux capacitor",))
+
+
+def test_builds_that_prices_cannot_tell_apart_are_ties_of_each_other(few: Few) -> None:
+    builds = few(limit=1000).builds
+    by_name = {build.name: build for build in builds}
+    assert any(build.tie for build in builds)
+    assert any(not build.tie for build in builds)
+    for build in builds:
+        assert build.low_usd < build.price_usd < build.high_usd
+        for other in builds:
+            low, high = (
+                pick(ends) for pick, ends in zip(
+                    (max, min), zip(*(_per_speed(each) for each in (build, other)), strict=True), strict=True
+                )
+            )  # fmt: skip
+            shorter = min(end - start for start, end in (_per_speed(build), _per_speed(other)))
+            tied = build is not other and high - low > shorter / 2
+            assert tied == (other.name in build.tie)
+            assert (build.name in by_name[other.name].tie) == tied
+
+
+def _per_speed(build: RankedBuild) -> tuple[float, float]:
+    return build.low_usd / speed(build), build.high_usd / speed(build)
+
+
+def test_only_prices_known_on_a_day_count(few: Few) -> None:
+    day = date(2026, 6, 1)
+    before, after = few(as_of=day, condition="any", limit=1000), few(condition="any", limit=1000)
+    dates = [part.price_as_of for build in before.builds for part in build.parts if part.price_as_of]
+    assert dates
+    assert max(dates) <= day
+    assert max(part.price_as_of for build in after.builds for part in build.parts if part.price_as_of) > day
+
+
+def test_a_part_tells_on_what_its_price_rests(few: Few) -> None:
+    for part in (part for build in few(condition="used").builds for part in build.parts):
+        assert part.low_usd < part.price_usd < part.high_usd
+        assert part.price_observations >= part.price_sources >= 1
+        assert part.one_source == (part.price_sources == 1)
+        assert part.price_source

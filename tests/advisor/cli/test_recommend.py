@@ -4,11 +4,17 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from advisor.cli.app import run
+from advisor.market.market import today
+from advisor.market.places import address_to_write
+from advisor.market.store import PriceStore
+from catalog.prices import Observation
 
 MODEL = ("--model", "Qwen3.6-35B-A3B")
 BOXES = (*MODEL, "--quant", "Q4_K_M", "--kinds", "unified")
@@ -75,7 +81,7 @@ def test_the_table_tells_what_it_shows(recommend: Recommend) -> None:
         "$/(tok/s)",
         "9 of 10 real",
         "Left out",
-        "Prices: quotes of",
+        "Prices: what an ordinary buyer pays",
         "advisor predict",
     ):
         assert words in flowing
@@ -117,7 +123,7 @@ def test_all_shows_every_build(recommend: Recommend) -> None:
     ("arguments", "words"),
     [
         ((), "--model"),
-        ((*MODEL, "--budget", "-5"), "--budget must be more than 0, not -5"),
+        ((*MODEL, "--budget", "-5"), "--budget: '-5' is no amount of money"),
         ((*MODEL, "--budget", "nan"), "--budget"),
         ((*MODEL, "--budget", "much"), "--budget"),
         ((*MODEL, "--context", "0"), "--context must be at least"),
@@ -127,7 +133,7 @@ def test_all_shows_every_build(recommend: Recommend) -> None:
         ((*MODEL, "--kinds", "tablet"), "--kinds 'tablet' is not known; give desktop, laptop or unified"),
         ((*MODEL, "--kinds", ""), "--kinds"),
         ((*MODEL, "--condition", "mint"), "--condition"),
-        ((*MODEL, "--own", "flux capacitor"), "--own: 'flux capacitor' names no part"),
+        ((*MODEL, "--own", "flux capacitor"), "--own: part 'flux capacitor' is not in the catalog"),
         ((*MODEL, "--own", "DDR4-3200"), "--own"),
         ((*MODEL, "--quant", "Q9_K"), "nearest"),
         (("--model", "Qwen9-1T"), "nearest"),
@@ -161,3 +167,40 @@ def test_help_names_every_option(recommend: Recommend) -> None:
     ):
         assert option in out
     assert all(option in out for option in ("--all", "--json", "--csv", "--markdown"))
+
+
+def test_a_budget_in_another_currency_is_kept_and_the_answer_is_in_it(recommend: Recommend) -> None:
+    answer = found(recommend, *MODEL, "--budget", "1000 EUR", "--rate", "EUR=0.8", "--limit", "3")
+    assert answer["scenario"]["wish"]["budget_usd"] == pytest.approx(1250)
+    assert (answer["currency"], answer["per_usd"]) == ("EUR", 0.8)
+    for build in answer["builds"]:
+        assert build["price"] == pytest.approx(build["price_usd"] * 0.8, abs=0.01)
+        assert build["price"] <= 1000
+    _, out, _ = recommend(*MODEL, "--budget", "1000 EUR", "--rate", "EUR=0.8", "--limit", "3")
+    assert "€1,000 or less" in out
+    assert "EUR/(tok/s)" in out
+    assert "tax and duty are not in them" in " ".join(out.split())
+
+
+def test_amounts_and_days_that_are_none_are_refused_by_option(recommend: Recommend) -> None:
+    for arguments, words in (
+        (("--currency", "XYZ"), "currency 'XYZ' is none of"), (("--as-of", "soon"), "--as-of 'soon' is no day"),
+        (("--rate", "EUR=0"), "--rate 'EUR=0'"), (("--rate", "no/such/file.csv"), "--rate 'no/such/file.csv'"),
+        (("--budget", "5 bananas"), "--budget: '5 bananas'"),
+    ):  # fmt: skip
+        code, out, err = recommend(*MODEL, *arguments)
+        assert (code, out) == (2, "")
+        assert words in err
+
+
+def test_the_own_price_of_a_part_counts(recommend: Recommend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVISOR_HOME", str(tmp_path))
+    with closing(PriceStore(address_to_write(tmp_path))) as store:
+        told = {"part_kind": "gpu", "part": "RTX 3090", "condition": "used", "kind": "street", "seller": "own"}
+        own = Observation.model_validate(told | {"price": 199, "as_of": today(), "source": "a neighbour"})
+        store.add([own], "typed")
+    answer = found(recommend, *MODEL, "--condition", "used", "--limit", "3")
+    best = answer["builds"][0]
+    assert best["name"] in ("RTX 3090", "2 x RTX 3090")
+    (card, *_) = [part for part in best["parts"] if part["kind"] == "gpu"]
+    assert (card["price_usd"], card["own"], card["price_source"]) == (199, True, "a neighbour")

@@ -15,7 +15,8 @@ import sqlalchemy
 
 from advisor.databases import engine_of, migrate, with_driver
 from advisor.errors import InputError
-from advisor.market.store import FILE, PriceStore, address, address_to_write
+from advisor.market.places import FILE, address, address_to_write
+from advisor.market.store import PriceStore
 from catalog.prices import Observation
 from tests.webapp.api.clusters import postgres
 
@@ -154,7 +155,7 @@ def test_nothing_is_stored_until_something_is(tmp_path: Path, monkeypatch: pytes
 
 def test_the_variable_names_another_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ADVISOR_DATABASE_URL", "postgres://me@host/prices")
-    assert address(tmp_path) == "postgresql+psycopg://me@host/prices"
+    assert address(tmp_path) == "postgres://me@host/prices"
 
 
 def test_a_file_that_is_no_database_is_refused_by_name(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from advisor.cli.app import run
+from advisor.market.estimate import Part
+from advisor.market.market import shipped_market
 from advisor.physics.knowledge import Knowledge, load
 from calibration.accuracy.claims import Claim, Judged, claims, judged
 from catalog import tables
@@ -46,12 +48,13 @@ def test_a_file_size_may_be_told_in_either_unit(claimed: float, expected: str) -
     assert verdict(replace(SIZE, low=claimed, high=claimed)).verdict == expected
 
 
-def test_a_price_is_held_against_dated_quotes() -> None:
+def test_a_price_is_held_against_the_estimate() -> None:
     card = replace(SPEED, cpu="", ram="", model="", quant="", metric="price_used", unit="USD")
-    used = [row.price_usd for row in tables.prices() if row.part == "RTX 3060 12GB" and row.condition == "used"]
-    assert verdict(replace(card, low=min(used), high=min(used))).verdict == "supported"
-    assert verdict(replace(card, low=min(used) / 2, high=min(used) / 2)).verdict == "contradicted"
-    assert f"{min(used):.0f}-{max(used):.0f} USD used" in verdict(card).ours
+    newest = max(row.as_of for row in tables.observations())
+    known = shipped_market().estimates(newest)[Part("gpu", "RTX 3060 12GB", None, "used")]
+    assert verdict(replace(card, low=known.price_usd, high=known.price_usd)).verdict == "supported"
+    assert verdict(replace(card, low=known.low_usd / 2, high=known.low_usd / 2)).verdict == "contradicted"
+    assert f"{known.price_usd:,.0f} USD used" in verdict(card).ours
 
 
 def test_slower_memory_slows_by_no_more_than_its_rate() -> None:

@@ -105,7 +105,7 @@ def _known(name: str, value: Any, choose: random.Random) -> Any:
 _NAMES: Final = {
     "kind": ["gpus", "cpus", "boards", "laptops", "llms", "quants", "tensor_types"],
     "code": ["not_found", "invalid_scenario", "busy"],
-    "part": [row.part for row in tables.prices()],
+    "part": [row.part for row in tables.observations()],
     "model": [row.id for row in tables.llms()],
     "quant": [row.name for row in tables.quants()],
     "cpu": [row.name for row in tables.cpus()],

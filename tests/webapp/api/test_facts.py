@@ -31,15 +31,34 @@ def test_quants_are_listed(server: Server) -> None:
 @pytest.mark.parametrize("spelling", ["RTX 3060 12GB", "rtx3060-12gb", "NVIDIA GeForce RTX 3060 (12GB)"])
 def test_prices_are_found_by_any_spelling_and_name_their_sources(server: Server, spelling: str) -> None:
     found = server.http.get(f"/v1/prices/{spelling}").json()
-    quoted = [row for row in tables.prices() if row.part == "RTX 3060 12GB"]
-    assert (found["kind"], found["part"], len(found["quotes"])) == ("gpu", "RTX 3060 12GB", len(quoted))
-    assert all(row["source"] and row["as_of"] for row in found["quotes"])
-    (counting,) = found["counting"]
-    assert counting["new"]["price_usd"] in {row.price_usd for row in quoted if row.condition == "new"}
+    seen = [row for row in tables.observations() if row.part == "RTX 3060 12GB"]
+    assert (found["kind"], found["part"], len(found["observations"])) == ("gpu", "RTX 3060 12GB", len(seen))
+    assert all(row["source"] and row["as_of"] for row in found["observations"])
+    told = found["estimate"]
+    assert told["low_usd"] < told["price_usd"] < told["high_usd"]
+    assert told["sources"] >= 2
 
 
-def test_every_part_with_a_quote_can_be_asked_for(server: Server) -> None:
-    for kind, part in sorted({(row.part_kind, row.part) for row in tables.prices()}):
+def test_a_price_is_of_a_size_a_condition_and_a_day(server: Server) -> None:
+    sized = server.http.get("/v1/prices/Framework Desktop 128GB", params={"condition": "new"}).json()
+    assert (sized["variant"], sized["condition"]) == ("128 GB", "new")
+    assert {row["memory_gib"] for row in sized["observations"]} == {128}
+    every = server.http.get("/v1/prices/Framework Desktop").json()
+    assert every["estimate"] is None
+    assert {128} < {row["memory_gib"] for row in every["variants"]}
+    before = server.http.get("/v1/prices/RTX 3090", params={"condition": "used", "as_of": "2026-02-01"}).json()
+    after = server.http.get("/v1/prices/RTX 3090", params={"condition": "used", "as_of": "2026-10-01"}).json()
+    assert before["estimate"]["price_usd"] < after["estimate"]["price_usd"]
+    assert max(row["as_of"] for row in before["observations"]) <= "2026-02-01"
+
+
+def test_a_day_that_is_none_is_refused(server: Server) -> None:
+    answer = server.http.get("/v1/prices/RTX 3090", params={"as_of": "soon"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
+
+
+def test_every_part_that_was_seen_can_be_asked_for(server: Server) -> None:
+    for kind, part in sorted({(row.part_kind, row.part) for row in tables.observations()}):
         found = server.http.get(f"/v1/prices/{part.replace('/', '%2F')}").json()
         assert (found["kind"], found["part"]) == (kind, part)
 
