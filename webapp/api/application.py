@@ -24,7 +24,7 @@ from webapp.api import calibrations, facts, predictions, recommendations
 from webapp.api.answers import Entity, Health, Tag
 from webapp.api.bodies import Bodies
 from webapp.api.description import document_of
-from webapp.api.gate import DEFECT, GONE, ClientLeft, Gate, refusing
+from webapp.api.gate import DEFECT, GONE, CallRates, ClientLeft, Gate, refusing
 from webapp.api.problems import Refused, answer, problems
 from webapp.api.server import end_with_parent
 from webapp.api.service import Service, service_of
@@ -52,8 +52,9 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         title="Advisor", version=version("llm-hardware-advisor"), lifespan=_lifespan, docs_url=None, redoc_url=None,
         openapi_url=None, redirect_slashes=False,
     )  # fmt: skip
+    rates = CallRates(settings.rate_per_s / settings.workers, settings.rate_burst / settings.workers)
     app.state.service = Service(
-        settings, metrics, Store(settings.database, settings.max_calibrations),
+        settings, metrics, rates, Store(settings.database, settings.max_calibrations),
         facts.AccuracyFigures(data_folder() / "api"), predictions.reader(settings.gguf_folder),
     )  # fmt: skip
     for module_router in (predictions.router, recommendations.router, facts.router, calibrations.router, router):
@@ -69,7 +70,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         layered = CORSMiddleware(
             layered, settings.cors_origins, ("GET", "POST"), allow_headers=headers, expose_headers=exposed, max_age=3600
         )
-    return Gate(layered, settings, metrics)
+    return Gate(layered, settings, metrics, rates)
 
 
 @asynccontextmanager

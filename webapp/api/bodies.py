@@ -1,6 +1,7 @@
 """Bodies of requests: bounded in size and time by a layer around the application, and only what is JSON."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from advisor.question import complaint
-from webapp.api.gate import ClientLeft, client_of
+from webapp.api.gate import CallRates, ClientLeft, client_of
 from webapp.api.problems import Refused, answer
 
 DRAINED_BODIES: Final = 8
@@ -133,7 +134,11 @@ class JsonRoute(APIRoute):
                 said = "send the body as JSON, with the header Content-Type: application/json"
                 raise Refused("unsupported_media_type", said)
             whole = _JsonRequest(request.scope, request.receive)
-            whole.value = parsed(await whole.body())
+            content = await whole.body()
+            before_s = time.thread_time()
+            whole.value = parsed(content)
+            rates: CallRates = request.app.state.service.rates
+            rates.spent(client_of(request.scope), time.thread_time() - before_s)
             return await handle(whole)
 
         return read_and_handle

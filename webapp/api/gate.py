@@ -1,5 +1,6 @@
 """What every request passes first and last: its id, limits, counts, the log line, and the answer to a defect."""
 
+import asyncio
 import logging
 import re
 import time
@@ -17,6 +18,10 @@ from webapp.api.telemetry import Metrics, tell
 
 CLIENTS = 10_000
 """Clients remembered; the one that asked longest ago is forgotten first."""
+
+
+REQUEST_S = 0.005
+"""Processor time of the event loop that a request may take; one that takes more counts as several."""
 
 
 class CallRates:
@@ -38,12 +43,19 @@ class CallRates:
         self._buckets[client] = (left - 1 if left >= 1 else left, now)
         return 0.0 if left >= 1 else (1 - left) / self.per_s
 
+    def spent(self, client: str, seconds: float) -> None:
+        """Take what a request cost beyond its usual share out of the client's bucket."""
+        if client in self._buckets:
+            left, then = self._buckets[client]
+            self._buckets[client] = (left - max(0.0, seconds / REQUEST_S - 1), then)
+
 
 UNLIMITED = frozenset({"/healthz", "/readyz", "/metrics"})
 """Answered however much is under way, so that a busy server is not taken for a dead one."""
 DEFECT = "this failed unexpectedly; the server's log has it under the request id"
 ID_HEADER = b"x-request-id"
 REFUSED = "refused"
+HELD_UP_S = 0.5
 _GOOD_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 GONE = 499
 """Logged where the client left before its answer. Source: nginx, ngx_http_request.h NGX_HTTP_CLIENT_CLOSED_REQUEST."""
@@ -56,10 +68,9 @@ class ClientLeft(Exception):
 class Gate:
     """The outermost layer of the server, plain ASGI."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
-        self._app, self._settings, self._metrics = app, settings, metrics
-        self._rates = CallRates(settings.rate_per_s / settings.workers, settings.rate_burst / settings.workers)
-        self._under_way = 0
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, rates: CallRates) -> None:
+        self._app, self._settings, self._metrics, self._rates = app, settings, metrics, rates
+        self._under_way = self._held_up = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -70,7 +81,9 @@ class Gate:
         self._under_way += 1
         self._metrics.under_way.inc()
         try:
-            scope["state"][REFUSED] = self._refusal(scope)
+            refused = scope["state"][REFUSED] = self._refusal(scope)
+            if refused is not None and refused.code == "rate_limited":
+                await self._hold_up()
             await self._app(scope, receive, passage.send)
         except ClientLeft:
             passage.status = passage.status or GONE
@@ -81,6 +94,20 @@ class Gate:
             self._under_way -= 1
             self._metrics.under_way.dec()
             passage.count(self._metrics)
+
+    async def _hold_up(self) -> None:
+        """Who asks too often hears so a little later, or being refused would keep the server as busy as being answered.
+
+        Those who wait so are not under way, and there are never more of them than requests that may be.
+        """
+        if self._held_up < self._settings.max_requests:
+            self._held_up += 1
+            self._under_way -= 1
+            try:
+                await asyncio.sleep(HELD_UP_S)
+            finally:
+                self._under_way += 1
+                self._held_up -= 1
 
     def _refusal(self, scope: Scope) -> Refused | None:
         if scope["path"] in UNLIMITED:

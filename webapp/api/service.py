@@ -22,7 +22,7 @@ from advisor.prediction.case import Unplaced
 from advisor.profiles.own_machine import own_machine, remark_on
 from advisor.profiles.store import data_folder
 from catalog.profiles import Profile
-from webapp.api.gate import ClientLeft, client_of
+from webapp.api.gate import CallRates, ClientLeft, client_of
 from webapp.api.problems import Refused
 from webapp.api.settings import Settings
 from webapp.api.storage import Store
@@ -47,12 +47,13 @@ class Service:
     """One server's parts, made when it starts."""
 
     def __init__(
-        self, settings: Settings, metrics: Metrics, store: Store, accuracy: "AccuracyFigures", read_file: FileReader
-    ) -> None:
+        self, settings: Settings, metrics: Metrics, rates: CallRates, store: Store, accuracy: "AccuracyFigures",
+        read_file: FileReader,
+    ) -> None:  # fmt: skip
         self.settings, self.metrics, self.store = settings, metrics, store
-        self.accuracy, self.read_file = accuracy, read_file
+        self.rates, self.accuracy, self.read_file = rates, accuracy, read_file
         self.rankings: Kept[Ranking] = Kept(RANKINGS_BYTES)
-        self.together = Together(read_file, settings.answer_timeout_s)
+        self.together = Together(read_file, settings.answer_timeout_s, rates)
         self.turns = Turns(settings.max_computations, settings.answer_timeout_s)
         self.stopping = False
         self._overlaid: Kept[Knowledge] = Kept(PROFILES_BYTES)
@@ -208,14 +209,16 @@ class _Computation(Generic[T]):
         try:
             return await done
         except asyncio.CancelledError:
-            with self._lock:
-                if not self._over:
-                    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                        ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_Stopped)
-                    )
             while thread.is_alive():  # its turn is over when its work is
+                self._stop(thread.ident or 0)
                 await asyncio.sleep(STOPPING_S)
             raise
+
+    def _stop(self, thread: int) -> None:
+        """Raise `_Stopped` at the thread's next line; where that is in a callback, which swallows it, again later."""
+        with self._lock:
+            if not self._over:
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(_Stopped))
 
     def _run(self, loop: asyncio.AbstractEventLoop, done: "asyncio.Future[T]") -> None:
         def tell(result: T | None, error: Exception | None) -> None:
@@ -238,7 +241,7 @@ class _Computation(Generic[T]):
             loop.call_soon_threadsafe(tell, result, error)
 
 
-STOPPING_S: Final = 0.01
+STOPPING_S: Final = 0.05
 """Time between two looks whether a thread has stopped."""
 
 
@@ -254,8 +257,8 @@ FEW: Final = 32
 class Together:
     """Single questions, evaluated as one array: each client's in turn, and the same of several once."""
 
-    def __init__(self, read_file: FileReader, timeout_s: float) -> None:
-        self._read_file, self._timeout_s = read_file, timeout_s
+    def __init__(self, read_file: FileReader, timeout_s: float, rates: CallRates) -> None:
+        self._read_file, self._timeout_s, self._rates = read_file, timeout_s, rates
         self._waiting: dict[str, deque[_Waiting]] = {}
         self._asked: dict[tuple[Knowledge, bytes], _Waiting] = {}
 
@@ -271,8 +274,9 @@ class Together:
         key = knowledge, await request.body()
         question = self._asked.get(key)
         if question is None:
-            question = self._asked[key] = _Waiting(key, value, time.monotonic() + self._timeout_s)
-            self._waiting.setdefault(client_of(request.scope), deque()).append(question)
+            client = client_of(request.scope)
+            question = self._asked[key] = _Waiting(key, value, client, time.monotonic() + self._timeout_s)
+            self._waiting.setdefault(client, deque()).append(question)
         future: asyncio.Future[bytes | BadLine] = loop.create_future()
         question.futures.append(future)
         if len(self._asked) > FEW:  # it will take a while: who leaves meanwhile costs nothing
@@ -291,7 +295,9 @@ class Together:
             if time.monotonic() > question.until:
                 question.tell(too_slow(self._timeout_s))
             elif question.is_awaited:
+                before_s = time.thread_time()
                 case = worked_out(question.value, self._read_file)
+                self._rates.spent(question.client, time.thread_time() - before_s)
                 worked.setdefault(question.key[0], []).append((question, case))
             if time.monotonic() - start > SLICE_S:
                 break
@@ -323,8 +329,8 @@ class Together:
 class _Waiting:
     """A question and all that wait for its answer."""
 
-    def __init__(self, key: tuple[Knowledge, bytes], value: Any, until: float) -> None:
-        self.key, self.value, self.until = key, value, until
+    def __init__(self, key: tuple[Knowledge, bytes], value: Any, client: str, until: float) -> None:
+        self.key, self.value, self.client, self.until = key, value, client, until
         self.futures: list[asyncio.Future[bytes | BadLine]] = []
 
     @property

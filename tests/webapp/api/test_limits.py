@@ -13,7 +13,7 @@ import pytest
 from advisor.errors import InputError
 from tests.webapp.api.running import SCENARIO, Server, free_port, serving
 from webapp.api.answers import Entity
-from webapp.api.gate import CLIENTS, CallRates
+from webapp.api.gate import CLIENTS, REQUEST_S, CallRates
 from webapp.api.settings import load_settings
 
 ELSEWHERE = {"x-forwarded-for": "203.0.113.7"}
@@ -217,6 +217,16 @@ def test_a_bucket_fills_again_and_clients_asked_long_ago_are_forgotten() -> None
         rates.wait_s(f"client {number}")
     assert rates.wait_s("a") == 0  # forgotten, and so with a full bucket
     assert CallRates(0, 1).wait_s("a") == 0
+
+
+def test_a_request_that_costs_much_counts_as_several() -> None:
+    """By hand: of four requests one is asked and costs five more; at two a second there is one again after 1.5 s."""
+    rates = CallRates(2, 4, lambda: 0.0)
+    assert rates.wait_s("a") == 0
+    rates.spent("a", REQUEST_S / 2)
+    rates.spent("a", 6 * REQUEST_S)
+    assert rates.wait_s("a") == pytest.approx(1.5)
+    assert rates.wait_s("b") == 0
 
 
 def test_a_tag_tells_contents_apart() -> None:

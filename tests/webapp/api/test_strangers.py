@@ -26,6 +26,7 @@ from catalog import tables
 from tests.webapp.api.running import CARD, PROFILE, SCENARIO, Server, serving
 from tests.webapp.api.test_faults import worker_ids
 from webapp.api import service
+from webapp.api.gate import CallRates
 from webapp.api.problems import Refused
 from webapp.api.service import Together
 
@@ -205,7 +206,7 @@ def dear(number: int) -> dict[str, Any]:
 
 async def asked_together(timeout_s: float, questions: list[tuple[str, Any]]) -> list[tuple[str, str]]:
     """Who was told what, in the order of the answers."""
-    together, told = Together(lambda *_: pytest.fail("no file is read"), timeout_s), []
+    together, told = Together(lambda *_: pytest.fail("no file is read"), timeout_s, CallRates(0, 1)), []
 
     async def ask(client: str, scenario: Any) -> None:
         try:
