@@ -18,7 +18,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp
 
 from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
 from advisor.profiles.store import data_folder
+from advisor.question import Scenario
 from catalog.profiles import MAX_BYTES
 from webapp.api import calibrations, facts, predictions, recommendations
 from webapp.api.answers import Entity, Health, Tag
@@ -78,6 +80,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     load()
     facts.model_list()
+    predict(Scenario.model_validate(predictions.EXAMPLE), load())
     # What tables and imports made lives on: looking through it again and again would take a tenth of the time.
     gc.collect()
     gc.freeze()

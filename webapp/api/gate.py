@@ -20,7 +20,7 @@ CLIENTS = 10_000
 """Clients remembered; the one that asked longest ago is forgotten first."""
 
 
-REQUEST_S = 0.005
+REQUEST_S = 0.02
 """Processor time of the event loop that a request may take; one that takes more counts as several."""
 
 
