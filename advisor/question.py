@@ -3,6 +3,7 @@
 An explicit null and an absent field mean the same: "not said". Unknown fields are refused by name.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from itertools import islice
@@ -11,6 +12,7 @@ from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
@@ -25,6 +27,35 @@ from pydantic_core import CoreSchema, ErrorDetails
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 Size = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(ge=0, le=100_000_000)]
+Link = Literal["thunderbolt3", "thunderbolt4", "thunderbolt5", "usb4", "usb4v2", "oculink"]
+"""Links of cards outside of a computer."""
+_LINK_WORDS = (
+    (re.compile(r"(?:thunderbolt|\btb)[\s-]?([345])\b", re.IGNORECASE), r"thunderbolt\1"),
+    (re.compile(r"\busb[\s-]?4(?:\.0)?[\s-]?(?:v2|2\.0|80(?:\s?gb(?:ps|/s))?)\b", re.IGNORECASE), "usb4v2"),
+    (re.compile(r"\busb[\s-]?4\b", re.IGNORECASE), "usb4"),
+    (re.compile(r"\boculink\b", re.IGNORECASE), "oculink"),
+)
+
+
+def link_word(text: str) -> str | None:
+    """The link that a text names, as the field `link` has it.
+
+    >>> link_word("Thunderbolt 4"), link_word("TB3"), link_word("USB4"), link_word("4x8")
+    ('thunderbolt4', 'thunderbolt3', 'usb4', None)
+    """
+    return next((found.expand(word) for known, word in _LINK_WORDS if (found := known.search(text))), None)
+
+
+def _backend_word(value: Any) -> Any:
+    word = value.strip().lower() if isinstance(value, str) else value
+    return "rocm" if word in ("hip", "rocwmma") else word
+
+
+Backend = Annotated[
+    Literal["cuda", "rocm", "vulkan", "metal", "sycl", "cpu", "opencl"], BeforeValidator(_backend_word)
+]  # fmt: skip
+DESCRIBED_CARD = "described card"
+"""Stands for the name of a card that is described by its figures."""
 MOST_KINDS_OF_CARDS = 16
 MOST_FIELDS = 64
 """No object of a question has as many."""
@@ -60,14 +91,48 @@ class _Question(BaseModel):
         return found
 
 
-class GpuRequest(_Question):
-    """One kind of graphics card; `vram_gb` (GiB) tells variants of one name apart."""
+class CustomGpu(_Question):
+    """A card by its figures. What is left out is that of the card it is `like`; without one, memory and bandwidth are
+    needed.
+    """
 
-    name: Text
+    vram_gb: Size | None = None
+    bandwidth_gb_s: Size | None = None
+    fp16_tflops: Size | None = None
+    backend: Backend | None = None
+    like: Text | None = None
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if not self.like and not (self.vram_gb and self.bandwidth_gb_s):
+            raise ValueError('says too little: give vram_gb and bandwidth_gb_s, or a card that it is "like"')
+        return self
+
+
+class GpuRequest(_Question):
+    """One kind of graphics card, by name or by its figures; `vram_gb` (GiB) tells variants of one name apart."""
+
+    name: Text = DESCRIBED_CARD
+    custom: CustomGpu | None = None
     count: Annotated[int, Field(ge=1, le=16)] = 1
     vram_gb: Size | None = None
     pcie_gen: Annotated[int, Field(ge=1, le=7)] | None = None
     pcie_lanes: Annotated[int, Field(ge=1, le=16)] | None = None
+    link: Link | None = None
+    power_limit_w: Annotated[float, Field(gt=0, le=5000, allow_inf_nan=False)] | None = None
+
+    @field_validator("link", mode="before")
+    @classmethod
+    def _spelled_link(cls, value: Any) -> Any:
+        return link_word(value) or value if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_description(self) -> Self:
+        if self.custom and (self.name != DESCRIBED_CARD or self.vram_gb):
+            raise ValueError("is described by custom: leave out name and vram_gb")
+        if not self.custom and self.name == DESCRIBED_CARD:
+            raise ValueError('has no name: give one, or {"custom": {"vram_gb", "bandwidth_gb_s", ...}}')
+        return self
 
 
 class RamRequest(_Question):
@@ -94,6 +159,8 @@ class Hardware(_Question):
     ram: RamRequest = RamRequest()
     storage: StorageRequest = StorageRequest()
     machine: Text | None = None
+    unified_gpu_gb: Size | None = None
+    """How much of one memory its GPU may use, where that was changed (GiB)."""
 
 
 class Engine(_Question):
@@ -102,7 +169,7 @@ class Engine(_Question):
     name: Literal["llama.cpp", "ik_llama.cpp"] = "llama.cpp"
     version: Text | None = None
     released: Text | None = None
-    backend: Literal["cuda", "rocm", "vulkan", "metal", "sycl", "cpu", "opencl"] | None = None
+    backend: Backend | None = None
     n_gpu_layers: Annotated[int, Field(ge=-1, le=100_000)] | None = None
     n_cpu_moe: Annotated[int, Field(ge=0, le=100_000)] | None = None
     n_ctx: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
@@ -111,14 +178,6 @@ class Engine(_Question):
     mmap: bool | None = None
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     ubatch: Annotated[int, Field(ge=1, le=65_536)] = 512
-
-    @model_validator(mode="before")
-    @classmethod
-    def _spellings(cls, value: Any) -> Any:
-        if isinstance(value, dict) and isinstance(value.get("backend"), str):
-            word = value["backend"].strip().lower()
-            return {**value, "backend": "rocm" if word in {"hip", "rocwmma"} else word}
-        return value
 
     @field_validator("kv_type")
     @classmethod

@@ -7,16 +7,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from advisor.errors import InputError
-from advisor.question import Hardware, Scenario, complaint
+from advisor.question import Hardware, Scenario, complaint, link_word
 from catalog.names.cpus import resolve_cpu, socket_count
 from catalog.names.index import UnknownName
 from catalog.names.ram import RamSpec, parse_ram
 
 CONTEXT_PAD = 256
-PARTS = ("gpu", "cpu", "ram", "machine")
+PARTS = ("gpu", "gpu_custom", "cpu", "ram", "machine")
 OPTION_OF_FIELD: Mapping[str, str] = {
     "hardware.gpus[].count": "the number of cards in --gpu", "hardware.gpus[].vram_gb": "--vram",
     "hardware.gpus[].pcie_gen": "the generation in --pcie", "hardware.gpus[].pcie_lanes": "the lanes in --pcie",
+    "hardware.gpus[].link": "--pcie", "hardware.gpus[].power_limit_w": "--power-limit",
+    "hardware.gpus[].custom": "--gpu-custom", "hardware.unified_gpu_gb": "--unified-gpu-gb",
     "hardware.gpus": "--gpu", "hardware.cpu": "--cpu", "hardware.ram": "--ram", "hardware.machine": "--machine",
     "hardware.storage": "--storage", "engine.name": "--engine", "engine.backend": "--backend",
     "engine.n_gpu_layers": "--n-gpu-layers", "engine.n_cpu_moe": "--n-cpu-moe", "engine.n_ctx": "--context",
@@ -26,6 +28,17 @@ OPTION_OF_FIELD: Mapping[str, str] = {
 }  # fmt: skip
 _COUNTED = re.compile(r"(\d+)\s*[xX×]\s*(?=\D)(.+)")
 _LINK = re.compile(r"(?:pcie\s*)?(?:gen\s*)?([1-7])(?:\.0)?\s*[xX×]\s*(\d{1,2})", re.IGNORECASE)
+_LANES = re.compile(r"(?:pcie\s*)?x\s*(\d{1,2})(?:\s*riser)?|()riser", re.IGNORECASE)
+_FIGURE = re.compile(
+    r"""([a-z_0-9]+)\s*[=:]\s*(?:'([^']*)'|"([^"]*)"|([^\s,;'"]+)(?:\s(?:gb/s|gib|gb|tflops)\b)?)""", re.IGNORECASE
+)
+FIGURES = {
+    "vram": "vram_gb", "memory": "vram_gb", "vram_gb": "vram_gb", "bandwidth": "bandwidth_gb_s",
+    "bandwidth_gb_s": "bandwidth_gb_s", "tflops": "fp16_tflops", "fp16_tflops": "fp16_tflops", "backend": "backend",
+    "like": "like",
+}  # fmt: skip
+"""Words of --gpu-custom and the fields that they give."""
+CUSTOM_EXAMPLE = """write it like "vram=48 bandwidth=1008 tflops=165 like='RTX 4090'\""""
 _RATE = re.compile(r"(-?\d+(?:\.\d+)?)\s*(?:GB/?s)?", re.IGNORECASE)
 
 
@@ -70,29 +83,52 @@ def _model(options: Mapping[str, Any]) -> str | dict[str, str]:
 
 
 def _hardware(options: Mapping[str, Any], here: Hardware | None) -> dict[str, Any]:
-    if options["machine"] and (options["gpu"] or options["cpu"]):
-        raise InputError("--machine names a whole computer: leave out --gpu and --cpu")
-    if (options["pcie"] or options["vram"]) and not options["gpu"]:
-        raise InputError("--pcie and --vram say more of a card: name it with --gpu")
+    if options["machine"] and options["cpu"]:
+        raise InputError("--machine names a whole computer: leave out --cpu")
+    if options["unified_gpu_gb"] and not options["machine"]:
+        raise InputError("--unified-gpu-gb says more of a computer with one memory: name it with --machine")
+    if (options["pcie"] or options["vram"] or options["power_limit"]) and not (options["gpu"] or options["gpu_custom"]):
+        raise InputError("--pcie, --vram and --power-limit say more of a card: name it with --gpu")
     if here is not None:
         found = here.model_dump(exclude_none=True)
         return found | ({"storage": _storage(options["storage"])} if options["storage"] else {})
     return {
-        "gpus": _gpus(options["gpu"], options["vram"], options["pcie"]), "cpu": options["cpu"],
+        "gpus": _gpus(options), "cpu": options["cpu"],
         "ram": _ram(options["ram"], options["cpu"]), "machine": options["machine"],
+        "unified_gpu_gb": options["unified_gpu_gb"],
         "storage": _storage(options["storage"]),
     }  # fmt: skip
 
 
-def _gpus(names: Sequence[str], vram_gib: Sequence[float], links: Sequence[str]) -> list[dict[str, Any]]:
-    kinds = [part.strip() for name in names for part in name.split(" + ")]
-    sizes, wires = _for_each(vram_gib, kinds, "--vram"), _for_each(links, kinds, "--pcie")
+def _gpus(options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    named = [part.strip() for name in options["gpu"] or () for part in name.split(" + ")]
+    described = [*(options["gpu_custom"] or ())]
+    kinds = [*named, *described]
+    wires = _for_each(options["pcie"] or (), kinds, "--pcie")
+    watts = _for_each(options["power_limit"] or (), kinds, "--power-limit")
+    sizes = [*_for_each(options["vram"] or (), named, "--vram"), *[None] * len(described)]
     cards: list[dict[str, Any]] = []
-    for kind, size, wire in zip(kinds, sizes, wires, strict=True):
+    for index, (kind, size, wire, limit) in enumerate(zip(kinds, sizes, wires, watts, strict=True)):
         counted = _COUNTED.fullmatch(kind)
-        named = {"name": counted[2].strip(), "count": int(counted[1])} if counted else {"name": kind}
-        cards.append({**named, "vram_gb": size, **_link(wire)})
+        count, text = (int(counted[1]), counted[2].strip()) if counted else (1, kind)
+        said = {"name": text, "vram_gb": size} if index < len(named) else {"custom": _figures(text)}
+        cards.append({**said, "count": count, "power_limit_w": limit, **_link(wire)})
     return cards
+
+
+def _figures(text: str) -> dict[str, str]:
+    """A card as --gpu-custom describes it; every word is understood or refused."""
+    figures: dict[str, str] = {}
+    for word, *values in _FIGURE.findall(text):
+        if word.lower() not in FIGURES:
+            raise InputError(f"--gpu-custom: {word!r} is not understood, only {', '.join(FIGURES)}; {CUSTOM_EXAMPLE}")
+        figures[FIGURES[word.lower()]] = "".join(values)
+    left = _FIGURE.sub(" ", text).replace(",", " ").replace(";", " ").split()
+    if left or not figures:
+        raise InputError(f"--gpu-custom: {' '.join(left) or text!r} is not understood; {CUSTOM_EXAMPLE}")
+    for field in figures.keys() & {"vram_gb", "bandwidth_gb_s", "fp16_tflops"}:
+        figures[field] = re.sub(r"(?i)\s*(?:gb/s|gib|gb|tflops|t|g)$", "", figures[field])
+    return figures
 
 
 def _for_each(values: Sequence[Any], kinds: Sequence[str], option: str) -> Sequence[Any]:
@@ -104,12 +140,19 @@ def _for_each(values: Sequence[Any], kinds: Sequence[str], option: str) -> Seque
     return values if len(values) == len(kinds) else (list(values) or [None]) * len(kinds)
 
 
-def _link(text: str | None) -> dict[str, int]:
+def _link(text: str | None) -> dict[str, Any]:
     if text is None:
         return {}
+    if word := link_word(text):
+        return {"link": word}
+    if lanes := _LANES.fullmatch(text.strip()):
+        return {"pcie_lanes": int(lanes[1] or 1)}
     found = _LINK.fullmatch(text.strip())
     if not found:
-        raise InputError(f'--pcie {text!r} is not understood: write generation x lanes, such as "4x8"')
+        raise InputError(
+            f'--pcie {text!r} is not understood: write generation x lanes, such as "4x8" or "3x1", or "Thunderbolt 4", '
+            '"USB4" or "OCuLink"'
+        )
     return {"pcie_gen": int(found[1]), "pcie_lanes": int(found[2])}
 
 

@@ -84,17 +84,32 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
     help="Memory of each such card, where one name is sold in several sizes.",
 )
 @click.option(
+    "--gpu-custom",
+    multiple=True,
+    metavar="FIGURES",
+    help="A card by its figures: \"vram=48 bandwidth=1008 tflops=165 like='RTX 4090'\"; also backend=vulkan.",
+)
+@click.option(
     "--pcie",
     multiple=True,
     metavar="GENxLANES",
-    help='Link of each such card, such as "4x8". Default: what card and CPU allow.',
+    help='Link of each such card: "4x8", "3x1", "Thunderbolt 4", "USB4", "OCuLink". Default: what card and CPU allow.',
+)
+@click.option(
+    "--power-limit", multiple=True, type=float, metavar="W", help="Power that each such card is limited to, in watts."
 )
 @click.option("--cpu", metavar="NAME", help="The processor. Without any --gpu the model runs on it alone.")
 @click.option("--ram", metavar="TEXT", help='System memory: "DDR4-3600 2x16" (two modules of 16 GB), "64GB DDR5".')
 @click.option(
     "--machine",
     metavar="NAME",
-    help='A whole computer with one memory, or a laptop: "Apple M4 Max", "Strix Halo", "DGX Spark".',
+    help='A whole computer with one memory, or a laptop: "Apple M4 Max", "Strix Halo"; a --gpu beside it is one more.',
+)
+@click.option(
+    "--unified-gpu-gb",
+    type=float,
+    metavar="GIB",
+    help="How much of one memory the GPU may use, where you changed it (GTT, BIOS, iogpu.wired_limit_mb).",
 )
 @click.option(
     "--storage", metavar="NAME|GB/S", help='The disk the model lies on: a name, or its reading speed such as "3.5".'

@@ -10,10 +10,10 @@ from functools import cache
 
 from advisor.errors import InputError
 from advisor.kept import kept
-from advisor.machines.machine import CpuSide, GpuDevice, Machine, Ram, Storage, dram_gb_s, pcie_gb_s
+from advisor.machines.cards import AskedCard, card_of, default_backend
+from advisor.machines.machine import CpuSide, GpuDevice, Machine, Ram, Storage, dram_gb_s
 from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
 from catalog.names.cpus import platform_hint, resolve_cpu, socket_count
-from catalog.names.gpus import resolve_gpu
 from catalog.names.index import UnknownName
 from catalog.names.machines import resolve_machine
 from catalog.names.storage import storage_read_gb_s
@@ -25,6 +25,7 @@ from catalog.units import GIB
 #
 # Each choice is listed as an assumption of the prediction, widens its interval, and gives a measured run less weight.
 
+Graphics = Gpu | GpuDevice
 NEWEST_ARCHITECTURES = frozenset({"ada", "blackwell", "rdna3", "rdna4", "battlemage", "hopper"})
 SERVER_FORMS = frozenset({"datacentre"})
 COMMON_MT_S = {
@@ -33,10 +34,6 @@ COMMON_MT_S = {
 }  # fmt: skip
 """Median data rate of the kits and soldered memories on sale per type. Source: BuildCores OpenDB, 2026-08-17."""
 COMMON_CPUS = {"DDR2": "Core 2 Quad Q8400", "DDR3": "Core i7-4790", "DDR4": "Ryzen 7 5800X", "DDR5": "Ryzen 7 7700X"}
-WITHOUT_ROCM = frozenset({"gcn"})
-"""Polaris and older (gfx803): ROCm dropped them after 4.5, llama.cpp's HIP build has no target for them. Source:
-https://rocm.docs.amd.com/projects/install-on-linux/en/latest/reference/system-requirements.html (read 2026-11-29).
-"""
 COMMON_SERVERS = {"DDR4": "EPYC 7543", "DDR5": "EPYC 9355"}
 
 
@@ -45,12 +42,12 @@ def _by_name(name: str) -> Cpu | None:
     return next((row for row in cpus() if row.name == name), None)
 
 
-def common_ram_type(gpus: Sequence[Gpu]) -> str:
+def common_ram_type(gpus: Sequence[Graphics]) -> str:
     """DDR5 beside a GPU of 2022 or later, else DDR4."""
     return "DDR5" if any(gpu.architecture in NEWEST_ARCHITECTURES for gpu in gpus) else "DDR4"
 
 
-def cpu_by_platform(hint: str | None, ram_type: str | None, gpus: Sequence[Gpu], is_server: bool = False) -> Cpu:
+def cpu_by_platform(hint: str | None, ram_type: str | None, gpus: Sequence[Graphics], is_server: bool = False) -> Cpu:
     """A common CPU of the platform that the words hint at (a microarchitecture), else of the GPU's years.
 
     Raises `LookupError` when the catalog has no CPU for the memory type.
@@ -77,7 +74,7 @@ def cpu_by_platform(hint: str | None, ram_type: str | None, gpus: Sequence[Gpu],
     return row
 
 
-def ram_by_platform(row: Cpu | None, ram_type: str | None, gpus: Sequence[Gpu]) -> tuple[str, float, int]:
+def ram_by_platform(row: Cpu | None, ram_type: str | None, gpus: Sequence[Graphics]) -> tuple[str, float, int]:
     """RAM type, data rate in MT/s and channels per socket for a CPU row (None: unknown CPU)."""
     if row is None:
         kind = ram_type or common_ram_type(gpus)
@@ -88,16 +85,6 @@ def ram_by_platform(row: Cpu | None, ram_type: str | None, gpus: Sequence[Gpu]) 
     return kind, max(rated, COMMON_MT_S[kind]) if tuned else rated, row.memory_channels
 
 
-def default_backend(devices: Sequence[GpuDevice]) -> str:
-    """The backend people use for these devices: CUDA, ROCm or Vulkan by maker, the CPU without any."""
-    if not devices:
-        return "cpu"
-    first = devices[0]
-    without_rocm = first.form == "integrated" or first.architecture in WITHOUT_ROCM
-    amd = "vulkan" if without_rocm else "rocm"
-    return {"nvidia": "cuda", "amd": amd, "qualcomm": "opencl"}.get(first.maker, "vulkan")
-
-
 _SERVER_WORDS = re.compile(r"\b(xeon|epyc|server|dual[- ]socket)\b", re.IGNORECASE)
 _CORES = re.compile(r"(\d+)[- ]?(cores?|threads?)\b")
 NVME_GB_S = (3.5, 0.06)
@@ -105,6 +92,8 @@ NVME_GB_S = (3.5, 0.06)
 TYPICAL_UNIFIED_GIB = 32.0
 KEPT_BYTES = 64 * 2**20
 """Machines kept by what was said of them: some 15,000 usual ones."""
+SOLD_SLACK = 0.03
+"""Relative: sizes as on the box against sizes as a system reports them."""
 UNIFIED_GHZ = 3.5
 """Clock between the base and boost of Apple M1 to M5 and Ryzen AI Max chips: a yardstick, the fit takes up the rest."""
 
@@ -127,57 +116,57 @@ def machine_of(hardware: Hardware, backend: str | None = None) -> Machine:
     Raises `UnknownName` for a GPU or machine that the catalog lacks and `InputError` for parts that do not go together.
     An unknown CPU, RAM speed or RAM size is filled in from the platform and listed in `assumptions` and `unknown`.
     """
-    if hardware.machine is not None:
-        found = resolve_machine(hardware.machine, hardware.ram.gb)
-        noted = _Noted().and_("variant", *found.assumptions)
-        if isinstance(found.row, UnifiedMachine):
-            return _unified(found.row, hardware, backend, noted)
+    if hardware.machine is None:
+        if hardware.unified_gpu_gb:
+            raise InputError("unified_gpu_gb is said of a machine with one memory: name it as machine")
+        return _from_parts(hardware, backend, _Noted())
+    found = resolve_machine(hardware.machine, hardware.ram.gb)
+    noted = _Noted().and_("variant", *found.assumptions)
+    if isinstance(found.row, Laptop):
         return _laptop(found.row, hardware, backend, noted)
-    return _from_parts(hardware, backend, _Noted())
+    if hardware.gpus:
+        return _box_with_cards(found.row, hardware, backend, noted)
+    return _unified(found.row, hardware, backend, noted)
 
 
 def _from_parts(hardware: Hardware, backend: str | None, noted: _Noted) -> Machine:
-    devices: list[GpuDevice] = []
     cpu_row, noted = _find_cpu(hardware.cpu, noted)
-    rows: list[Gpu] = []
-    for request in hardware.gpus:
-        found = resolve_gpu(request.name, request.vram_gb)
-        noted = noted.and_("vram", *found.assumptions)
-        rows.append(found.row)
-        devices += [_device(found.row, request, cpu_row)] * request.count
-    taken, said = (cpu_row, None) if cpu_row else _common_cpu(hardware, tuple(rows))
+    cards, devices, noted = _cards(hardware.gpus, cpu_row, noted)
+    taken, said = (cpu_row, None) if cpu_row else _common_cpu(hardware, devices)
     cpu, noted = _cpu_side(taken, hardware, said), noted.and_("cpu", *filter(None, [said]))
-    ram, noted = _ram(cpu_row or (taken if taken.segment == "server" else None), cpu, hardware, tuple(rows), noted)
+    ram, noted = _ram(cpu_row or (taken if taken.segment == "server" else None), cpu, hardware, devices, noted)
     noted = noted.and_("disk", *_disk_notes(hardware.storage))
-    label = " + ".join(_times(request.count, row.name) for request, row in zip(hardware.gpus, rows, strict=True))
     return Machine(
-        name=" | ".join(filter(None, [label, cpu.name])),
-        gpus=tuple(devices),
+        name=" | ".join(filter(None, [_label(hardware.gpus, cards), cpu.name])),
+        gpus=devices,
         cpu=cpu,
         ram=ram,
         storage=_storage(hardware.storage),
-        backend=backend or default_backend(devices),
+        backend=backend or _backend(cards, devices),
         assumptions=noted.sentences,
         unknown=noted.codes,
     )
 
 
-def _times(count: int, name: str) -> str:
-    return f"{count} x {name}" if count > 1 else name
+def _cards(
+    requests: Sequence[GpuRequest], cpu: Cpu | None, noted: _Noted
+) -> tuple[list[AskedCard], tuple[GpuDevice, ...], _Noted]:
+    """The cards of a question, kind by kind, and all devices."""
+    cards = [card_of(request, cpu) for request in requests]
+    devices = tuple(
+        card.device for card, request in zip(cards, requests, strict=True) for _ in range(request.count)
+    )  # fmt: skip
+    return cards, devices, noted.and_("vram", *(note for card in cards for note in card.notes))
 
 
-def _device(row: Gpu, request: GpuRequest, cpu: Cpu | None) -> GpuDevice:
-    generation = request.pcie_gen or min(row.pcie_gen, cpu.pcie_gen if cpu else row.pcie_gen)
-    return GpuDevice(
-        name=row.name,
-        maker=row.maker,
-        architecture=row.architecture,
-        form=row.form,
-        vram_bytes=row.usable_vram_gib * GIB,
-        bandwidth_gb_s=row.bandwidth_gb_s,
-        fp16_tflops=row.fp16_tensor_tflops or max(row.fp16_shader_tflops, row.fp32_shader_tflops),
-        link_gb_s=pcie_gb_s(generation, request.pcie_lanes or row.pcie_lanes),
-    )
+def _label(requests: Sequence[GpuRequest], cards: Sequence[AskedCard]) -> str:
+    counted = zip(requests, cards, strict=True)
+    return " + ".join(f"{kind.count} x {card.label}" if kind.count > 1 else card.label for kind, card in counted)
+
+
+def _backend(cards: Sequence[AskedCard], devices: Sequence[GpuDevice]) -> str:
+    """The backend that a description names, else the usual one."""
+    return next((card.backend for card in cards if card.backend), None) or default_backend(devices)
 
 
 def _find_cpu(text: str | None, noted: _Noted) -> tuple[Cpu | None, _Noted]:
@@ -190,7 +179,7 @@ def _find_cpu(text: str | None, noted: _Noted) -> tuple[Cpu | None, _Noted]:
     return found.row, noted.and_("cpu_variant", *found.assumptions)
 
 
-def _common_cpu(hardware: Hardware, gpus: tuple[Gpu, ...]) -> tuple[Cpu, str]:
+def _common_cpu(hardware: Hardware, gpus: Sequence[Graphics]) -> tuple[Cpu, str]:
     """A CPU for a machine that names none, and the sentence that says so."""
     text = hardware.cpu or ""
     hint = platform_hint(text) if text else None
@@ -228,7 +217,9 @@ def cpu_side(row: Cpu, sockets: int = 1) -> CpuSide:
     )
 
 
-def _ram(row: Cpu | None, cpu: CpuSide, hardware: Hardware, gpus: tuple[Gpu, ...], noted: _Noted) -> tuple[Ram, _Noted]:
+def _ram(
+    row: Cpu | None, cpu: CpuSide, hardware: Hardware, gpus: Sequence[Graphics], noted: _Noted
+) -> tuple[Ram, _Noted]:
     asked = hardware.ram
     kind = _ram_type(asked, row)
     guess_type, guess_mt_s, guess_channels = ram_by_platform(row, kind, gpus)
@@ -272,18 +263,12 @@ def _storage(asked: StorageRequest) -> Storage:
 
 
 def _unified(row: UnifiedMachine, hardware: Hardware, backend: str | None, noted: _Noted) -> Machine:
-    gib = hardware.ram.gb or (max(row.memory_gib) if row.memory_gib else TYPICAL_UNIFIED_GIB)
-    if hardware.ram.gb is None:
-        noted = noted.and_("ram_size", f"memory size not given: taken as {gib:.0f} GiB")
-    storage = _storage(hardware.storage)
-    if row.storage_read_gb_s and not hardware.storage.name and not hardware.storage.read_gb_s:
-        storage = replace(storage, sequential_gb_s=row.storage_read_gb_s)
-    else:
-        noted = noted.and_("disk", *_disk_notes(hardware.storage))
+    gib, noted = _memory_gib(row, hardware, noted)
+    storage, noted = _disk_of(row, hardware, noted)
     cpu, cpu_reads_gb_s = _unified_cpu(row)
     return Machine(
         name=row.name,
-        gpus=(_unified_gpu(row, gib),),
+        gpus=(_unified_gpu(row, hardware.unified_gpu_gb or gib * row.gpu_memory_share),),
         cpu=cpu,
         ram=Ram(row.memory_type, min(row.bandwidth_gb_s, cpu_reads_gb_s), gib * GIB),
         storage=storage,
@@ -294,13 +279,63 @@ def _unified(row: UnifiedMachine, hardware: Hardware, backend: str | None, noted
     )
 
 
-def _unified_gpu(row: UnifiedMachine, memory_gib: float) -> GpuDevice:
+def _memory_gib(row: UnifiedMachine, hardware: Hardware, noted: _Noted) -> tuple[float, _Noted]:
+    """Memory of a box in GiB. A system shows what the firmware leaves beside a part that it sets aside for the GPU."""
+    said, for_gpu = hardware.ram.gb, hardware.unified_gpu_gb or 0.0
+    if said is None:
+        gib = max(row.memory_gib) if row.memory_gib else TYPICAL_UNIFIED_GIB
+        noted = noted.and_("ram_size", f"memory size not given: taken as {gib:.0f} GiB")
+    elif for_gpu and (for_gpu >= said or not _sold(row, said)) and (whole := _sold(row, said + for_gpu)):
+        gib = whole
+        noted = noted.and_("variant", f"{said:g} GiB beside {for_gpu:g} for the GPU: taken as {gib:g} GiB in all")
+    else:
+        gib = said
+    if for_gpu > gib:
+        said_of = f"unified_gpu_gb {for_gpu:g} is more than the {gib:g} GiB of {row.name}"
+        raise InputError(f"{said_of}: give the machine's size in ram.gb")
+    return gib, noted
+
+
+def _sold(row: UnifiedMachine, gib: float) -> float | None:
+    """The size that a box is sold in and that a system may show as `gib`."""
+    return next((size for size in row.memory_gib if abs(gib / size - 1) <= SOLD_SLACK), None)
+
+
+def _disk_of(row: UnifiedMachine, hardware: Hardware, noted: _Noted) -> tuple[Storage, _Noted]:
+    storage = _storage(hardware.storage)
+    if row.storage_read_gb_s and not hardware.storage.name and not hardware.storage.read_gb_s:
+        return replace(storage, sequential_gb_s=row.storage_read_gb_s), noted
+    return storage, noted.and_("disk", *_disk_notes(hardware.storage))
+
+
+def _box_with_cards(row: UnifiedMachine, hardware: Hardware, backend: str | None, noted: _Noted) -> Machine:
+    """A box with cards beside it: they compute, and its processor what finds no room on them."""
+    if row.maker == "apple":
+        raise InputError(f"{row.name} takes no graphics card: leave out gpus")
+    cpu, cpu_reads_gb_s = _unified_cpu(row)
+    cards, devices, noted = _cards(hardware.gpus, None, noted)
+    gib, noted = _memory_gib(row, hardware, noted)
+    storage, noted = _disk_of(row, hardware, noted)
+    said = f"the graphics of {row.name} are left aside beside {_label(hardware.gpus, cards)}"
+    return Machine(
+        name=f"{_label(hardware.gpus, cards)} | {row.name}",
+        gpus=devices,
+        cpu=cpu,
+        ram=Ram(row.memory_type, min(row.bandwidth_gb_s, cpu_reads_gb_s), gib * GIB),
+        storage=storage,
+        backend=backend or _backend(cards, devices),
+        assumptions=(*noted.sentences, said),
+        unknown=noted.codes,
+    )
+
+
+def _unified_gpu(row: UnifiedMachine, gpu_gib: float) -> GpuDevice:
     return GpuDevice(
         name=row.name,
         maker=row.maker.lower(),
         architecture=row.architecture,
         form="integrated",
-        vram_bytes=memory_gib * row.gpu_memory_share * GIB,
+        vram_bytes=gpu_gib * GIB,
         bandwidth_gb_s=row.bandwidth_gb_s,
         fp16_tflops=row.fp16_tflops,
         link_gb_s=row.bandwidth_gb_s,
@@ -329,5 +364,6 @@ def _laptop(row: Laptop, hardware: Hardware, backend: str | None, noted: _Noted)
     gib = hardware.ram.gb or max(row.ram_gib)
     ram = RamRequest(type=row.ram_type, mt_s=row.ram_mt_s, channels=row.ram_channels, gb=gib)
     storage = hardware.storage if hardware.storage.read_gb_s else StorageRequest(read_gb_s=row.storage_read_gb_s)
-    parts = Hardware(gpus=(GpuRequest(name=row.gpu),), cpu=row.cpu, ram=ram, storage=storage)
-    return replace(_from_parts(parts, backend, noted), name=row.name)
+    parts = Hardware(gpus=(*hardware.gpus, GpuRequest(name=row.gpu)), cpu=row.cpu, ram=ram, storage=storage)
+    beside = [request.name for request in hardware.gpus]
+    return replace(_from_parts(parts, backend, noted), name=" + ".join([*beside, row.name]))

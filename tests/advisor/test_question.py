@@ -22,7 +22,10 @@ def told(**changes: Any) -> str:
         ({"modle": "x"}, "the scenario has no field 'modle': did you mean model?"),
         ({"zzz": 1}, "the scenario has no field 'zzz': its fields are model, quant, hardware, engine, workload"),
         ({"hardware": {"gpus": [{"nam": "RTX 3090"}]}}, "hardware.gpus[0] has no field 'nam': did you mean name?"),
-        ({"hardware": {"gpus": [{}]}}, "hardware.gpus[0].name is missing"),
+        (
+            {"hardware": {"gpus": [{}]}},
+            'hardware.gpus[0] has no name: give one, or {"custom": {"vram_gb", "bandwidth_gb_s", ...}}',
+        ),
         ({"hardware": {"gpus": ["RTX 3090"]}}, "hardware.gpus[0] must be an object, not 'RTX 3090'"),
         ({"hardware": {"ram": {"gb": -1}}}, "hardware.ram.gb must be more than 0, not -1"),
         ({"hardware": {"ram": {"gb": 1e308}}}, "hardware.ram.gb must be at most 100,000, not 1e+308"),

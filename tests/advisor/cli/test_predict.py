@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from advisor.cli.app import run
-from advisor.question import Hardware
+from advisor.question import Hardware, Scenario
 
 MODEL = ("--model", "Qwen3.6-35B-A3B", "--quant", "Q4_K_M")
 HARDWARE = ("--gpu", "RTX 3060 12GB", "--cpu", "Ryzen 7 5800X", "--ram", "DDR4-3600 2x16")
@@ -32,6 +32,36 @@ def refused(capsys: Captured, *options: str) -> str:
     return err.removeprefix("advisor: ").strip()
 
 
+@pytest.mark.parametrize(
+    ("options", "card"),
+    [
+        (("--gpu", "RTX 4090", "--vram", "48"), {"name": "RTX 4090", "vram_gb": 48}),
+        (("--gpu", "RTX 4090", "--pcie", "Thunderbolt 4"), {"name": "RTX 4090", "link": "thunderbolt4"}),
+        (("--gpu", "RTX 3060 12GB", "--pcie", "x1 riser"), {"name": "RTX 3060 12GB", "pcie_lanes": 1}),
+        (("--gpu", "RTX 3060 12GB", "--pcie", "3x1"), {"name": "RTX 3060 12GB", "pcie_gen": 3, "pcie_lanes": 1}),
+        (("--gpu", "RTX 3090", "--power-limit", "250"), {"name": "RTX 3090", "power_limit_w": 250}),
+        (
+            ("--gpu-custom", "vram=48GB bandwidth=1008 GB/s, tflops=165 like='RTX 4090'"),
+            {
+                "name": "described card",
+                "custom": {"vram_gb": 48, "bandwidth_gb_s": 1008, "fp16_tflops": 165, "like": "RTX 4090"},
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_a_card_is_told_by_its_figures_link_and_power(
+    capsys: Captured, options: tuple[str, ...], card: dict[str, Any]
+) -> None:
+    found = predicted(capsys, "--model", "Llama-3.1-8B", *options)
+    (gpu,) = found["scenario"]["hardware"]["gpus"]
+    said = {key: item for key, item in gpu.items() if item is not None}
+    if "custom" in said:
+        said["custom"] = {key: item for key, item in said["custom"].items() if item is not None}
+    assert said == card | {"count": 1}
+    again = json.dumps(found["scenario"])
+    assert Scenario.model_validate_json(again).model_dump(mode="json") == found["scenario"]
+
+
 def test_a_question_in_words_is_answered_in_words(capsys: Captured) -> None:
     assert run(["predict", *MODEL, *HARDWARE]) == 0
     out, err = capsys.readouterr()
@@ -48,8 +78,9 @@ def test_the_options_become_the_scenario(capsys: Captured) -> None:
         "--storage", "7 GB/s",
     )  # fmt: skip
     scenario = found["scenario"]
-    card = {"name": "RTX 3090", "count": 2, "vram_gb": None, "pcie_gen": 4, "pcie_lanes": 8}
-    assert scenario["hardware"]["gpus"] == [card]
+    card = {"name": "RTX 3090", "count": 2, "pcie_gen": 4, "pcie_lanes": 8}
+    (gpu,) = scenario["hardware"]["gpus"]
+    assert {key: item for key, item in gpu.items() if item is not None} == card
     # Four modules on the two channels of a 5800X (amd.com product page)
     assert scenario["hardware"]["ram"] == {"type": "DDR4", "mt_s": 3600, "channels": 2, "gb": 64}
     assert scenario["hardware"]["storage"]["read_gb_s"] == 7
@@ -127,7 +158,13 @@ def test_detect_tells_in_words(capsys: Captured) -> None:
         ((*MODEL, "--pcie", "4x8"), "name it with --gpu"),
         ((*MODEL, "--cpu", "Ryzen 7 5800X", "--ram", "DDR5-6000 2x16"), "takes DDR4, not DDR5"),
         ((*MODEL, "--cpu", "Ryzen 7 5800X", "--ram", "plenty"), "--ram: memory 'plenty'"),
-        ((*MODEL, "--machine", "Apple M4 Max", "--gpu", "RTX 3090"), "--machine names a whole computer"),
+        ((*MODEL, "--machine", "Apple M4 Max", "--gpu", "RTX 3090"), "takes no graphics card: leave out"),
+        ((*MODEL, "--machine", "Strix Halo", "--cpu", "Ryzen 7 5800X"), "--machine names a whole computer"),
+        ((*MODEL, "--gpu", "RTX 3090", "--unified-gpu-gb", "96"), "--unified-gpu-gb says more of a computer"),
+        ((*MODEL, "--gpu", "RTX 3090", "--pcie", "Firewire"), '"Thunderbolt 4", "USB4" or "OCuLink"'),
+        ((*MODEL, "--gpu-custom", "vram=48 speed=9"), "'speed' is not understood"),
+        ((*MODEL, "--gpu-custom", "vram=much bandwidth=900"), "--gpu-custom must be a number"),
+        ((*MODEL, "--gpu", "RTX 3090", "--power-limit", "-5"), "--power-limit must be more than 0"),
         ((*MODEL, *HARDWARE, "--context", "-5"), "--context must be at least 1, not -5"),
         ((*MODEL, *HARDWARE, "--context", "much"), "'much' is not a valid integer"),
         ((*MODEL, *HARDWARE, "--context", "9" * 12), "--context must be at most 100,000,000"),
