@@ -17,7 +17,6 @@ from advisor.machines.machine import Machine
 from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, setting_at
 from advisor.physics.placement import (
     CPU,
-    OVERFULL,
     STRATEGIES,
     Demands,
     Memories,
@@ -99,8 +98,8 @@ class Placed:
 
     @property
     def runs(self) -> NDArray[np.bool_]:
-        """Whether the load can run there; a unified machine may be a little over full, as may what is asked for."""
-        return self.rooms.fits | (self.memories.unified & (self.rooms.exceeded <= OVERFULL))
+        """Whether the load can run there."""
+        return self.rooms.fits
 
 
 @dataclass(frozen=True, eq=False)

@@ -144,8 +144,21 @@ class Memories(NamedTuple):
     ram_bytes: Vector
     """Infinite where it is not said."""
     unified: Flags
+    whole: Flags
+    """Whether the planner puts all or nothing on the GPU: macOS keeps what its GPU may not use for itself."""
     computes: Flags
     """Whether the GPUs are used at all."""
+
+    @property
+    def limits(self) -> Vector:
+        """What the planner fills of each GPU: of one memory all that is the GPU's, since the rest is left to others."""
+        return np.asarray(self.vram_bytes * np.where(self.unified, 1.0, FILLED)[:, None])
+
+    @property
+    def system_bytes(self) -> Vector:
+        """Left to the operating system: where memory is one, not more than its GPU may not use."""
+        others = np.maximum(0.0, self.ram_bytes - self.vram_bytes.sum(axis=1))
+        return np.asarray(np.where(self.unified, np.minimum(SYSTEM_RAM_BYTES, others), SYSTEM_RAM_BYTES))
 
     @classmethod
     def of(cls, machines: Sequence[Machine]) -> "Memories":
@@ -159,6 +172,7 @@ class Memories(NamedTuple):
             np.array([BACKEND_CONTEXT_BYTES.get(machine.backend, 0) for machine in machines], dtype=float),
             np.array(ram, dtype=float),
             np.array([machine.unified for machine in machines], dtype=bool),
+            np.array([machine.unified and machine.backend == "metal" for machine in machines], dtype=bool),
             np.array([bool(machine.gpus) and machine.backend != "cpu" for machine in machines], dtype=bool),
         )
 
@@ -260,14 +274,21 @@ def placed(demands: Demands, memories: Memories, wishes: Wishes) -> Rooms:
     experts = np.where(memories.computes, np.clip(wishes.n_cpu_moe, 0, moe), 0)
     rooms = _rooms(demands, memories, wishes.mapped, on_gpu, experts)
 
-    settled = rooms.fits | (asks_layers & asks_experts) | memories.unified | ~memories.computes
+    settled = rooms.fits | (asks_layers & asks_experts) | memories.whole | ~memories.computes
     settled |= asks_experts & (rooms.exceeded <= NEARLY)
+    copies: tuple[Any, ...] = tuple(column.copy() for column in rooms)
+    full = Rooms(*copies)
     few = np.flatnonzero(~settled & ~asks_experts & (moe > 0))
     if len(few):
         rooms = _with(rooms, few, _fewest_experts(*_rows(few, demands, memories, wishes.mapped, rooms)))
     most = np.flatnonzero(~settled & ~asks_layers & ~rooms.fits)
     if len(most):
         rooms = _with(rooms, most, _most_layers(*_rows(most, demands, memories, wishes.mapped, rooms)))
+    # What one memory has no room for in any way is told of all of it.
+    nothing = np.flatnonzero(memories.unified & ~rooms.fits & ~settled)
+    if len(nothing):
+        before: tuple[Any, ...] = tuple(column[nothing] for column in full)
+        rooms = _with(rooms, nothing, Rooms(*before))
     return rooms
 
 
@@ -287,7 +308,7 @@ def _with(rooms: Rooms, at: Whole, others: Rooms) -> Rooms:
 
 def _fewest_experts(demands: Demands, memories: Memories, mapped: Flags, full: Rooms) -> Rooms:
     """Smallest n_cpu_moe that fits, or all when none does; `full` are the rooms with all experts on the GPUs."""
-    limits = (memories.vram_bytes * FILLED).sum(axis=1)
+    limits = memories.limits.sum(axis=1)
     excess = full.vram_bytes.sum(axis=1) - limits + demands.compute_offload - demands.compute
     enough = demands.experts(full.bounds[:, 1]) + excess
     low, high = np.zeros_like(demands.n_layers), demands.n_layers + 1
@@ -304,7 +325,7 @@ def _most_layers(demands: Demands, memories: Memories, mapped: Flags, full: Room
     """Largest n_gpu_layers that fits; 0 when none does."""
     n_layers, zeros = demands.n_layers, np.zeros_like(demands.n_layers)
     compute = np.where(full.n_cpu_moe > 0, demands.compute_offload, demands.compute)
-    room = (memories.vram_bytes * FILLED).sum(axis=1) - (demands.output + compute + memories.context_bytes)
+    room = memories.limits.sum(axis=1) - (demands.output + compute + memories.context_bytes)
     held, experts = demands.held(n_layers), demands.experts(n_layers)
 
     def may_fit(first: Whole) -> Flags:
@@ -345,10 +366,12 @@ def _rooms(demands: Demands, memories: Memories, mapped: Flags, on_gpu: Whole, n
     vram = _vram(demands, memories, bounds, experts_from, output_device)
     in_ram = _ram(demands, on_gpu, experts_from)
     shared = np.where(memories.unified, vram.sum(axis=1), 0.0)
-    overflow = np.maximum(0.0, in_ram - ram_available(memories.ram_bytes, shared))
-    limits = memories.vram_bytes * FILLED
+    overflow = np.maximum(0.0, in_ram - ram_available(memories.ram_bytes, shared, memories.system_bytes))
+    limits = memories.limits
     exceeded = np.divide(vram, limits, out=np.zeros_like(vram), where=limits > 0).max(axis=1)
     fits = (exceeded <= 1.0) & ((overflow == 0) | mapped)
+    # One memory that is filled to the last leaves the page cache nothing: it swaps.
+    fits &= ~memories.unified | (in_ram + vram.sum(axis=1) <= FILLED * (memories.ram_bytes - memories.system_bytes))
     return Rooms(on_gpu, n_cpu_moe, bounds, experts_from, output_device, vram, in_ram, overflow, exceeded, fits)
 
 
@@ -412,9 +435,11 @@ def _ram(demands: Demands, on_gpu: Whole, experts_from: Whole) -> Vector:
     return np.asarray(total + np.where(on_gpu > 0, demands.compute_cpu, demands.output + demands.compute))
 
 
-def ram_available(ram_bytes: Vector, shared_bytes: float | Vector = 0.0) -> Vector:
+def ram_available(
+    ram_bytes: Vector, shared_bytes: float | Vector = 0.0, system_bytes: float | Vector = SYSTEM_RAM_BYTES
+) -> Vector:
     """Bytes of RAM that a model can have, beside the system and what GPUs share of it."""
-    return np.maximum(LEAST_RAM_BYTES, ram_bytes - SYSTEM_RAM_BYTES - shared_bytes)
+    return np.maximum(LEAST_RAM_BYTES, ram_bytes - system_bytes - shared_bytes)
 
 
 def spilled_bytes(memories: Memories, rooms: Rooms) -> Vector:
@@ -426,7 +451,8 @@ def strategies_of(demands: Demands, memories: Memories, rooms: Rooms) -> Whole:
     """Which of `STRATEGIES` each row is."""
     on_gpu, several = rooms.n_gpu_layers, (np.diff(rooms.bounds[:, 1:], axis=1) > 0).sum(axis=1) > 1
     in_ram = demands.experts(rooms.experts_from) > 0
-    known = (on_gpu == 0, memories.unified, in_ram, on_gpu <= demands.n_layers)
+    whole = memories.unified & ~in_ram & (on_gpu > demands.n_layers)
+    known = (on_gpu == 0, whole, in_ram, on_gpu <= demands.n_layers)
     names = ("cpu_only", "unified", "expert_offload", "layer_split")
     codes = [STRATEGIES.index(name) for name in names]
     alone, shared = STRATEGIES.index("full_gpu"), STRATEGIES.index("multi_gpu")

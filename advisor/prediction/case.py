@@ -77,7 +77,7 @@ class Case(Task):
         """Whether it can run at all: an explicit placement may be a little over full, a planned one must fit."""
         place_ = self.placement
         asked = self.scenario.engine.n_gpu_layers is not None or self.scenario.engine.n_cpu_moe is not None
-        return place_.fits or ((asked or self.machine.unified) and place_.exceeded <= OVERFULL)
+        return place_.fits or (asked and place_.exceeded <= OVERFULL)
 
 
 @lru_cache(maxsize=4096)

@@ -35,6 +35,7 @@ from advisor.prediction.case import Case, asked_of, case_of, cases_of
 from advisor.question import Scenario
 from catalog.units import GB, GIB
 
+SMALLER = "smaller quant, a shorter context or more memory"
 SLOW_RAM_GB_S = 30
 """Below two channels of DDR4-2133 (34 GB/s): one channel, or old modules."""
 
@@ -165,19 +166,27 @@ def _misfits(case: Case) -> Iterator[tuple[str, str]]:
                 f"the placement asked for needs {share} more GPU memory than there is: it may fail to load or slow "
                 "down; raise n_cpu_moe or lower n_gpu_layers or the context"
             )
-        else:
+        elif case.machine.unified:
+            may = case.machine.main_gpu.vram_bytes / GIB
             yield "does_not_fit", (
-                f"it does not fit: {share} more memory is needed than there is; take a smaller quant, a shorter "
-                "context or more memory"
+                f"it does not fit: {share} more memory is needed than the {may:.1f} GiB that the GPU may use; take a "
+                f"{SMALLER}, or say unified_gpu_gb where the GPU may use more"
             )
-    if lies.storage_bytes > 0:
+        else:
+            yield "does_not_fit", f"it does not fit: {share} more memory is needed than there is; take a {SMALLER}"
+    elif not lies.fits and case.machine.unified:
+        needed = (sum(lies.vram_bytes) + lies.ram_bytes + lies.storage_bytes) / GIB
+        there = (case.machine.ram.capacity_bytes or 0.0) / GIB
+        yield "does_not_fit", (
+            f"it does not fit: {needed:.1f} GiB beside the system fill {there:.0f} GiB to the last; take a {SMALLER}"
+        )
+    if lies.storage_bytes > 0 and case.runs:
         missing, cycled = lies.storage_bytes / GIB, float(case.work.cycled_bytes) / GIB
         read = "they are read from disk over and over"
         if cycled:
             read = f"{cycled:.1f} GiB are read from disk for every token"
-        yield "ram_below_floor", (
-            f"{missing:.1f} GiB of the model find no room in RAM, so {read}; {missing:.0f} GiB more RAM would end that"
-        )
+        more = f"{math.ceil(missing)} GiB more RAM would end that"
+        yield "ram_below_floor", f"{missing:.1f} GiB of the model find no room in RAM, so {read}; {more}"
         if not case.mapped:
             yield "needs_mmap", "without mmap the model must fit into RAM: allow mmap or add RAM"
 

@@ -97,6 +97,8 @@ def _memory(prediction: Prediction, case: Case) -> list[Block]:
     gauges: list[tuple[str, float, float | None]] = []
     if machine.unified:
         gauges.append(("shared memory", where.vram_gb, machine.gpus[0].vram_bytes / GIB))
+        if where.strategy != "unified":
+            gauges.append(("beside it", where.ram_gb, None))
     else:
         for place, (gpu, need) in enumerate(zip(machine.gpus, case.placement.vram_bytes, strict=True), start=1):
             label = f"GPU {place}" if len(machine.gpus) > 1 else "GPU memory"
