@@ -135,13 +135,33 @@ class GpuRequest(_Question):
         return self
 
 
+class CustomCpu(_Question):
+    """A processor by its figures; `memory` such as "DDR4-2133", `instructions` such as "avx2"."""
+
+    cores: Annotated[int, Field(ge=1, le=2048)]
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
+    memory: Text | None = None
+    channels: Annotated[int, Field(ge=1, le=64)] | None = None
+    instructions: Text | None = None
+    ghz: Annotated[float, Field(ge=0.1, le=10, allow_inf_nan=False)] | None = None
+
+
+class DescribedCpu(_Question):
+    """A processor that the catalog lacks."""
+
+    custom: CustomCpu
+
+
 class RamRequest(_Question):
-    """System memory; `gb` is GiB, as written on a box."""
+    """System memory; `gb` is GiB, as written on a box. `modules` counts the modules, of which DDR5 may take fewer at
+    its full speed.
+    """
 
     type: Text | None = None
     mt_s: Annotated[int, Field(ge=100, le=20_000)] | None = None
     channels: Annotated[int, Field(ge=1, le=64)] | None = None
     gb: Size | None = None
+    modules: Annotated[int, Field(ge=1, le=64)] | None = None
 
 
 class StorageRequest(_Question):
@@ -155,12 +175,17 @@ class Hardware(_Question):
     """Parts, or the name of a whole machine."""
 
     gpus: Annotated[tuple[GpuRequest, ...], Field(max_length=MOST_KINDS_OF_CARDS, fail_fast=True)] = ()
-    cpu: Text | None = None
+    cpu: Text | DescribedCpu | None = None
     ram: RamRequest = RamRequest()
     storage: StorageRequest = StorageRequest()
     machine: Text | None = None
     unified_gpu_gb: Size | None = None
     """How much of one memory its GPU may use, where that was changed (GiB)."""
+
+    @property
+    def cpu_name(self) -> str | None:
+        """The processor's name, where it is named and not described."""
+        return self.cpu if isinstance(self.cpu, str) else None
 
 
 class Engine(_Question):
@@ -243,7 +268,7 @@ SHOWN_CHARACTERS = 60
 """A value is quoted up to this length."""
 MOST_SHOWN = SHOWN_CHARACTERS // 3 + 1
 """Items of a list that have room in it: each takes a comma and a blank beside itself."""
-_UNION_ARMS = frozenset({"constrained-str", "str", "GgufFile"})
+_UNION_ARMS = frozenset({"constrained-str", "str", "GgufFile", "DescribedCpu"})
 """Steps that pydantic adds to the path for the arm of a union it tried."""
 _EXPECTED: Mapping[str, str] = {
     "int": "a whole number", "float": "a number", "finite": "a finite number", "bool": "true or false",

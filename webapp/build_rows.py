@@ -90,7 +90,7 @@ def parts_text(build: RankedBuild) -> str:
     memory = f"{ram.type}-{ram.mt_s} {ram.gb:g}GB"
     cards = sum(gpu.count for gpu in hardware.gpus)
     gpu = hardware.gpus[0].name if hardware.gpus else ""
-    return Parts(gpu=gpu, cpu=hardware.cpu or "", ram=memory, cards=cards or 1).text
+    return Parts(gpu=gpu, cpu=hardware.cpu_name or "", ram=memory, cards=cards or 1).text
 
 
 def points(builds: Sequence[RankedBuild], opened: str) -> list[Row]:
@@ -148,7 +148,9 @@ def memories(case: Case) -> list[Row]:
     """How full each memory is, in GiB; `there` is 0 where the size is not known."""
     machine, place = case.machine, case.placement
     if machine.unified:
-        sizes = [("shared memory", sum(place.vram_bytes) + place.ram_bytes, machine.ram.capacity_bytes)]
+        sizes: list[tuple[str, float, float | None]] = [
+            ("shared memory", sum(place.vram_bytes) + place.ram_bytes, machine.ram.capacity_bytes)
+        ]
     else:
         several = len(machine.gpus) > 1
         pairs = enumerate(zip(machine.gpus, place.vram_bytes, strict=True), 1)

@@ -18,6 +18,7 @@ from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock
 from advisor.buying.wish import Wish
 from advisor.errors import InputError
+from advisor.machines.memory import ram_request
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.capacity import capacity_of
 from advisor.prediction.case import case_of
@@ -28,7 +29,6 @@ from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
 from catalog.names.llms import resolve_llm
 from catalog.names.machines import resolve_machine
-from catalog.names.ram import parse_ram
 
 MACHINE = "machine:"
 
@@ -87,11 +87,9 @@ def hardware_of(parts: Parts) -> Hardware:
     storage, ram = StorageRequest(name=parts.disk or None), RamRequest()
     if parts.ram:
         try:
-            spec = parse_ram(parts.ram)
+            ram = ram_request(parts.ram, parts.cpu or None)
         except ValueError as error:
-            raise InputError(f'memory {parts.ram!r}: {error}; write it like "DDR4-3600 2x16"') from error
-        channels = spec.modules if parts.cpu and spec.modules and spec.modules <= 2 else None
-        ram = RamRequest(type=spec.ram_type, mt_s=spec.mt_s, gb=spec.total_gib, channels=channels)
+            raise InputError(str(error)) from error
     if parts.machine:
         return Hardware(machine=parts.machine, ram=RamRequest(gb=ram.gb), storage=storage)
     gpus = (GpuRequest(name=parts.gpu, count=parts.cards),) if parts.gpu else ()

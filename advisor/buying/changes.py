@@ -84,7 +84,7 @@ def _with_ram(hardware: Hardware, **fields: object) -> Hardware:
 
 def _cpu(hardware: Hardware) -> Cpu | None:
     try:
-        return resolve_cpu(hardware.cpu).row if hardware.cpu else None
+        return resolve_cpu(hardware.cpu_name).row if hardware.cpu_name else None
     except UnknownName:
         return None
 

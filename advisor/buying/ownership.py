@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from advisor.errors import InputError
-from advisor.machines.from_parts import COMMON_MT_S
+from advisor.machines.from_parts import machine_of
+from advisor.machines.memory import COMMON_MT_S
+from advisor.question import Hardware
 from catalog.names.index import UnknownName
 from catalog.names.parts import resolve_part
 from catalog.names.ram import TYPE, parse_ram
 from catalog.parts import RamKit
+from catalog.units import GIB
 
+COUNTED = re.compile(r"\s*(\d{1,2})\s*[xX×]\s*(?=\D)(.+)")
+"""Several of a part: "2x RTX 3090"."""
 MODULES_UNSAID = 2
 """Modules of "64GB DDR5": kits of two are what most desktop machines hold."""
 NAMED_ON = date(2026, 11, 24)
@@ -26,6 +31,8 @@ class Owned:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     ram_kits: tuple[RamKit, ...] = ()
     assumptions: tuple[str, ...] = ()
+    memory_gib: dict[str, float] = field(default_factory=dict)
+    """Sizes of the memory of the machines that are owned, by name."""
 
     @property
     def machines(self) -> frozenset[str]:
@@ -41,20 +48,36 @@ def owned_parts(texts: Sequence[str]) -> Owned:
     counts: Counter[tuple[str, str]] = Counter()
     kits: dict[str, RamKit] = {}
     notes: list[str] = []
+    sizes: dict[str, float] = {}
     for text in texts:
         if TYPE.search(text):
             kit, said = _memory(text)
             kits[kit.name] = kit
             counts["ram", kit.name] += 1
-        else:
-            try:
-                part = resolve_part(text)
-            except UnknownName as error:
-                raise InputError(f"--own: {error}") from error
-            counts[part.kind, part.name] += 1
-            said = list(part.assumptions)
+            notes += said
+            continue
+        counted = COUNTED.fullmatch(text)
+        number, one = (int(counted[1]), counted[2]) if counted else (1, text)
+        try:
+            part = resolve_part(one)
+        except UnknownName as error:
+            raise InputError(f"--own: {error}") from error
+        said = list(part.assumptions)
+        if part.kind in {"unified", "laptop"}:
+            sizes[part.name], more = _size(text)
+            said += more
+        counts[part.kind, part.name] += number
         notes += said
-    return Owned(dict(counts), tuple(kits.values()), tuple(notes))
+    return Owned(dict(counts), tuple(kits.values()), tuple(notes), sizes)
+
+
+def _size(text: str) -> tuple[float, list[str]]:
+    """Memory of a machine that is owned, in GiB, and what was assumed of it."""
+    try:
+        machine = machine_of(Hardware(machine=text))
+    except (InputError, UnknownName) as error:
+        raise InputError(f"--own: {error}") from error
+    return machine.ram.capacity_bytes / GIB, [said for said in machine.assumptions if said.startswith("memory size")]
 
 
 def _memory(text: str) -> tuple[RamKit, list[str]]:

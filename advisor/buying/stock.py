@@ -99,8 +99,8 @@ def stock_of(choice: Choice, owned: Owned, known: Mapping[Part, Estimate] | None
         missing[kind] = tuple(row.name for row in rows if not prices.has(kind, row.name))
         return tuple(row for row in rows if prices.has(kind, row.name))
 
-    machines = tuple(_machines(prices, tables.unified_machines()))
-    laptops = tuple(_machines(prices, tables.laptops()))
+    machines = tuple(_machines(prices, tables.unified_machines(), owned))
+    laptops = tuple(_machines(prices, tables.laptops(), owned))
     stock = Stock(
         prices=prices,
         gpus=priced("gpu", [gpu for gpu in tables.gpus() if is_card(gpu)]),
@@ -120,10 +120,12 @@ def stock_of(choice: Choice, owned: Owned, known: Mapping[Part, Estimate] | None
 
 
 def _machines(
-    prices: PriceBook, rows: Sequence[UnifiedMachine] | Sequence[Laptop]
+    prices: PriceBook, rows: Sequence[UnifiedMachine] | Sequence[Laptop], owned: Owned
 ) -> Iterable[tuple[UnifiedMachine | Laptop, float]]:
     for row in rows:
-        sizes = row.memory_gib if isinstance(row, UnifiedMachine) else row.ram_gib
+        sold = row.memory_gib if isinstance(row, UnifiedMachine) else row.ram_gib
+        have = owned.memory_gib.get(row.name)
+        sizes = (have,) if have else sold
         yield from ((row, gib) for gib in sizes if machine_quote(prices, row, gib))
 
 

@@ -103,7 +103,7 @@ def _asked(options: Mapping[str, Any]) -> "Asked":
     _check_name(options["name"])
     given(options, None)  # what is misspelt is refused before anything is looked at
     found = detect()
-    named = given(options, found.hardware.cpu)
+    named = given(options, found.hardware.cpu_name)
     for note in filter(None, (*found.notes, excess(found.hardware, named))):
         click.echo(f"note: {note}", err=True)
     told = replace(found, hardware=completed(found.hardware, named))

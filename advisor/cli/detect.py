@@ -53,7 +53,7 @@ def command(*, model: Path | None, as_json: bool, everything: bool, **options: A
     ggml = ask_ggml()
     found = detect(ggml.cards())
     facts = read_facts(model)
-    named = given(options, found.hardware.cpu)
+    named = given(options, found.hardware.cpu_name)
     told = found.hardware.model_copy(update={"storage": StorageRequest(name=facts.storage.name)})
     remark = excess(told, named)
     notes = found.notes + ((remark,) if remark else ())

@@ -7,10 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from advisor.errors import InputError
+from advisor.machines.memory import ram_request
 from advisor.question import Hardware, Scenario, complaint, link_word
-from catalog.names.cpus import resolve_cpu, socket_count
-from catalog.names.index import UnknownName
-from catalog.names.ram import RamSpec, parse_ram
 
 CONTEXT_PAD = 256
 PARTS = ("gpu", "gpu_custom", "cpu", "ram", "machine")
@@ -160,23 +158,9 @@ def _ram(text: str | None, cpu: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        spec = parse_ram(text)
+        return ram_request(text, cpu).model_dump()
     except ValueError as error:
         raise InputError(f"--ram: {error}") from None
-    return {"type": spec.ram_type, "mt_s": spec.mt_s, "channels": _channels(spec, cpu), "gb": spec.total_gib}
-
-
-def _channels(spec: RamSpec, cpu: str | None) -> int | None:
-    """Channels that so many modules fill: not more than the CPU has; more than two modules need the CPU to tell."""
-    if spec.modules is None:
-        return None
-    try:
-        there = resolve_cpu(cpu).row.memory_channels * socket_count(cpu) if cpu else None
-    except UnknownName:
-        there = None
-    if there is None:
-        return spec.modules if spec.modules <= 2 else None
-    return min(spec.modules, there)
 
 
 def _storage(text: str | None) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from advisor.detection.processor import Caches, CoreDesign, Topology, design_in_
 from advisor.detection.storage import Lodging, disk_name, lodging_of
 from advisor.files import text_of
 from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
-from catalog.names.cpus import resolve_cpu
+from catalog.names.cpus import family_of, is_unsaid, resolve_cpu
 from catalog.names.gpus import resolve_gpu
 from catalog.names.index import UnknownName
 from catalog.names.machines import resolve_machine
@@ -102,7 +102,8 @@ def assembled(
         try:
             resolve_cpu(cpu)
         except UnknownName:  # as a virtual machine hides its processor: with the cores that it has here
-            cpu = f"{cpu}, {cores} core{'s' * (cores != 1)}"
+            unsaid = "" if is_unsaid(cpu) or family_of(cpu) else " (not in the catalog)"
+            cpu = f"{cpu}{unsaid}, {cores} core{'s' * (cores != 1)}"
     gpus, notes = _known(cards)
     ram = RamRequest.model_validate({**memory.described(modules), "gb": gib})
     return Detected(Hardware(gpus=gpus, cpu=cpu, ram=ram, storage=storage), cores, notes, tuple(cards))

@@ -39,7 +39,7 @@ def _parts(found: Detected, facts: Facts | None) -> Iterator[tuple[str, str]]:
             now, most = _wire(card.pcie_gen, card.pcie_lanes), _wire(card.pcie_gen_max, card.pcie_lanes_max)
             if now or most:
                 yield "PCIe", f"{card.name}: now {now or 'not told'}, at most {most or 'not told'}"
-        yield "cpu", parts.cpu or UNTOLD
+        yield "cpu", parts.cpu_name or UNTOLD
 
     if facts:
         yield "core design", facts.design.name or f"unknown: {facts.design.why}"

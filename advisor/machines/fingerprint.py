@@ -38,9 +38,10 @@ def same_machine(left: Hardware, right: Hardware) -> bool:
     """Whether two descriptions mean one machine with the memory that it has now. Raises as `machine_of`."""
     if not same_parts(left, right):
         return False
-    sizes = [machine_of(item).ram.capacity_bytes for item in (left, right)]
-    first, second = (size or 0.0 for size in sizes)
-    return None in sizes or abs(first - second) <= SIZE_TOLERANCE * max(first, second)
+    if left.ram.gb is None or right.ram.gb is None:
+        return True
+    first, second = (machine_of(item).ram.capacity_bytes for item in (left, right))
+    return abs(first - second) <= SIZE_TOLERANCE * max(first, second)
 
 
 def filled(found: Hardware, known: Hardware) -> Hardware:
@@ -64,7 +65,7 @@ def filled(found: Hardware, known: Hardware) -> Hardware:
 def default_name(hardware: Hardware) -> str:
     """A name for a machine's profile, made of its chips, such as "ryzen-7-5800x-rtx-3060". Raises as `machine_of`."""
     machine = machine_of(hardware)
-    cpu = _plain(hardware.cpu or "") if "cpu" in machine.unknown else machine.cpu.name
+    cpu = _plain(hardware.cpu_name or "") if "cpu" in machine.unknown else machine.cpu.name
     cards = dict.fromkeys(_MEMORY.sub("", gpu.name) for gpu in machine.gpus)
     words = machine.name if machine.unified else " ".join([cpu, *cards])
     return re.sub(r"[^a-z0-9.]+", "-", words.lower()).strip("-.")[:MOST_LETTERS].rstrip("-.") or "this-machine"
@@ -79,7 +80,7 @@ def _parts(hardware: Hardware) -> tuple[object, ...]:
     machine = machine_of(hardware)
     cards = tuple((gpu.name, round(gpu.vram_bytes / GIB), round(gpu.link_gb_s)) for gpu in machine.gpus)
     # A processor that the catalog lacks is filled in with a common one: its own words tell it from others.
-    words = _plain(hardware.cpu or "").lower() if "cpu" in machine.unknown else None
+    words = _plain(hardware.cpu_name or "").lower() if "cpu" in machine.unknown else None
     return machine.name, words, machine.cpu.cores, cards, machine.ram.type, round(machine.ram.bandwidth_gb_s)
 
 

@@ -3,93 +3,31 @@ noted.
 """
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 from advisor.errors import InputError
 from advisor.kept import kept
 from advisor.machines.cards import AskedCard, card_of, default_backend
-from advisor.machines.machine import CpuSide, GpuDevice, Machine, Ram, Storage, dram_gb_s
-from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
-from catalog.names.cpus import platform_hint, resolve_cpu, socket_count
-from catalog.names.index import UnknownName
-from catalog.names.machines import resolve_machine
+from advisor.machines.machine import CpuSide, GpuDevice, Machine, Ram, Storage
+from advisor.machines.memory import ram_of, ram_type
+from advisor.machines.processor import cpu_side, processor_of, product_of
+from advisor.question import DescribedCpu, GpuRequest, Hardware, RamRequest, StorageRequest
+from catalog.names.index import Resolved
+from catalog.names.machines import host_count, memory_said, not_understood, resolve_machine
+from catalog.names.ram import parse_ram
 from catalog.names.storage import storage_read_gb_s
-from catalog.parts import Cpu, Gpu, Laptop, UnifiedMachine
-from catalog.tables import cpus
+from catalog.parts import Cpu, Laptop, UnifiedMachine
 from catalog.units import GIB
 
-# What to take for a CPU, a RAM speed or a backend that a question does not name: the common choice of the platform.
-#
-# Each choice is listed as an assumption of the prediction, widens its interval, and gives a measured run less weight.
-
-Graphics = Gpu | GpuDevice
-NEWEST_ARCHITECTURES = frozenset({"ada", "blackwell", "rdna3", "rdna4", "battlemage", "hopper"})
-SERVER_FORMS = frozenset({"datacentre"})
-COMMON_MT_S = {
-    "DDR2": 800.0, "DDR3": 1600.0, "DDR4": 3200.0, "DDR5": 5600.0,
-    "LPDDR4": 3200.0, "LPDDR4X": 4266.0, "LPDDR5": 6400.0, "LPDDR5X": 7500.0,
-}  # fmt: skip
-"""Median data rate of the kits and soldered memories on sale per type. Source: BuildCores OpenDB, 2026-08-17."""
-COMMON_CPUS = {"DDR2": "Core 2 Quad Q8400", "DDR3": "Core i7-4790", "DDR4": "Ryzen 7 5800X", "DDR5": "Ryzen 7 7700X"}
-COMMON_SERVERS = {"DDR4": "EPYC 7543", "DDR5": "EPYC 9355"}
-
-
-@cache
-def _by_name(name: str) -> Cpu | None:
-    return next((row for row in cpus() if row.name == name), None)
-
-
-def common_ram_type(gpus: Sequence[Graphics]) -> str:
-    """DDR5 beside a GPU of 2022 or later, else DDR4."""
-    return "DDR5" if any(gpu.architecture in NEWEST_ARCHITECTURES for gpu in gpus) else "DDR4"
-
-
-def cpu_by_platform(hint: str | None, ram_type: str | None, gpus: Sequence[Graphics], is_server: bool = False) -> Cpu:
-    """A common CPU of the platform that the words hint at (a microarchitecture), else of the GPU's years.
-
-    Raises `LookupError` when the catalog has no CPU for the memory type.
-    """
-    if hint:
-        peers = sorted(
-            (row for row in cpus() if row.microarchitecture == hint and (row.segment == "server") == is_server),
-            key=lambda row: row.cores,
-        )
-        if peers:
-            return peers[len(peers) // 2]
-    kind = (
-        (ram_type or common_ram_type(gpus))
-        .replace("LPDDR5X", "DDR5")
-        .replace("LPDDR5", "DDR5")
-        .replace("LPDDR4X", "DDR4")
-        .replace("LPDDR4", "DDR4")
-    )
-    server = is_server or (bool(gpus) and all(gpu.form in SERVER_FORMS for gpu in gpus))
-    name = (COMMON_SERVERS if server else COMMON_CPUS).get(kind, COMMON_CPUS["DDR4"])
-    row = _by_name(name) or next((row for row in cpus() if kind in row.memory_types), None)
-    if row is None:
-        raise LookupError(f"no CPU of the catalog takes {kind}")
-    return row
-
-
-def ram_by_platform(row: Cpu | None, ram_type: str | None, gpus: Sequence[Graphics]) -> tuple[str, float, int]:
-    """RAM type, data rate in MT/s and channels per socket for a CPU row (None: unknown CPU)."""
-    if row is None:
-        kind = ram_type or common_ram_type(gpus)
-        return kind, COMMON_MT_S[kind], 2
-    kind = ram_type or row.memory_types[-1]
-    rated = row.mt_s_1dpc[row.memory_types.index(kind)]
-    tuned = row.segment == "desktop" and not row.registered_memory
-    return kind, max(rated, COMMON_MT_S[kind]) if tuned else rated, row.memory_channels
-
-
-_SERVER_WORDS = re.compile(r"\b(xeon|epyc|server|dual[- ]socket)\b", re.IGNORECASE)
-_CORES = re.compile(r"(\d+)[- ]?(cores?|threads?)\b")
 NVME_GB_S = (3.5, 0.06)
 """Sequential and QD1 random read of a common PCIe 3.0 NVMe disk (WD Blue SN550 / Samsung 970 EVO class data sheets)."""
 TYPICAL_UNIFIED_GIB = 32.0
+COMMON_UNIFIED_GIB = {"Strix Halo (Ryzen AI Max+ 395)": 128.0}
+"""The smallest size that a machine is commonly met with, where that is not the smallest sold: all measured runs on this
+chip that say it, from over 100 sources, have 128 GB (public_runs.csv, 2026-11-24)."""
+SAME_SIZE = 0.1
+"""Relative: the size on the box, and what a system reports of it."""
 KEPT_BYTES = 64 * 2**20
 """Machines kept by what was said of them: some 15,000 usual ones."""
 SOLD_SLACK = 0.03
@@ -120,7 +58,7 @@ def machine_of(hardware: Hardware, backend: str | None = None) -> Machine:
         if hardware.unified_gpu_gb:
             raise InputError("unified_gpu_gb is said of a machine with one memory: name it as machine")
         return _from_parts(hardware, backend, _Noted())
-    found = resolve_machine(hardware.machine, hardware.ram.gb)
+    found, hardware = _whole(hardware.machine, hardware)
     noted = _Noted().and_("variant", *found.assumptions)
     if isinstance(found.row, Laptop):
         return _laptop(found.row, hardware, backend, noted)
@@ -129,12 +67,35 @@ def machine_of(hardware: Hardware, backend: str | None = None) -> Machine:
     return _unified(found.row, hardware, backend, noted)
 
 
+def _whole(name: str, hardware: Hardware) -> tuple[Resolved[UnifiedMachine | Laptop], Hardware]:
+    """The machine that a name says, and the hardware with the memory that it says.
+
+    Raises `UnknownName` for a name of none, `InputError` for one of several or with another memory than is said beside.
+    """
+    if (hosts := host_count(name)) > 1:
+        raise InputError(f"machine {name!r} is {hosts} computers: one is answered for, so name one and not {hosts}")
+    found = resolve_machine(name, hardware.ram.gb)
+    if word := not_understood(name, found):
+        raise InputError(f"machine {name!r}: {word!r} is not understood beside {found.row.name}: leave it out")
+    said, beside = memory_said(name, found.row), hardware.ram.gb
+    if said is None:
+        return found, hardware
+    sizes = (beside, beside + (hardware.unified_gpu_gb or 0.0)) if beside else ()
+    if beside is not None and all(abs(said - size) > SAME_SIZE * said for size in sizes):
+        raise InputError(f"machine {name!r} has {said:g} GiB by its name, and {beside:g} GiB are said beside: give one")
+    ram = hardware.ram.model_copy(update={"gb": beside if beside and not hardware.unified_gpu_gb else said})
+    return found, hardware.model_copy(update={"ram": ram})
+
+
 def _from_parts(hardware: Hardware, backend: str | None, noted: _Noted) -> Machine:
-    cpu_row, noted = _find_cpu(hardware.cpu, noted)
-    cards, devices, noted = _cards(hardware.gpus, cpu_row, noted)
-    taken, said = (cpu_row, None) if cpu_row else _common_cpu(hardware, devices)
-    cpu, noted = _cpu_side(taken, hardware, said), noted.and_("cpu", *filter(None, [said]))
-    ram, noted = _ram(cpu_row or (taken if taken.segment == "server" else None), cpu, hardware, devices, noted)
+    cards, devices, noted = _cards(hardware.gpus, product_of(hardware.cpu), noted)
+    asked = _with_memory_of(hardware.cpu, hardware.ram)
+    processor = processor_of(hardware.cpu, ram_type(asked, None), devices)
+    noted = noted.and_(processor.code, *processor.notes)
+    ram, said = ram_of(asked, processor, devices)
+    for code, sentence in said:
+        noted = noted.and_(code, sentence)
+    cpu = processor.side
     noted = noted.and_("disk", *_disk_notes(hardware.storage))
     return Machine(
         name=" | ".join(filter(None, [_label(hardware.gpus, cards), cpu.name])),
@@ -159,6 +120,21 @@ def _cards(
     return cards, devices, noted.and_("vram", *(note for card in cards for note in card.notes))
 
 
+def _with_memory_of(cpu: str | DescribedCpu | None, ram: RamRequest) -> RamRequest:
+    """The memory that is asked, with what the description of a processor says of it where it is left open."""
+    if not isinstance(cpu, DescribedCpu):
+        return ram
+    custom, said = cpu.custom, {}
+    if custom.memory:
+        try:
+            spec = parse_ram(custom.memory)
+        except ValueError as error:
+            raise InputError(f"hardware.cpu.custom.memory: {error}") from None
+        said = {"type": spec.ram_type, "mt_s": spec.mt_s}
+    told = {"channels": custom.channels} | said | ram.model_dump(exclude_none=True)
+    return RamRequest.model_validate(told)
+
+
 def _label(requests: Sequence[GpuRequest], cards: Sequence[AskedCard]) -> str:
     counted = zip(requests, cards, strict=True)
     return " + ".join(f"{kind.count} x {card.label}" if kind.count > 1 else card.label for kind, card in counted)
@@ -167,86 +143,6 @@ def _label(requests: Sequence[GpuRequest], cards: Sequence[AskedCard]) -> str:
 def _backend(cards: Sequence[AskedCard], devices: Sequence[GpuDevice]) -> str:
     """The backend that a description names, else the usual one."""
     return next((card.backend for card in cards if card.backend), None) or default_backend(devices)
-
-
-def _find_cpu(text: str | None, noted: _Noted) -> tuple[Cpu | None, _Noted]:
-    if text is None:
-        return None, noted
-    try:
-        found = resolve_cpu(text)
-    except UnknownName:
-        return None, noted
-    return found.row, noted.and_("cpu_variant", *found.assumptions)
-
-
-def _common_cpu(hardware: Hardware, gpus: Sequence[Graphics]) -> tuple[Cpu, str]:
-    """A CPU for a machine that names none, and the sentence that says so."""
-    text = hardware.cpu or ""
-    hint = platform_hint(text) if text else None
-    row = cpu_by_platform(hint, hardware.ram.type, gpus, bool(_SERVER_WORDS.search(text)))
-    said = f"CPU {text!r} names no CPU of the catalog" if text else "no CPU given"
-    return row, f"{said}: taken as {row.name}"
-
-
-def _cpu_side(row: Cpu, hardware: Hardware, guessed: str | None) -> CpuSide:
-    sockets = socket_count(hardware.cpu) if hardware.cpu else 1
-    side = cpu_side(row, sockets)
-    cores = _cores_said(hardware.cpu or "") if guessed else None
-    return replace(side, cores=cores or side.cores)
-
-
-def _cores_said(text: str) -> int | None:
-    """Cores that a text states of a CPU that it does not name; threads count as half a core."""
-    found = _CORES.search(text)
-    return int(found[1]) if found and "core" in found[0] else max(1, int(found[1]) // 2) if found else None
-
-
-def cpu_side(row: Cpu, sockets: int = 1) -> CpuSide:
-    """What the physics needs of a CPU row; efficiency cores count half (narrower vectors, lower clocks)."""
-    small = row.cores - row.performance_cores
-    names = ("avx2", "avx512", "avx_vnni", "amx")
-    features = frozenset(name for name in names if getattr(row, name))
-    return CpuSide(
-        name=row.name if sockets == 1 else f"{sockets} x {row.name}",
-        microarchitecture=row.microarchitecture,
-        cores=max(1, round((row.performance_cores + small / 2) * sockets)),
-        vector_bytes=row.vector_bytes or (64 if row.avx512 else 32 if row.avx2 else 16),
-        ghz=(row.base_ghz * row.boost_ghz) ** 0.5,
-        sockets=sockets,
-        features=features,
-    )
-
-
-def _ram(
-    row: Cpu | None, cpu: CpuSide, hardware: Hardware, gpus: Sequence[Graphics], noted: _Noted
-) -> tuple[Ram, _Noted]:
-    asked = hardware.ram
-    kind = _ram_type(asked, row)
-    guess_type, guess_mt_s, guess_channels = ram_by_platform(row, kind, gpus)
-    channels = asked.channels or guess_channels * cpu.sockets
-    mt_s = asked.mt_s or guess_mt_s
-    if asked.mt_s is None:
-        noted = noted.and_("ram_speed", f"RAM speed not given: taken as {guess_type}-{guess_mt_s:.0f}")
-    if asked.channels is None:
-        noted = noted.and_("ram_channels", f"RAM channels not given: taken as {channels}")
-    peak = dram_gb_s(mt_s, channels) * (row.channel_bits / 64 if row else 1)
-    fabric = row.fabric_read_gb_s * cpu.sockets if row and row.fabric_read_gb_s else peak
-    if asked.gb is None:
-        noted = noted.and_("ram_size", "RAM size not given: taken as large enough")
-    return Ram(guess_type, min(peak, fabric), asked.gb * GIB if asked.gb else None), noted
-
-
-def _ram_type(asked: RamRequest, row: Cpu | None) -> str | None:
-    if asked.type is None:
-        return None
-    kind = next((word for word in sorted(COMMON_MT_S, key=len, reverse=True) if word in asked.type.upper()), None)
-    if kind is None:
-        raise InputError(f"RAM type {asked.type!r} is not known; give {', '.join(COMMON_MT_S)}")
-    if row and kind not in row.memory_types:
-        raise InputError(
-            f"{row.name} ({row.socket}) takes {' or '.join(row.memory_types)}, not {kind}: change ram.type or the CPU"
-        )
-    return kind
 
 
 def _disk_notes(asked: StorageRequest) -> tuple[str, ...]:
@@ -283,8 +179,9 @@ def _memory_gib(row: UnifiedMachine, hardware: Hardware, noted: _Noted) -> tuple
     """Memory of a box in GiB. A system shows what the firmware leaves beside a part that it sets aside for the GPU."""
     said, for_gpu = hardware.ram.gb, hardware.unified_gpu_gb or 0.0
     if said is None:
-        gib = max(row.memory_gib) if row.memory_gib else TYPICAL_UNIFIED_GIB
-        noted = noted.and_("ram_size", f"memory size not given: taken as {gib:.0f} GiB")
+        gib = COMMON_UNIFIED_GIB.get(row.name) or min(row.memory_gib, default=TYPICAL_UNIFIED_GIB)
+        gib = min((size for size in row.memory_gib if size >= max(gib, for_gpu)), default=gib)
+        noted = noted.and_("ram_size", f"memory size not given: taken as {gib:.0f} GiB, the smallest common one")
     elif for_gpu and (for_gpu >= said or not _sold(row, said)) and (whole := _sold(row, said + for_gpu)):
         gib = whole
         noted = noted.and_("variant", f"{said:g} GiB beside {for_gpu:g} for the GPU: taken as {gib:g} GiB in all")
@@ -344,7 +241,7 @@ def _unified_gpu(row: UnifiedMachine, gpu_gib: float) -> GpuDevice:
 
 def _unified_cpu(row: UnifiedMachine) -> tuple[CpuSide, float]:
     """The processor, and what it reads of the one memory at most, in GB/s."""
-    found, _ = _find_cpu(row.chip, _Noted())
+    found = product_of(row.chip)
     if found:
         few = replace(cpu_side(found), cores=min(cpu_side(found).cores, row.cpu_cores))
         return few, found.fabric_read_gb_s or math.inf
@@ -361,7 +258,9 @@ def _unified_cpu(row: UnifiedMachine) -> tuple[CpuSide, float]:
 
 
 def _laptop(row: Laptop, hardware: Hardware, backend: str | None, noted: _Noted) -> Machine:
-    gib = hardware.ram.gb or max(row.ram_gib)
+    gib = hardware.ram.gb or min(row.ram_gib)
+    if hardware.ram.gb is None:
+        noted = noted.and_("ram_size", f"memory size not given: taken as {gib:.0f} GiB, the smallest sold")
     ram = RamRequest(type=row.ram_type, mt_s=row.ram_mt_s, channels=row.ram_channels, gb=gib)
     storage = hardware.storage if hardware.storage.read_gb_s else StorageRequest(read_gb_s=row.storage_read_gb_s)
     parts = Hardware(gpus=(*hardware.gpus, GpuRequest(name=row.gpu)), cpu=row.cpu, ram=ram, storage=storage)

@@ -84,8 +84,7 @@ class Ram:
     type: str
     bandwidth_gb_s: float
     """Lower of the DRAM peak and the fabric's read limit."""
-    capacity_bytes: float | None
-    """None where not said: then taken as large enough."""
+    capacity_bytes: float
 
 
 @dataclass(frozen=True, slots=True)

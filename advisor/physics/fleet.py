@@ -63,7 +63,7 @@ class Fleet:
         """Columns of machines."""
         graphics = {(item.gpus, item.backend, item.unified): item for item in machines}
         processors = {(item.cpu, item.unknown): item for item in machines}
-        sizes = [np.inf if (size := item.ram.capacity_bytes) is None else size for item in machines]
+        sizes = [item.ram.capacity_bytes for item in machines]
         first, second = ({key: place for place, key in enumerate(some)} for some in (graphics, processors))
         ram_bytes, size_at = np.unique(np.array(sizes, dtype=float), return_inverse=True)
         return cls(

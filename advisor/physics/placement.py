@@ -8,7 +8,6 @@ by bisection over all rows together.
 Source: llama.cpp src/llama-model.cpp `load_tensors`, common/arg.cpp (read 2026-11-24).
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -165,7 +164,7 @@ class Memories(NamedTuple):
         """Columns of machines."""
         most = max(1, *(len(machine.gpus) for machine in machines))
         rows = [[gpu.vram_bytes for gpu in machine.gpus] + [0.0] * (most - len(machine.gpus)) for machine in machines]
-        ram = [math.inf if (size := machine.ram.capacity_bytes) is None else size for machine in machines]
+        ram = [machine.ram.capacity_bytes for machine in machines]
         return cls(
             np.array(rows, dtype=float),
             np.array([len(machine.gpus) for machine in machines], dtype=np.intp),

@@ -4,7 +4,6 @@ Objects end here. `columns_of` reads one array per number, `spans_of` gathers wh
 by closed indices into tables of distinct models; all that follows computes on arrays with one row per task.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -179,8 +178,7 @@ class Task(Usage):
     @property
     def ram_available(self) -> float:
         """Bytes of RAM that a model can have."""
-        size = self.machine.ram.capacity_bytes
-        return math.inf if size is None else max(LEAST_RAM_BYTES, size - SYSTEM_RAM_BYTES)
+        return max(LEAST_RAM_BYTES, self.machine.ram.capacity_bytes - SYSTEM_RAM_BYTES)
 
 
 class Columns(NamedTuple):

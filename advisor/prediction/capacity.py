@@ -103,7 +103,7 @@ def _with_gpu_memory(machine: Machine, gib: Vector) -> Memories:
     total = memories.vram_bytes.sum(axis=1)
     if not machine.unified:
         return memories._replace(vram_bytes=memories.vram_bytes * (gib * GIB / total)[:, None])
-    share = total / memories.ram_bytes if machine.ram.capacity_bytes else np.ones(len(gib))
+    share = total / memories.ram_bytes
     return memories._replace(vram_bytes=(gib * GIB * share)[:, None], ram_bytes=gib * GIB)
 
 

@@ -103,7 +103,7 @@ def _memory(prediction: Prediction, case: Case) -> list[Block]:
         for place, (gpu, need) in enumerate(zip(machine.gpus, case.placement.vram_bytes, strict=True), start=1):
             label = f"GPU {place}" if len(machine.gpus) > 1 else "GPU memory"
             gauges.append((label, need / GIB, gpu.vram_bytes / GIB))
-        gauges.append(("RAM", where.ram_gb, machine.ram.capacity_bytes / GIB if machine.ram.capacity_bytes else None))
+        gauges.append(("RAM", where.ram_gb, machine.ram.capacity_bytes / GIB))
     if where.storage_gb > 0:
         gauges.append(("disk", where.storage_gb, None))
     rows = [

@@ -30,6 +30,10 @@ _DISTURBED = ("overflow", "spill", "thrash", "disturbed")
 _BLAS = re.compile(r"with openblas|blas build|backend (cuda\+)?blas")
 _PAGING = re.compile(r"\b(paging|pages)\b|\bswapping\b|\bto swap\b|\bssd\b|from nvme|mmap from")
 
+ROOMY_GIB, ROOM_GIB = 20.0, 16.0
+"""A model larger than the first, which ran and did not read from disk, had RAM for all of it and the second beside,
+where its row does not say how much."""
+
 Row = Mapping[str, str]
 
 
@@ -185,7 +189,11 @@ def _hardware(row: Row) -> Hardware:
     ram = RamRequest(type=type_, mt_s=_whole(row["ram_mts"]), channels=_whole(row["ram_channels"]), gb=gib)
     said = bool(type_ or row["ram_gb"])
     gpus = _gpus(row) if _names_gpu(row) else ()
-    return Hardware(gpus=gpus, cpu=cpu, ram=ram if said else RamRequest(), storage=storage)
+    ram = ram if said else RamRequest()
+    if ram.gb is None and regime_of(row) != "storage":  # it ran without reading from disk: it had room
+        held = _number(row["model_gib"]) or 0.0
+        ram = ram.model_copy(update={"gb": held + ROOM_GIB}) if held > ROOMY_GIB else ram
+    return Hardware(gpus=gpus, cpu=cpu, ram=ram, storage=storage)
 
 
 def _engine(row: Row) -> Engine:

@@ -5,11 +5,11 @@ confirm a row, never choose another; digits alone count only beside a family wor
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from catalog.names.index import NameIndex, Resolved, Spelling
+from catalog.names.index import NameIndex, Resolved, Spelling, UnknownName, nearest
 from catalog.parts import Cpu
 from catalog.tables import cpus
 
@@ -35,14 +35,20 @@ SOCKETS = re.compile(
     re.IGNORECASE,
 )
 PLATFORMS: tuple[tuple[str, str], ...] = (
-    (r"zen ?5|turin|granite ridge|strix|epyc 9\w\d5\w?|(?:ryzen|threadripper) (?:[3579] |pro )?9000", "Zen 5"),
+    (r"zen ?5|turin|granite ridge|strix|epyc 9\w\d5\w?|ryzen ai|ai max\+?", "Zen 5"),
+    (r"(?:ryzen|threadripper) (?:[3579] |pro )?9\d{3}\w*", "Zen 5"),
+    (r"ryzen [3579] 7\d20\w*", "Zen 2"),
+    (r"ryzen [3579] 7\d30\w*", "Zen 3"),
+    (r"ryzen [3579] 7\d35\w*", "Zen 3+"),
     (r"zen ?4|genoa|bergamo|siena|raphael|phoenix|epyc 9\w\d4\w?|am5|sp5", "Zen 4"),
-    (r"(?:ryzen|threadripper) (?:[3579] |pro )?[78]000", "Zen 4"),
-    (r"zen ?3\+|rembrandt|ryzen (?:[3579] )?6000", "Zen 3+"),
-    (r"zen ?3|milan|vermeer|cezanne|epyc 7\w\d3\w?|am4|swrx8|(?:ryzen|threadripper) (?:[3579] |pro )?5000", "Zen 3"),
-    (r"zen ?2|rome|matisse|epyc 7\w\d2\w?|strx4|trx40|sp3|(?:ryzen|threadripper) (?:[3579] |pro )?[34]000", "Zen 2"),
-    (r"zen ?\+|pinnacle ridge|(?:ryzen|threadripper) (?:[3579] )?2000", "Zen+"),
-    (r"zen ?1?|naples|summit ridge|epyc 7\w\d1\w?|str4|x399|(?:ryzen|threadripper) (?:[3579] )?1000", "Zen"),
+    (r"(?:ryzen|threadripper) (?:[3579] |pro )?[78]\d{3}\w*", "Zen 4"),
+    (r"zen ?3\+|rembrandt|ryzen (?:[3579] )?6\d{3}\w*", "Zen 3+"),
+    (r"zen ?3|milan|vermeer|cezanne|epyc 7\w\d3\w?|am4|swrx8", "Zen 3"),
+    (r"(?:ryzen|threadripper) (?:[3579] |pro )?5\d{3}\w*", "Zen 3"),
+    (r"zen ?2|rome|matisse|epyc 7\w\d2\w?|strx4|trx40|sp3", "Zen 2"),
+    (r"(?:ryzen|threadripper) (?:[3579] |pro )?[34]\d{3}\w*", "Zen 2"),
+    (r"zen ?\+|pinnacle ridge|(?:ryzen|threadripper) (?:[3579] )?2\d{3}\w*", "Zen+"),
+    (r"zen ?1?|naples|summit ridge|epyc 7\w\d1\w?|str4|x399|(?:ryzen|threadripper) (?:[3579] )?1\d{3}\w*", "Zen"),
     (r"granite rapids|xeon 6", "Granite Rapids"),
     (r"emerald rapids|5th gen xeon|xeon (?:gold|silver|platinum) \d5\d\d\S*", "Emerald Rapids"),
     (r"sapphire rapids|4th gen xeon|w790|lga ?4677|xeon (?:gold|silver|platinum) \d4\d\d\S*", "Sapphire Rapids"),
@@ -55,23 +61,54 @@ PLATFORMS: tuple[tuple[str, str], ...] = (
     (r"meteor lake|core ultra 100|ultra [579] 1\d\d\w*", "Meteor Lake"),
     (r"raptor lake|1[34](?:th|\.) gen|i[3579][- ]1[34]\d{2,3}\w*", "Raptor Lake"),
     (r"alder lake|12(?:th|\.) gen|lga ?1700|i[3579][- ]12\d{2,3}\w*", "Alder Lake"),
-    (r"tiger lake|i[3579][- ]11\d{3}h\w*", "Tiger Lake"),
+    (r"tiger lake|i[3579][- ]11\d{3}h\w*|i[3579][- ]11\d\dg\d", "Tiger Lake"),
     (r"rocket lake|11(?:th|\.) gen|i[3579][- ]11\d{3}\w*", "Rocket Lake"),
     (r"comet lake|10(?:th|\.) gen|lga ?1200|i[3579][- ]10\d{3}\w*", "Comet Lake"),
     (r"coffee lake|[89](?:th|\.) gen|i[3579][- ][89]\d{3}\w*", "Coffee Lake"),
     (r"kaby lake|7(?:th|\.) gen|i[3579][- ]7\d{3}\w*", "Kaby Lake"),
-    (r"broadwell|e5[- ]\d{4}\w? ?v4", "Broadwell"),
-    (r"haswell|e5[- ]\d{4}\w? ?v3|x99|lga ?2011-v?3|lga ?1150|i[3579][- ]4\d{3}\w*", "Haswell"),
+    (r"broadwell|e[57][- ]\d{4}\w? ?v4", "Broadwell"),
+    (r"haswell|e[57][- ]\d{4}\w? ?v3|x99|lga ?2011-v?3|lga ?1150|i[3579][- ]4\d{3}\w*", "Haswell"),
+    (r"ivy bridge\S*|3rd gen core|e[357][- ]\d{4}\w? ?v2|x79|lga ?2011|i[3579][- ]3\d{3}\w*", "Ivy Bridge"),
+    (r"sandy bridge\S*|2nd gen core|e[57][- ]\d{4}\w?|lga ?1155|i[3579][- ]2\d{3}\w*", "Sandy Bridge"),
+    (r"westmere|nehalem|lynnfield|[xelw]5[56]\d\d|lga ?1366|i[3579][- ][4-9]\d\d\w?", "Westmere"),
+    (r"core ?2|penryn|lga ?775", "Penryn"),
+    (r"bulldozer|piledriver|excavator|fx[- ]?\d{4}|am3\+|fm2\+?", "Piledriver"),
+    (r"phenom\S*|opteron|am3", "K10"),
+    (r"gracemont|alder lake-?n|twin lake|n(?:50|95|97|100|150|200|250|305|350|355)", "Gracemont"),
+    (r"atom|jasper lake|elkhart lake|gemini lake|apollo lake|bay trail|[jn][3456]\d{3}", "Atom"),
     (r"skylake|6(?:th|\.) gen|lga ?1151|i[3579][- ]6\d{3}\w*", "Skylake"),
-    (r"ivy bridge|3rd gen core|e[357][- ]\d{4}\w? ?v2|i[357][- ]3\d{3}\w*", "Ivy Bridge"),
-    (r"sandy bridge|2nd gen core|lga ?1155|lga ?2011|e[57][- ]\d{4}\w?(?! ?v)|i[357][- ]2\d{3}\w*", "Sandy Bridge"),
-    (r"westmere|nehalem|lga ?1366|xeon [xel]5\d{3}", "Westmere"),
-    (r"penryn|core ?2|lga ?775", "Penryn"),
-    (r"piledriver|bulldozer|am3\+?|fx[- ]\d{4}\w?", "Piledriver"),
     (r"risc-?v", "SiFive P550"),
     (r"raspberry pi|cortex-a7[26]", "Cortex-A76"),
 )
 """Words that name a platform, and its microarchitecture as in cpus.csv; a socket means the generation it came with."""
+UNSAID = re.compile(
+    r"""\bn\s?/\s?a\b | \b(?:unknown|unspecified|undisclosed|unnamed|generic|virtual|kvm|qemu|hypervisor)\b
+    | \bnot\s(?:named|known|stated|given|said|specified|mentioned|reported|disclosed|in\sthe\scatalog)\b
+    | \bno(?:t\sa)?\s(?:name|model)\b | ^[\s?.-]*$""",
+    re.VERBOSE,
+)
+"""Words that say that the processor is not known."""
+SAYS_NOTHING = frozenset(
+    {"a", "the", "of", "with", "without", "and", "on", "in", "smt", "ht", "hyperthreading", "turbo", "boost", "base"}
+    | {"vm", "vcpu", "vcpus", "core", "cores", "thread", "threads", "laptop", "desktop", "server", "pc", "some", "any"}
+    | {"socket", "sockets", "dual", "x86", "x64", "64", "bit"}
+)
+"""Words that beside a number of cores or a clock say nothing of the product."""
+OTHER_KINDS = re.compile(
+    r"""\b(?:arm(?:v\d\S*|64)?|aarch64|cortex\S*|neoverse|android|phone|raspberry|rockchip|rk3\d\d\d\w?|snapdragon
+    |qualcomm|exynos|dimensity|mediatek|kirin|tensor|graviton\d?|ampere|altra|axion|cobalt|grace|kunpeng|thunderx\d?
+    |apple|m\d|risc-?v|rv64\w*|loongson\S*|power\s?(?:pc|8|9|10)|sparc\S*|s390\S*|itanium)\b""",
+    re.VERBOSE,
+)
+"""Words of processors that are no PC's: one of them that the catalog lacks is like no other that it has."""
+CORE_WORDS = re.compile(r"\b(?:single|dual|quad|hexa|octa|deca|multi|\d+)[-\s]?cores?\b")
+LAPTOP = re.compile(r"\b(?:laptop|notebook|mobile|thinkpad|macbook)\b|\d(?:u|h|hs|hx|hk|hq|p)\b")
+SERVER = re.compile(r"\b(?:xeon|epyc|server)\b|\bdual[-\s]socket\b|\b[248][-\s]sockets?\b")
+DESCRIBE = (
+    'or describe it: {"custom": {"cores": 8, "threads": 16, "memory": "DDR4-2133", "channels": 2, '
+    '"instructions": "avx2"}}'
+)
+"""The way out for a processor that the catalog lacks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +242,7 @@ def resolve_cpu(text: str) -> Resolved[Cpu]:
     if len(hits) > 1:
         raise _index().ambiguous(text, (entry.row for entry in hits.values()))
     if not hits:
-        raise _index().unknown(text)
+        raise UnknownName("CPU", text, nearest(text, _index().names), way_out=DESCRIBE)
     entry = next(iter(hits.values()))
     notes: tuple[str, ...] = (f"{entry.sibling} is taken as its sibling {entry.row.name}",) if entry.sibling else ()
     if sample:
@@ -232,3 +269,56 @@ def platform_hint(text: str) -> str | None:
     """
     lowered = re.sub(r"\((?:r|tm)\)|[®™]", "", text.lower()).replace("core processor", "")
     return next((name for words, name in PLATFORMS if re.search(rf"(?<![\w-])(?:{words})(?![\w+])", lowered)), None)
+
+
+def is_unsaid(text: str) -> bool:
+    """Whether a text says that the processor is not known ("model not stated", "N/A", what a virtual machine tells)."""
+    lowered = text.lower()
+    beside = re.sub(r"\d+[-\s]?(?:[pe][-\s]?)?(?:cores?|threads?)\b", " ", NOISE.sub(" ", lowered))
+    rest = re.findall(r"[a-z0-9]+", beside)
+    return bool(UNSAID.search(lowered)) or SAYS_NOTHING.issuperset(rest)
+
+
+def is_server(text: str) -> bool:
+    """Whether a text speaks of a server's processor or of several sockets."""
+    return bool(SERVER.search(text.lower()))
+
+
+@cache
+def _brands() -> frozenset[str]:
+    """First words of the names of processors, and their makers: what names a family of them."""
+    first = (re.match(r"[a-z]{3,}", name.lower()) for row in cpus() for name in (row.name, *row.aliases))
+    return frozenset(found[0] for found in first if found) | {row.maker for row in cpus()}
+
+
+@lru_cache(maxsize=4096)
+def family_of(text: str) -> tuple[Cpu, ...]:
+    """The processors of the maker, family or generation that a text names, however little it says of the product.
+
+    Empty where it names none, or one of which the catalog has no processor.
+
+    >>> {row.maker for row in family_of("Intel, 6 P-cores given to the VM")}, family_of("banana")
+    ({'intel'}, ())
+    """
+    lowered = CORE_WORDS.sub(" ", text.lower())
+    hint, words = platform_hint(lowered), _brands().intersection(_read(lowered).tokens)
+    rows = [row for row in cpus() if hint in (None, row.microarchitecture)] if hint or words else []
+
+    def narrowed(fits: Callable[[Cpu], bool], rows: list[Cpu]) -> list[Cpu]:
+        return [row for row in rows if fits(row)] or rows
+
+    if hint == "Gracemont":
+        rows = [row for row in cpus() if re.match(r"Intel N\d", row.name)]
+    named = [row for row in rows if words <= _names(row)]
+    rows = named or (rows if hint else [])
+    tier = _read(lowered).tier
+    rows = narrowed(lambda row: tier in (None, _read(row.name).tier), rows)
+    if LAPTOP.search(lowered):
+        return tuple(narrowed(lambda row: row.segment == "laptop", rows))
+    server = is_server(lowered)
+    rows = narrowed(lambda row: (row.segment == "server") == server and row.segment != "laptop", rows)
+    return tuple(narrowed(lambda row: row.segment in {"desktop", "server"}, rows))
+
+
+def _names(row: Cpu) -> frozenset[str]:
+    return frozenset(_read(row.name).tokens) | {row.maker}

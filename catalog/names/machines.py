@@ -16,7 +16,14 @@ from catalog.tables import laptops, unified_machines
 
 Machine = UnifiedMachine | Laptop
 
-SIZE = re.compile(r"(?<![\w.])(\d{1,4})[\s-]?(?:gib|gb|g)\b(?!\s?/s)")
+SIZE = re.compile(r"(?<![\w.])(\d{1,4})[\s-]?(?:gib|gb|g)\b(?!\s?/s)(?!\s?(?:ssd|nvme|disk|storage|flash)\b)")
+DISK = re.compile(r"(?<![\w.])\d{1,4}(?:\.\d)?[\s-]?(?:tib|tb|gib|gb|g)\b(?:\s?(?:ssd|nvme|disk|storage|flash)\b)?")
+HOSTS = re.compile(
+    r"^\s*(?:(\d{1,3})\s?[x×]?\s+|(\d{1,3})\s?[x×]\s?|(two|dual|twin|pair of|three|four|eight)\s+)(?=[a-z])"
+    r"|\s[x×]\s?(\d{1,3})\s*$|\b(cluster)\b"
+)
+"""How many of a machine a text speaks of: "2x DGX Spark", "two Mac Studios", "DGX Spark x2"."""
+COUNTS = {"two": 2, "dual": 2, "twin": 2, "pair of": 2, "cluster": 2, "three": 3, "four": 4, "eight": 8}
 BANDWIDTH = re.compile(r"(\d{2,4}(?:\.\d)?)\s?gb/s")
 APPLE_CHIP = re.compile(r"\bm(\d+)(?:\s+m\1\b)?(?:[\s-]*(pro|max|ultra)\b)?")
 APPLE_WORDS = re.compile(r"\bapple\b|\bi?mac(?:book)?\b|^\s*m\d")
@@ -31,6 +38,15 @@ APPLE_SAID = frozenset(
     | {"unified", "memory", "chip", "silicon", "metal", "ram"}
 )
 """Words that may stand beside a Mac's chip and say nothing more of it."""
+REMARKS = frozenset(
+    {"integrated", "igpu", "apu", "soc", "graphics", "processor", "series", "class", "laptop", "notebook", "mini", "pc"}
+    | {"desktop", "box", "workstation", "computer", "machine", "the", "a", "my", "an", "and", "edition", "unified"}
+    | {"memory", "ram", "of", "in", "w", "cpu", "gpu", "chip", "variant", "model", "version", "gen", "device"}
+    | {"founders", "new", "used", "refurbished"}
+)
+"""Words that may stand beside a machine's name and say nothing more of it."""
+INCHES = re.compile(r"(?<=\bpro )1[3-8]\b|(?<=\bair )1[3-5]\b|(?<=book )1[1-8]\b|(?<=\bg1a )14\b|\b1\d[\s-]?inch\b")
+BRACKETS = re.compile(r"\([^)]*\)|\[[^\]]*\]")
 CARDS = frozenset({"rtx", "gtx", "geforce", "rx"})
 SLACK = 0.03
 """Relative: sizes as on the box against sizes as a system reports them."""
@@ -102,7 +118,7 @@ def _apple_rows() -> Mapping[str, tuple[UnifiedMachine, ...]]:
 
 def _fitting(text: str, sizes: Sequence[float]) -> list[_Box]:
     """The most specific keys that fit a name."""
-    words = _words(text)
+    words = _words(text.lower().replace("130v/140v", "140v"))
     keys = [key for key in _index().fitting(words) if key.memory_gib is None or _near(key.memory_gib, sizes)]
     if CARDS.intersection(words):
         keys = [key for key in keys if isinstance(key.row, Laptop)]
@@ -194,3 +210,42 @@ def resolve_machine(text: str, memory_gib: float | None = None) -> Resolved[Mach
     if found is None:
         raise _index().unknown(text)
     return found
+
+
+def not_understood(text: str, found: Resolved[Machine]) -> str | None:
+    """A word beside the name that no spelling of the machine has; what stands in brackets is a remark.
+
+    >>> not_understood("Mac mini M4 16", resolve_machine("Mac mini M4 16"))
+    '16'
+    """
+    silent = (BRACKETS, INCHES, BANDWIDTH, DISK, CPU_CORES, CORES)
+    plain = _words(reduce(lambda words, part: part.sub(" ", words), silent, text.lower()))
+    known = REMARKS | MAKERS | FILLER | APPLE_SAID
+    known = known.union(*(_words(name) for name in (found.row.name, *found.row.aliases)))
+    unread = (word for word in found.unread if word in plain and word not in known)
+    return next((word for word in unread if not re.fullmatch(r"gfx\d+\w?", word)), None)
+
+
+def host_count(text: str) -> int:
+    """How many machines a text speaks of.
+
+    >>> host_count("2x DGX Spark"), host_count("Mac mini M4 16GB")
+    (2, 1)
+    """
+    found = HOSTS.search(text.lower())
+    word = next(filter(None, found.groups()), "1") if found else "1"
+    return COUNTS[word] if word in COUNTS else int(word)
+
+
+def memory_said(text: str, row: Machine) -> float | None:
+    """The size of the memory in GiB that a machine's name says; of several the one that it is sold with.
+
+    >>> memory_said("Mac mini M4 16GB", resolve_machine("Mac mini M4 16GB").row)
+    16.0
+    """
+    sizes = [float(size) for size in dict.fromkeys(SIZE.findall(text.lower()))]
+    if isinstance(row, Laptop):
+        card = resolve_gpu(row.gpu).row.vram_gib
+        sizes = [size for size in sizes if size != card or size in row.ram_gib]
+    sold = [size for size in sizes if _near(size, _sold(row))]
+    return min(sold or sizes, default=None)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.names.index import UnknownName
-from catalog.names.machines import resolve_machine
+from catalog.names.machines import host_count, memory_said, not_understood, resolve_machine
 from catalog.tables import cells, laptops, unified_machines
 
 EVIDENCE = [
@@ -112,3 +112,48 @@ def test_a_refusal_names_the_variants() -> None:
 def test_any_text_gives_a_row_or_a_named_refusal(text: str) -> None:
     with suppress(UnknownName):
         assert resolve_machine(text).row in ROWS
+
+
+@pytest.mark.parametrize(
+    ("text", "gib"),
+    [
+        ("Mac mini M4 16GB", 16), ("Mac mini M4 24 GB 512GB SSD", 24), ("MacBook Pro M1 Max 64GB/1TB", 64),
+        ("Strix Halo 64GB", 64), ("Framework Desktop 128GB", 128), ("Mac Studio M3 Ultra 256GB 2TB", 256),
+        ("Mac mini M4", None), ("Lenovo Legion 5 Pro 16ACH6H 8GB RTX 3070", None),
+    ],
+)  # fmt: skip
+def test_the_memory_that_a_name_says(text: str, gib: float | None) -> None:
+    assert memory_said(text, resolve_machine(text).row) == gib
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("2x DGX Spark", 2), ("2 DGX Spark", 2), ("two DGX Sparks", 2), ("DGX Spark x2", 2), ("4 x Mac Studio", 4),
+        ("DGX Spark", 1), ("Mac mini M4 16GB", 1), ("Strix Halo", 1), ("HP ZBook Ultra G1a 14", 1), ("EVO-X2", 1),
+    ],
+)  # fmt: skip
+def test_how_many_machines_a_name_speaks_of(text: str, count: int) -> None:
+    assert host_count(text) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("Mac mini M4 banana", "banana"), ("Mac mini M4 16", "16"), ("Strix Halo workbench", "workbench"),
+        ("MacBook Pro 16 M3 Max 16-core CPU 40-core GPU 128GB", None), ("Mac Studio M2 Ultra", None),
+        ("AMD RYZEN AI MAX+ 395 w/ Radeon 8060S", None), ("HP ZBook Ultra G1a 14", None),
+        ("Radeon 8060S (Strix Halo, Flow Z13)", None), ("DGX Spark", None), ("MacBook Pro M1 Max 64GB/1TB", None),
+    ],
+)  # fmt: skip
+def test_words_that_are_not_understood_beside_a_machine(text: str, word: str | None) -> None:
+    assert not_understood(text, resolve_machine(text)) == word
+
+
+@given(size=st.sampled_from([16, 24, 32]), form=st.sampled_from(["{}GB", "{} GB", "{}gb RAM", "({}GB)", "{} GiB"]))
+def test_any_way_to_write_the_size_is_read(size: int, form: str) -> None:
+    said = form.format(size)
+    for text in (f"Mac mini M4 {said}", f"{said} Mac mini M4", f"Apple M4, {said} unified memory"):
+        found = resolve_machine(text)
+        assert memory_said(text, found.row) == size, text
+        assert not_understood(text, found) is None, text

@@ -82,7 +82,9 @@ def test_the_options_become_the_scenario(capsys: Captured) -> None:
     (gpu,) = scenario["hardware"]["gpus"]
     assert {key: item for key, item in gpu.items() if item is not None} == card
     # Four modules on the two channels of a 5800X (amd.com product page)
-    assert scenario["hardware"]["ram"] == {"type": "DDR4", "mt_s": 3600, "channels": 2, "gb": 64}
+    assert scenario["hardware"]["ram"] == {
+        "type": "DDR4", "mt_s": 3600, "channels": 2, "gb": 64, "modules": 4
+    }  # fmt: skip
     assert scenario["hardware"]["storage"]["read_gb_s"] == 7
     engine = {key: value for key, value in scenario["engine"].items() if value is not None}
     assert engine == {

@@ -61,8 +61,13 @@ def test_a_card_without_its_memory_size_is_the_common_one_and_noted() -> None:
     assert (found.gpus[0].name, found.unknown) == ("RTX 3060 12GB", {"vram"})
 
 
-def test_an_unknown_size_of_ram_is_taken_as_large_enough() -> None:
-    assert machine("RTX 3060 12GB", cpu="Ryzen 7 5800X").ram.capacity_bytes is None
+@pytest.mark.parametrize(
+    ("cpu", "gib"), [("Ryzen 7 5800X", 32), ("Core i7-4790", 16), ("Threadripper 3960X", 64), ("2x EPYC 7543", 512)]
+)
+def test_a_size_of_ram_that_is_not_said_is_the_common_one(cpu: str, gib: int) -> None:
+    found = machine("RTX 3060 12GB", cpu=cpu)
+    assert found.ram.capacity_bytes == gib * GIB
+    assert f"RAM size not given: taken as {gib} GiB" in found.assumptions
 
 
 def test_ram_that_is_not_said_follows_the_processor() -> None:
@@ -159,10 +164,17 @@ def test_the_gpu_of_a_unified_machine_may_use_a_share_of_the_one_memory() -> Non
     assert found.ram.bandwidth_gb_s == found.gpus[0].bandwidth_gb_s == pytest.approx(546.1, rel=ROUNDING)
 
 
-def test_a_unified_machine_without_its_size_is_the_largest_and_noted() -> None:
-    found = machine(machine="Apple M4 Max (40-core GPU)")
-    assert found.ram.capacity_bytes == 128 * GIB
+@pytest.mark.parametrize(
+    ("name", "gib"),
+    [("Apple M4 Max (40-core GPU)", 48), ("Mac mini M4", 16), ("Strix Halo", 128), ("DGX Spark", 128),
+     ("Lenovo LOQ 15IRX9", 8)],
+)  # fmt: skip
+def test_a_machine_without_its_size_is_the_smallest_common_one_and_noted(name: str, gib: int) -> None:
+    # apple.com: M4 Max (40-core GPU) from 48 GB, Mac mini from 16 GB; psref.lenovo.com: LOQ 15IRX9 from 8 GB
+    found = machine(machine=name)
+    assert found.ram.capacity_bytes == gib * GIB
     assert "ram_size" in found.unknown
+    assert any(f"memory size not given: taken as {gib} GiB" in sentence for sentence in found.assumptions)
 
 
 def test_a_laptop_is_made_of_its_parts() -> None:

@@ -2,14 +2,9 @@
 
 import pytest
 
-from advisor.machines.from_parts import (
-    COMMON_CPUS,
-    COMMON_MT_S,
-    COMMON_SERVERS,
-    common_ram_type,
-    cpu_by_platform,
-    ram_by_platform,
-)
+from advisor.machines.memory import COMMON_MT_S, ram_by_platform
+from advisor.machines.processor import COMMON_CPUS, COMMON_SERVERS, common_cpu, common_ram_type, typical
+from catalog.names.cpus import family_of
 from catalog.parts import Cpu, Gpu
 from catalog.tables import cpus, gpus
 
@@ -33,22 +28,22 @@ def test_the_common_processors_take_the_memory_they_stand_for(kind: str, name: s
 
 
 def test_a_hint_gives_a_processor_of_the_middle_of_its_generation() -> None:
-    chosen = cpu_by_platform("Zen 3", None, ())
+    chosen = typical(family_of("some Zen 3"), "DDR4")
     peers = sorted(row.cores for row in cpus() if row.microarchitecture == "Zen 3" and row.segment != "server")
     assert chosen.microarchitecture == "Zen 3"
     assert peers[0] < chosen.cores < peers[-1]
 
 
 def test_a_server_is_hinted_at_by_its_words_or_its_cards() -> None:
-    assert cpu_by_platform("Zen 4", None, (), is_server=True).segment == "server"
-    assert cpu_by_platform(None, None, (card("H100 PCIe 80GB"),)).segment == "server"
-    assert cpu_by_platform(None, None, (card("RTX 3090"),)).segment == "desktop"
+    assert {row.segment for row in family_of("Zen 4 server")} == {"server"}
+    assert common_cpu(None, (card("H100 PCIe 80GB"),)).segment == "server"
+    assert common_cpu(None, (card("RTX 3090"),)).segment == "desktop"
 
 
-def test_an_unknown_hint_falls_back_to_the_memory_and_that_to_the_card() -> None:
-    assert "DDR3" in cpu_by_platform("80486", "DDR3", ()).memory_types
-    assert "DDR5" in cpu_by_platform(None, None, (card("RTX 4090"),)).memory_types
-    assert "DDR4" in cpu_by_platform(None, None, (card("RTX 3090"),)).memory_types
+def test_what_is_not_known_is_of_the_years_of_the_memory_and_that_of_the_card() -> None:
+    assert "DDR3" in common_cpu("DDR3", ()).memory_types
+    assert "DDR5" in common_cpu(None, (card("RTX 4090"),)).memory_types
+    assert "DDR4" in common_cpu(None, (card("RTX 3090"),)).memory_types
 
 
 @pytest.mark.parametrize(
