@@ -73,6 +73,8 @@ def resolve_part(text: str) -> NamedPart:
             if error.ambiguous:
                 raise
             continue
+        if kind == "cpu" and found.row.maker == "apple":
+            continue  # sold in a whole machine
         if kind == "ssd" and found.assumptions and CAPACITY.search(text):
             break  # a disk of another size has another price
         if isinstance(found.row, Laptop):

@@ -65,8 +65,8 @@ def test_what_says_that_it_is_not_known_counts_as_not_said(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["banana", "Snapdragon 888", "Android phone, armv8.2 dotprod (SoC not named)", "Loongson 3A5000",
-     "POWER9", "SiFive P550 (HiFive Premier, 4-core RISC-V)", "Intel Core 2 Quad Q8400", "8 bananas, 4 cores"],
+    ["banana", "Exynos 2400", "Android phone, armv8.2 dotprod (SoC not named)", "Loongson 3A5000", "POWER9",
+     "Pentium 4", "8 bananas, 4 cores"],
 )  # fmt: skip
 def test_what_is_like_nothing_in_the_catalog_is_refused_with_a_way_out(text: str) -> None:
     with pytest.raises(UnknownName, match=r'describe it: \{"custom"') as refusal:
@@ -86,8 +86,8 @@ def test_none_of_these_ever_becomes_a_common_desktop(text: str) -> None:
 
 
 def test_a_processor_of_a_whole_machine_is_refused_with_its_name() -> None:
-    with pytest.raises(UnknownName, match=r"name Apple M2 .* as the machine"):
-        processor_of("Apple M2", None, ())
+    with pytest.raises(UnknownName, match="name DGX Spark as the machine"):
+        processor_of("DGX Spark", None, ())
 
 
 @given(text=st.text(st.characters(codec="ascii", categories=["Lu", "Ll", "Nd", "Zs", "Po"]), max_size=30))
