@@ -71,7 +71,9 @@ def _channels(text: str, spec: RamSpec, there: int | None, sockets: int) -> int 
     return channels
 
 
-def ram_of(asked: RamRequest, cpu: Processor, gpus: Sequence[Gpu | GpuDevice]) -> tuple[Ram, tuple[tuple[str, str], ...]]:
+def ram_of(
+    asked: RamRequest, cpu: Processor, gpus: Sequence[Gpu | GpuDevice]
+) -> tuple[Ram, tuple[tuple[str, str], ...]]:
     """The memory, and what was assumed: codes and sentences.
 
     Raises `InputError` for a type that is none, or that the CPU does not take.

@@ -55,7 +55,10 @@ SILENT = frozenset(
     {"nvidia", "geforce", "amd", "intel", "ati", "gpu", "igpu", "integrated", "graphics", "card", "generation"}
     | {"edition", "workstation", "lovelace", "ampere", "turing", "volta", "with", "design", "nvlink"}
 )
-PROCESSORS = frozenset({"ryzen", "threadripper", "epyc", "xeon", "celeron", "athlon", "apple", "snapdragon", "series"})
+PROCESSORS = frozenset(
+    {"ryzen", "threadripper", "epyc", "xeon", "celeron", "athlon", "apple", "mac"}
+    | {"macbook", "imac", "snapdragon", "series"}
+)
 """Words that say that the name is no graphics card's."""
 OPTIONAL_ARCHITECTURES = frozenset({"ada", "blackwell", "pascal", "hopper", "kepler", "maxwell"})
 
