@@ -205,13 +205,53 @@ class Laptop(Row):
     gpu: str
     cpu: str
     ram_type: RamType
-    ram_mt_s: Count
-    ram_channels: Count
+    ram_mt_s: Count | None = None
+    ram_channels: Count | None = None
     ram_gib: Numbers
     """Sizes sold."""
-    max_ram_gib: Positive
+    max_ram_gib: Positive | None = None
     ssd_gb: Positive
-    storage_read_gb_s: Positive
-    power_w: Positive
+    storage_read_gb_s: Positive | None = None
+    power_w: Positive | None = None
+    """Adapter; like the other cells that may be empty, None where no source states it."""
     released: str
     aliases: Words = ()
+
+
+class OfficePc(Row):
+    """A used office PC, workstation or server as it is sold; what no source states is empty."""
+
+    maker: str
+    kind: Literal["office"] = "office"
+    form: Literal["tower", "small", "mini", "rack", ""] = ""
+    """small: a desktop of the low-profile kind; mini: without slots."""
+    cpu: str = ""
+    """Name of the processor's row, where it is stated and has one."""
+    cpu_count: Count = 1
+    ram_type: str
+    dimm_slots: Count | None = None
+    max_ram_gib: Positive | None = None
+    ram_gib: Positive | None = None
+    """Memory that it is sold with; None: to be bought."""
+    storage_gb: Positive | None = None
+    """Disk that it is sold with; None: to be bought."""
+    slot_pcie_gen: Count | None = None
+    slot_pcie_lanes: Count | None = None
+    card_height: Literal["full", "low", ""] = ""
+    card_slots: Count | None = None
+    """How wide a card may be."""
+    card_length_mm: Positive | None = None
+    card_power_w: Positive | None = None
+    """Highest board power of a card that its own supply feeds."""
+    psu_w: Positive | None = None
+    pcie_8pin: int | None = None
+    standard_psu: bool | None = None
+    """Whether an ATX supply fits case and board in place of its own."""
+    released: str = ""
+    aliases: Words = ()
+
+
+class Accessory(Row):
+    """What a card may need beside it: fans, risers, docks, adapters."""
+
+    use: str

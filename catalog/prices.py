@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from catalog.rows import Positive
 
-PartKind = Literal["gpu", "cpu", "ram", "board", "ssd", "psu", "case", "cooler", "unified", "laptop"]
+PartKind = Literal[
+    "gpu", "cpu", "ram", "board", "ssd", "psu", "case", "cooler", "unified", "laptop", "office", "accessory"
+]
 Condition = Literal["new", "used"]
 
 

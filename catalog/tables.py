@@ -10,7 +10,20 @@ from pydantic import BaseModel
 
 from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread
 from catalog.llms import DraftHead, Llm, Projector, RefusedLlm, Standin
-from catalog.parts import Board, Cooler, Cpu, Gpu, Laptop, PcCase, Psu, RamKit, Ssd, UnifiedMachine
+from catalog.parts import (
+    Accessory,
+    Board,
+    Cooler,
+    Cpu,
+    Gpu,
+    Laptop,
+    OfficePc,
+    PcCase,
+    Psu,
+    RamKit,
+    Ssd,
+    UnifiedMachine,
+)
 from catalog.prices import ExchangeRate, Observation, PriceFactor, PriceTrend
 from catalog.quants import Quant, QuantQuality, TensorType
 
@@ -89,6 +102,18 @@ def unified_machines() -> tuple[UnifiedMachine, ...]:
 def laptops() -> tuple[Laptop, ...]:
     """Laptops with a discrete GPU."""
     return _read(Laptop, "laptops.csv")
+
+
+@cache
+def office_pcs() -> tuple[OfficePc, ...]:
+    """Used office PCs, workstations and servers."""
+    return _read(OfficePc, "office_pcs.csv")
+
+
+@cache
+def accessories() -> tuple[Accessory, ...]:
+    """Fans, risers, docks and adapters."""
+    return _read(Accessory, "accessories.csv")
 
 
 @cache

@@ -138,7 +138,7 @@ def _with_memory(text: str, rows: Sequence[Machine], sizes: Sequence[float]) -> 
 
 
 def _largest(row: Machine) -> float:
-    return max(_sold(row)) if isinstance(row, UnifiedMachine) else row.max_ram_gib
+    return max(_sold(row)) if isinstance(row, UnifiedMachine) else row.max_ram_gib or max(row.ram_gib)
 
 
 def _apple(text: str, sizes: Sequence[float]) -> Resolved[Machine] | None:

@@ -25,7 +25,7 @@ from catalog.rows import Row
 PART_TABLES: Final[Mapping[PartKind, Callable[[], Sequence[Row]]]] = {
     "gpu": tables.gpus, "cpu": tables.cpus, "ram": tables.ram_kits, "board": tables.boards, "ssd": tables.ssds,
     "psu": tables.psus, "case": tables.cases, "cooler": tables.coolers, "unified": tables.unified_machines,
-    "laptop": tables.laptops,
+    "laptop": tables.laptops, "office": tables.office_pcs, "accessory": tables.accessories,
 }  # fmt: skip
 """Rows that observations of each kind name."""
 LISTED: Final = 4
@@ -136,6 +136,7 @@ def _kit(text: str) -> Resolved[RamKit]:
     rows = [
         row for row in tables.ram_kits()
         if row.ram_type == spec.ram_type and row.registered == registered and ("SO" in row.form_factor) == small
+        and ("LRDIMM" in row.name) == ("lrdimm" in text.lower())
         and spec.mt_s in (None, row.mt_s) and spec.modules in (None, row.modules)
         and spec.total_gib in (None, row.modules * row.module_gib)
     ]  # fmt: skip

@@ -92,7 +92,7 @@ def test_what_a_name_leaves_open_is_filled_in_and_said(text: str, memory_gib: fl
 @pytest.mark.parametrize(
     ("text", "memory_gib"),
     [
-        ("Apple M9 Max", None), ("Apple M5 Ultra", None), ("Apple M4 Max 38-core", None), ("Apple M1 64GB", None),
+        ("Apple M9 Max", None), ("Apple M7 Ultra", None), ("Apple M4 Max 38-core", None), ("Apple M1 64GB", None),
         ("Apple M1", 64), ("Apple M3 Max (800 GB/s)", None), ("Mac Studio", None), ("MacBook Pro (base)", None),
         ("DGX Spark", 256), ("Steam Machine", None), ("Tesla M4", None), ("RTX 4090", None),
         ("Ryzen AI Max 999", None), ("", None),
