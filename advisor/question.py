@@ -8,21 +8,26 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from itertools import islice
 from types import UnionType
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, Union, cast, get_args, get_origin
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     GetJsonSchemaHandler,
     StringConstraints,
+    Tag,
     ValidationError,
+    create_model,
     field_validator,
     model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails
+
+from catalog.llms import Llm
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 Size = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
@@ -57,6 +62,8 @@ Backend = Annotated[
 DESCRIBED_CARD = "described card"
 """Stands for the name of a card that is described by its figures."""
 MOST_KINDS_OF_CARDS = 16
+MOST_NAMED = 16
+"""Fields that a complaint tells of."""
 MOST_FIELDS = 64
 """No object of a question has as many."""
 KV_SPELLINGS = {"fp16": "f16", "half": "f16", "fp32": "f32", "q8": "q8_0", "q4": "q4_0", "q5": "q5_0"}
@@ -233,16 +240,75 @@ class Workload(_Question):
         return self.context_depth + self.gen_tokens / 2
 
 
-class GgufFile(_Question):
-    """A model given as a file."""
+Address = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
+Billions = Annotated[float, Field(gt=0.001, le=100_000, allow_inf_nan=False)]
 
-    gguf: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+
+class GgufFile(_Question):
+    """A model given as a file: its path, or the address of which the header alone is read."""
+
+    gguf: Address
+
+
+class HfModel(_Question):
+    """A model of Hugging Face: "owner/repository", and which of its GGUF files."""
+
+    hf: Address
+    file: Address | None = None
+
+
+class _Figures(_Question):
+    """What may be said of a model that is in no catalog, beside its shapes."""
+
+    name: Text = "a described model"
+    parameters_b: Billions | None = None
+    """All parameters, in billions."""
+    active_parameters_b: Billions | None = None
+    """Those that one token is multiplied with."""
+
+
+_NOT_SHAPES = frozenset({
+    "id", "name", "hf_id", "aliases", "labels", "source", "as_of", "parameters_published", "parameters_scope",
+    "mtp_in_gguf",
+})  # fmt: skip
+_SHAPES: dict[str, Any] = {
+    name: (cast(Any, field.annotation) | None, None)
+    for name, field in Llm.model_fields.items()
+    if name not in _NOT_SHAPES
+}
+_WORDS = "A model by its figures: columns of the catalog's table of models, or the counts of its parameters alone."
+CustomLlm: Any = create_model("CustomLlm", __base__=_Figures, __doc__=_WORDS, **_SHAPES)
+"""Every hyper-parameter that decides bytes, each of which may be left out."""
+
+
+class CustomModel(_Question):
+    """A model given by its figures."""
+
+    custom: CustomLlm
+
+
+_MODEL_ARMS: Mapping[str, type[_Question]] = {"gguf": GgufFile, "hf": HfModel, "custom": CustomModel}
+
+
+def _model_arm(value: Any) -> str:
+    """Which way a model is given: by the first key of an object that is one; what is no object is a name."""
+    if isinstance(value, dict):
+        return next((key for key in _MODEL_ARMS if key in value), "gguf")
+    return next((key for key, arm in _MODEL_ARMS.items() if isinstance(value, arm)), "name")
+
+
+AnyModel = Annotated[
+    Annotated[Text, Tag("name")] | Annotated[GgufFile, Tag("gguf")] | Annotated[HfModel, Tag("hf")]
+    | Annotated[CustomModel, Tag("custom")],
+    Discriminator(_model_arm),
+]  # fmt: skip
+"""A model: its name, its file, its repository or its figures."""
 
 
 class Scenario(_Question):
     """One question to the advisor."""
 
-    model: Text | GgufFile
+    model: AnyModel
     quant: Text | None = None
     hardware: Hardware = Hardware()
     engine: Engine = Engine()
@@ -268,7 +334,7 @@ SHOWN_CHARACTERS = 60
 """A value is quoted up to this length."""
 MOST_SHOWN = SHOWN_CHARACTERS // 3 + 1
 """Items of a list that have room in it: each takes a comma and a blank beside itself."""
-_UNION_ARMS = frozenset({"constrained-str", "str", "GgufFile", "DescribedCpu"})
+_UNION_ARMS = frozenset({"constrained-str", "str", "DescribedCpu"})
 """Steps that pydantic adds to the path for the arm of a union it tried."""
 _EXPECTED: Mapping[str, str] = {
     "int": "a whole number", "float": "a number", "finite": "a finite number", "bool": "true or false",
@@ -284,11 +350,16 @@ def complaint(error: ValidationError, question: type[BaseModel]) -> str:
     """
     details = error.errors(include_url=False)
     first = next((item for item in details if item["type"] == "extra_forbidden"), details[0])
-    path = tuple(step for step in first["loc"] if step not in _UNION_ARMS)
+    # Of a model given in one of several ways pydantic names the way before the field.
+    path, arm, own = tuple(step for step in first["loc"] if step not in _UNION_ARMS), None, 0
+    for i, step in enumerate(path[1:], 1):
+        if path[i - 1] == "model" and (step == "name" or step in _MODEL_ARMS):
+            arm, own, path = _MODEL_ARMS.get(str(step)), i, (*path[:i], *path[i + 1 :])
+            break
     if first["loc"][:1] == ("model",) and len(path) == 1:
         return _of_model(first["input"])
     if first["type"] == "extra_forbidden":
-        return _unknown_field(path, question)
+        return _unknown_field(path, arm, path[own:-1]) if arm else _unknown_field(path, question, path[:-1])
     return _SENTENCES.get(first["type"], _wrong_value)(spelled(path), first)
 
 
@@ -324,14 +395,17 @@ def _beginning(value: Any, depth: int = 0) -> Any:
 def _of_model(value: Any) -> str:
     if isinstance(value, str):
         return f'model {shown(value)} is no name: give one of 1 to 300 characters, such as "qwen3.6-35b-a3b"'
-    return f'model must be a name such as "qwen3.6-35b-a3b", or {{"gguf": "FILE"}}, not {shown(value)}'
+    ways = '{"gguf": "FILE"}, {"hf": "owner/repository"}, {"custom": {"parameters_b": 32}}'
+    return f'model must be a name such as "qwen3.6-35b-a3b", or one of {ways}, not {shown(value)}'
 
 
-def _unknown_field(path: tuple[str | int, ...], question: type[BaseModel]) -> str:
-    owner = _owner(path[:-1], question)
+def _unknown_field(path: tuple[str | int, ...], question: type[BaseModel], within: tuple[str | int, ...]) -> str:
+    owner = _owner(within, question)
     valid = list(owner.model_fields) if owner else []
     near = get_close_matches(str(path[-1])[:SHOWN_CHARACTERS], valid, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"its fields are {', '.join(valid)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else f"its fields are {', '.join(valid[:MOST_NAMED])}" + (
+        f" and {len(valid) - MOST_NAMED} more" if len(valid) > MOST_NAMED else ""
+    )
     return f"{spelled(path[:-1]) or 'the scenario'} has no field {shown(path[-1])}: {hint}"
 
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from advisor.gguf.model_file import ModelFile
+    from advisor.gguf.web import Access
     from advisor.physics.knowledge import Knowledge
+    from advisor.question import GgufFile, HfModel
 
 STREAM = "-"
 FILES_KEPT = 64
@@ -38,10 +40,18 @@ def answer_file(source: str, target: str, knowledge: "Knowledge") -> None:
         click.echo(f"{errors} of {count} lines could not be answered; each has its reason in its place", err=True)
 
 
-def _model_file(path: str, quant: str | None) -> "ModelFile":
-    from advisor.gguf.model_file import read_model_file
+def _model_file(model: "GgufFile | HfModel", quant: str | None) -> "ModelFile":
+    from advisor.gguf.named import read_named
 
-    return read_model_file(path, quant)
+    return read_named(model, quant, access())
+
+
+def access() -> "Access":
+    """What the command line may read from servers: any that its user names; headers are kept in the data folder."""
+    from advisor.gguf.web import Access
+    from advisor.profiles.store import data_folder
+
+    return Access(kept=data_folder() / "headers")
 
 
 @contextmanager

@@ -1,12 +1,14 @@
 """From what is typed after `advisor predict` to a scenario."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from advisor.errors import InputError
+from advisor.errors import InputError, reason
 from advisor.machines.memory import ram_request
 from advisor.question import Hardware, Scenario, complaint, link_word
 
@@ -22,7 +24,8 @@ OPTION_OF_FIELD: Mapping[str, str] = {
     "engine.n_gpu_layers": "--n-gpu-layers", "engine.n_cpu_moe": "--n-cpu-moe", "engine.n_ctx": "--context",
     "engine.kv_type": "--kv-type", "engine.threads": "--threads", "engine.ubatch": "--ubatch",
     "workload.context_depth": "--depth", "workload.prompt_tokens": "--prompt", "workload.gen_tokens": "--gen",
-    "workload.users": "--users", "model.gguf": "--gguf", "model": "--model", "quant": "--quant",
+    "workload.users": "--users", "model.gguf": "--gguf", "model.hf": "--hf",
+    "model.file": "--hf-file", "model.custom": "--custom-model", "model": "--model", "quant": "--quant",
 }  # fmt: skip
 _COUNTED = re.compile(r"(\d+)\s*[xX×]\s*(?=\D)(.+)")
 _LINK = re.compile(r"(?:pcie\s*)?(?:gen\s*)?([1-7])(?:\.0)?\s*[xX×]\s*(\d{1,2})", re.IGNORECASE)
@@ -37,6 +40,9 @@ FIGURES = {
 }  # fmt: skip
 """Words of --gpu-custom and the fields that they give."""
 CUSTOM_EXAMPLE = """write it like "vram=48 bandwidth=1008 tflops=165 like='RTX 4090'\""""
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*[bB]?(?:[-_ /]?[aA](\d+(?:\.\d+)?)\s*[bB]?)?")
+MODELS = ("model", "gguf", "hf", "custom_model", "config")
+"""Options that name a model."""
 _RATE = re.compile(r"(-?\d+(?:\.\d+)?)\s*(?:GB/?s)?", re.IGNORECASE)
 
 
@@ -70,14 +76,49 @@ def in_options(sentence: str) -> str:
     return sentence
 
 
-def _model(options: Mapping[str, Any]) -> str | dict[str, str]:
-    if options["model"] and options["gguf"]:
-        raise InputError("--model and --gguf name a model each: give one of them")
-    if options["gguf"]:
-        return {"gguf": options["gguf"]}
-    if options["model"]:
-        return str(options["model"])
-    raise InputError('name the model: --model NAME, for example --model "Qwen3.6-35B-A3B", or --gguf FILE')
+def _model(options: Mapping[str, Any]) -> str | dict[str, Any]:
+    """The model as a question names it: one of the options that do."""
+    given = [name for name in MODELS if options.get(name)]
+    if len(given) > 1:
+        first, second = (f"--{name.replace('_', '-')}" for name in given[:2])
+        raise InputError(f"{first} and {second} name a model each: give one of them")
+    if not given:
+        raise InputError('name the model: --model NAME, for example --model "Qwen3.6-35B-A3B", or --gguf FILE')
+    value = str(options[given[0]])
+    if options.get("hf_file") and given != ["hf"]:
+        raise InputError("--hf-file names a file of a repository: name that with --hf")
+    if given == ["hf"]:
+        return {"hf": value, "file": options.get("hf_file")}
+    if given == ["custom_model"]:
+        return {"custom": _sized(value)}
+    if given == ["config"]:
+        from advisor.sizes.configuration import MOST_BYTES, custom_of_config
+
+        try:
+            with Path(value).open(encoding="utf-8") as file:
+                text = file.read(MOST_BYTES + 1)
+        except (OSError, ValueError) as error:
+            raise InputError(f"--config {value!r} cannot be read: {reason(error)}") from None
+        return {"custom": {"name": Path(value).resolve().parent.name[:300] or "a described model"}
+                | custom_of_config(text, f"--config {value!r}")}  # fmt: skip
+    return {"gguf": value} if given == ["gguf"] else value
+
+
+def _sized(text: str) -> dict[str, Any]:
+    """A size such as "32B-A3B", or shapes as a JSON object."""
+    if found := _SIZE.fullmatch(text.strip()):
+        active = {"active_parameters_b": float(found[2])} if found[2] else {}
+        return {"name": text.strip(), "parameters_b": float(found[1]), **active}
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise InputError(
+            f'--custom-model {text[:60]!r} is not understood: write a size such as "32B-A3B", or a JSON '
+            'object such as {"n_layers": 48, "hidden_size": 2048, ...}'
+        )
+    return value
 
 
 def _hardware(options: Mapping[str, Any], here: Hardware | None) -> dict[str, Any]:

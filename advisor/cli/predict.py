@@ -68,8 +68,16 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
 @click.option(
     "--gguf",
     metavar="FILE",
-    help="A model file instead of --model: its header says what it is and how large; any part.",
+    help="A model file instead of --model: its header says what it is and how large; any part. Of an https address the "
+    "header alone is read.",
 )
+@click.option("--hf", metavar="OWNER/REPO", help="A repository of Hugging Face: the header of a GGUF alone is read.")
+@click.option("--hf-file", metavar="PATH", help="Which of its files. Default: that of --quant, else a common one.")
+@click.option(
+    "--custom-model", metavar="SIZE|JSON",
+    help='A model in no catalog: its size ("32B-A3B": all parameters and those in use), or its shapes as JSON.',
+)
+@click.option("--config", metavar="FILE", help="The config.json of a model in no catalog.")
 @click.option(
     "--gpu",
     multiple=True,
@@ -247,14 +255,18 @@ def _nearby(runs: "Sequence[PublicRun]") -> "Section":
 
 def _file(scenario: "Scenario") -> "ModelFile | None":
     """The model file of a question that names one."""
-    if isinstance(scenario.model, str):
-        return None
-    from advisor.gguf.model_file import read_model_file
+    from advisor.question import GgufFile, HfModel
 
+    if not isinstance(scenario.model, GgufFile | HfModel):
+        return None
+    from advisor.cli.lines import access
+    from advisor.gguf.named import read_named
+
+    option = "--gguf" if isinstance(scenario.model, GgufFile) else "--hf"
     try:
-        return read_model_file(scenario.model.gguf, scenario.quant)
+        return read_named(scenario.model, scenario.quant, access())
     except InputError as error:
-        raise InputError(f"--gguf: {error}") from None
+        raise InputError(f"{option}: {error}") from None
 
 
 def _read_anew(scenario: "Scenario", file: "ModelFile | None", knowledge: "Knowledge") -> "Prediction":

@@ -3,10 +3,12 @@
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 from advisor.errors import InputError, reason
 from advisor.gguf.header import (
@@ -42,19 +44,51 @@ class _File:
     modified: date
 
 
-def read_header(path: str | Path) -> Header:
+class Place(Protocol):
+    """Where the files of a model lie: a disk, or a server."""
+
+    def opened(self, path: Path) -> AbstractContextManager[tuple[BinaryIO, int, date]]:
+        """A file, its bytes and the day of its last change. Raises `InputError`."""
+
+    def lacks(self, path: Path, /) -> bool:
+        """Whether a file is known not to be there."""
+
+
+class _Disk:
+    """The files of this computer."""
+
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[tuple[BinaryIO, int, date]]:
+        """A file, its bytes and the day of its last change; raises `InputError` for what is no ordinary file."""
+        about = _about(path, str(path))
+        try:
+            file = path.open("rb")
+        except OSError as error:
+            raise _unreadable(str(path), error) from None
+        with file:
+            yield file, about.st_size, _day(about.st_mtime)
+
+    def lacks(self, path: Path, /) -> bool:
+        """Whether there is no such file."""
+        return not path.is_file()
+
+
+def read_header(path: str | Path, place: Place | None = None) -> Header:
     """The header of a model, with all its parts where it is split; any one of them may be named.
 
-    Raises `InputError` with one sentence for a file that is missing, no GGUF, damaged, truncated or incomplete.
+    `place` is where the files lie: this computer, unless it is given. Raises `InputError` with one sentence for a file
+    that is missing, no GGUF, damaged, truncated or incomplete.
     """
-    allowance = Allowance()
-    named = _read(Path(path), allowance)
+    allowance, place = Allowance(), place or _Disk()
+    path = Path(path)
+    named = _read(path, allowance, place)
     count = named.metadata.get("split.count", 0)
     if not isinstance(count, int) or not 0 <= count <= PARTS_LIMIT:
         raise _damaged(named, f"it says that it is one of {str(count)[:20]} parts")
     if count <= 1:
         return Header((named.part,), named.metadata, named.tensors, named.modified)
-    return _joined([_numbered(path, named, i, count, allowance) for i, path in enumerate(_paths(named, count))], named)
+    parts = enumerate(_paths(named, count, place))
+    return _joined([_numbered(part, named, i, count, allowance, place) for i, part in parts], named)
 
 
 def _joined(files: Sequence[_File], named: _File) -> Header:
@@ -65,7 +99,7 @@ def _joined(files: Sequence[_File], named: _File) -> Header:
     return Header(tuple(file.part for file in files), files[0].metadata, tensors, files[0].modified)
 
 
-def _paths(named: _File, count: int) -> list[Path]:
+def _paths(named: _File, count: int, place: Place) -> list[Path]:
     """The files of all parts. Raises `InputError` that names the missing ones."""
     path = named.part.path
     found = SPLIT_NAME.fullmatch(path.name)
@@ -73,15 +107,17 @@ def _paths(named: _File, count: int) -> list[Path]:
         wanted = f"{path.stem[:100]}-00001-of-{count:05d}.gguf"
         raise InputError(f"{str(path)!r} is one of {count} parts, not named as one: rename them to {wanted} and so on")
     paths = [path.with_name(f"{found['stem']}-{i:05d}-of-{count:05d}{path.suffix}") for i in range(1, count + 1)]
-    if missing := [item.name for item in paths if not item.is_file()]:
+    if missing := [item.name for item in paths if place.lacks(item)]:
         names = ", ".join(missing[:SHOWN_MISSING])
         more = f" and {len(missing) - SHOWN_MISSING} more" if len(missing) > SHOWN_MISSING else ""
         raise InputError(f"{str(path)!r} is one of {count} parts, and beside it is missing {names}{more}: download all")
     return paths
 
 
-def _numbered(path: Path, named: _File, index: int, count: int, allowance: Allowance) -> _File:
-    file = named if path == named.part.path else _read(path, allowance)
+def _numbered(
+    path: Path, named: _File, index: int, count: int, allowance: Allowance, place: Place
+) -> _File:  # fmt: skip
+    file = named if path == named.part.path else _read(path, allowance, place)
     if file.metadata.get("split.no", index) != index or file.metadata.get("split.count") != count:
         raise _damaged(file, f"it is not part {index + 1} of {count} as its name says")
     return file
@@ -91,16 +127,9 @@ def _damaged(file: _File, what: str) -> InputError:
     return InputError(f"{str(file.part.path)!r} is a damaged GGUF file: {what}")
 
 
-def _read(path: Path, allowance: Allowance) -> _File:
-    name = str(path)
-    about = _about(path, name)
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise _unreadable(name, error) from None
-    with file:
-        stream = Stream(file, about.st_size, name, allowance)
-        return _parsed(stream, path, _day(about.st_mtime))
+def _read(path: Path, allowance: Allowance, place: Place) -> _File:
+    with place.opened(path) as (file, size_bytes, modified):
+        return _parsed(Stream(file, size_bytes, str(path), allowance), path, modified)
 
 
 def _about(path: Path, name: str) -> os.stat_result:

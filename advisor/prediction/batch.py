@@ -14,14 +14,14 @@ from advisor.errors import InputError
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.case import Unplaced, asked_of, cases_of
 from advisor.prediction.prediction import answers_json
-from advisor.question import Scenario, complaint
+from advisor.question import GgufFile, HfModel, Scenario, complaint
 from catalog.names.index import UnknownName
 
 if TYPE_CHECKING:
     from advisor.gguf.model_file import ModelFile
 
-FileReader: TypeAlias = Callable[[str, str | None], "ModelFile"]
-"""What reads the model file at a path, with the quantisation asked beside it."""
+FileReader: TypeAlias = Callable[[GgufFile | HfModel, str | None], "ModelFile"]
+"""What reads the model file that a question names, with the quantisation asked beside it."""
 TOGETHER: Final = 2048
 """Lines evaluated as arrays at a time: enough for speed, little enough for a stream of any length."""
 ECHOED_CHARACTERS: Final = 2000
@@ -116,12 +116,12 @@ def worked_out(value: Any, read_file: FileReader | None = None, text: str = "") 
 
 def _file(scenario: Scenario, read_file: FileReader | None) -> "ModelFile | None":
     """The model file of a line that names one."""
-    if isinstance(scenario.model, str) or read_file is None:
+    if not isinstance(scenario.model, GgufFile | HfModel) or read_file is None:
         return None
     try:
-        return read_file(scenario.model.gguf, scenario.quant)
+        return read_file(scenario.model, scenario.quant)
     except InputError as error:
-        raise InputError(f"model.gguf: {error}") from None
+        raise InputError(f"model.{'gguf' if isinstance(scenario.model, GgufFile) else 'hf'}: {error}") from None
 
 
 def _text(line: bytes) -> str:

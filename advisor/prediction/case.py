@@ -12,9 +12,10 @@ from advisor.physics.coefficients import Setting, flash_of, setting_of
 from advisor.physics.placement import OVERFULL, Demand, Placement, demand_of, place_each
 from advisor.physics.task import Task
 from advisor.physics.work import Work, work_of
-from advisor.question import GgufFile, Scenario
+from advisor.question import CustomModel, Scenario
 from advisor.sizes.footprint import Footprint, footprint
-from advisor.sizes.quality import default_quant
+from advisor.sizes.from_figures import figured
+from advisor.sizes.quality import COMMON, default_quant
 from catalog.llms import Llm
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
@@ -60,6 +61,8 @@ class Case(Task):
     setting: Setting
     """The labels that pick its coefficients."""
     assumptions: tuple[str, ...]
+    deviation: float = 0.0
+    """Of log speed, for what is not said of the model."""
 
     @cached_property
     def work(self) -> Work:
@@ -103,22 +106,31 @@ class Unplaced:
     demand: Demand
     machine: Machine
     notes: tuple[str, ...]
+    deviation: float = 0.0
+    """Of log speed, for what is not said of the model."""
 
 
 def asked_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine | None = None) -> Unplaced:
     """What a scenario asks for, its names resolved. Raises as `case_of`, which says what the arguments are."""
-    if not isinstance(scenario.model, GgufFile):
+    deviation = 0.0
+    if isinstance(scenario.model, str):
         llm, quant, print_, notes = _named(scenario.model, scenario.quant)
+    elif isinstance(scenario.model, CustomModel):
+        kind = resolve_quant(scenario.quant or COMMON)
+        found = figured(scenario.model.custom, kind.row)
+        said = () if scenario.quant else (f"no quant given: taken as {kind.row.name}",)
+        llm, quant, print_, notes = found.llm, kind.row, found.footprint, (*found.notes, *kind.assumptions, *said)
+        deviation = found.deviation
     elif file is not None:
         llm, quant, print_, notes = file.llm, file.quant, file.footprint, file.notes
     else:
-        raise InputError("a GGUF file is not read here: name the model and the quant instead")
+        raise InputError("model files are not read here: name the model and the quant instead")
     engine, users = scenario.engine, scenario.workload.users
     machine = machine or machine_of(scenario.hardware, engine.backend)
     demand = demand_of(
         print_, scenario.context_tokens, engine.kv_types, engine.ubatch, flash_of(scenario), users
     )  # fmt: skip
-    return Unplaced(scenario, llm, quant, demand, machine, notes)
+    return Unplaced(scenario, llm, quant, demand, machine, notes, deviation)
 
 
 def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine | None = None) -> Case:
@@ -171,4 +183,5 @@ def _case(asked: Unplaced, placement: Placement) -> Case:
         quant=asked.quant,
         setting=setting_of(scenario, machine, placement),
         assumptions=(*asked.notes, *machine.assumptions),
+        deviation=asked.deviation,
     )

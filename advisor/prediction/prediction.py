@@ -71,7 +71,9 @@ def _answered(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any
     (decode, decode_novelty), (prefill, prefill_novelty) = both
     reading, unpacking = cpu_limits(work, by_name(values))
     rows = zip(*(seconds.tolist() for seconds in decode.values()), strict=True)
-    novelties = zip(decode_novelty.tolist(), prefill_novelty.tolist(), strict=True)
+    of_models = np.array([case.deviation for case in cases])
+    both_novel = (np.hypot(novel, of_models).tolist() for novel in (decode_novelty, prefill_novelty))
+    novelties = zip(*both_novel, strict=True)
     prompts, computing = np.asarray(total_s(prefill)).tolist(), (unpacking > reading).tolist()
     return [
         _answer(case, dict(zip(decode, row, strict=True)), prompt_s, computes, novel, own)

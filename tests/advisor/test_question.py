@@ -38,7 +38,13 @@ def told(**changes: Any) -> str:
         ({"engine": {"name": "vllm"}}, "engine.name 'vllm' is not known; give llama.cpp or ik_llama.cpp"),
         ({"workload": {"users": 0}}, "workload.users must be at least 1, not 0"),
         ({"workload": []}, "workload must be an object, not []"),
-        ({"model": 5}, 'model must be a name such as "qwen3.6-35b-a3b", or {"gguf": "FILE"}, not 5'),
+        (
+            {"model": 5},
+            (
+                'model must be a name such as "qwen3.6-35b-a3b", or one of {"gguf": "FILE"}, '
+                '{"hf": "owner/repository"}, {"custom": {"parameters_b": 32}}, not 5'
+            ),
+        ),
         ({"model": {"guf": "x"}}, "model has no field 'guf': did you mean gguf?"),
     ],
 )

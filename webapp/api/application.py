@@ -57,7 +57,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     rates = CallRates(settings.rate_per_s / settings.workers, settings.rate_burst / settings.workers)
     app.state.service = Service(
         settings, metrics, rates, Store(settings.database, settings.max_calibrations),
-        facts.AccuracyFigures(data_folder() / "api"), predictions.reader(settings.gguf_folder),
+        facts.AccuracyFigures(data_folder() / "api"),
+        predictions.reader(settings.gguf_folder, frozenset(settings.gguf_hosts), data_folder() / "headers"),
     )  # fmt: skip
     for module_router in (predictions.router, recommendations.router, facts.router, calibrations.router, router):
         app.include_router(module_router)

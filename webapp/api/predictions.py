@@ -11,9 +11,10 @@ from starlette.responses import Response
 
 from advisor.answer import Prediction
 from advisor.errors import InputError
+from advisor.gguf.web import Access, is_address
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.batch import BadLine, FileReader, outcomes, worked_out
-from advisor.question import Scenario
+from advisor.question import GgufFile, HfModel, Scenario
 from webapp.api.answers import Predictions
 from webapp.api.bodies import Described, JsonRoute
 from webapp.api.problems import OF_BODIES, Refused, problems
@@ -132,13 +133,23 @@ def _told(bad: BadLine) -> BadLine:
 
 # Model files on the server: only those under the one configured folder, and nothing of its paths in any answer.
 
+READING_S: Final = 20.0
+"""The longest that the headers of one model on other servers may take."""
 NOT_THERE: Final = "no such model file in the folder that this server reads"
 
 
-def reader(folder: Path | None) -> FileReader:
-    """Reads the header of a file under `folder`, named relative to it. The reader raises `InputError`."""
+def reader(folder: Path | None, hosts: frozenset[str] = frozenset(), kept: Path | None = None) -> FileReader:
+    """Reads the header of a file under `folder`, named relative to it, or of one on the `hosts`, never on a private
+    address; headers from there are `kept` in a folder. The reader raises `InputError`.
+    """
 
-    def read(given: str, quant: str | None) -> "ModelFile":
+    def read(model: GgufFile | HfModel, quant: str | None) -> "ModelFile":
+        if isinstance(model, HfModel) or is_address(model.gguf):
+            from advisor.gguf.named import read_named
+
+            allowed = Access(hosts, private=False, kept=kept, whole_s=READING_S) if hosts else None
+            return read_named(model, quant, allowed)
+        given = model.gguf
         if folder is None:
             raise InputError("this server reads no model files: name the model and the quant instead")
         path = inside(folder, given)

@@ -28,6 +28,9 @@ class Settings(BaseSettings):
     """Where calibrations are stored: postgresql://... or sqlite:///... Default: a file in the data folder."""
     gguf_folder: Path | None = None
     """The one folder that {"gguf": path} may name files in. Default: none."""
+    gguf_hosts: Texts = ()
+    """Names of the servers, separated by commas, whose model files may be named by their addresses ("huggingface.co"
+    and those that it leads to): their headers are read. Default: none; never an address of a private network."""
     cors_origins: Texts = ()
     """Origins, separated by commas, whose pages may ask; "*" for all."""
     host: str = "127.0.0.1"
@@ -54,7 +57,7 @@ class Settings(BaseSettings):
     max_calibrations: int = Field(default=10_000, ge=1, le=10_000_000)
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "gguf_hosts", mode="before")
     @classmethod
     def _separated(cls, value: object) -> object:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
