@@ -70,8 +70,9 @@ def migrate(engine: Engine, steps: str, version_table: str) -> None:
     Each store counts its steps in a `version_table` of its own, so that several may share a database. Safe when several
     programs start together. Raises `InputError` for a database that cannot be used.
     """
-    from alembic import command
     from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.script import ScriptDirectory
 
     try:
         with engine.begin() as connection:
@@ -80,10 +81,14 @@ def migrate(engine: Engine, steps: str, version_table: str) -> None:
             else:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             with as_file(files(steps)) as folder:
-                config = Config()
-                config.set_main_option("script_location", str(folder).replace("%", "%%"))
-                config.attributes.update(connection=connection, version_table=version_table)
-                command.upgrade(config, "head")
+                known = ScriptDirectory(str(folder))
+
+                def steps_from(revision: Any, _: Any) -> Any:
+                    return known._upgrade_revs("head", revision)
+
+                with EnvironmentContext(Config(), known, fn=steps_from) as environment:
+                    environment.configure(connection=connection, version_table=version_table, transactional_ddl=True)
+                    environment.run_migrations()
     except SQLAlchemyError as error:
         raise unusable(engine, error) from None
 

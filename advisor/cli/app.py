@@ -75,6 +75,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "run": Entry("advisor.cli.run", "Write text with a model file, placed by its plan."),
     "engine": Entry("advisor.cli.engine", "Show and offer the devices that models run on."),
     "calibrate": Entry("advisor.cli.calibrate", "Measure this machine, so that predictions become its own."),
+    "prices": Entry("advisor.cli.prices", "Show, enter and import what parts cost."),
     "accuracy": Entry("advisor.cli.accuracy", "Show predicted against measured speeds, on public runs."),
     "serve": Entry("advisor.cli.serve", "Answer other programs: predictions and builds as JSON over HTTP."),
     "app": Entry("advisor.cli.serve", "Serve the pages to a browser on this machine.", "pages"),

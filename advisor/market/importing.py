@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
@@ -38,7 +38,7 @@ TITLES: Final[Mapping[str, tuple[str, ...]]] = {
               "end date"),
     "source": ("source", "shop", "store", "url", "link", "item url", "vendor", "where", "price_source"),
     "kind": ("kind", "price kind", "judgement"),
-    "seller": ("seller kind",),
+    "seller": ("seller",),
     "note": ("note", "notes", "remark", "comment"),
     "part_kind": ("part_kind",),
 }  # fmt: skip
@@ -67,6 +67,8 @@ NOT_THE_PART: Final = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """Words of an offer that is of something else than the part it names."""
+SELLERS: Final = frozenset(get_args(Seller))
+"""Other words of such a column are sellers' names, which say nothing here."""
 FORMULA: Final = ("=", "+", "@", "\t", "\r")
 DATE_FORMATS: Final = ("%Y-%m-%d", "%Y/%m/%d", "%b-%d-%y", "%b-%d-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y")
 """Only those that say which number is the day."""
@@ -226,7 +228,7 @@ def _observations(
         raise InputError(f"currency {currency[:10]!r} is none of {', '.join(CURRENCIES)}")
     yield _observation(
         common, told["price"], currency, condition=_condition(told.get("condition"), usual),
-        kind=told.get("kind") or usual.kind, seller=told.get("seller", ""),
+        kind=told.get("kind") or usual.kind, seller=told["seller"] if told.get("seller") in SELLERS else "",
     )  # fmt: skip
 
 
@@ -259,13 +261,20 @@ def _part(told: Mapping[str, str]) -> NamedPart:
         raise InputError("no part is named")
     size = told.get("memory_gib", "")
     try:
-        part = resolve_part(f"{text} {size.removesuffix('GB').removesuffix('GiB').strip()}GB" if size else text)
+        part = resolve_part(f"{text} {_gib(size):g}GB" if size else text)
     except UnknownName as error:
         raise InputError(str(error)) from None
     if part.memory_gib is None and len(sizes_of(part.row)) > 1:
         sold = ", ".join(f"{size:g}" for size in sizes_of(part.row))
         raise InputError(f"{part.name} is sold with {sold} GB: name the size")
     return part
+
+
+def _gib(text: str) -> float:
+    number = re.fullmatch(r"(\d+(?:\.\d+)?)\s?(?:GB|GiB)?", text)
+    if not number:
+        raise InputError(f"memory size {text[:20]!r} is no number of GB")
+    return float(number[1])
 
 
 def _condition(text: str | None, usual: _Usual) -> Condition:

@@ -6,7 +6,7 @@ from datetime import date
 from pydantic import BaseModel, ConfigDict
 
 from advisor.charts import Axis, Chart, Curve, axis_of
-from advisor.documents import Document, Paragraph, Section, Table, TableColumn, columns
+from advisor.documents import Bar, Cell, Document, Paragraph, Section, Table, TableColumn, columns
 from advisor.market.estimate import DAYS_A_MONTH, Estimate, Part
 from advisor.market.market import Choice, Market, chosen
 from advisor.market.money import shown
@@ -113,8 +113,9 @@ def sentence(found: PartPrice, market: Market, currency: str = "USD") -> str:
             sizes = ", ".join(dict.fromkeys(f"{item.memory_gib:g} GB" for item in found.variants))
             return f"{name} is sold in several sizes: name one of {sizes}."
         others = ", ".join(dict.fromkeys(item.condition for item in found.variants))
+        asked = "" if found.condition == "any" else f" {found.condition}"
         known = f"; there are {others} ones" if others else ""
-        return f"Nothing that was seen until {found.as_of} tells what {name} costs {found.condition}{known}."
+        return f"Nothing that was seen until {found.as_of} tells what {name} costs{asked}{known}."
     told, rate = found.estimate, market.rates.per_usd(currency, found.as_of)
     price, low, high = (shown(usd * rate, currency) for usd in (told.price_usd, told.low_usd, told.high_usd))
     if told.own:
@@ -128,8 +129,8 @@ def sentence(found: PartPrice, market: Market, currency: str = "USD") -> str:
     )
 
 
-def document(found: PartPrice, market: Market, currency: str = "USD") -> Document:
-    """The estimate, its history as a chart, and what was seen."""
+def document(found: PartPrice, market: Market, currency: str = "USD", *, drawn: bool = True) -> Document:
+    """The estimate, its history, and what was seen. `drawn`: the history as a chart, else as bars for a terminal."""
     rows = [
         (str(item.as_of), item.condition, " ".join(filter(None, (item.kind, item.seller))),
          shown(item.price, item.currency), f"{item.memory_gib:g} GB" if item.memory_gib else "", item.source)
@@ -143,13 +144,35 @@ def document(found: PartPrice, market: Market, currency: str = "USD") -> Documen
         for item in found.variants
     ]  # fmt: skip
     chart = history(found, market)
+    bars = _bars(chart, found.as_of) if chart else None
+    past = [chart] if drawn and chart else [bars] if bars and bars.rows else []
     return Document(sentence(found, market, currency), [
         Section("", [Paragraph(f"Note: {said}.", faint=True) for said in found.assumptions]),
         Section("Estimates in US dollars", [Table(columns("Size", "Condition", "Price", "8 of 10", "Newest"), others)]
                 if len(others) > 1 else []),
-        Section("History", [chart] if chart else []),
+        Section("History", past),
         Section("Seen", [Table(head, rows)] if rows else []),
     ])  # fmt: skip
+
+
+MONTHS = 18
+"""Of the past, shown in a terminal."""
+
+
+def _bars(chart: Chart, as_of: date) -> Table:
+    """The estimates of the last months as bars of their share of the highest."""
+    paths = {curve.label: dict(curve.points[-MONTHS:]) for curve in chart.curves if curve.line and curve.points}
+    most = max((usd for path in paths.values() for usd in path.values()), default=1.0)
+    rows: list[list[Cell]] = []
+    for at in sorted({at for path in paths.values() for at in path}):
+        day = date.fromordinal(as_of.toordinal() + round(at * DAYS_A_MONTH))
+        known = [path.get(at) for path in paths.values()]
+        cells = [cell for usd in known for cell in ((shown(round(usd)), Bar(usd / most)) if usd else ("", ""))]
+        rows.append([str(day), *cells])
+    head = [TableColumn("Estimate of")]
+    for name in paths:
+        head += [TableColumn(name, right=True), TableColumn()]
+    return Table(head, rows)
 
 
 def history(found: PartPrice, market: Market) -> Chart | None:

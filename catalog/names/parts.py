@@ -18,7 +18,7 @@ from catalog.names.index import nearest as nearest_names
 from catalog.names.machines import APPLE_WORDS, SIZE, resolve_machine
 from catalog.names.ram import TYPE, parse_ram
 from catalog.names.storage import CAPACITY, resolve_ssd
-from catalog.parts import Laptop, RamKit, UnifiedMachine
+from catalog.parts import Cpu, Gpu, Laptop, RamKit, UnifiedMachine
 from catalog.prices import PartKind
 from catalog.rows import Row
 
@@ -68,6 +68,7 @@ def resolve_part(text: str) -> NamedPart:
         asked = (("unified", resolve_machine), *asked)
     if TYPE.search(text):
         asked = (("ram", _kit),)
+    alone: NamedPart | None = None
     for kind, find in asked:
         try:
             found = find(text)
@@ -75,15 +76,23 @@ def resolve_part(text: str) -> NamedPart:
             if error.ambiguous:
                 raise
             continue
+        if _soldered(found.row):
+            alone = alone or NamedPart(kind, found.row, None, found.assumptions, found.unread)
+            continue
         if kind == "ssd" and found.assumptions and CAPACITY.search(text):
             break  # a disk of another size has another price
         if isinstance(found.row, Laptop):
             kind = "laptop"
         return NamedPart(kind, found.row, _size(found.row, text), found.assumptions, found.unread)
-    plain = _plain(text)
+    plain = _plain(text) or alone
     if plain:
         return plain
     raise UnknownName("part", text, nearest_names(text, _names(), LISTED))
+
+
+def _soldered(row: Row) -> bool:
+    """Whether nobody sells it but in a machine, which is asked for first."""
+    return (isinstance(row, Gpu) and row.form == "integrated") or (isinstance(row, Cpu) and row.socket == "BGA")
 
 
 def sizes_of(row: Row) -> tuple[float, ...]:
@@ -95,7 +104,7 @@ def sizes_of(row: Row) -> tuple[float, ...]:
 
 @cache
 def rows_by_name() -> Mapping[str, tuple[PartKind, Row]]:
-    """Every row that can have a price, by its name in lower case."""
+    """Every row that can have a price, by its name in lower case; of one name the whole machine."""
     return {row.name.lower(): (kind, row) for kind, read in PART_TABLES.items() for row in read()}
 
 
@@ -111,7 +120,7 @@ def _exact(text: str) -> NamedPart | None:
     for written in (name, bare):
         if written in rows_by_name():
             kind, row = rows_by_name()[written]
-            if written == name or sizes_of(row):
+            if (written == name and not _soldered(row)) or sizes_of(row):
                 return NamedPart(kind, row, _size(row, text))
     return None
 
