@@ -15,7 +15,7 @@ from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
 from catalog.names.index import Resolved, UnknownName
 from catalog.names.index import nearest as nearest_names
-from catalog.names.machines import APPLE_WORDS, SIZE, resolve_machine
+from catalog.names.machines import SIZE, resolve_machine
 from catalog.names.ram import TYPE, parse_ram
 from catalog.names.storage import CAPACITY, resolve_ssd
 from catalog.parts import Cpu, Gpu, Laptop, RamKit, UnifiedMachine
@@ -64,8 +64,6 @@ def resolve_part(text: str) -> NamedPart:
     asked: tuple[tuple[PartKind, Callable[[str], Resolved[Any]]], ...] = (
         ("gpu", resolve_gpu), ("cpu", resolve_cpu), ("unified", resolve_machine), ("ssd", resolve_ssd),
     )  # fmt: skip
-    if APPLE_WORDS.search(text.lower()):
-        asked = (("unified", resolve_machine), *asked)
     if TYPE.search(text):
         asked = (("ram", _kit),)
     alone: NamedPart | None = None
