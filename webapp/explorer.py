@@ -3,21 +3,17 @@ model does on it. All pure.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from advisor.buying.wish import ANSWER_TOKENS, PROMPT_TOKENS, READING_TOK_S
 from advisor.documents import number
 from advisor.machines.machine import pcie_gb_s
 from advisor.physics.knowledge import Knowledge
-from advisor.prediction.capacity import capacity_of
-from advisor.prediction.case import asked_of, case_of, cases_of
-from advisor.prediction.prediction import answers, predict_many
+from advisor.prediction.case import case_of
+from advisor.prediction.prediction import predict_many
+from advisor.prediction.quant_matrix import quant_matrix
 from advisor.question import Engine, GpuRequest, Hardware, Scenario, Workload
-from advisor.sizes.quality import PUBLISHED, quality_order
 from catalog import tables
-from catalog.llms import Llm
-from catalog.quants import Quant
 from catalog.units import GB, GIB
 from webapp.build_rows import PLACES
 
@@ -30,29 +26,13 @@ RAM_MT_S = {
 }
 """Data rates that kits of each type are sold with; they lie within those of `catalog.names.ram.RATES_MT_S`."""
 LINKS = tuple((generation, lanes) for generation in (3, 4, 5) for lanes in (1, 4, 8, 16))
-STANDARD = ("float", "standard", "native")
-RARE = ("F32", "TQ")
-"""Nobody publishes whole models in 32 bits, and the ternary types are for models trained that way."""
 OVERFULL = "VRAM overfull"
 """Line of the settings that need somewhat more VRAM than there is."""
-PROXY = "llama-3-8b"
-"""Model of which most quantisations are measured, named where the model itself was not measured."""
 AGENT_TOK_S, AGENT_PROMPT_TOK_S = 25.0, 270.0
 """An agent's step is bearable where it reads 8,192 tokens of files in 30 s (8192 / 30 = 273) and writes a change of 500
 tokens in 20 s (500 / 20 = 25)."""
 AGENT_HINT = "Writes 25 tok/s or more (500 tokens in 20 s) and reads 270 tok/s or more (8K tokens in 30 s)."
 READING_HINT = "Writes 5 tok/s or more: as fast as people read."
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Quality lost by a quantisation as someone measured it; `of` is the model that was measured."""
-
-    kld: float | None
-    perplexity_share: float | None
-    """Rise of the perplexity over the original's."""
-    of: str
-    source: str
 
 
 def question(model: str, quant: str | None, hardware: Hardware, context: int) -> Scenario:
@@ -64,46 +44,22 @@ def question(model: str, quant: str | None, hardware: Hardware, context: int) ->
     return Scenario(model=model, quant=quant or None, hardware=hardware, engine=Engine(n_ctx=room), workload=load)
 
 
-def loss_of(llm: Llm, quant: str) -> Loss | None:
-    """The quality lost, measured on this model, else on the one with most measurements, else None."""
-    for of in (llm.id,) if llm.native_expert_type else (llm.id, PROXY):
-        rows = [row for row in tables.quant_quality() if row.llm == of and row.quant == quant]
-        if rows:
-            best = min(rows, key=lambda row: (row.kld is None, row.kld or 0.0))
-            rise = best.ppl / best.ppl_reference - 1 if best.ppl and best.ppl_reference else None
-            return Loss(best.kld, rise, of, best.source)
-    return None
-
-
-def quants_of(llm: Llm) -> tuple[Quant, ...]:
-    """Quantisations worth a row: those usual, those of the standard set, and those measured for this model."""
-    measured = {row.quant for row in tables.quant_quality() if row.llm == llm.id}
-    usual = {*quality_order(llm).quants, *PUBLISHED, *measured}
-    runnable = [row for row in tables.quants() if row.engine == "llama.cpp"]
-    rows = [row for row in runnable if row.name in usual or (row.kind in STANDARD and not row.name.startswith(RARE))]
-    return tuple(sorted(rows, key=lambda row: -row.bits_per_weight))
-
-
 def matrix(scenario: Scenario, knowledge: Knowledge) -> list[Row]:
     """One row per quantisation: size, least memories, speeds and quality lost."""
-    quants = quants_of(case_of(scenario).llm)
-    cases = cases_of([asked_of(scenario.model_copy(update={"quant": quant.name})) for quant in quants])
-    names = {row.id: row.name for row in tables.llms()}
     rows = []
-    for quant, case, answer in zip(quants, cases, answers(cases, knowledge), strict=True):
-        room, lost = capacity_of(case), loss_of(case.llm, quant.name)
+    for row in quant_matrix(scenario, knowledge):
+        answer, lost = row.answer, row.loss
         decode, prefill = answer.decode_tok_s, answer.prefill_tok_s
-        size_bytes = case.demand.footprint.file_bytes
         rows.append({
-            "Quantisation": quant.name, "Bits per weight": quant.bits_per_weight, "Size GiB": size_bytes / GIB,
-            "Size GB": size_bytes / GB, "VRAM floor GiB": room.vram_floor_gib,
-            "VRAM for all GiB": room.vram_for_everything_gib, "RAM floor GiB": room.ram_floor_gib,
-            "tok/s": decode.p50 if decode else None, "low": decode.p05 if decode else None,
-            "high": decode.p95 if decode else None, "Prompt": prefill.p50 if prefill else None,
-            "n_cpu_moe": answer.placement.n_cpu_moe, "KL divergence": lost.kld if lost else None,
+            "Quantisation": row.quant.name, "Bits per weight": row.quant.bits_per_weight,
+            "Size GiB": row.file_bytes / GIB, "Size GB": row.file_bytes / GB,
+            "VRAM floor GiB": row.room.vram_floor_gib, "VRAM for all GiB": row.room.vram_for_everything_gib,
+            "RAM floor GiB": row.room.ram_floor_gib, "tok/s": decode.p50 if decode else None,
+            "low": decode.p05 if decode else None, "high": decode.p95 if decode else None,
+            "Prompt": prefill.p50 if prefill else None, "n_cpu_moe": answer.placement.n_cpu_moe,
+            "KL divergence": lost.kld if lost else None,
             "Perplexity": lost.perplexity_share * 100 if lost and lost.perplexity_share is not None else None,
-            "Measured on": names.get(lost.of, lost.of) if lost else "not measured",
-            "Source": lost.source if lost else "",
+            "Measured on": row.measured_on, "Source": lost.source if lost else "",
         })
     return rows
 

@@ -213,7 +213,7 @@ def _single(options: dict[str, Any]) -> None:
     from catalog.tables import public_runs
 
     machines = own_machines_of(options)
-    scenario, knowledge = _asked(options, machines), machines.knowledge
+    scenario, knowledge = asked(options, machines), machines.knowledge
     check_asked(options, scenario, knowledge)
     file = _file(scenario)
     case = case_of(scenario, file)
@@ -281,7 +281,7 @@ def _read_anew(scenario: "Scenario", file: "ModelFile | None", knowledge: "Knowl
     return answers([case_of(asked, file)], knowledge)[0]
 
 
-def _asked(options: dict[str, Any], machines: "OwnMachines") -> "Scenario":
+def asked(options: dict[str, Any], machines: "OwnMachines") -> "Scenario":
     """The question: of the parts that are named, or else of this machine."""
     from advisor.cli.options import named_parts, scenario_from
     from advisor.cli.own_profile import remark, seen_here

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, Protocol, TypeVar
 
-import numpy as np
-
 
 class Named(Protocol):
     """A row of a table: what it is called there."""
@@ -131,6 +129,7 @@ def nearest(text: str, names: Sequence[str], count: int = 4) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _nearest(text: str, names: tuple[str, ...], count: int) -> tuple[str, ...]:
+    import numpy as np
     from rapidfuzz import fuzz, process, utils
 
     likeness = sum(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
+from advisor.prediction.quant_matrix import loss_of
 from catalog import tables
 from webapp import build_rows, charts, explorer
 from webapp import tables as shown
@@ -104,7 +105,7 @@ def test_sizes_of_the_matrix_are_those_of_the_files() -> None:
 
 def test_a_model_published_in_four_bits_is_not_given_another_models_losses() -> None:
     llm = next(row for row in tables.llms() if row.id == "gpt-oss-20b")
-    assert explorer.loss_of(llm, "Q4_K_M") is None
+    assert loss_of(llm, "Q4_K_M") is None
 
 
 def test_fast_enough_for_agents_is_fast_enough_for_reading() -> None:
