@@ -105,6 +105,9 @@ class Demands(NamedTuple):
     compute: Vector
     compute_offload: Vector
     compute_cpu: Vector
+    compute_piped: Vector
+    compute_piped_last: Vector
+    compute_cpu_piped: Vector
     embedding: Vector
 
     @classmethod
@@ -114,7 +117,8 @@ class Demands(NamedTuple):
         ends = np.cumsum([len(demand.held_below) for demand in demands])
         numbers = np.array([
             (end - len(item.held_below), item.footprint.n_layers, item.footprint.n_experts > 0, item.output,
-             item.compute, item.compute_offload, item.compute_cpu, item.footprint.embedding_bytes)
+             item.compute, item.compute_offload, item.compute_cpu, item.compute_piped, item.compute_piped_last,
+             item.compute_cpu_piped, item.footprint.embedding_bytes)
             for item, end in zip(demands, ends.tolist(), strict=True)
         ])  # fmt: skip
         first, layers, experts, *sizes = numbers[at].T
@@ -363,7 +367,7 @@ def _rooms(demands: Demands, memories: Memories, mapped: Flags, on_gpu: Whole, n
     bounds, output_device = _split(demands, memories, on_gpu, n_cpu_moe)
     experts_from = np.minimum(np.maximum(bounds[:, 1], n_cpu_moe), demands.n_layers)
     vram = _vram(demands, memories, bounds, experts_from, output_device)
-    in_ram = _ram(demands, on_gpu, experts_from)
+    in_ram = _ram(demands, on_gpu, experts_from, _pipelined(demands, vram > 0, bounds, experts_from))
     shared = np.where(memories.unified, vram.sum(axis=1), 0.0)
     overflow = np.maximum(0.0, in_ram - ram_available(memories.ram_bytes, shared, memories.system_bytes))
     limits = memories.limits
@@ -418,20 +422,32 @@ def _beyond(below: Callable[[Whole], Vector], edge: Vector, layer: Whole) -> Fla
 def _vram(demands: Demands, memories: Memories, bounds: Whole, experts_from: Whole, output_device: Whole) -> Vector:
     """Bytes on each GPU: its run of layers, of these the experts that are not in RAM, and what it computes with."""
     start, end = bounds[:, 1:-1], bounds[:, 2:]
-    compute = np.where(demands.experts(experts_from) > 0, demands.compute_offload, demands.compute)
-    fixed = (compute + memories.context_bytes)[:, None]
+    has_output = np.arange(start.shape[1]) == output_device[:, None]
+    used = (start < end) | has_output
+    compute = np.where(demands.experts(experts_from) > 0, demands.compute_offload, demands.compute)[:, None]
+    in_turn = np.where(has_output, demands.compute_piped_last[:, None], demands.compute_piped[:, None])
+    compute = np.where(_pipelined(demands, used, bounds, experts_from)[:, None], in_turn, compute)
+    fixed = compute + memories.context_bytes[:, None]
     beyond = experts_from[:, None]
     own = demands.held(end) - demands.held(start)
     own = own + demands.experts(np.maximum(end, beyond)) - demands.experts(np.maximum(start, beyond))
-    has_output = np.arange(start.shape[1]) == output_device[:, None]
     need = own + np.where(has_output, demands.output[:, None], 0.0) + fixed
-    return np.where((start < end) | has_output, need, 0.0)
+    return np.where(used, need, 0.0)
 
 
-def _ram(demands: Demands, on_gpu: Whole, experts_from: Whole) -> Vector:
+def _pipelined(demands: Demands, used: Flags, bounds: Whole, experts_from: Whole) -> Flags:
+    """Whether several GPUs hold all layers and experts: then they work at micro-batches in turn. Source: llama.cpp
+    src/llama-context.cpp (pipeline_parallel), which tensor overrides turn off.
+    """
+    nothing_in_ram = (bounds[:, 1] == 0) & (demands.experts(experts_from) <= 0)
+    return np.asarray((used.sum(axis=1) > 1) & nothing_in_ram)
+
+
+def _ram(demands: Demands, on_gpu: Whole, experts_from: Whole, in_turn: Flags) -> Vector:
     layers = np.minimum(demands.n_layers + 1 - on_gpu, demands.n_layers)
     total = demands.held(layers) + demands.experts(experts_from) + demands.embedding
-    return np.asarray(total + np.where(on_gpu > 0, demands.compute_cpu, demands.output + demands.compute))
+    beside = np.where(in_turn, demands.compute_cpu_piped, demands.compute_cpu)
+    return np.asarray(total + np.where(on_gpu > 0, beside, demands.output + demands.compute))
 
 
 def ram_available(

@@ -23,6 +23,10 @@ MASK_BYTES: Final = 2
 """The mask of flash attention is f16."""
 INDEX_BYTES: Final = 8
 """Where a value goes in a transposed cache (i64)."""
+PIPELINE_COPIES: Final = 4
+"""Copies of a graph's inputs on each of several devices, and on the CPU, that work at micro-batches in turn. Source:
+ggml/src/ggml-backend.cpp GGML_SCHED_MAX_COPIES; seen in llama.cpp's reports of several RPC devices.
+"""
 OFFLOADED_BATCH: Final = 32
 """ggml-cuda copies weights that lie in RAM for batches of this size and more. Source: GGML_OP_OFFLOAD_MIN_BATCH."""
 
@@ -84,13 +88,23 @@ def expected_experts(n_experts: Number, n_used: Number, batch: Number) -> Number
 
 
 def compute_buffer_bytes(
-    footprint: Footprint, ubatch: float, n_ctx: float, flash_attn: bool, on_gpu: bool, experts_in_ram: bool = False
+    footprint: Footprint,
+    ubatch: float,
+    n_ctx: float,
+    flash_attn: bool,
+    on_gpu: bool,
+    experts_in_ram: bool = False,
+    *,
+    pipelined: bool = False,
+    output: bool = True,
 ) -> float:
     """Scratch memory of one device for its part of the graph: the largest set of tensors alive at one time.
 
     `on_gpu`: the device that computes attention and logits; otherwise the host side beside a GPU (embeddings, masks,
     and the experts if they are in RAM).
     `experts_in_ram`: a micro-batch of 32 tokens or more copies one expert tensor at a time to the GPU.
+    `pipelined`: all layers lie on several devices, which work at micro-batches in turn: each, and the CPU, keeps
+    `PIPELINE_COPIES` of the masks and of what it is handed; `output`: this device also computes the logits.
     Source: llama.cpp ggml/src/ggml-alloc.c (tensors reuse each other's room), src/llama-graph.cpp build_attn_mha (the
     mask in f32, for flash attention in f16), build_inp_embd (tokens and embeddings are both inputs); sizes reported by
     runs: tests/advisor/sizes/test_buffers.py.
@@ -104,14 +118,21 @@ def compute_buffer_bytes(
         # Without flash attention values are stored transposed, one by one.
         values = float(footprint.layer_kv_elements[:, 1].max(initial=0.0)) * (caches.full + caches.sliding)
         places = 0.0 if flash_attn else INDEX_BYTES * ubatch * values
+        if pipelined:
+            return PIPELINE_COPIES * (places + masks + hidden) + hidden
         return places + 2 * hidden + (feed_forward if experts_in_ram else masks)
+    inputs = 0.0
+    if pipelined:  # these are not given up for other tensors
+        inputs = PIPELINE_COPIES * (masks + 2 * hidden)
+        feed_forward -= masks
+        masks = 0.0
     scores = 0.0 if flash_attn else footprint.n_heads * FLOAT_BYTES * ubatch * n_ctx
     attention = scores + masks + FLOAT_BYTES * ubatch * footprint.attention_width + 2 * hidden
     feed_forward += 3 * hidden
     if experts_in_ram and ubatch >= OFFLOADED_BATCH:
         feed_forward += footprint.largest_expert_bytes
-    logits = FLOAT_BYTES * ubatch * footprint.vocab_size + hidden
-    return max(logits, attention, feed_forward)
+    logits = FLOAT_BYTES * ubatch * footprint.vocab_size + hidden if output else 0.0
+    return max(logits, attention, feed_forward) + inputs
 
 
 class _Caches(NamedTuple):
@@ -153,6 +174,10 @@ class Demand:
     compute_offload: float
     """Compute buffer of a GPU that also receives copies of RAM-resident experts in prefill."""
     compute_cpu: float
+    compute_piped: float
+    """Compute buffer of each of several GPUs that hold all layers; `compute_piped_last`: of the one with the output."""
+    compute_piped_last: float
+    compute_cpu_piped: float
 
     @property
     def weights_bytes(self) -> float:
@@ -168,6 +193,10 @@ def demand_of(
     on_gpu, offload, beside = (
         float(compute_buffer_bytes(footprint, ubatch, n_ctx, flash_attn, gpu, copies))
         for gpu, copies in ((True, False), (True, True), (False, False))
+    )
+    inner, last, host = (
+        float(compute_buffer_bytes(footprint, ubatch, n_ctx, flash_attn, gpu, pipelined=True, output=output))
+        for gpu, output in ((True, False), (True, True), (False, False))
     )
     resident, experts = footprint.layer_resident_bytes.sum(axis=1), footprint.layer_expert_bytes.sum(axis=1)
     kv = np.asarray(kv_bytes(footprint, n_ctx, *kv_types, ubatch, users))
@@ -187,6 +216,9 @@ def demand_of(
         compute=on_gpu,
         compute_offload=offload,
         compute_cpu=beside,
+        compute_piped=inner,
+        compute_piped_last=last,
+        compute_cpu_piped=host,
     )
 
 

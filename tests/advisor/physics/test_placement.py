@@ -60,9 +60,11 @@ def test_no_byte_is_lost_or_counted_twice(
     caches = needs.kv + needs.state
     used = sum(need > 0 for need in found.vram_bytes)
     compute = needs.compute_offload if found.experts_on_cpu.any() else needs.compute
-    buffers = used * (compute + BACKEND_CONTEXT_BYTES["cuda"])
-    cpu_buffer = needs.compute_cpu if found.n_gpu_layers else needs.compute
+    computing, cpu_buffer = used * compute, needs.compute_cpu if found.n_gpu_layers else needs.compute
     on_cpu = found.layer_device == CPU
+    if used > 1 and not on_cpu.any() and not found.experts_on_cpu.any():  # they work in turn
+        computing, cpu_buffer = (used - 1) * needs.compute_piped + needs.compute_piped_last, needs.compute_cpu_piped
+    buffers = computing + used * BACKEND_CONTEXT_BYTES["cuda"]
     assert sum(found.vram_bytes) == pytest.approx(on_gpu + caches[~on_cpu].sum() + buffers, rel=ROUNDING)
     in_ram = found.ram_bytes + found.storage_bytes
     assert in_ram == pytest.approx(needs.weights_bytes - on_gpu + caches[on_cpu].sum() + cpu_buffer, rel=ROUNDING)

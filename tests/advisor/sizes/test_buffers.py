@@ -122,6 +122,35 @@ def test_host_buffers_with_experts_as_reported(name, quant, mib):
     assert compute_buffer_bytes(print_, 512, 8192, True, False, True) / MIB == pytest.approx(mib, rel=0.01)
 
 
+@pytest.mark.parametrize(
+    ("n_ctx", "ubatch", "flash_attn", "first", "last", "host"),
+    [
+        # "compute buffer size" of the first and the last of two RPC devices on the loopback and of the CPU, in MiB, for
+        # Gemma 3 270M as llama.cpp lays it out without allocating it (llama-cpp-python 0.3.36, 2026-11-29). One device
+        # reports 513.25 and the CPU 11.52 at 8192 tokens: each mask of 8 MiB there stands four times on each of two.
+        (8192, 512, True, 57.57, 559.33, 42.34),
+        (16384, 512, True, 89.57, 591.33, 74.34),
+        (8192, 256, True, 28.29, 279.16, 20.67),
+        (16384, 256, True, 44.29, 295.16, 36.67),
+        (8192, 512, False, 155.54, 603.30, 86.30),
+        (16384, 512, False, 283.54, 667.30, 150.30),
+    ],
+)
+def test_several_devices_keep_four_copies_of_the_masks_each(n_ctx, ubatch, flash_attn, first, last, host):
+    """Tolerance: small tensors and alignment. The first device keeps one activation less than those behind it: where
+    three share the model, that in the middle reports 62.57 MiB in place of 57.57, which the formula gives for both.
+    """
+    print_ = of("gemma-3-270m")
+
+    def mib(on_gpu, output):
+        return compute_buffer_bytes(print_, ubatch, n_ctx, flash_attn, on_gpu, pipelined=True, output=output) / MIB
+
+    assert mib(True, False) == pytest.approx(first, rel=0.08)
+    assert mib(True, False) == pytest.approx(first + 5 * ubatch / 512, rel=0.05)
+    assert mib(True, True) == pytest.approx(last, rel=0.03)
+    assert mib(False, False) == pytest.approx(host, rel=0.03)
+
+
 def test_experts_in_ram_need_room_for_one_of_their_tensors():
     print_ = of("qwen3-235b-a22b")
     kept = compute_buffer_bytes(print_, 512, 4096, True, True)
