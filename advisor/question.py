@@ -62,6 +62,8 @@ Backend = Annotated[
 DESCRIBED_CARD = "described card"
 """Stands for the name of a card that is described by its figures."""
 MOST_KINDS_OF_CARDS = 16
+MOST_RUNS = 100
+"""Measured runs of one machine in one question."""
 MOST_NAMED = 16
 """Fields that a complaint tells of."""
 MOST_FIELDS = 64
@@ -303,6 +305,23 @@ AnyModel = Annotated[
     Discriminator(_model_arm),
 ]  # fmt: skip
 """A model: its name, its file, its repository or its figures."""
+
+
+class OwnRun(_Question):
+    """A run that the owner of this machine measured on it; without a workload from an empty context."""
+
+    model: AnyModel
+    quant: Text | None = None
+    engine: Engine = Engine()
+    workload: Workload = Workload()
+    decode_tok_s: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None = None
+    prefill_tok_s: Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _a_speed(self) -> Self:
+        if self.decode_tok_s is None and self.prefill_tok_s is None:
+            raise ValueError("a measured run needs decode_tok_s or prefill_tok_s")
+        return self
 
 
 class Scenario(_Question):
