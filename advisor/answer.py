@@ -63,6 +63,9 @@ class Prediction(_Answer):
     quant: str
     placement: PlacementSummary
     decode_tok_s: Range | None
+    """Of one user."""
+    aggregate_tok_s: Range | None
+    """Of all users together."""
     prefill_tok_s: Range | None
     time_to_first_token_s: float | None
     load_time_s: float | None

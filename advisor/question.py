@@ -66,6 +66,8 @@ MOST_RUNS = 100
 """Measured runs of one machine in one question."""
 MOST_NAMED = 16
 """Fields that a complaint tells of."""
+USUAL_CONTEXT = 8192
+"""Tokens of context that are allocated where none are asked for."""
 MOST_FIELDS = 64
 """No object of a question has as many."""
 KV_SPELLINGS = {"fp16": "f16", "half": "f16", "fp32": "f32", "q8": "q8_0", "q4": "q4_0", "q5": "q5_0"}
@@ -229,17 +231,30 @@ class Engine(_Question):
 
 
 class Workload(_Question):
-    """How the model is used: prefill of `prompt_tokens` from `context_depth` on, then `gen_tokens` of decode."""
+    """How the model is used: prefill of `prompt_tokens` from `context_depth` on, and decode of `gen_tokens` from
+    `decode_depth` on; where that is not said, after the prompt, as in use.
+    """
 
     context_depth: Tokens = 0
     prompt_tokens: Tokens = 512
     gen_tokens: Annotated[int, Field(ge=1, le=100_000_000)] = 128
     users: Annotated[int, Field(ge=1, le=1024)] = 1
+    decode_depth: Tokens | None = None
 
     @property
-    def decode_depth(self) -> float:
+    def decode_start(self) -> int:
+        """Tokens of context before the first that is written."""
+        return self.context_depth + self.prompt_tokens if self.decode_depth is None else self.decode_depth
+
+    @property
+    def mean_decode_depth(self) -> float:
         """Mean context depth during decode, in tokens."""
-        return self.context_depth + self.gen_tokens / 2
+        return self.decode_start + self.gen_tokens / 2
+
+    @property
+    def most_tokens(self) -> int:
+        """Tokens of context that prompt and answer reach."""
+        return max(self.context_depth + self.prompt_tokens, self.decode_start) + self.gen_tokens
 
 
 Address = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
@@ -340,11 +355,12 @@ class Scenario(_Question):
             raise ValueError("hardware names nothing to run on: give gpus, a cpu, ram or a machine")
         return self
 
-    @property
-    def context_tokens(self) -> int:
-        """Context allocated: as asked, else depth + prompt + generated tokens padded to 256 (per sequence)."""
-        need = self.workload.context_depth + self.workload.prompt_tokens + self.workload.gen_tokens
-        return self.engine.n_ctx or -(-need // 256) * 256
+    def context_tokens(self, longest: int = 0) -> int:
+        """Context allocated for each user: as asked, else what prompt and answer reach, padded to 256, and
+        `USUAL_CONTEXT` at least if a model whose own context is `longest` tokens (0: not known) has as many.
+        """
+        usual = min(USUAL_CONTEXT, longest or USUAL_CONTEXT)
+        return self.engine.n_ctx or max(usual, -(-self.workload.most_tokens // 256) * 256)
 
 
 # A refused question in one sentence: which field, what value, what to give instead.

@@ -95,7 +95,7 @@ def compare(text: str, answer: Prediction) -> None:
     where = f"{links.CompareState.__name__}:link"
     before, _ = links.read(links.CompareState, st.session_state.get(where, {}))
     builds = tuple(dict.fromkeys((*before.build, text)))[-links.MOST_COMPARED :]
-    asked = {"model": answer.model, "quant": answer.quant, "context": answer.scenario.context_tokens}
+    asked = {"model": answer.model, "quant": answer.quant, "context": answer.scenario.context_tokens()}
     after = before.model_copy(update={"build": builds, **asked})
     st.session_state[where] = links.write(after)
     st.toast(f"{len(builds)} to compare: see the page Compare", icon=":material/compare_arrows:")

@@ -219,7 +219,7 @@ def predict_command(build: Build, asked: Scenario) -> str:
         str(asked.quant),
         *_hardware(build, asked.hardware),
     ]
-    return shlex.join([*words, "--context", str(asked.context_tokens)])
+    return shlex.join([*words, "--context", str(asked.context_tokens())])
 
 
 def _hardware(build: Build, hardware: Hardware) -> Iterator[str]:

@@ -11,9 +11,10 @@ from pydantic import ValidationError
 from advisor.errors import InputError, reason
 from advisor.machines.memory import ram_request
 from advisor.question import Hardware, Scenario, complaint, link_word
+from catalog.names.storage import storage_read_gb_s
 
 CONTEXT_PAD = 256
-PARTS = ("gpu", "gpu_custom", "cpu", "ram", "machine")
+PARTS = ("gpu", "gpu_custom", "cpu", "cpu_custom", "ram", "machine")
 OPTION_OF_FIELD: Mapping[str, str] = {
     "hardware.gpus[].count": "the number of cards in --gpu", "hardware.gpus[].vram_gb": "--vram",
     "hardware.gpus[].pcie_gen": "the generation in --pcie", "hardware.gpus[].pcie_lanes": "the lanes in --pcie",
@@ -24,7 +25,7 @@ OPTION_OF_FIELD: Mapping[str, str] = {
     "engine.n_gpu_layers": "--n-gpu-layers", "engine.n_cpu_moe": "--n-cpu-moe", "engine.n_ctx": "--context",
     "engine.kv_type": "--kv-type", "engine.threads": "--threads", "engine.ubatch": "--ubatch",
     "workload.context_depth": "--depth", "workload.prompt_tokens": "--prompt", "workload.gen_tokens": "--gen",
-    "workload.users": "--users", "model.gguf": "--gguf", "model.hf": "--hf",
+    "workload.decode_depth": "--decode-depth", "workload.users": "--users", "model.gguf": "--gguf", "model.hf": "--hf",
     "model.file": "--hf-file", "model.custom": "--custom-model", "model": "--model", "quant": "--quant",
 }  # fmt: skip
 _COUNTED = re.compile(r"(\d+)\s*[xX×]\s*(?=\D)(.+)")
@@ -43,12 +44,18 @@ CUSTOM_EXAMPLE = """write it like "vram=48 bandwidth=1008 tflops=165 like='RTX 4
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*[bB]?(?:[-_ /]?[aA](\d+(?:\.\d+)?)\s*[bB]?)?")
 MODELS = ("model", "gguf", "hf", "custom_model", "config")
 """Options that name a model."""
+CPU_FIGURES = {
+    "cores": "cores", "threads": "threads", "memory": "memory", "channels": "channels", "instructions": "instructions",
+    "ghz": "ghz", "clock": "ghz",
+}  # fmt: skip
+"""The same of --cpu-custom."""
+CPU_EXAMPLE = 'write it like "cores=10 threads=20 memory=DDR3-1866 channels=4 instructions=avx ghz=3"'
 _RATE = re.compile(r"(-?\d+(?:\.\d+)?)\s*(?:GB/?s)?", re.IGNORECASE)
 
 
 def named_parts(options: Mapping[str, Any]) -> bool:
     """Whether any hardware to run on is named."""
-    return any(options[name] for name in PARTS)
+    return any(options.get(name) for name in PARTS)
 
 
 def scenario_from(options: Mapping[str, Any], here: Hardware | None = None, cores: int | None = None) -> Scenario:
@@ -122,7 +129,7 @@ def _sized(text: str) -> dict[str, Any]:
 
 
 def _hardware(options: Mapping[str, Any], here: Hardware | None) -> dict[str, Any]:
-    if options["machine"] and options["cpu"]:
+    if options["machine"] and (options["cpu"] or options.get("cpu_custom")):
         raise InputError("--machine names a whole computer: leave out --cpu")
     if options["unified_gpu_gb"] and not options["machine"]:
         raise InputError("--unified-gpu-gb says more of a computer with one memory: name it with --machine")
@@ -132,7 +139,7 @@ def _hardware(options: Mapping[str, Any], here: Hardware | None) -> dict[str, An
         found = here.model_dump(exclude_none=True)
         return found | ({"storage": _storage(options["storage"])} if options["storage"] else {})
     return {
-        "gpus": _gpus(options), "cpu": options["cpu"],
+        "gpus": _gpus(options), "cpu": _cpu(options),
         "ram": _ram(options["ram"], options["cpu"]), "machine": options["machine"],
         "unified_gpu_gb": options["unified_gpu_gb"],
         "storage": _storage(options["storage"]),
@@ -155,16 +162,31 @@ def _gpus(options: Mapping[str, Any]) -> list[dict[str, Any]]:
     return cards
 
 
-def _figures(text: str) -> dict[str, str]:
-    """A card as --gpu-custom describes it; every word is understood or refused."""
+def _cpu(options: Mapping[str, Any]) -> str | dict[str, Any] | None:
+    """The processor, by its name or by its figures."""
+    named: str | None = options["cpu"]
+    described = options.get("cpu_custom")
+    if named and described:
+        raise InputError("--cpu and --cpu-custom say one processor each: give one of them")
+    return {"custom": _read_figures(described, CPU_FIGURES, "--cpu-custom", CPU_EXAMPLE)} if described else named
+
+
+def _read_figures(text: str, names: Mapping[str, str], option: str, example: str) -> dict[str, str]:
+    """Figures as an option says them ("vram=48"), by field; every word is understood or refused."""
     figures: dict[str, str] = {}
     for word, *values in _FIGURE.findall(text):
-        if word.lower() not in FIGURES:
-            raise InputError(f"--gpu-custom: {word!r} is not understood, only {', '.join(FIGURES)}; {CUSTOM_EXAMPLE}")
-        figures[FIGURES[word.lower()]] = "".join(values)
+        if word.lower() not in names:
+            raise InputError(f"{option}: {word!r} is not understood, only {', '.join(names)}; {example}")
+        figures[names[word.lower()]] = "".join(values)
     left = _FIGURE.sub(" ", text).replace(",", " ").replace(";", " ").split()
     if left or not figures:
-        raise InputError(f"--gpu-custom: {' '.join(left) or text!r} is not understood; {CUSTOM_EXAMPLE}")
+        raise InputError(f"{option}: {' '.join(left) or text!r} is not understood; {example}")
+    return figures
+
+
+def _figures(text: str) -> dict[str, str]:
+    """A card as --gpu-custom describes it."""
+    figures = _read_figures(text, FIGURES, "--gpu-custom", CUSTOM_EXAMPLE)
     for field in figures.keys() & {"vram_gb", "bandwidth_gb_s", "fp16_tflops"}:
         figures[field] = re.sub(r"(?i)\s*(?:gb/s|gib|gb|tflops|t|g)$", "", figures[field])
     return figures
@@ -208,6 +230,8 @@ def _storage(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
     rate = _RATE.fullmatch(text.strip())
+    if not rate and storage_read_gb_s(text) is None:
+        raise InputError(f"--storage {text!r} is not known: name a disk, or give its reading speed in GB/s such as 3.5")
     return {"read_gb_s": float(rate[1])} if rate else {"name": text}
 
 
@@ -216,7 +240,7 @@ def _engine(options: Mapping[str, Any], cores: int | None) -> dict[str, Any]:
     asked = ("n_gpu_layers", "n_cpu_moe", "backend", "kv_type", "ubatch", "flash_attn", "mmap")
     context: int | None = options["context"]
     if context is not None and context > 0:
-        need: int = (options["depth"] or 0) + options["prompt"] + options["gen"]
+        need: int = max((options["depth"] or 0) + options["prompt"], options.get("decode_depth") or 0) + options["gen"]
         context = max(context, -(-need // CONTEXT_PAD) * CONTEXT_PAD)
     return {
         **{name: options[name] for name in asked}, "name": options["engine"], "n_ctx": context,
@@ -234,4 +258,5 @@ def _workload(options: Mapping[str, Any]) -> dict[str, Any]:
         "prompt_tokens": options["prompt"],
         "gen_tokens": options["gen"],
         "users": options["users"],
+        "decode_depth": options.get("decode_depth"),
     }

@@ -107,6 +107,11 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
     "--power-limit", multiple=True, type=float, metavar="W", help="Power that each such card is limited to, in watts."
 )
 @click.option("--cpu", metavar="NAME", help="The processor. Without any --gpu the model runs on it alone.")
+@click.option(
+    "--cpu-custom",
+    metavar="FIGURES",
+    help='A processor that the catalog lacks: "cores=10 threads=20 memory=DDR3-1866 channels=4 instructions=avx".',
+)
 @click.option("--ram", metavar="TEXT", help='System memory: "DDR4-3600 2x16" (two modules of 16 GB), "64GB DDR5".')
 @click.option(
     "--machine",
@@ -134,6 +139,12 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
     type=int,
     metavar="N",
     help="Tokens already in the context, where the speeds are wanted at another fill than --context says.",
+)
+@click.option(
+    "--decode-depth",
+    type=int,
+    metavar="N",
+    help="Tokens in the context when writing begins, where its speed is wanted elsewhere than after the prompt.",
 )
 @click.option("--prompt", type=int, default=512, show_default=True, metavar="N", help="Tokens of the prompt to read.")
 @click.option("--gen", type=int, default=128, show_default=True, metavar="N", help="Tokens of the answer to write.")
@@ -276,7 +287,7 @@ def _read_anew(scenario: "Scenario", file: "ModelFile | None", knowledge: "Knowl
 
     work = scenario.workload
     whole = {"context_depth": 0, "prompt_tokens": work.context_depth + work.prompt_tokens}
-    engine = scenario.engine.model_copy(update={"n_ctx": scenario.context_tokens})
+    engine = scenario.engine.model_copy(update={"n_ctx": scenario.context_tokens()})
     asked = scenario.model_copy(update={"workload": work.model_copy(update=whole), "engine": engine})
     return answers([case_of(asked, file)], knowledge)[0]
 

@@ -177,7 +177,7 @@ def settings_for(
     mode, reason = _load_mode(case, free_ram_bytes)
     unused = sizes.counted_layers - sizes.llm.n_layers if place.n_gpu_layers else 0
     values = {
-        "n_ctx": case.scenario.context_tokens, "n_batch": max(LARGEST_BATCH, engine.ubatch),
+        "n_ctx": case.context_tokens, "n_batch": max(LARGEST_BATCH, engine.ubatch),
         "n_ubatch": engine.ubatch, "threads": engine.threads or cores, "threads_batch": max(cores, engine.threads or 1),
         "n_gpu_layers": place.n_gpu_layers + unused, "n_cpu_moe": place.n_cpu_moe,
         "tensor_split": _split(place, n_devices, unused), "rpc": rpc, "kv_type_k": k_type, "kv_type_v": v_type,

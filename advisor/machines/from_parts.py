@@ -147,7 +147,8 @@ def _backend(cards: Sequence[AskedCard], devices: Sequence[GpuDevice]) -> str:
 
 def _disk_notes(asked: StorageRequest) -> tuple[str, ...]:
     said = asked.read_gb_s or (asked.name and storage_read_gb_s(asked.name))
-    return () if said else (f"disk not given: taken as an NVMe disk of {NVME_GB_S[0]:g} GB/s",)
+    told = f"disk {asked.name!r} is not known" if asked.name else "disk not given"
+    return () if said else (f"{told}: taken as an NVMe disk of {NVME_GB_S[0]:g} GB/s",)
 
 
 def _storage(asked: StorageRequest) -> Storage:

@@ -65,7 +65,7 @@ def _rooms(case: Case, memories: Memories, n_gpu_layers: int | None, n_cpu_moe: 
 
 def longest_context(case: Case, n_gpu_layers: int | None, n_cpu_moe: int | None) -> int | None:
     """Largest n_ctx, in steps of the cache's padding, that fits without reading from disk for it."""
-    most = max(1, (case.llm.max_context or case.scenario.context_tokens) // CONTEXT_PAD)
+    most = max(1, (case.llm.max_context or case.context_tokens) // CONTEXT_PAD)
     from_disk, flash = case.placement.storage_bytes > 0, case.setting.flash == "fa"
     wish = (n_gpu_layers, n_cpu_moe, case.scenario.engine.mmap)
 

@@ -70,6 +70,11 @@ class Case(Task):
         return work_of(self)
 
     @property
+    def context_tokens(self) -> int:
+        """Context allocated for each user."""
+        return self.scenario.context_tokens(self.llm.max_context or 0)
+
+    @property
     def regime(self) -> str:
         """Class of placement within which errors are alike."""
         held = self.placement.ram_bytes + self.placement.storage_bytes
@@ -128,7 +133,7 @@ def asked_of(scenario: Scenario, file: SizedModel | None = None, machine: Machin
     engine, users = scenario.engine, scenario.workload.users
     machine = machine or machine_of(scenario.hardware, engine.backend)
     demand = demand_of(
-        print_, scenario.context_tokens, engine.kv_types, engine.ubatch, flash_of(scenario), users
+        print_, scenario.context_tokens(llm.max_context or 0), engine.kv_types, engine.ubatch, flash_of(scenario), users
     )  # fmt: skip
     return Unplaced(scenario, llm, quant, demand, machine, notes, deviation)
 
@@ -169,7 +174,7 @@ def _case(asked: Unplaced, placement: Placement) -> Case:
         demand=asked.demand,
         placement=placement,
         machine=machine,
-        depth=load.decode_depth,
+        depth=load.mean_decode_depth,
         prompt_start=float(load.context_depth),
         prompt_tokens=load.prompt_tokens,
         ubatch=engine.ubatch,

@@ -47,7 +47,7 @@ def described(case: Case) -> PublicRun:
         regime=case.regime,
         gpu_share=1.0 if machine.unified else max(0.0, 1 - held / print_.file_bytes) if machine.gpus else 0.0,
         n_cpu_moe=place.n_cpu_moe,
-        depth=case.scenario.workload.context_depth,
+        depth=case.scenario.workload.decode_start,
         decode_tok_s=None,
         prefill_tok_s=None,
         source="",

@@ -127,14 +127,16 @@ def _speeds(
     """The prediction's speeds and times; all None for what cannot run."""
     prompt_tokens, disk = case.scenario.workload.prompt_tokens, case.machine.storage
     if not case.runs:
-        names = ("decode_tok_s", "prefill_tok_s", "time_to_first_token_s", "load_time_s", "warm_up_s")
-        return dict.fromkeys(names)
+        speeds = ("decode_tok_s", "aggregate_tok_s", "prefill_tok_s")
+        return dict.fromkeys((*speeds, "time_to_first_token_s", "load_time_s", "warm_up_s"))
     warm_up_s = None
     if case.mapped and case.placement.ram_bytes:
         gain = float(knowledge.efficiencies.row(case.setting)[COLUMNS["disk_gain"]])
         warm_up_s = case.placement.ram_bytes / (disk.random_gb_s * GB * gain)
+    decode, users = _range(1 / step_s, "decode", case.regime, novel[0], knowledge), case.users
     return {
-        "decode_tok_s": _range(1 / step_s, "decode", case.regime, novel[0], knowledge),
+        "decode_tok_s": decode,
+        "aggregate_tok_s": {name: users * speed for name, speed in decode.items()},
         "prefill_tok_s": _range(prompt_tokens / prompt_s, "prefill", case.regime, novel[1], knowledge)
         if prompt_tokens
         else None,
@@ -195,7 +197,7 @@ def _misfits(case: Case) -> Iterator[tuple[str, str]]:
 
 def _pitfalls(case: Case) -> Iterator[tuple[str, str]]:
     """Settings that do not go together, and a part that slows all others down."""
-    asked, longest = case.scenario.context_tokens, case.llm.max_context
+    asked, longest = case.context_tokens, case.llm.max_context
     if longest and asked > longest:
         yield "context_beyond_model", f"{asked} tokens exceed the {longest} that {case.llm.name} was made for"
     v_type = case.kv_types[1]
@@ -223,10 +225,14 @@ def flags_of(case: Case) -> dict[str, str]:
         shared.append(f"-t {engine.threads}")
     flash = "on" if case.setting.flash == "fa" else "off"
     options = " ".join(shared)
-    bench = f"-p {load.prompt_tokens} -n {load.gen_tokens} -d {load.context_depth} -fa {int(flash == 'on')}"
+    # llama-bench reads and writes from each depth that it is given: the prompt's own, and that of the first answer.
+    depths = ",".join(str(depth) for depth in dict.fromkeys((load.context_depth, load.decode_start)))
+    bench = f"-p {load.prompt_tokens} -n {load.gen_tokens} -d {depths} -fa {int(flash == 'on')}"
+    served = f" -np {load.users}" if load.users > 1 else ""  # each has a share of the context
     # -lm has taken the place of --no-mmap and -mmp: llama.cpp common/arg.cpp in llama-cpp-python 0.3.36 (2026-11-28).
     mapped = {None: "", True: " -lm mmap", False: " -lm none"}[engine.mmap]
     return {
-        "llama-server": f"llama-server -m MODEL.gguf -c {case.scenario.context_tokens} {options} -fa {flash}{mapped}",
+        "llama-server": f"llama-server -m MODEL.gguf -c {case.context_tokens * load.users}{served} {options} "
+        f"-fa {flash}{mapped}",
         "llama-bench": f"llama-bench -m MODEL.gguf {options} {bench}{mapped}",
     }

@@ -23,6 +23,8 @@ from advisor.prediction.case import Case
 from catalog.units import GIB
 
 WIDTH = 80
+TOLD_DEPTH = 1024
+"""Fewer tokens of context slow no model down that one would notice."""
 SHOWN_SHARE = 0.005
 """Stages that take less of a token's time are not listed."""
 
@@ -73,7 +75,7 @@ def _speeds(prediction: Prediction, whole_context_s: float | None) -> Iterator[t
     if prediction.decode_tok_s is None:
         yield "Does not fit", "no speed can be given; see below what would make it fit"
         return
-    depth = f" at {load.context_depth:,} tokens of context" if load.context_depth else ""
+    depth = f" at {load.decode_start:,} tokens of context" if load.decode_start >= TOLD_DEPTH else ""
     each = f" for each of {load.users} users" if load.users > 1 else ""
     yield "Writing", f"{speed_range(prediction.decode_tok_s)}{each}{depth}"
     if prediction.prefill_tok_s is not None:
@@ -128,7 +130,7 @@ def _stages(prediction: Prediction) -> list[Block]:
 
 
 def _room(case: Case, capacity: Capacity) -> Iterator[tuple[str, str]]:
-    asked = f"{case.scenario.context_tokens:,} tokens"
+    asked = f"{case.context_tokens:,} tokens"
     longest, replanned = capacity.longest_context, capacity.longest_context_replanned
     if longest:
         more = f", {replanned:,} with more of the model in RAM" if replanned and replanned > longest else ""

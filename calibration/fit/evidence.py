@@ -30,6 +30,8 @@ _DISTURBED = ("overflow", "spill", "thrash", "disturbed")
 _BLAS = re.compile(r"with openblas|blas build|backend (cuda\+)?blas")
 _PAGING = re.compile(r"\b(paging|pages)\b|\bswapping\b|\bto swap\b|\bssd\b|from nvme|mmap from")
 
+CONTEXT_PAD = 256
+"""llama-bench allocates what it uses, padded to so many tokens."""
 ROOMY_GIB, ROOM_GIB = 20.0, 16.0
 """A model larger than the first, which ran and did not read from disk, had RAM for all of it and the second beside,
 where its row does not say how much."""
@@ -108,11 +110,13 @@ def measured_run(row: Row) -> MeasuredRun:
     """A row as a scenario with its measured speeds."""
     prompt, depth, gen = (_whole(row[name]) for name in ("prompt_tokens", "context_depth", "gen_tokens"))
     workload = Workload(
-        context_depth=depth or 0, prompt_tokens=512 if prompt is None else prompt, gen_tokens=gen or 128
-    )
+        context_depth=depth or 0, prompt_tokens=512 if prompt is None else prompt, gen_tokens=gen or 128,
+        decode_depth=depth or 0,  # llama-bench reads and writes apart, each from this depth on
+    )  # fmt: skip
     scenario = Scenario(
-        model=row["model"], quant=row["quant"], hardware=_hardware(row), engine=_engine(row), workload=workload
-    )
+        model=row["model"], quant=row["quant"], hardware=_hardware(row), engine=_engine(row, workload),
+        workload=workload,
+    )  # fmt: skip
     decode_tok_s, prefill_tok_s = _number(row["decode_tok_s"]), _number(row["prefill_tok_s"])
     note, source, as_of = row["offload_note"], row["source_url"], row["source_date"]
     return MeasuredRun(scenario, decode_tok_s, prefill_tok_s, note, source, as_of, regime_of(row))
@@ -196,7 +200,7 @@ def _hardware(row: Row) -> Hardware:
     return Hardware(gpus=gpus, cpu=cpu, ram=ram, storage=storage)
 
 
-def _engine(row: Row) -> Engine:
+def _engine(row: Row, load: Workload) -> Engine:
     note, word = row["offload_note"].lower(), row["backend"].lower()
     kv_types = _KV_TYPES.findall(row["kv_type"].lower())
     all_on_cpu = row["n_cpu_moe"].strip().lower() == "all" or any(mark in note for mark in _ON_CPU)
@@ -215,6 +219,7 @@ def _engine(row: Row) -> Engine:
         "flash_attn": None if not flash else flash in {"1", "1.0", "on", "true", "yes"},
         "threads": _whole(row["threads"]),
         "ubatch": _whole(row["ubatch"]),
+        "n_ctx": -(-(load.context_depth + load.prompt_tokens + load.gen_tokens) // CONTEXT_PAD) * CONTEXT_PAD,
     }
     return Engine.model_validate(settings)
 

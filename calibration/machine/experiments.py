@@ -155,7 +155,8 @@ def everyday(ground: Ground, models: Iterable[str] = EVERYDAY) -> list[FitRow]:
     """What people ask of a machine: those of the questions that it can run."""
     found = []
     for model, quant, depth in product(models, EVERYDAY_QUANTS, EVERYDAY_DEPTHS):
-        asked = {"model": model, "quant": quant, "hardware": ground.hardware, "workload": {"context_depth": depth}}
+        load = {"context_depth": depth, "decode_depth": depth}
+        asked = {"model": model, "quant": quant, "hardware": ground.hardware, "workload": load}
         llm = resolve_llm(model).row.llm
         in_ram = {"n_gpu_layers": 99, "n_cpu_moe": llm.n_layers}  # which a device with less free memory comes to
         for engine in ({}, in_ram) if ground.devices and llm.n_experts else ({},):  # {}: where the planner puts it

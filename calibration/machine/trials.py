@@ -132,7 +132,10 @@ def asked_of(file: str, own: EngineSettings, asked: Measure, hardware: Hardware)
         "kv_type": f"{own.kv_type_k}/{own.kv_type_v}", "threads": own.threads, "ubatch": own.n_ubatch,
         "mmap": own.mapped,
     }
-    work = {"context_depth": asked.depth, "prompt_tokens": asked.prompt, "gen_tokens": max(asked.gen, 1)}
+    work = {
+        "context_depth": asked.depth, "prompt_tokens": asked.prompt, "gen_tokens": max(asked.gen, 1),
+        "decode_depth": asked.depth,  # prompt and answer are measured apart
+    }  # fmt: skip
     return Scenario.model_validate({"model": {"gguf": file}, "hardware": hardware, "engine": engine, "workload": work})
 
 
