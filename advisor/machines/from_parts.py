@@ -16,7 +16,7 @@ from advisor.question import DescribedCpu, GpuRequest, Hardware, RamRequest, Sto
 from catalog.names.index import Resolved
 from catalog.names.machines import host_count, memory_said, not_understood, resolve_machine
 from catalog.names.ram import parse_ram
-from catalog.names.storage import storage_read_gb_s
+from catalog.names.storage import random_read_gb_s, storage_read_gb_s
 from catalog.parts import Cpu, Laptop, UnifiedMachine
 from catalog.units import GIB
 
@@ -153,10 +153,10 @@ def _disk_notes(asked: StorageRequest) -> tuple[str, ...]:
 
 def _storage(asked: StorageRequest) -> Storage:
     named = storage_read_gb_s(asked.name) if asked.name else None
-    sequential, random = named or NVME_GB_S
-    if asked.read_gb_s:
-        sequential, random = asked.read_gb_s, min(random, asked.read_gb_s)
-    return Storage(sequential, random)
+    if asked.read_gb_s is None:
+        return Storage(*named, most_gb_s=named[0]) if named else Storage(*NVME_GB_S)
+    random = named[1] if named else random_read_gb_s(asked.read_gb_s)
+    return Storage(asked.read_gb_s, min(random, asked.read_gb_s), asked.read_gb_s)
 
 
 def _unified(row: UnifiedMachine, hardware: Hardware, backend: str | None, noted: _Noted) -> Machine:
@@ -202,7 +202,7 @@ def _sold(row: UnifiedMachine, gib: float) -> float | None:
 def _disk_of(row: UnifiedMachine, hardware: Hardware, noted: _Noted) -> tuple[Storage, _Noted]:
     storage = _storage(hardware.storage)
     if row.storage_read_gb_s and not hardware.storage.name and not hardware.storage.read_gb_s:
-        return replace(storage, sequential_gb_s=row.storage_read_gb_s), noted
+        return replace(storage, sequential_gb_s=row.storage_read_gb_s, most_gb_s=row.storage_read_gb_s), noted
     return storage, noted.and_("disk", *_disk_notes(hardware.storage))
 
 

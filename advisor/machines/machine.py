@@ -93,6 +93,8 @@ class Storage:
 
     sequential_gb_s: float
     random_gb_s: float
+    most_gb_s: float = math.inf
+    """What it gives at most in any order, where its speed or name is said."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class Fleet:
     ram_gb_s: Vector
     """Of each row."""
     random_gb_s: Vector
+    disk_gb_s: Vector
 
     def __len__(self) -> int:
         return len(self.graphics_at)
@@ -75,11 +76,12 @@ class Fleet:
             size_at=size_at,
             ram_gb_s=np.array([item.ram.bandwidth_gb_s for item in machines], dtype=float),
             random_gb_s=np.array([item.storage.random_gb_s for item in machines], dtype=float),
+            disk_gb_s=np.array([item.storage.most_gb_s for item in machines], dtype=float),
         )
 
     def take(self, rows: Whole) -> "Fleet":
         """Some of the rows."""
-        columns = ("graphics_at", "processor_at", "size_at", "ram_gb_s", "random_gb_s")
+        columns = ("graphics_at", "processor_at", "size_at", "ram_gb_s", "random_gb_s", "disk_gb_s")
         some: dict[str, Any] = {name: getattr(self, name)[rows] for name in columns}
         return Fleet(graphics=self.graphics, processors=self.processors, ram_bytes=self.ram_bytes, **some)
 
@@ -184,7 +186,7 @@ def _columns(lies: Placed, load: Usage) -> Columns:
     numbers |= {name: getattr(footprint, name) for name in ("n_experts", "n_experts_used", "hidden_size")}
     numbers |= {"file_bytes": footprint.file_bytes, "embedding_bytes": footprint.embedding_bytes}
     numbers |= {name: getattr(load.sums, name) for name in ("layer_bytes", "expert_bytes", "window")}
-    none = dict.fromkeys(("ram_gb_s", "cores", "sockets", "vector_gb_s", "random_gb_s"), np.ones(many))
+    none = dict.fromkeys(("ram_gb_s", "cores", "sockets", "vector_gb_s", "random_gb_s", "disk_gb_s"), np.ones(many))
     return Columns(
         **{name: np.full(many, float(number)) for name, number in numbers.items()},
         **none,  # these are columns of the fleet, see `_blocks`
@@ -272,7 +274,8 @@ def _blocks(
         rows = slice(start, min(start + BLOCK, len(fleet)))
         at, cpu = lies.at[rows], fleet.processor_at[rows]
         machine = machine_work(
-            load.threads, cores[cpu], sockets[cpu], vector_gb_s[cpu], fleet.ram_gb_s[rows], fleet.random_gb_s[rows]
+            load.threads, cores[cpu], sockets[cpu], vector_gb_s[cpu], fleet.ram_gb_s[rows], fleet.random_gb_s[rows],
+            fleet.disk_gb_s[rows],
         )  # fmt: skip
         block = Work(**same, **{name: np.take(column, at, axis=0) for name, column in varied.items()}, **machine)
         yield rows, block, {name: table.at(at, cpu) for name, table in tables.items()}

@@ -89,11 +89,12 @@ def diluted_locality(locality: Number, use: Number) -> Number:
     return 1 + (locality - 1) * use
 
 
-def missed_s(missed_bytes: Number, random_bandwidth: Number, gain: Number) -> Number:
+def missed_s(missed_bytes: Number, random_bandwidth: Number, gain: Number, most_bandwidth: Number) -> Number:
     """Time to read from disk what the page cache does not hold; `gain` over single random reads (read-ahead, queue
     depth).
     """
-    return missed_bytes / (random_bandwidth * gain)
+    result: Number = missed_bytes / np.minimum(random_bandwidth * gain, most_bandwidth)
+    return result
 
 
 # The stages.
@@ -150,8 +151,8 @@ def _disk_s(work: Work, values: Values) -> Any:
     locality = diluted_locality(values["page_locality"], values["fault_use"])
     experts = work.paged_expert_bytes * missed_share(work.paged_share, locality)
     gain = values["disk_gain"]
-    strewn_s = missed_s(experts, work.random_bandwidth, gain * values["fault_use"])
-    return missed_s(work.cycled_bytes, work.random_bandwidth, gain) + strewn_s
+    strewn_s = missed_s(experts / values["fault_use"], work.random_bandwidth, gain, work.disk_bandwidth)
+    return missed_s(work.cycled_bytes, work.random_bandwidth, gain, work.disk_bandwidth) + strewn_s
 
 
 def _gpu_launches_s(work: Work, values: Values) -> Any:

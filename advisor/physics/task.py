@@ -215,6 +215,7 @@ class Columns(NamedTuple):
     sockets: Annotated[Vector, "machine.cpu.sockets"]
     vector_gb_s: Annotated[Vector, "machine.cpu.vector_gb_s"]
     random_gb_s: Annotated[Vector, "machine.storage.random_gb_s"]
+    disk_gb_s: Annotated[Vector, "machine.storage.most_gb_s"]
     link_gb_s: Annotated[Vector, "machine.main_gpu.link_gb_s"]
 
 

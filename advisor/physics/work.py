@@ -82,6 +82,8 @@ class Work:
     sockets: Numbers
     vector_bandwidth: Numbers
     random_bandwidth: Numbers
+    disk_bandwidth: Numbers
+    """Of the disk, in any order, at most; infinite where it is not said."""
 
     # One prompt, in micro-batches.
     prompt_tokens: Numbers
@@ -118,7 +120,7 @@ def works_of(tasks: Sequence[Task]) -> Work:
     """Work of many tasks: numbers of shape (tasks,), by family (tasks, families)."""
     task, spans = columns_of(tasks), spans_of(tasks)
     machine = machine_work(
-        task.threads, task.cores, task.sockets, task.vector_gb_s, task.ram_gb_s, task.random_gb_s
+        task.threads, task.cores, task.sockets, task.vector_gb_s, task.ram_gb_s, task.random_gb_s, task.disk_gb_s
     )  # fmt: skip
     return Work(**decode_work(task, spans), **prefill_work(task, spans), **machine)
 
@@ -129,8 +131,9 @@ def stack(works: Sequence[Work]) -> Work:
 
 
 def machine_work(
-    asked_threads: Numbers, cores: Vector, sockets: Vector, vector_gb_s: Vector, ram_gb_s: Vector, random_gb_s: Vector
-) -> dict[str, Vector]:
+    asked_threads: Numbers, cores: Vector, sockets: Vector, vector_gb_s: Vector, ram_gb_s: Vector, random_gb_s: Vector,
+    disk_gb_s: Vector,
+) -> dict[str, Vector]:  # fmt: skip
     """Fields of `Work` that the machine and its threads (0: one for each core) give."""
     threads = np.minimum(np.where(np.asarray(asked_threads) > 0, asked_threads, cores), cores)
     return {
@@ -140,6 +143,7 @@ def machine_work(
         "sockets": sockets,
         "vector_bandwidth": vector_gb_s * GB * threads / cores,
         "random_bandwidth": random_gb_s * GB,
+        "disk_bandwidth": disk_gb_s * GB,
     }
 
 

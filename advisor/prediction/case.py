@@ -1,7 +1,8 @@
 """A scenario worked out up to the numbers that the physics takes: names resolved, bytes placed, work counted."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from advisor.physics.coefficients import Setting, flash_of, setting_of
 from advisor.physics.placement import OVERFULL, Demand, Placement, demand_of, place_each
 from advisor.physics.task import Task
 from advisor.physics.work import Work, work_of
+from advisor.prediction.devices import GAIN, seconds_of, unlike, ways
 from advisor.question import CustomModel, Scenario
 from advisor.sizes.footprint import Footprint, footprint
 from advisor.sizes.from_figures import figured
@@ -63,6 +65,10 @@ class Case(Task):
     assumptions: tuple[str, ...]
     deviation: float = 0.0
     """Of log speed, for what is not said of the model."""
+    devices: tuple[int, ...] = ()
+    """Places of the cards that are used among those of the question; empty: all, as llama.cpp splits by itself."""
+    left_aside: tuple[str, ...] = ()
+    """Cards that are not used, for they would slow the others down."""
 
     @cached_property
     def work(self) -> Work:
@@ -113,6 +119,8 @@ class Unplaced:
     notes: tuple[str, ...]
     deviation: float = 0.0
     """Of log speed, for what is not said of the model."""
+    chooses: bool = False
+    """Whether unlike cards may be left aside, or be given other shares than llama.cpp gives them."""
 
 
 def asked_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine | None = None) -> Unplaced:
@@ -131,11 +139,12 @@ def asked_of(scenario: Scenario, file: SizedModel | None = None, machine: Machin
     else:
         raise InputError("model files are not read here: name the model and the quant instead")
     engine, users = scenario.engine, scenario.workload.users
+    chooses = machine is None and engine.n_gpu_layers is None and engine.n_cpu_moe is None
     machine = machine or machine_of(scenario.hardware, engine.backend)
     demand = demand_of(
         print_, scenario.context_tokens(llm.max_context or 0), engine.kv_types, engine.ubatch, flash_of(scenario), users
     )  # fmt: skip
-    return Unplaced(scenario, llm, quant, demand, machine, notes, deviation)
+    return Unplaced(scenario, llm, quant, demand, machine, notes, deviation, chooses and unlike(machine))
 
 
 def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine | None = None) -> Case:
@@ -148,7 +157,30 @@ def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine
 
 
 def cases_of(asked: Sequence[Unplaced]) -> list[Case]:
-    """Cases of many questions, placed together as arrays."""
+    """Cases of many questions, placed together as arrays; of unlike cards those are used that are fastest together."""
+    cases = _placed(asked)
+    return [_fastest(item, case) if item.chooses else case for item, case in zip(asked, cases, strict=True)]
+
+
+def _fastest(asked: Unplaced, every: Case) -> Case:
+    """The fastest way to use unlike cards; `every` is the case with all of them."""
+    tried = list(ways(asked.machine, sum(every.placement.vram_bytes)))
+    cases = [every, *_placed([replace(asked, machine=machine) for _, machine in tried])]
+    seconds = [
+        second if case.runs else math.inf
+        for case, second in zip(cases, seconds_of(cases, [case.setting for case in cases]), strict=True)
+    ]  # fmt: skip
+    best = min(range(len(cases)), key=seconds.__getitem__)
+    if best == 0 or seconds[best] * GAIN > seconds[0]:
+        return every
+    kept = tried[best - 1][0]
+    gpus = asked.machine.gpus
+    aside = tuple(gpu.name for place, gpu in enumerate(gpus) if place not in kept)
+    machine = replace(asked.machine, gpus=tuple(gpus[place] for place in kept))
+    return replace(cases[best], machine=machine, devices=kept, left_aside=aside)
+
+
+def _placed(asked: Sequence[Unplaced]) -> list[Case]:
     engines = [item.scenario.engine for item in asked]
     placements = place_each(
         [item.demand for item in asked],

@@ -32,6 +32,7 @@ from advisor.physics.stages import cpu_limits, decode_stages, prefill_stages, to
 from advisor.physics.uncertainty import evaluated, log_bounds
 from advisor.physics.work import works_of
 from advisor.prediction.case import Case, asked_of, case_of, cases_of
+from advisor.prediction.devices import device_name
 from advisor.question import Scenario
 from catalog.units import GB, GIB
 
@@ -134,6 +135,8 @@ def _speeds(
         gain = float(knowledge.efficiencies.row(case.setting)[COLUMNS["disk_gain"]])
         warm_up_s = case.placement.ram_bytes / (disk.random_gb_s * GB * gain)
     decode, users = _range(1 / step_s, "decode", case.regime, novel[0], knowledge), case.users
+    if case.work.cycled_bytes:  # no run is faster than the disk that is said
+        decode["p95"] = min(decode["p95"], max(decode["p50"], disk.most_gb_s * GB / float(case.work.cycled_bytes)))
     return {
         "decode_tok_s": decode,
         "aggregate_tok_s": {name: users * speed for name, speed in decode.items()},
@@ -195,8 +198,24 @@ def _misfits(case: Case) -> Iterator[tuple[str, str]]:
             yield "needs_mmap", "without mmap the model must fit into RAM: allow mmap or add RAM"
 
 
+def _devices(case: Case) -> Iterator[str]:
+    """Which cards run what, where llama.cpp is not to split by itself; devices are numbered as the question does."""
+    if not case.devices:
+        return
+    if case.left_aside:
+        yield f"--device {','.join(device_name(case.machine.backend, place) for place in case.devices)}"
+    if len(case.devices) > 1:
+        layers = np.diff(case.placement.bounds[1:])
+        layers[case.placement.output_device] += case.placement.output_device >= 0
+        yield f"-ts {','.join(str(count) for count in layers.tolist())}"
+
+
 def _pitfalls(case: Case) -> Iterator[tuple[str, str]]:
     """Settings that do not go together, and a part that slows all others down."""
+    if case.left_aside:
+        others = " and ".join(case.left_aside)
+        verb = "is" if len(case.left_aside) == 1 else "are"
+        yield "device_left_aside", f"{others} {verb} left aside: with all cards it would be slower"
     asked, longest = case.context_tokens, case.llm.max_context
     if longest and asked > longest:
         yield "context_beyond_model", f"{asked} tokens exceed the {longest} that {case.llm.name} was made for"
@@ -220,6 +239,7 @@ def flags_of(case: Case) -> dict[str, str]:
         shared.append(f"-ncmoe {case.placement.n_cpu_moe}")
     if k_type != "f16" or v_type not in {"", "f16"}:
         shared.append(f"-ctk {k_type} -ctv {v_type or k_type}")
+    shared += _devices(case)
     shared.append(f"-ub {engine.ubatch}")
     if engine.threads:
         shared.append(f"-t {engine.threads}")

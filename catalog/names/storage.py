@@ -24,6 +24,8 @@ CLASSES: tuple[tuple[str, str], ...] = (
     (r"sata|ssd", "SATA"),
 )
 """Words of a class and the interface of its rows in ssds.csv; NVMe without a generation is taken as the slowest."""
+REACHES_GB_S = ((7.9, "PCIe 5.0 x4"), (3.94, "PCIe 4.0 x4"), (0.6, "PCIe 3.0 x4"))
+"""What the class below carries at most: 4 lanes of PCIe 4.0 and of 3.0, and SATA III. Source: PCI-SIG, SATA-IO."""
 
 
 def _tokens(text: str) -> tuple[str, ...]:
@@ -81,8 +83,14 @@ def storage_read_gb_s(text: str) -> tuple[float, float] | None:
     sequential = float(stated.group(1)) / (1 if stated.group(2).upper() == "GB" else 1000)
     if sequential <= 0:
         return rates
-    random = rates[1] if rates else _class_rates("PCIe 3.0 x4" if sequential > 0.6 else "SATA")[1]
+    random = rates[1] if rates else random_read_gb_s(sequential)
     return sequential, min(random, sequential)
+
+
+def random_read_gb_s(sequential_gb_s: float) -> float:
+    """What a disk of such a sequential rate usually reads in random order: as the class that reaches it."""
+    interface = next((name for least, name in REACHES_GB_S if sequential_gb_s > least), "SATA")
+    return _class_rates(interface)[1]
 
 
 def _by_name(text: str) -> tuple[float, float] | None:

@@ -91,7 +91,8 @@ def test_the_options_become_the_scenario(capsys: Captured) -> None:
         "name": "llama.cpp", "backend": "vulkan", "n_gpu_layers": 99, "n_cpu_moe": 10, "kv_type": "q8_0",
         "flash_attn": True, "mmap": False, "threads": 6, "ubatch": 1024,
     }  # fmt: skip
-    assert scenario["workload"] == {"context_depth": 0, "prompt_tokens": 1000, "gen_tokens": 50, "users": 2}
+    load = {"context_depth": 0, "prompt_tokens": 1000, "gen_tokens": 50, "users": 2, "decode_depth": None}
+    assert scenario["workload"] == load
     assert (found["placement"]["n_gpu_layers"], found["placement"]["n_cpu_moe"]) == (41, 10)
 
 
