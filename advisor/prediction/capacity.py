@@ -121,7 +121,8 @@ def _largest(holds: Callable[[Whole], Flags], limit: int, together: int) -> int 
     """
     low, high = 0, limit
     while low < high:
-        numbers = np.unique(np.linspace(low + 1, high, min(together, high - low)).astype(np.intp))
+        numbers = np.linspace(low + 1, high, min(together, high - low)).astype(np.intp)
+        numbers = numbers[np.append(True, np.diff(numbers) > 0)]  # np.unique would load masked arrays
         if (fails := np.flatnonzero(~holds(numbers))).size:
             high = int(numbers[fails[0]]) - 1
         low = int(numbers[fails[0] - 1]) if fails.size and fails[0] else low if fails.size else int(numbers[-1])

@@ -35,7 +35,8 @@ def test_this_machine_and_its_parts_by_name_are_predicted_with_its_profile(
         "profile:box",
     )
     # The system tells no RAM speed: the profile does.
-    assert here["scenario"]["hardware"]["ram"] == {"type": "DDR4", "mt_s": 3200, "channels": 2, "gb": 31.2, "modules": None}
+    ram = {"type": "DDR4", "mt_s": 3200, "channels": 2, "gb": 31.2, "modules": None}
+    assert here["scenario"]["hardware"]["ram"] == ram
     assert named["decode_tok_s"]["p50"] > before["decode_tok_s"]["p50"]  # the profile's RAM is read faster than most
     assert predicted(capsys, "--no-profile")["calibration"] == "global"
     assert predicted(capsys, "--machine", "Strix Halo")["calibration"] == "global"

@@ -1,5 +1,7 @@
 """Laws of the small formulas: expected values are by hand, tolerances are rounding of 64-bit floats."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -88,7 +90,8 @@ def test_a_cache_that_lacks_more_misses_more_and_one_that_keeps_the_popular_miss
 def test_what_a_cache_misses_by_hand() -> None:
     # half of the pages are absent, the odds of a miss five times lower: 1 of 6 reads; 6 GB of them from 1 GB/s twice
     assert missed_share(0.5, 5.0) == pytest.approx(1 / 6, rel=ROUNDING)
-    assert missed_s(6e9 * missed_share(0.5, 5.0), 1e9, 2.0) == pytest.approx(0.5, rel=ROUNDING)
+    assert missed_s(6e9 * missed_share(0.5, 5.0), 1e9, 2.0, math.inf) == pytest.approx(0.5, rel=ROUNDING)
+    assert missed_s(1e9, 1e9, 2.0, 0.5e9) == pytest.approx(2.0, rel=ROUNDING)  # a disk that gives 0.5 GB/s at most
 
 
 @given(absences, st.floats(1, 50), absences, absences)
