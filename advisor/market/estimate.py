@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,42 +123,39 @@ class Votes:
 
 def votes_of(observations: Sequence[Observation], basis: Basis, rates: Rates) -> Votes:
     """Columns of what observations say. Raises `InputError` for a currency without a rate."""
-    parts: dict[Part, int] = {}
+    parts: dict[tuple[PartKind, str, float | None, Condition], int] = {}
     sources: dict[str, int] = {}
     kinds: dict[str, int] = {}
-    rows: list[tuple[int, int, int, float, float, float, bool]] = []
-    addresses: list[str] = []
-    site = cache(independent)
-    low_ends: dict[tuple[Part, str, date, str], tuple[float, int]] = {}
+    rows: list[tuple[int, int, int, float, int, float, bool, str]] = []
+    ends: dict[tuple[int, str, date, str], tuple[Kind, float]] = {}
+    site, worth = cache(independent), cache(basis.factor)
     for item in observations:
-        part = Part(item.part_kind, item.part, item.memory_gib, item.condition)
-        factor = basis.factor(item.kind, item.seller, item.part_kind)
+        kind, seller, source, day = item.kind, item.seller, item.source, item.as_of
+        factor = worth(kind, seller, item.part_kind)
         if factor is None:
             continue
-        log_usd = math.log(item.price * factor / rates.per_usd(item.currency, item.as_of))
+        usd = item.price * factor
+        if item.currency != "USD":
+            usd /= rates.per_usd(item.currency, day)
+        part = parts.setdefault((item.part_kind, item.part, item.memory_gib, item.condition), len(parts))
         weight = 1.0
-        if item.kind in ("range_low", "range_high"):
-            other = low_ends.pop(end := (part, item.source, item.as_of, item.note), None)
-            if other is None or other[1] == len(item.kind):
-                low_ends[end] = (log_usd, len(item.kind))
+        if kind in ("range_low", "range_high"):
+            end = (part, source, day, item.note)
+            other = ends.pop(end, None)
+            if other is None or other[0] == kind:
+                ends[end] = (kind, usd)
                 continue
-            log_usd, weight = (log_usd + other[0]) / 2, RANGE_WEIGHT
-        addresses.append(item.source)
+            usd, weight, kind = math.sqrt(usd * other[1]), RANGE_WEIGHT, "range_low"
+        number = sources.setdefault(site(source), len(sources))
         rows.append((
-            parts.setdefault(part, len(parts)),
-            sources.setdefault(site(item.source), len(sources)),
-            kinds.setdefault(item.kind.partition("_")[0] if weight < 1 else item.kind, len(kinds)),
-            log_usd,
-            float(item.as_of.toordinal()),
-            weight,
-            item.seller == "own",
+            part, number, kinds.setdefault(kind, len(kinds)), usd, day.toordinal(), weight, seller == "own", source
         ))  # fmt: skip
-    columns: list[Sequence[float]] = list(zip(*rows, strict=True)) or [()] * 7
-    part_, source, kind = (np.array(column, dtype=np.intp) for column in columns[:3])
-    log_usd_, day, weight_ = (np.array(column, dtype=np.float64) for column in columns[3:6])
-    return Votes(
-        tuple(parts), part_, source, kind, log_usd_, day, weight_, np.array(columns[6], dtype=bool), tuple(addresses)
-    )
+    columns: list[Any] = list(zip(*rows, strict=True)) or [()] * 8
+    part_, source_, kind_ = (np.array(column, dtype=np.intp) for column in columns[:3])
+    usd_, day_, weight_ = (np.array(column, dtype=np.float64) for column in columns[3:6])
+    known = tuple(Part(*key) for key in parts)
+    own = np.array(columns[6], dtype=bool)
+    return Votes(known, part_, source_, kind_, np.log(usd_), day_, weight_, own, tuple(columns[7]))
 
 
 def independent(source: str) -> str:
@@ -210,9 +207,9 @@ def estimates(votes: Votes, basis: Basis, as_of: date) -> dict[Part, Estimate]:
     newest = day[last]
     spread = np.sqrt(log_sd[order] ** 2 + log_sd_month[order] ** 2 * (as_of.toordinal() - newest) / DAYS_A_MONTH)
     counts = np.bincount(part, minlength=len(votes.parts))[order]
-    pairs = np.unique(np.stack([part, votes.source[keep]]), axis=1)
-    sources = np.bincount(pairs[0], minlength=len(votes.parts))[order]
-    entered = sorted((index for index in keep.tolist() if votes.own[index]), key=lambda index: float(votes.day[index]))
+    of_source = np.unique(part * (int(votes.source.max()) + 1) + votes.source[keep]) // (int(votes.source.max()) + 1)
+    sources = np.bincount(of_source, minlength=len(votes.parts))[order]
+    entered = sorted(keep[votes.own[keep]].tolist(), key=lambda index: float(votes.day[index]))
     own = {int(votes.part[index]): float(votes.log_usd[index]) for index in entered}  # the newest by the person himself
     found: dict[Part, Estimate] = {}
     for i, index in enumerate(order.tolist()):

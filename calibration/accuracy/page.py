@@ -9,6 +9,8 @@ from typing import Any
 from advisor.answer import REGIMES
 from advisor.charts import COLOURS, Chart, Curve, axis_of
 from advisor.documents import Document, Paragraph, Section, Table, as_markdown, columns
+from advisor.market import check_report
+from advisor.market.market import shipped_market
 from calibration.accuracy.accuracy import GROUPS, AccuracyTable, Comparison, explanation, figures, grouped, worst
 from calibration.accuracy.baselines import BASELINES, Baseline
 from calibration.fit.leaving_out import MANY_RUNS
@@ -53,7 +55,14 @@ def document(found: AccuracyTable, title: str = "", introduction: str = INTRODUC
         *(_worst(kind, of_kind(found, kind)) for kind in KINDS),
         _refits(found),
         _left_out(found),
+        prices(),
     ])
+
+
+def prices() -> Section:
+    """How far estimates of prices are from what was seen."""
+    table = check_report.table(check_report.checked(shipped_market()))
+    return Section("Prices", [Paragraph(check_report.INTRODUCTION), table])
 
 
 def charts(found: AccuracyTable) -> list[Chart]:
