@@ -294,7 +294,7 @@ class _Contexts:
         return self._known[key]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _contexts(_question: Scenario) -> _Contexts:
     """Those of one question, kept for the next ranking that asks it."""
     return _Contexts()

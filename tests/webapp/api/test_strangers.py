@@ -62,18 +62,18 @@ def within(seconds: float, holds: Callable[[], bool]) -> bool:
 
 # Bodies of megabytes. Such cost up to 86 s of work and left up to 67 MB in caches.
 
-MANY_CARDS = {"gpus": [{"name": "RTX 3060 12GB"}] * 100_000}
+MANY_CARDS = {"gpus": [{"name": "RTX 3060 12GB"}] * 30_000}
 LARGE: dict[str, tuple[str, Any]] = {
-    "100,000 cards": ("/v1/predictions", SCENARIO | {"hardware": MANY_CARDS}),
-    "100,000 cards in one of many": ("/v1/predictions", {"scenarios": [SCENARIO | {"hardware": MANY_CARDS}]}),
-    "100,000 wrong cards": ("/v1/predictions", SCENARIO | {"hardware": {"gpus": [{"nam": 1}] * 100_000}}),
-    "200,000 fields": ("/v1/predictions", SCENARIO | {f"field {number}": 1 for number in range(200_000)}),
+    "30,000 cards": ("/v1/predictions", SCENARIO | {"hardware": MANY_CARDS}),
+    "30,000 cards in one of many": ("/v1/predictions", {"scenarios": [SCENARIO | {"hardware": MANY_CARDS}]}),
+    "30,000 wrong cards": ("/v1/predictions", SCENARIO | {"hardware": {"gpus": [{"nam": 1}] * 30_000}}),
+    "50,000 fields": ("/v1/predictions", SCENARIO | {f"field {number}": 1 for number in range(50_000)}),
     "a name of 15 MB": ("/v1/predictions", SCENARIO | {"model": "x" * 15_000_000}),
     "a field of 15 MB": ("/v1/predictions", SCENARIO | {"m" * 15_000_000: 1}),
-    "100,000 wrong parts": ("/v1/recommendations", WISH | {"own": [1] * 100_000, "kinds": [2] * 100_000}),
-    "100,000 own parts": ("/v1/recommendations", WISH | {"own": ["RTX 3060 12GB"] * 100_000}),
-    "100,000 kinds": ("/v1/recommendations", WISH | {"kinds": ["desktop"] * 100_000}),
-    "200,000 fields of a wish": ("/v1/recommendations", WISH | {f"field {number}": 1 for number in range(200_000)}),
+    "30,000 wrong parts": ("/v1/recommendations", WISH | {"own": [1] * 30_000, "kinds": [2] * 30_000}),
+    "30,000 own parts": ("/v1/recommendations", WISH | {"own": ["RTX 3060 12GB"] * 30_000}),
+    "30,000 kinds": ("/v1/recommendations", WISH | {"kinds": ["desktop"] * 30_000}),
+    "50,000 fields of a wish": ("/v1/recommendations", WISH | {f"field {number}": 1 for number in range(50_000)}),
     "30,000 effects": ("/v1/calibrations", PROFILE | {"effects": PROFILE["effects"] * 7_000}),
 }
 
