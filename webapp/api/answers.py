@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from advisor.answer import Prediction
-from advisor.buying.recommendation import RankedBuild
+from advisor.buying.recommendation import Recommendation
 from catalog.quants import Quant
 
 
@@ -38,22 +38,14 @@ class Predictions(_Reply):
     predictions: tuple[Prediction | FailedItem, ...]
 
 
-class RecommendationPage(_Reply):
+class RecommendationPage(Recommendation):
     """A page of a ranking, best builds first; the order is the same on every page."""
 
-    scenario: dict[str, Any]
-    builds: tuple[RankedBuild, ...]
     total: int
     """Builds on all pages."""
     offset: int
     next_offset: int | None
     """Where the next page begins; null on the last."""
-    tried: int
-    quant_choice: str
-    quant_source: str
-    left_out: tuple[str, ...]
-    unpriced: dict[str, tuple[str, ...]]
-    assumptions: tuple[str, ...]
 
 
 class CatalogTable(_Reply):

@@ -31,8 +31,8 @@ from webapp.api.problems import Refused
 from webapp.api.service import Together
 
 JSON = {"content-type": "application/json"}
-WISH: dict[str, Any] = {"model": "gpt-oss-120b", "condition": "any"}
-"""A ranking of all kinds of builds: seconds of work."""
+WISH: dict[str, Any] = {"model": "gpt-oss-20b", "kinds": ["desktop"]}
+"""A ranking of all desktop builds: seconds of work."""
 
 
 @pytest.fixture(scope="module")
