@@ -214,6 +214,8 @@ class Engine(_Question):
     mmap: bool | None = None
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     ubatch: Annotated[int, Field(ge=1, le=65_536)] = 512
+    mmproj: Text | None = None
+    """Projector for images that is loaded too: its type, its file's name or its size."""
 
     @field_validator("kv_type")
     @classmethod

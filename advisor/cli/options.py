@@ -24,6 +24,7 @@ OPTION_OF_FIELD: Mapping[str, str] = {
     "hardware.storage": "--storage", "engine.name": "--engine", "engine.backend": "--backend",
     "engine.n_gpu_layers": "--n-gpu-layers", "engine.n_cpu_moe": "--n-cpu-moe", "engine.n_ctx": "--context",
     "engine.kv_type": "--kv-type", "engine.threads": "--threads", "engine.ubatch": "--ubatch",
+    "engine.mmproj": "--mmproj",
     "workload.context_depth": "--depth", "workload.prompt_tokens": "--prompt", "workload.gen_tokens": "--gen",
     "workload.decode_depth": "--decode-depth", "workload.users": "--users", "model.gguf": "--gguf", "model.hf": "--hf",
     "model.file": "--hf-file", "model.custom": "--custom-model", "model": "--model", "quant": "--quant",
@@ -244,8 +245,19 @@ def _engine(options: Mapping[str, Any], cores: int | None) -> dict[str, Any]:
         context = max(context, -(-need // CONTEXT_PAD) * CONTEXT_PAD)
     return {
         **{name: options[name] for name in asked}, "name": options["engine"], "n_ctx": context,
-        "threads": cores if options["threads"] is None else options["threads"],
+        "threads": cores if options["threads"] is None else options["threads"], "mmproj": _projector(options),
     }  # fmt: skip
+
+
+def _projector(options: Mapping[str, Any]) -> str | None:
+    """The projector for images, as the engine is asked for it; of a file that is here its size counts."""
+    asked: str | None = options.get("mmproj")
+    if asked is None:
+        return "F16" if options.get("vision") else None
+    try:
+        return f"{Path(asked).stat().st_size} bytes" if Path(asked).is_file() else asked
+    except (OSError, ValueError):
+        return asked
 
 
 def _workload(options: Mapping[str, Any]) -> dict[str, Any]:

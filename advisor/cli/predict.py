@@ -171,6 +171,10 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
     default=None,
     help="Map the file into memory (it may then be larger than RAM). Default: as the engine chooses.",
 )
+@click.option("--vision", is_flag=True, help="Load the projector for images too (mmproj, F16).")
+@click.option(
+    "--mmproj", metavar="TYPE|FILE|SIZE", help='The same of another type or size: "Q8_0", a file, "860 MiB".'
+)
 @click.option("--threads", type=int, metavar="N", help="CPU threads. Default: one per physical core.")
 @click.option("--ubatch", type=int, metavar="N", help="Prompt tokens per micro-batch. Default: 512.")
 @click.option("--backend", metavar="NAME", help=f"{BACKENDS}. Default: the usual one of the hardware.")

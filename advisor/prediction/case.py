@@ -15,6 +15,7 @@ from advisor.physics.task import Task
 from advisor.physics.work import Work, work_of
 from advisor.prediction.devices import GAIN, seconds_of, unlike, ways
 from advisor.question import CustomModel, Scenario
+from advisor.sizes.beside import projector_bytes
 from advisor.sizes.footprint import Footprint, footprint
 from advisor.sizes.from_figures import figured
 from advisor.sizes.quality import COMMON, default_quant
@@ -144,6 +145,12 @@ def asked_of(scenario: Scenario, file: SizedModel | None = None, machine: Machin
     demand = demand_of(
         print_, scenario.context_tokens(llm.max_context or 0), engine.kv_types, engine.ubatch, flash_of(scenario), users
     )  # fmt: skip
+    if engine.mmproj:
+        size, told = projector_bytes(llm, engine.mmproj, scenario.model if isinstance(scenario.model, str) else "")
+        # Of several cards the one that has the output has the projector too; of one card it is there in any split.
+        parts = ("output",) if len(machine.gpus) > 1 else ("compute", "compute_offload")
+        demand = replace(demand, **{part: getattr(demand, part) + size for part in parts})
+        notes = (*notes, told)
     return Unplaced(scenario, llm, quant, demand, machine, notes, deviation, chooses and unlike(machine))
 
 

@@ -251,8 +251,9 @@ def flags_of(case: Case) -> dict[str, str]:
     served = f" -np {load.users}" if load.users > 1 else ""  # each has a share of the context
     # -lm has taken the place of --no-mmap and -mmp: llama.cpp common/arg.cpp in llama-cpp-python 0.3.36 (2026-11-28).
     mapped = {None: "", True: " -lm mmap", False: " -lm none"}[engine.mmap]
+    seeing = " --mmproj MMPROJ.gguf" if engine.mmproj else ""
     return {
         "llama-server": f"llama-server -m MODEL.gguf -c {case.context_tokens * load.users}{served} {options} "
-        f"-fa {flash}{mapped}",
+        f"-fa {flash}{mapped}{seeing}",
         "llama-bench": f"llama-bench -m MODEL.gguf {options} {bench}{mapped}",
     }
