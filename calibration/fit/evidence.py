@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from advisor.machines.from_parts import machine_of
 from advisor.prediction.case import Case, Unplaced, asked_of, cases_of
 from advisor.question import Engine, GpuRequest, Hardware, RamRequest, Scenario, StorageRequest, Workload
 from calibration.fit.fitting import FitRow
@@ -239,7 +240,8 @@ def observe(runs: Sequence[MeasuredRun]) -> tuple[list[FitRow], list[tuple[Measu
     asked: list[tuple[MeasuredRun, Unplaced]] = []
     for run in runs:
         try:
-            asked.append((run, asked_of(run.scenario)))
+            there = machine_of(run.scenario.hardware, run.scenario.engine.backend)
+            asked.append((run, asked_of(run.scenario, machine=there)))  # all its cards, as they were used
         except ValueError as error:
             refused.append((run, str(error)))
     cases = cases_of([question for _, question in asked])
