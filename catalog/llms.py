@@ -6,7 +6,7 @@ from pydantic import Field
 
 from catalog.rows import Count, Counts, Positive, Row, Words
 
-RecurrentKind = Literal["gated_delta_net", "kimi_delta", "mamba1", "mamba2", "short_conv"]
+RecurrentKind = Literal["gated_delta_net", "kimi_delta", "mamba1", "mamba2", "short_conv", "rwkv7"]
 
 
 class Standin(Row):

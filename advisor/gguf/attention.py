@@ -156,7 +156,7 @@ def _head_fields(kinds: str, hidden: int, keys: Hyperparameters, layers: Layers)
     """Columns about heads of full ("F" in `kinds`) and sliding ("S") layers; the catalog has one of each."""
     found = {kind: _heads(kind, kinds, hidden, keys, layers) for kind in "FSBC" if kind in kinds}
     if not found:
-        queries = max(keys.per_layer(HEADS, len(kinds)))
+        queries = max(1, *keys.per_layer(HEADS, len(kinds), 0))
         return {"n_heads": queries, "n_kv_heads": queries, "head_dim": max(1, hidden // max(1, queries))}
     full = found.get("F") or found.get("B") or found.get("C")
     main, narrow = full or found["S"], found.get("S") or full or found["S"]

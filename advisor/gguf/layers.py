@@ -21,7 +21,7 @@ Fields: TypeAlias = dict[str, int | str | bool | None]
 
 _IN_LAYER = re.compile(r"blk\.(\d{1,6})\.(.+)")
 _OF_ONE_EXPERT = re.compile(r"ffn_(?:gate|up|down)\.\d+")
-_RECURRENT = ("ssm_", "shortconv.")
+_RECURRENT = ("ssm_", "shortconv.", "time_mix_")
 _SHARED = ("_shexp", "ffn_latent_")
 _ROUTED = ("_exps", "_chexps")
 _ROUTER = ("ffn_gate_inp", "exp_probs_b")

@@ -19,13 +19,21 @@ from advisor.sizes.architectures import ARCHITECTURES
 from catalog.llms import Llm
 from catalog.quants import Quant
 
+MIB = 2**20
 WIDTH, CONTEXT = "embedding_length", "context_length"
 PER_LAYER_WIDTH = "embedding_length_per_layer_input"
 
 PLAIN_ARCHITECTURES = frozenset({
-    "baichuan", "deepseek", "nemotron", "olmo", "xverse",
+    "baichuan", "deepseek", "mamba", "mamba2", "nemotron", "olmo", "rwkv7", "xverse",
 })  # fmt: skip
 """No catalog model has these, but their files say all: llama.cpp sizes their caches by the keys that all files have."""
+ENCODERS = frozenset({
+    "bert", "gemma-embedding", "jina-bert-v2", "jina-bert-v3", "modern-bert", "neo-bert", "nomic-bert",
+    "nomic-bert-moe", "t5encoder",
+})  # fmt: skip
+"""They make embeddings of texts and write none. Source: llama.cpp src/llama-arch.cpp (2026-08-22)."""
+NO_TEXT = frozenset({"flux", "sd1", "sd3", "sdxl", "wan", "ltxv", "hidream", "aura", "lumina2", "qwen_image", "cosmos"})
+"""Models that paint: what stable-diffusion programs read. Source: city96/ComfyUI-GGUF (tools/convert.py)."""
 SHOWN_ARCHITECTURES = ("llama", "qwen3", "qwen3moe", "qwen35moe", "gpt-oss", "gemma3", "deepseek2", "glm4moe")
 _QUANTIZATION_VERSION = 2
 """Source: llama.cpp ggml/include/ggml.h GGML_QNT_VERSION."""
@@ -49,6 +57,13 @@ def check_architecture(header: Header) -> None:
     path, found = str(header.path), header.architecture
     if not found:
         raise InputError(f"{path!r} does not say what model it is: {ARCHITECTURE} is missing")
+    if found in ENCODERS:
+        raise InputError(
+            f"{path!r} is an encoder ({found}): it makes embeddings and writes no text, so it has no speed of writing; "
+            f"its weights take {header.tensor_bytes / MIB:,.0f} MiB, and llama-server runs it with --embeddings"
+        )
+    if found in NO_TEXT:
+        raise InputError(f"{path!r} is a model for images or video ({found}), no language model: none is predicted")
     known_ones = PLAIN_ARCHITECTURES | ARCHITECTURES.keys()
     if found not in known_ones:
         known = ", ".join(SHOWN_ARCHITECTURES)

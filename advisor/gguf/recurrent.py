@@ -14,6 +14,9 @@ from catalog.llms import Llm
 
 SHORT_CONV_KERNEL, CONV_KERNEL = "shortconv.l_cache", "ssm.conv_kernel"
 KIMI_HEAD_DIM = "kda.head_dim"
+WKV_HEAD_DIM = "wkv.head_size"
+TOKEN_SHIFTS = 2
+"""RWKV keeps the token before of both parts of a layer. Source: llama.cpp src/llama-hparams.cpp n_embd_r."""
 INNER_SIZE, STATE_SIZE = "ssm.inner_size", "ssm.state_size"
 RANK, GROUPS = "ssm.time_step_rank", "ssm.group_count"
 
@@ -30,6 +33,16 @@ def recurrent_fields(keys: Hyperparameters, layers: Layers) -> Fields:
         return {}
     if "shortconv.conv" in layer:
         return {"recurrent": "short_conv", "conv_kernel": keys.count(SHORT_CONV_KERNEL)}
+    if "time_mix_receptance" in layer:
+        size = keys.count(WKV_HEAD_DIM)
+        width = layer["time_mix_receptance"].shape[0]
+        if size == 0 or width % size:
+            raise keys.refusal(f"its width {width:,} is not made of heads of {size:,}")
+        heads = width // size
+        return {
+            "recurrent": "rwkv7", "conv_kernel": TOKEN_SHIFTS + 1, "recurrent_key_heads": heads,
+            "recurrent_value_heads": heads, "recurrent_key_dim": size, "recurrent_value_dim": size,
+        }  # fmt: skip
     if "ssm_conv1d_q" in layer:
         heads, size = keys.per_layer(HEADS, 1)[0], keys.count(KIMI_HEAD_DIM)
         fields = _checked("kimi_delta", (heads, heads, size, size), layer, keys)

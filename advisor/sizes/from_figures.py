@@ -106,6 +106,8 @@ def _check(llm: Llm) -> None:
     }  # fmt: skip
     if missing := [column for column, needed in wanted.items() if needed and not getattr(llm, column)]:
         raise ValueError(f"needs {' and '.join(missing)} for layers such as it has")
+    if llm.recurrent == "rwkv7":
+        raise ValueError("cannot count the layers of RWKV by these columns: name a GGUF file")
     if llm.n_experts_used > llm.n_experts:
         raise ValueError(f"uses {llm.n_experts_used} of {llm.n_experts} experts")
 

@@ -110,6 +110,7 @@ def state_bytes(llm: Llm) -> float:
         "mamba2": values + 2 * keys,
         "mamba1": values,
         "short_conv": llm.hidden_size,
+        "rwkv7": llm.hidden_size,  # the token before, for both parts of a layer
     }[llm.recurrent or "short_conv"]
     state = 0 if llm.recurrent == "short_conv" else heads * kd * vd
     return STATE_BYTES * (((llm.conv_kernel or 4) - 1) * conv_width + state)
