@@ -21,7 +21,7 @@ from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import Wish
 from advisor.detection import Detected, detect
-from advisor.market.market import Choice
+from advisor.market.market import Choice, market_of, stored_at
 from advisor.physics.knowledge import Knowledge, load
 from advisor.prediction.capacity import Capacity, capacity_of
 from advisor.prediction.case import Case, case_of
@@ -111,8 +111,9 @@ def owned(texts: Texts) -> Owned:
 
 @lru_cache(maxsize=16)
 def stock(condition: Choice, own: Texts, prices: Texts, day: date) -> Stock:
-    """What can be had, with a visitor's parts and prices. Raises `InputError`."""
-    return with_prices(stock_of(condition, owned(own)), read_prices(prices), day)
+    """What can be had by the prices known here, with a visitor's parts and prices. Raises `InputError`."""
+    known = market_of(stored_at(data_folder(), exported=True)).estimates(day)
+    return with_prices(stock_of(condition, owned(own), known), read_prices(prices), day)
 
 
 @lru_cache(maxsize=SEARCHES)

@@ -186,7 +186,10 @@ def estimates(votes: Votes, basis: Basis, as_of: date) -> dict[Part, Estimate]:
     part, day = votes.part[keep], votes.day[keep]
     age = (as_of.toordinal() - day) / DAYS_A_MONTH
     logs = votes.log_usd[keep] + drift[part] * np.minimum(age, LONGEST_DRIFT_MONTHS)
-    weights = votes.weight[keep] * np.exp(-age / tau[part])
+    # Beside the newest of its part, since weights count among each other alone: none vanishes, however old all are.
+    youngest = np.full(len(votes.parts), np.inf)
+    np.minimum.at(youngest, part, age)
+    weights = votes.weight[keep] * np.exp((youngest[part] - age) / tau[part])
 
     # One vote a source, kind and month: the median of what it said then.
     month = np.floor(day / DAYS_A_MONTH).astype(np.intp)

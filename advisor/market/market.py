@@ -19,6 +19,10 @@ Choice = Literal["new", "used", "any"]
 """new: new prices alone; used: used ones where there are any, else new; any: the lower."""
 
 
+DAYS_KEPT = 16
+"""Days whose estimates are kept: strangers may ask for any."""
+
+
 @dataclass(frozen=True, eq=False)
 class Market:
     """Observations with what they are worth, and the estimates of any day."""
@@ -35,9 +39,13 @@ class Market:
 
     def estimates(self, as_of: date) -> Mapping[Part, Estimate]:
         """What each part cost, by what was known on a day."""
-        if as_of not in self._known:
-            self._known[as_of] = estimates(self.votes, self.basis, as_of)
-        return self._known[as_of]
+        known = self._known.get(as_of)
+        if known is None:
+            known = estimates(self.votes, self.basis, as_of)
+            for day in list(self._known)[: 1 - DAYS_KEPT]:
+                self._known.pop(day, None)
+            self._known[as_of] = known
+        return known
 
     def seen(self, kind: PartKind, part: str, memory_gib: float | None, as_of: date) -> tuple[Observation, ...]:
         """Observations of a part until a day, oldest first; without a size those of all its sizes."""

@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -204,3 +207,15 @@ def test_the_own_price_of_a_part_counts(recommend: Recommend, tmp_path: Path, mo
     assert best["name"] in ("RTX 3090", "2 x RTX 3090")
     (card, *_) = [part for part in best["parts"] if part["kind"] == "gpu"]
     assert (card["price_usd"], card["own"], card["price_source"]) == (199, True, "a neighbour")
+
+
+def test_a_question_opens_no_database_where_nothing_was_stored(tmp_path: Path) -> None:
+    script = (
+        "import sys; from advisor.cli.app import run; "
+        f"code = run(['recommend', *{BOXES!r}, '--json']); sys.exit(code or 'sqlalchemy' in sys.modules)"
+    )
+    environment = {key: value for key, value in os.environ.items() if key != "ADVISOR_DATABASE_URL"}
+    environment |= {"ADVISOR_HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, check=False)
+    assert done.returncode == 0
+    assert list(tmp_path.iterdir()) == []

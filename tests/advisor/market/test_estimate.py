@@ -187,3 +187,12 @@ def test_a_used_rtx_3090_costs_what_was_worked_out_by_hand() -> None:
     found = estimates(votes_of(tables.observations(), table, rates), table, date(2026, 10, 15))[CARD]
     assert found.price_usd == pytest.approx(1350, rel=0.1)
     assert found.low_usd < 1350 < found.high_usd
+
+
+@pytest.mark.parametrize("day", [date(2100, 1, 1), date(9999, 12, 31)])
+def test_prices_of_long_ago_are_still_weighed_against_each_other(day: date) -> None:
+    old, new = seen(500, as_of=DAY - timedelta(days=300), source=site(2)), seen(1000)
+    assert priced(old, new, as_of=day, tau=1.0) == pytest.approx(priced(old, new, tau=1.0))
+    found = estimate(old, new, as_of=day)
+    assert found
+    assert 0 < found.low_usd < found.price_usd < found.high_usd < math.inf
