@@ -7,6 +7,8 @@ as fetched, which is never exported, and no longer than the shop's terms allow.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from importlib import import_module
 from typing import Protocol
 
 from catalog.names.parts import NamedPart
@@ -34,5 +36,14 @@ class Shop(Protocol):
         """Prices of a part, new and used, as it offers them now."""
 
 
-SHOPS: Mapping[str, Callable[[], Shop]] = {}
+def opened(module: str, adapter: str) -> Shop:
+    """An adapter with the keys of the environment or the keyring; its module is imported only now."""
+    shop: Shop = getattr(import_module(f"{__name__}.{module}"), adapter).from_keys()
+    return shop
+
+
+SHOPS: Mapping[str, Callable[[], Shop]] = {
+    "ebay": partial(opened, "ebay", "Ebay"), "bestbuy": partial(opened, "bestbuy", "BestBuy"),
+    "keepa": partial(opened, "keepa", "Keepa"),
+}  # fmt: skip
 """Adapters by the name that `--source` takes."""
