@@ -29,7 +29,7 @@ Examples:
   advisor predict --model Qwen3.6-35B-A3B --quant Q4_K_M \\
       --gpu "RTX 3060 12GB" --cpu "Ryzen 7 5800X" --ram "DDR4-3600 2x16"
   advisor predict --model gpt-oss-120b --gpu "2x RTX 3090" --context 32768
-  advisor predict --model Llama-3.3-70B --quant Q4_K_M --machine "M4 Max"
+  advisor predict --model Llama-3.3-70B --quant Q4_K_M --machine "M4 Max 64GB"
   advisor predict --gguf ~/models/Qwen3-8B-Q4_K_M.gguf --gpu "RTX 4070"
   advisor predict --batch questions.jsonl --output answers.jsonl
 """

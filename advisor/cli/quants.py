@@ -16,7 +16,7 @@ With no hardware at all the answer is for this machine.
 \b
 Examples:
   advisor quants --model Qwen3.6-35B-A3B --gpu "RTX 3060 12GB" --ram "DDR4-3600 2x16"
-  advisor quants --model Llama-3.3-70B --machine "M4 Max" --context 32768 --markdown
+  advisor quants --model Llama-3.3-70B --machine "M4 Max 64GB" --context 32768 --markdown
   advisor quants --custom-model 32B-A3B --gpu "RTX 4090" --csv
 """
 NOTE = (
