@@ -28,6 +28,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, ErrorDetails
 
 from catalog.llms import Llm
+from catalog.names.index import counted
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 Size = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
@@ -131,6 +132,19 @@ class GpuRequest(_Question):
     pcie_lanes: Annotated[int, Field(ge=1, le=16)] | None = None
     link: Link | None = None
     power_limit_w: Annotated[float, Field(gt=0, le=5000, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_in_the_name(cls, value: Any) -> Any:
+        """A name that says how many of it there are counts so; a count beside it must be that, or 1."""
+        if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+            return value
+        number, name = counted(value["name"])
+        if number == 1:
+            return value
+        if value.get("count") not in (None, 1, number):
+            raise ValueError(f"name {shown(value['name'])} says {number}, and count {shown(value['count'])}: give one")
+        return {**value, "name": name, "count": number}
 
     @field_validator("link", mode="before")
     @classmethod

@@ -10,14 +10,12 @@ from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
 from advisor.machines.memory import COMMON_MT_S
 from advisor.question import Hardware
-from catalog.names.index import UnknownName
+from catalog.names.index import UnknownName, counted
 from catalog.names.parts import resolve_part
 from catalog.names.ram import TYPE, parse_ram
 from catalog.parts import RamKit
 from catalog.units import GIB
 
-COUNTED = re.compile(r"\s*(\d{1,2})\s*[xX×]\s*(?=\D)(.+)")
-"""Several of a part: "2x RTX 3090"."""
 MODULES_UNSAID = 2
 """Modules of "64GB DDR5": kits of two are what most desktop machines hold."""
 NAMED_ON = date(2026, 11, 24)
@@ -56,8 +54,7 @@ def owned_parts(texts: Sequence[str]) -> Owned:
             counts["ram", kit.name] += 1
             notes += said
             continue
-        counted = COUNTED.fullmatch(text)
-        number, one = (int(counted[1]), counted[2]) if counted else (1, text)
+        number, one = counted(text)
         try:
             part = resolve_part(one)
         except UnknownName as error:

@@ -5,6 +5,7 @@ Each kind of name (a card, a model, a disk) reads a text into words in its own w
 for: `Resolved.unread` hands them on.
 """
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -114,6 +115,39 @@ class NameIndex(Generic[N, S]):
         """The refusal of a name that says too little to choose among `rows`."""
         found = tuple(dict.fromkeys(row.name for row in rows))
         return UnknownName(self.kind, text, found[:most], ambiguous=len(found) > 1)
+
+
+_COUNTED = re.compile(
+    r"^\s*(?:(?P<number>\d{1,2})\s*[x×*]\s*|(?P<bare>\d{1,2})\s+"
+    r"|(?P<word>dual|two|twin|(?:a )?pair of|three|triple|four|quad|six|eight)\s+)(?=[a-z])(?P<name>.+)$",
+    re.IGNORECASE,
+)
+_COUNTED_BEHIND = re.compile(
+    r"^(?P<name>.*[a-z0-9)])\s*"
+    r"(?:\s[x×*]\s?(?P<number>[236])|\s[(](?P<several>\d{1,2}) (?:gpus|cards)[)]|\s(?P<word>pair))\s*$",
+    re.IGNORECASE,
+)
+_COUNTS = {
+    "dual": 2, "two": 2, "twin": 2, "pair of": 2, "a pair of": 2, "pair": 2, "three": 3, "triple": 3, "four": 4,
+    "quad": 4, "six": 6, "eight": 8,
+}  # fmt: skip
+
+
+def counted(text: str) -> tuple[int, str]:
+    """How many of a part a text speaks of, and its name: a number or a word before it, or "x2" behind. What else is
+    written behind ("x4", "x8", "x16") are lanes.
+
+    >>> counted("2x RTX 3090"), counted("two RTX 3090s"), counted("RTX 3090 x2"), counted("RTX 3090")
+    ((2, 'RTX 3090'), (2, 'RTX 3090'), (2, 'RTX 3090'), (1, 'RTX 3090'))
+    """
+    found = _COUNTED.match(text) or _COUNTED_BEHIND.match(text)
+    if not found:
+        return 1, text
+    said = {name: value for name, value in found.groupdict().items() if value and name != "name"}
+    value = next(iter(said.values())).lower()
+    count = int(value) if value.isdigit() else _COUNTS[value]
+    name = found["name"].strip()
+    return count, re.sub(r"(?<=\d)s$", "", name) if count > 1 else name
 
 
 def nearest(text: str, names: Sequence[str], count: int = 4) -> tuple[str, ...]:

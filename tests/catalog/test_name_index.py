@@ -8,7 +8,7 @@ import pytest
 from catalog import tables
 from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
-from catalog.names.index import NameIndex, Resolved, Spelling, UnknownName
+from catalog.names.index import NameIndex, Resolved, Spelling, UnknownName, counted
 from catalog.names.llms import resolve_llm
 from catalog.names.machines import resolve_machine
 from catalog.names.quants import resolve_quant
@@ -63,3 +63,19 @@ def test_an_index_finds_the_spellings_whose_words_are_all_there() -> None:
     assert [spelling.row for spelling in index.sharing("b")] == [ssd]
     assert index.fitting("abz")[0].unread("abzxbz") == ("z",)
     assert index.exact(f" {ssd.name.upper()} ") is ssd
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "name"),
+    [
+        ("2x RTX 3090", 2, "RTX 3090"), ("2 x RTX 3090", 2, "RTX 3090"), ("2×RTX 3090", 2, "RTX 3090"),
+        ("2 RTX 3090", 2, "RTX 3090"), ("two RTX 3090s", 2, "RTX 3090"), ("dual RTX 3090", 2, "RTX 3090"),
+        ("a pair of RTX 3090", 2, "RTX 3090"), ("RTX 3090 x2", 2, "RTX 3090"), ("RTX 3090 (2 GPUs)", 2, "RTX 3090"),
+        ("RTX 3090 pair", 2, "RTX 3090"), ("16x Tesla P40", 16, "Tesla P40"), ("RTX 3090", 1, "RTX 3090"),
+        ("RTX 3090 PCIe 3.0 x8", 1, "RTX 3090 PCIe 3.0 x8"), ("Quadro RTX 6000", 1, "Quadro RTX 6000"),
+        ("Radeon RX 7900 XTX", 1, "Radeon RX 7900 XTX"), ("GMKtec EVO-X2", 1, "GMKtec EVO-X2"),
+        ("RTX 2080 Ti 11GB", 1, "RTX 2080 Ti 11GB"), ("3090", 1, "3090"),
+    ],
+)  # fmt: skip
+def test_how_many_of_a_part_a_text_speaks_of(text: str, count: int, name: str) -> None:
+    assert counted(text) == (count, name)
