@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 
+import numpy as np
+
 from advisor.answer import Prediction
 from advisor.buying.builds import Cards, whole_machines
 from advisor.buying.changes import next_dollars
@@ -113,20 +115,31 @@ def described(text: str, wish: Wish, stock: Stock, knowledge: Knowledge) -> Desc
 
 
 def _offers(search: Search, parts: Parts, hardware: Hardware) -> list[Offer]:
-    """Builds of the named parts; where the processor is left open, those worth trying."""
+    """Builds of the named parts; where the processor is left open, the best."""
     gib = hardware.ram.gb
     if parts.machine:
         builds = [build for build in whole_machines(search.stock) if gib in (None, build.hardware.ram.gb)]
         return search.predicted(builds)
     cards = Cards(search.stock.gpus[0], parts.cards) if search.stock.gpus else Cards(None, 0)
     if not parts.cpu:
-        fits = [offer for offer in search.offers(None) if offer.build.label == cards.label]
-        return [offer for offer in fits if gib in (None, offer.build.hardware.ram.gb)]
+        return _best_with(search, cards, gib)
     platforms = [platform for platform in platforms_of(search.stock) if gib in (None, platform.memory.gib)]
     if parts.gpu and cards.gpu is None:
         return []
     completed = (search.assembler.complete(cards, platform) for platform in platforms)
     return search.predicted([build for build in completed if build])
+
+
+def _best_with(search: Search, cards: Cards, gib: float | None) -> list[Offer]:
+    """The best build with the cards and, where it is told, so much memory."""
+    table, at = search.combinations, search.candidates.desktop_at
+    sizes = np.array([platform.memory.gib for platform in table.platforms])
+    labels = np.array([item.label == cards.label for item in table.cards])
+    rows = search.ranked(None, 0.0)
+    rows = rows[at[rows] >= 0]
+    rows = rows[labels[table.cards_at[at[rows]]]]
+    rows = rows[(gib is None) | (sizes[table.platform_at[at[rows]]] == gib)]
+    return search.offers(rows[:1])
 
 
 def _only(stock: Stock, parts: Parts, hardware: Hardware) -> Stock:

@@ -4,20 +4,18 @@ What compares with measured runs imports the calibration room when it is asked f
 first page does not wait.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, cached_property, lru_cache
+from functools import cache, lru_cache
 from threading import Lock
 from typing import Any
 
 from advisor.answer import Prediction
 from advisor.buying import changes
-from advisor.buying.builds import Assembler, Build, Cards
 from advisor.buying.ownership import Owned, owned_parts
-from advisor.buying.platforms import Platform
 from advisor.buying.recommendation import Recommendation, recommend_from
-from advisor.buying.search import Offer, Search
+from advisor.buying.search import Search
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import Wish
 from advisor.detection import Detected, detect
@@ -41,56 +39,8 @@ from webapp.visitor import OwnCalibration, read_prices, uploaded, with_prices
 Texts = tuple[str, ...]
 Row = dict[str, Any]
 SEARCHES = 6
-"""Searches kept; each holds some thousand builds with their predictions, about 30 MB."""
-ASSEMBLERS = 4
-"""Assemblers kept, each with some thousand builds."""
+"""Searches kept; each holds price and speed of every build, some 10 MB."""
 _COMPARING = Lock()
-
-
-class RememberingSearch(Search):
-    """A search whose builds and predictions are made once; the answers are those of `Search`."""
-
-    def __init__(self, wish: Wish, quant: str, stock: Stock, knowledge: Knowledge) -> None:
-        super().__init__(wish, quant, stock, knowledge)
-        self.assembler = _assembler(stock, self.assembler.model_gb)
-        self._known: dict[int, tuple[Build, Offer | None]] = {}
-
-    @cached_property
-    def _every(self) -> list[Offer]:
-        return super().offers(None)
-
-    def offers(self, budget_usd: float | None) -> list[Offer]:
-        """Builds within a budget that hold the model in memory, with their predictions."""
-        return [offer for offer in self._every if budget_usd is None or offer.build.price_usd <= budget_usd]
-
-    def predicted(self, builds: Sequence[Build]) -> list[Offer]:
-        """Offers of the builds that hold the model; each build is asked once."""
-        new = list({id(build): build for build in builds if id(build) not in self._known}.values())
-        offers = {id(offer.build): offer for offer in super().predicted(new)}
-        # The build is kept with its offer, so that its identity is not given to another one.
-        self._known |= {id(build): (build, offers.get(id(build))) for build in new}
-        return [offer for build in builds if (offer := self._known[id(build)][1])]
-
-
-class _RememberingAssembler(Assembler):
-    """Completes each pair of cards and platform once."""
-
-    def __init__(self, stock: Stock, model_gb: float) -> None:
-        super().__init__(stock, model_gb)
-        self._completed: dict[tuple[str, int], tuple[Platform, Build | None]] = {}
-
-    def complete(self, cards: Cards, platform: Platform) -> Build | None:
-        """The cheapest compatible build, or None."""
-        key = (cards.label, id(platform))
-        if key not in self._completed:
-            self._completed[key] = (platform, super().complete(cards, platform))
-        return self._completed[key][1]
-
-
-@lru_cache(maxsize=ASSEMBLERS)
-def _assembler(stock: Stock, model_gb: float) -> _RememberingAssembler:
-    """The assembler of all searches of a stock for a file of that size: builds do not depend on what they are asked."""
-    return _RememberingAssembler(stock, model_gb)
 
 
 def today() -> date:
@@ -117,11 +67,11 @@ def stock(condition: Choice, own: Texts, prices: Texts, day: date) -> Stock:
 
 
 @lru_cache(maxsize=SEARCHES)
-def _search(wish: Wish, quant: str, from_stock: Stock, known: Knowledge) -> RememberingSearch:
-    return RememberingSearch(wish, quant, from_stock, known)
+def _search(wish: Wish, quant: str, from_stock: Stock, known: Knowledge) -> Search:
+    return Search(wish, quant, from_stock, known)
 
 
-def search(wish: Wish, quant: str, from_stock: Stock, known: Knowledge) -> RememberingSearch:
+def search(wish: Wish, quant: str, from_stock: Stock, known: Knowledge) -> Search:
     """The search of a wish, whatever its budget and least speed."""
     anyway: Mapping[str, object] = {"budget_usd": None, "min_tok_s": 0.0, "limit": 1}
     return _search(wish.model_copy(update=anyway), quant, from_stock, known)

@@ -100,7 +100,7 @@ class Assembler:
         links = gpu_links(gpu, count, platform.cpu, platform.board) if gpu else ()
         if links is None or display_problem(gpu, platform.cpu):
             return None
-        psu, shell, disk = self._psu(cards, platform.cpu), self._shell(cards, platform), self._disk(platform.board)
+        psu, shell, disk = self._psu(cards, platform.cpu), self._shell(cards, platform), self.disk(platform.board)
         if psu is None or shell is None or disk is None:
             return None
         parts = self._parts(cards, platform, disk, psu, shell)
@@ -153,22 +153,27 @@ class Assembler:
             )
         return self._chosen_shell[key]
 
-    def _disk(self, board: Board) -> Ssd | None:
+    def disk(self, board: Board) -> Ssd | None:
+        """The cheapest disk with room for the model that goes onto a board."""
         return next((ssd for ssd in self._disks if board.m2_slots or ssd.form_factor != "M.2"), None)
 
 
-def hardware_of(cards: Cards, links: Sequence[Link], platform: Platform, disk: Ssd) -> Hardware:
-    """The build as a scenario says it; two cards with unlike links are two entries."""
+def cards_requests(cards: Cards, links: Sequence[Link]) -> tuple[GpuRequest, ...]:
+    """The cards as a scenario says them; two with unlike links are two entries."""
     counted = {link: links.count(link) for link in links}
-    gpus = tuple(
+    return tuple(
         GpuRequest(
             name=cards.gpu.name, vram_gb=cards.gpu.vram_gib, count=count,
             pcie_gen=link.generation, pcie_lanes=link.lanes,
         )
         for link, count in counted.items() if cards.gpu
     )  # fmt: skip
+
+
+def hardware_of(cards: Cards, links: Sequence[Link], platform: Platform, disk: Ssd) -> Hardware:
+    """The build as a scenario says it."""
     storage = StorageRequest(name=disk.name, read_gb_s=disk.sequential_read_gb_s)
-    return Hardware(gpus=gpus, cpu=platform.cpu.name, ram=platform.ram, storage=storage)
+    return Hardware(gpus=cards_requests(cards, links), cpu=platform.cpu.name, ram=platform.ram, storage=storage)
 
 
 def _notes(cards: Cards, platform: Platform) -> tuple[Warning, ...]:

@@ -8,13 +8,13 @@ A `Change` is a machine with one part exchanged or added. Three questions are as
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from advisor.answer import Prediction
-from advisor.buying.builds import Build
 from advisor.buying.pricing import Quote, price_of
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock
@@ -117,14 +117,12 @@ def next_dollars(offers: Sequence[Offer], search: Search) -> list[Upgrade | None
 
     An offer that is a machine with numbers of its own is compared as all others are: its swaps have none.
     """
-    offers = _plainly(offers, search)
-    swaps = [list(_swaps(offer.build, search)) for offer in offers]
-    every = search.predicted([build for group in swaps for build in group])
-    tried = {id(offer.build): offer for offer in _plainly(every, search)}
-    return [
-        _best(offer, [tried[id(build)] for build in group if id(build) in tried])
-        for offer, group in zip(offers, swaps, strict=True)
-    ]
+    plain = _plainly(offers, search)
+    best = [_best_swap(offer, search) for offer in plain]
+    builds = search.builds(np.array([row for row in best if row is not None], dtype=np.intp))
+    usual = replace(search.knowledge, own=())
+    swaps = iter(search.predicted(builds, usual))
+    return [None if row is None else upgrade(offer, next(swaps)) for offer, row in zip(plain, best, strict=True)]
 
 
 def _plainly(offers: Sequence[Offer], search: Search) -> list[Offer]:
@@ -136,24 +134,17 @@ def _plainly(offers: Sequence[Offer], search: Search) -> list[Offer]:
     return [Offer(offer.build, next(plain)) if offer in own else offer for offer in offers]
 
 
-def _swaps(build: Build, search: Search) -> Iterable[Build]:
-    """The build with other cards, and with another platform; both completed anew with power, case and cooling."""
-    if build.platform is None or build.cards is None:
-        return
-    highest = build.price_usd * (1 + DEAREST_SHARE)
-    others = [search.assembler.complete(cards, build.platform) for cards, _ in search.cards if cards != build.cards]
-    others += [search.assembler.complete(build.cards, platform) for platform in search.fitting(build.cards)]
-    yield from (other for other in others if other and build.price_usd < other.price_usd <= highest)
-
-
-def _best(offer: Offer, swaps: Sequence[Offer]) -> Upgrade | None:
-    """The swap that gains most of the build's speed per dollar, of those that gain enough."""
-
-    def gain_per_usd(swap: Offer) -> float:
-        return (swap.decode_tok_s / offer.decode_tok_s - 1) / (swap.build.price_usd - offer.build.price_usd)
-
-    better = [swap for swap in swaps if swap.decode_tok_s >= offer.decode_tok_s * (1 + LEAST_GAIN)]
-    return upgrade(offer, max(better, key=gain_per_usd)) if better else None
+def _best_swap(offer: Offer, search: Search) -> int | None:
+    """The row of the candidates with other cards or on another platform that gains most of the build's speed per
+    dollar, of those that gain enough; power, case and cooling are completed anew.
+    """
+    rows = np.concatenate(search.alike(offer.build))
+    extra = search.candidates.price_usd[rows] - offer.build.price_usd
+    gain = search.candidates.decode_tok_s[rows] / offer.decode_tok_s - 1
+    better = (gain >= LEAST_GAIN) & (extra > 0) & (extra <= offer.build.price_usd * DEAREST_SHARE)
+    if not better.any():
+        return None
+    return int(rows[better][np.argmax(gain[better] / extra[better])])
 
 
 def upgrade(offer: Offer, swap: Offer) -> Upgrade:

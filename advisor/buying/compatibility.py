@@ -177,6 +177,11 @@ def psu_problem(psu: Psu, gpu: Gpu | None, count: int, cpu: Cpu) -> str | None:
     """Watts and plugs; a 16-pin plug may be fed from 8-pin ones through the adapter that comes with the card."""
     if psu.watts < psu_watts_needed(gpu, count, cpu):
         return f"{psu.name}: {psu.watts:g} W, {psu_watts_needed(gpu, count, cpu):.0f} W needed"
+    return cables_problem(psu, gpu, count)
+
+
+def cables_problem(psu: Psu, gpu: Gpu | None, count: int) -> str | None:
+    """Plugs of the cards."""
     if gpu is None:
         return None
     wide, narrow = (plugs * count for plugs in _plugs(gpu))
@@ -204,10 +209,15 @@ def case_problem(case: PcCase, board: Board, cooler: Cooler, gpu: Gpu | None, co
         return f"{case.name} takes {', '.join(case.board_form_factors)}, not {board.form_factor}"
     if cooler.height_mm > case.max_cooler_height_mm:
         return f"{cooler.name} is too high for {case.name}"
-    if gpu and (gpu.length_mm or 0) > case.max_gpu_length_mm:
-        return f"{gpu.name} is too long for {case.name}"
+    return card_problem(case, gpu, count)
+
+
+def card_problem(case: PcCase, gpu: Gpu | None, count: int) -> str | None:
+    """Length and slots of the cards (where their data sheets state them)."""
     if gpu is None:
         return None
+    if (gpu.length_mm or 0) > case.max_gpu_length_mm:
+        return f"{gpu.name} is too long for {case.name}"
     # Two cards: one slot stays free between them, for air and because second slots sit that far down.
     slots = math.ceil(gpu.slots or 2) * count + (count - 1)
     return (

@@ -1,10 +1,11 @@
 """What to buy: builds ranked by dollars per token per second. Read this module first.
 
-wish -> `stock_of` (parts with a price) -> `Search.offers` (compatible builds, predicted) -> those that reach the
-wish -> sorted, Pareto front marked, the best of each card or machine -> `Recommendation`.
+wish -> `stock_of` (parts with a price) -> `Search.candidates` (every compatible build with price and speed, as columns)
+-> `Search.ranked` (those that reach the wish, best first) -> the best of each card or machine as objects ->
+`Recommendation`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -16,8 +17,8 @@ from pydantic import BaseModel, ConfigDict
 from advisor.answer import Prediction, Warning
 from advisor.buying.builds import Build, BuildKind, predict_command
 from advisor.buying.changes import Upgrade, next_dollars
+from advisor.buying.combinations import Whole
 from advisor.buying.ownership import Owned, owned_parts
-from advisor.buying.platforms import front
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import Wish
@@ -135,7 +136,8 @@ class _Found:
     """The first quantisation, from the best down, with builds that do."""
 
     search: Search
-    offers: list[Offer]
+    rows: Whole
+    """Of its candidates those that reach the wish, best first."""
     choice: str
 
 
@@ -157,18 +159,19 @@ def recommend_from(
     """The same from a stock that may differ from the catalog, by searches that may remember. Raises as `recommend`."""
     llm = resolve_llm(wish.model)
     found = _find(wish, [search_of(wish, quant, stock, knowledge) for quant in _quants(wish)])
-    ranked = sorted(found.offers, key=lambda offer: (offer.usd_per_tok_s, offer.build.price_usd))
-    efficient = pareto(ranked)
-    chosen = ranked if wish.every else first_of_each(ranked)
-    shown = chosen[: wish.limit]
-    upgrades = [*next_dollars(shown[:UPGRADED], found.search), *([None] * max(0, len(shown) - UPGRADED))]
-    longest, ties = _contexts(found.search.question).of, ties_of(shown)
+    search, ranked = found.search, found.rows
+    chosen = search.best_of_each(ranked) if wish.every else search.first_of_each(ranked)
+    rows = chosen[: wish.limit]
+    efficient = dict(zip(ranked.tolist(), search.efficient(ranked).tolist(), strict=True))
+    shown = search.offers(rows)
+    upgrades = [*next_dollars(shown[:UPGRADED], search), *([None] * max(0, len(shown) - UPGRADED))]
+    longest, ties = _contexts(search.question).of, ties_of(shown)
     builds = tuple(
         ranked_build(
-            rank, offer, swap, ties[rank - 1], efficient=id(offer) in efficient,
+            rank, offer, swap, ties[rank - 1], efficient=efficient[row],
             context=longest(offer.prediction.scenario), exchange=exchange,
         )
-        for rank, (offer, swap) in enumerate(zip(shown, upgrades, strict=True), 1)
+        for rank, (row, offer, swap) in enumerate(zip(rows.tolist(), shown, upgrades, strict=True), 1)
     )
     return Recommendation(
         scenario=_question(wish, found.search), builds=builds, tried=len(ranked), quant_choice=found.choice,
@@ -177,21 +180,6 @@ def recommend_from(
         assumptions=(*llm.assumptions, *owned.assumptions, *_unused(owned, builds)),
         currency=exchange.currency, per_usd=exchange.per_usd,
     )  # fmt: skip
-
-
-def pareto(offers: Sequence[Offer]) -> frozenset[int]:
-    """Ids of the offers that no other beats in price and speed at once."""
-    prices = np.array([offer.build.price_usd for offer in offers])
-    speeds = np.array([[offer.decode_tok_s] for offer in offers])
-    return frozenset(id(offers[index]) for index in front(prices, speeds)) if offers else frozenset()
-
-
-def first_of_each(offers: Iterable[Offer]) -> list[Offer]:
-    """The first offer of each label (cards, or whole machine)."""
-    found: dict[str, Offer] = {}
-    for offer in offers:
-        found.setdefault(offer.build.label, offer)
-    return list(found.values())
 
 
 def _quants(wish: Wish) -> tuple[str, ...]:
@@ -208,12 +196,12 @@ def _asks_best(wish: Wish) -> bool:
 def _find(wish: Wish, searches: Sequence[Search]) -> _Found:
     """Offers that reach the wish, of the first quantisation that has any."""
     search = _first_that_does(wish, searches)
-    offers = _reaching(wish, search.offers(wish.budget_usd))
-    if not offers:
+    rows = search.ranked(wish.budget_usd, wish.min_tok_s)
+    if not len(rows):
         raise InputError(_nothing(wish, search, several=len(searches) > 1))
     named, best = resolve_llm(wish.model).row, _asks_best(wish)
     basis, asked = (quality_order(named.llm).basis, None) if best else (None, wish.quant or named.quant_text)
-    return _Found(search, offers, _choice(wish, str(search.question.quant), asked, basis))
+    return _Found(search, rows, _choice(wish, str(search.question.quant), asked, basis))
 
 
 def _first_that_does(wish: Wish, searches: Sequence[Search]) -> Search:
@@ -233,10 +221,6 @@ def _first_that_does(wish: Wish, searches: Sequence[Search]) -> Search:
     return searches[last]
 
 
-def _reaching(wish: Wish, offers: Iterable[Offer]) -> list[Offer]:
-    return [offer for offer in offers if offer.decode_tok_s >= wish.min_tok_s]
-
-
 def _choice(wish: Wish, quant: str, asked: str | None, basis: str | None) -> str:
     if asked:
         return f"{quant}, as asked"
@@ -252,18 +236,19 @@ def _choice(wish: Wish, quant: str, asked: str | None, basis: str | None) -> str
 
 def _nothing(wish: Wish, search: Search, *, several: bool) -> str:
     """One sentence: what the cheapest build would be that does, or that none does."""
-    offers, quant = search.offers(None), str(search.question.quant)
-    enough = _reaching(wish, offers)
+    every, quant = search.ranked(None, 0.0), str(search.question.quant)
+    price, speed = search.candidates.price_usd, search.decode_tok_s
+    enough = every[speed[every] >= wish.min_tok_s]
     what = f"{wish.model if several else f'{wish.model} {quant}'} with {wish.context:,} tokens of context"
-    if enough:
-        best = min(enough, key=lambda offer: offer.build.price_usd)
+    if len(enough):
+        (best,) = search.offers(enough[[np.argmin(price[enough])]])
         does = f"{summary(best.build)} ({quant}, {best.decode_tok_s:.0f} tok/s)"
         return (
             f"no build for ${wish.budget_usd or 0:,.0f} or less runs {what} at {wish.min_tok_s:g} tok/s or more; "
             f"the cheapest that does costs ${best.build.price_usd:,.0f}: {does}"
         )
-    if offers:
-        best = max(offers, key=lambda offer: offer.decode_tok_s)
+    if len(every):
+        (best,) = search.offers(every[[np.argmax(speed[every])]])
         does = f"{best.decode_tok_s:.3g} tok/s for ${best.build.price_usd:,.0f}: {summary(best.build)}"
         return f"no build runs {what} at {wish.min_tok_s:g} tok/s; the fastest reaches {does}; lower --min-tok-s"
     return (

@@ -40,7 +40,7 @@ class Wish(BaseModel):
     own: tuple[Text, ...] = ()
     limit: Annotated[int, Field(ge=1, le=100_000)] = 10
     every: bool = False
-    """All builds that were tried, not only the best of each graphics card or machine."""
+    """All builds that no cheaper one with the same cards beats, not only the best of each graphics card or machine."""
 
     def question(self, quant: str) -> Scenario:
         """The scenario that every build is asked; its hardware is to be filled in."""

@@ -78,6 +78,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "calibrate": Entry("advisor.cli.calibrate", "Measure this machine, so that predictions become its own."),
     "prices": Entry("advisor.cli.prices", "Show, enter and import what parts cost."),
     "accuracy": Entry("advisor.cli.accuracy", "Show predicted against measured speeds, on public runs."),
+    "sweep": Entry("advisor.cli.sweep", "Predict every model on every machine of a grid, as Parquet files."),
     "serve": Entry("advisor.cli.serve", "Answer other programs: predictions and builds as JSON over HTTP."),
     "app": Entry("advisor.cli.serve", "Serve the pages to a browser on this machine.", "pages"),
 }
@@ -130,9 +131,15 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
+EXTRAS: Final = {"scipy": "calibrate"}
+"""Packages that some commands need and the base has not, with the extra that brings each."""
+
+
 def _exit_code(error: BaseException) -> int:
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         return INTERRUPTED
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in EXTRAS:
+        return WRONG_INPUT
     return WRONG_INPUT if isinstance(error, (click.ClickException, InputError, UnknownName)) else FAILED
 
 
@@ -147,6 +154,8 @@ def _tell(error: BaseException) -> int:
 
 
 def _sentence(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
+        return f"this needs the extra {extra!r}: pip install 'llm-hardware-advisor[{extra}]'"
     if isinstance(error, click.UsageError) and error.ctx:
         return f"{error.format_message()} ('{error.ctx.command_path} --help' tells more.)"
     if isinstance(error, click.ClickException):

@@ -82,7 +82,8 @@ PAGE_COLUMNS = 110
 )
 @click.option("--limit", type=int, metavar="N", help="Most builds to show. Default: 10, with --all every one.")
 @click.option(
-    "--all", "every", is_flag=True, help="Show every build that was tried, not only the best of each card or machine."
+    "--all", "every", is_flag=True,
+    help="Show every build that no cheaper one with the same cards beats, not only the best of each.",
 )
 @profile_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")

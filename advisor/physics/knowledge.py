@@ -9,13 +9,18 @@ from typing import Protocol
 
 from advisor.answer import Warning
 from advisor.physics.coefficients import Efficiencies
-from advisor.question import Scenario
+from advisor.question import Hardware, Scenario
 from catalog import tables
 from catalog.efficiency import Spread
 
 
 class Calibrated(Protocol):
     """A machine with numbers of its own."""
+
+    @property
+    def hardware(self) -> Hardware:
+        """The machine that was measured."""
+        ...
 
     @property
     def knowledge(self) -> "Knowledge":
