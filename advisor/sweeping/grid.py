@@ -210,7 +210,7 @@ def _cards(text: str, link: str) -> tuple[GpuRequest, ...]:
     if text.strip().lower() == NO_CARD:
         return ()
     if " + " in text:
-        raise InputError(f"hardware.gpus {text!r} are of several kinds: a sweep takes cards of one kind, as 2x RTX 3090")
+        raise InputError(f"hardware.gpus {text!r} are of several kinds: a sweep takes one kind, as 2x RTX 3090")
     count, x, rest = text.strip().partition("x ")
     counted = bool(x) and count.strip().isdigit()
     fields: dict[str, Any] = {"name": rest if counted else text.strip(), "count": int(count) if counted else 1}
