@@ -51,6 +51,23 @@ class RefusedLlm(Row):
     why: str
 
 
+class ModelIndex(Row):
+    """How good a model is, on one scale for all of them; `name` is the id of its row in llms.csv."""
+
+    index: float = Field(ge=0)
+    low: float = Field(ge=0)
+    high: float = Field(ge=0)
+    """The model lies between the two, as far as is known."""
+    how: Literal["measured", "part_measured", "filled", "basic"]
+    """part_measured: estimated by the measurer from a part of his runs; filled: from other benchmarks, or from size and
+    age; basic: below 5, where the order says nothing.
+    """
+    reasons: bool
+    """Whether `index` is with reasoning."""
+    index_without_reasoning: float | None = None
+    modalities: Words = ()
+
+
 class Llm(Row):
     """One language model (the text part): sizes are counts of elements, contexts and windows are tokens."""
 

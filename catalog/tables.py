@@ -9,7 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread
-from catalog.llms import DraftHead, Llm, Projector, RefusedLlm, Standin
+from catalog.llms import DraftHead, Llm, ModelIndex, Projector, RefusedLlm, Standin
 from catalog.parts import (
     Accessory,
     Board,
@@ -180,6 +180,12 @@ def refused_llms() -> tuple[RefusedLlm, ...]:
 def draft_heads() -> tuple[DraftHead, ...]:
     """Layers for multi-token prediction, and drafts published beside a model."""
     return _read(DraftHead, "mtp.csv")
+
+
+@cache
+def model_index() -> tuple[ModelIndex, ...]:
+    """How good models are, on one scale."""
+    return _read(ModelIndex, "model_index.csv")
 
 
 @cache

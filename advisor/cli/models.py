@@ -1,0 +1,93 @@
+"""`advisor models`: which models this or a described machine runs."""
+
+from typing import Any
+
+import click
+
+from advisor.cli.predict import command as predict
+from advisor.errors import InputError
+
+TEXT = """
+Which models a computer runs: of each the best quantisation that fits and is fast enough for the task, how fast it
+writes and reads, how good it is, and how long a context it has room for. The best for the task come first.
+
+With no hardware at all the answer is for this machine.
+
+\b
+Examples:
+  advisor models
+  advisor models --gpu "RTX 3060 12GB" --ram "DDR4-3600 2x16" --task coding
+  advisor models --machine "Mac mini M4 16GB" --task chat --context 16384 --markdown
+"""
+NEEDS_NO_MODEL = frozenset(
+    {"model", "quant", "gguf", "hf", "hf_file", "config", "custom_model", "mmproj", "batch", "output", "as_json"}
+    | {"depth", "n_gpu_layers", "n_cpu_moe"}
+)
+"""Options of `advisor predict` that speak of one model or its placement."""
+SHOWN = 30
+
+
+def _asked(**options: Any) -> None:
+    """Print the list; the help that users see is above."""
+    formats = [name for name in ("as_json", "as_csv", "as_markdown") if options[name]]
+    if len(formats) > 1:
+        raise InputError("--json, --csv and --markdown exclude each other: give one")
+    if options["limit"] < 0:
+        raise InputError(f"--limit must be at least 0, not {options['limit']}")
+    from advisor.choosing.runnable import NOTE, as_table, models_on, told
+    from advisor.cli.own_profile import own_machines_of
+    from advisor.cli.predict import asked
+    from advisor.documents import Document, Paragraph, Section, as_csv, as_markdown, as_rich
+    from catalog.tables import llms
+
+    task, limit = options["task"], options["limit"]
+    any_model = next(iter(llms())).name
+    empty = dict.fromkeys(option.name for option in predict.params) | {"model": any_model}
+    machines = own_machines_of(options)
+    scenario = asked(empty | options, machines)
+    rows = models_on(scenario, task, machines.knowledge, limit or None)
+    if options["as_json"]:
+        import json
+
+        hardware = scenario.hardware.model_dump(mode="json")
+        found = {"task": task, "hardware": hardware, "models": [told(row, task) for row in rows]}
+        click.echo(json.dumps(found, indent=2))
+        return
+    table = as_table(rows, task)
+    if options["as_csv"]:
+        click.echo(as_csv(table), nl=False)
+        return
+    machine = rows[0].answer.machine if rows else "this machine"
+    said = [Paragraph(NOTE, faint=True)] if rows else [Paragraph("No model of the catalog runs: it takes more memory.")]
+    page = Document(f"Models for {task} on {machine}", [Section("", [table] if rows else []), Section("", said)])
+    if options["as_markdown"]:
+        click.echo(as_markdown(page), nl=False)
+    else:
+        from advisor.cli.lines import console
+
+        console(PAGE_COLUMNS).print(as_rich(page))
+
+
+PAGE_COLUMNS = 150
+"""Width where standard output is no terminal and COLUMNS is not set."""
+
+command = click.Command(
+    "models",
+    help=TEXT,
+    callback=_asked,
+    params=[
+        click.Option(
+            ["--task"],
+            type=click.Choice(["chat", "coding", "agent", "documents", "vision"]),
+            default="chat",
+            show_default=True,
+            help="What it is for.",
+        ),
+        *(option for option in predict.params if option.name not in NEEDS_NO_MODEL),
+        click.Option(["--limit"], type=int, default=SHOWN, show_default=True, metavar="N", help="How many; 0: all."),
+        click.Option(["--json", "as_json"], is_flag=True, help="Print JSON alone."),
+        click.Option(["--csv", "as_csv"], is_flag=True, help="Print one line of CSV per model."),
+        click.Option(["--markdown", "as_markdown"], is_flag=True, help="Print a Markdown table."),
+    ],
+    context_settings={"max_content_width": 100},
+)

@@ -1,0 +1,89 @@
+"""Which models a machine runs: what is listed runs as it says, and more of a machine never lists less."""
+
+from functools import cache
+from typing import Any
+
+import pytest
+
+from advisor.choosing.runnable import NEEDS, TASKS, Runnable, Task, models_on, quality_of, worth_trying
+from advisor.machines.from_parts import machine_of
+from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
+from advisor.question import Scenario
+from catalog.tables import llms, model_index
+from catalog.units import GIB
+
+CARD = {"gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X", "ram": {"type": "DDR4", "mt_s": 3600, "gb": 32}}
+LARGER = CARD | {"gpus": [{"name": "RTX 4090"}], "ram": {"type": "DDR4", "mt_s": 3600, "gb": 128}}
+PI = {"cpu": "Raspberry Pi 5", "ram": {"gb": 8}}
+
+
+def scenario(hardware: dict[str, Any], **said: Any) -> Scenario:
+    return Scenario.model_validate({"model": llms()[0].name, "hardware": hardware} | said)
+
+
+@cache
+def found(name: str, task: Task) -> tuple[Runnable, ...]:
+    hardware = {"card": CARD, "larger": LARGER, "pi": PI}[name]
+    return tuple(models_on(scenario(hardware), task, load()))
+
+
+def test_every_index_is_of_a_model_of_the_catalog_and_lies_in_its_range() -> None:
+    ids = {llm.id for llm in llms()}
+    assert {row.name for row in model_index()} <= ids
+    assert all(row.low <= row.index <= row.high for row in model_index())
+    assert all((row.index < 5) == (row.how == "basic") for row in model_index() if row.how != "filled")
+
+
+def test_what_is_listed_runs_as_the_prediction_says() -> None:
+    first = found("card", "coding")[0]
+    asked = {"model": first.llm.name, "quant": first.answer.quant, "engine": {"n_ctx": NEEDS["coding"].context}}
+    alone = predict(scenario(CARD, **asked), load())
+    assert alone.decode_tok_s == first.answer.decode_tok_s
+    assert alone.placement == first.answer.placement
+    assert all(row.answer.fits and row.case.placement.storage_bytes == 0 for row in found("card", "coding"))
+    assert all((row.longest_context or 0) >= NEEDS["coding"].context for row in found("card", "coding"))
+
+
+def test_the_best_for_the_task_come_first_and_slow_ones_behind() -> None:
+    rows = found("card", "coding")
+    serving = [row for row in rows if row.serves]
+    assert list(rows[: len(serving)]) == serving
+    assert all(row.decode_tok_s >= NEEDS["coding"].tok_s for row in serving)
+    known = [quality_of(row.index, "coding") for row in serving if row.index]
+    assert known == sorted(known, reverse=True)
+    assert len({row.llm.id for row in rows}) == len(rows)
+
+
+def test_a_larger_machine_runs_all_that_a_smaller_one_runs_and_more() -> None:
+    small, large = ({row.llm.id for row in found(name, "coding") if row.serves} for name in ("card", "larger"))
+    assert small < large
+
+
+def test_a_small_board_runs_small_models_only() -> None:
+    rows = found("pi", "chat")
+    assert rows
+    assert all(row.answer.placement.ram_gb < 8 for row in rows)
+    dense = [row for row in rows if not row.llm.n_experts and row.case.demand.footprint.file_bytes > GIB]
+    assert dense
+    for row in dense:  # 32 bit of LPDDR4X-4267 read 17.1 GB/s, and every token reads the weights that are active
+        print_ = row.case.demand.footprint
+        assert row.decode_tok_s < 17.1e9 / (print_.file_bytes * print_.parameters_active / print_.parameters)
+
+
+def test_pictures_need_a_model_that_sees() -> None:
+    sees = {row.name for row in model_index() if "image" in row.modalities}
+    assert {row.llm.id for row in found("card", "vision")} <= sees
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_each_task_says_what_it_needs(task: Task) -> None:
+    assert NEEDS[task].tok_s > 0
+
+
+def test_of_what_fits_on_the_gpu_as_it_is_nothing_smaller_is_tried() -> None:
+    machine = machine_of(scenario(LARGER).hardware)
+    by_id = {llm.id: llm for llm in llms()}
+    assert worth_trying(by_id["qwen3-4b"], machine)[0] == "Q8_0"
+    assert len(worth_trying(by_id["qwen3-4b"], machine)) == 2
+    assert worth_trying(by_id["deepseek-v3"], machine) == ()
