@@ -8,29 +8,22 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from itertools import islice
 from types import UnionType
-from typing import Annotated, Any, Literal, Self, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
-    Discriminator,
     Field,
-    GetJsonSchemaHandler,
-    StringConstraints,
-    Tag,
     ValidationError,
-    create_model,
     field_validator,
     model_validator,
 )
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, ErrorDetails
+from pydantic_core import ErrorDetails
 
-from catalog.llms import Llm
+from advisor.asked import MODEL_ARMS, AnyModel, Text
+from advisor.asked import Question as _Question
 from catalog.names.index import counted
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 Size = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(ge=0, le=100_000_000)]
 Link = Literal["thunderbolt3", "thunderbolt4", "thunderbolt5", "usb4", "usb4v2", "oculink"]
@@ -69,38 +62,9 @@ MOST_NAMED = 16
 """Fields that a complaint tells of."""
 USUAL_CONTEXT = 8192
 """Tokens of context that are allocated where none are asked for."""
-MOST_FIELDS = 64
-"""No object of a question has as many."""
 KV_SPELLINGS = {"fp16": "f16", "half": "f16", "fp32": "f32", "q8": "q8_0", "q4": "q4_0", "q5": "q5_0"}
 KV_TYPES = ("f16", "bf16", "f32", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl", "q6_0")
 """Types of a KV cache. Source: llama.cpp common/arg.cpp (kv_cache_types); q6_0: ik_llama.cpp (read 2026-11-24)."""
-
-
-def few(value: Any) -> Any:
-    """An object with `MOST_FIELDS` at most. Of more one is unknown: that is told, and the time that telling it takes
-    does not grow with what was sent.
-    """
-    return dict(islice(value.items(), MOST_FIELDS)) if isinstance(value, dict) and len(value) > MOST_FIELDS else value
-
-
-class _Question(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_absent(cls, value: Any) -> Any:
-        return few({key: item for key, item in value.items() if item is not None}) if isinstance(value, dict) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """What may be left out may be null as well."""
-        found = handler.resolve_ref_schema(handler(core_schema))
-        for name, field in found["properties"].items():
-            told = name in found.get("required", ()) or {"type": "null"} in field.get("anyOf", ())
-            if handler.mode == "validation" and not told:
-                kept = {key: field.pop(key) for key in ("default", "title", "description") if key in field}
-                found["properties"][name] = {"anyOf": [field, {"type": "null"}]} | kept
-        return found
 
 
 class CustomGpu(_Question):
@@ -273,71 +237,6 @@ class Workload(_Question):
         return max(self.context_depth + self.prompt_tokens, self.decode_start) + self.gen_tokens
 
 
-Address = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4096)]
-Billions = Annotated[float, Field(gt=0.001, le=100_000, allow_inf_nan=False)]
-
-
-class GgufFile(_Question):
-    """A model given as a file: its path, or the address of which the header alone is read."""
-
-    gguf: Address
-
-
-class HfModel(_Question):
-    """A model of Hugging Face: "owner/repository", and which of its GGUF files."""
-
-    hf: Address
-    file: Address | None = None
-
-
-class _Figures(_Question):
-    """What may be said of a model that is in no catalog, beside its shapes."""
-
-    name: Text = "a described model"
-    parameters_b: Billions | None = None
-    """All parameters, in billions."""
-    active_parameters_b: Billions | None = None
-    """Those that one token is multiplied with."""
-
-
-_NOT_SHAPES = frozenset({
-    "id", "name", "hf_id", "aliases", "labels", "source", "as_of", "parameters_published", "parameters_scope",
-    "mtp_in_gguf",
-})  # fmt: skip
-_SHAPES: dict[str, Any] = {
-    name: (cast(Any, field.annotation) | None, None)
-    for name, field in Llm.model_fields.items()
-    if name not in _NOT_SHAPES
-}
-_WORDS = "A model by its figures: columns of the catalog's table of models, or the counts of its parameters alone."
-CustomLlm: Any = create_model("CustomLlm", __base__=_Figures, __doc__=_WORDS, **_SHAPES)
-"""Every hyper-parameter that decides bytes, each of which may be left out."""
-
-
-class CustomModel(_Question):
-    """A model given by its figures."""
-
-    custom: CustomLlm
-
-
-_MODEL_ARMS: Mapping[str, type[_Question]] = {"gguf": GgufFile, "hf": HfModel, "custom": CustomModel}
-
-
-def _model_arm(value: Any) -> str:
-    """Which way a model is given: by the first key of an object that is one; what is no object is a name."""
-    if isinstance(value, dict):
-        return next((key for key in _MODEL_ARMS if key in value), "gguf")
-    return next((key for key, arm in _MODEL_ARMS.items() if isinstance(value, arm)), "name")
-
-
-AnyModel = Annotated[
-    Annotated[Text, Tag("name")] | Annotated[GgufFile, Tag("gguf")] | Annotated[HfModel, Tag("hf")]
-    | Annotated[CustomModel, Tag("custom")],
-    Discriminator(_model_arm),
-]  # fmt: skip
-"""A model: its name, its file, its repository or its figures."""
-
-
 class OwnRun(_Question):
     """A run that the owner of this machine measured on it; without a workload from an empty context."""
 
@@ -404,8 +303,8 @@ def complaint(error: ValidationError, question: type[BaseModel]) -> str:
     # Of a model given in one of several ways pydantic names the way before the field.
     path, arm, own = tuple(step for step in first["loc"] if step not in _UNION_ARMS), None, 0
     for i, step in enumerate(path[1:], 1):
-        if path[i - 1] == "model" and (step == "name" or step in _MODEL_ARMS):
-            arm, own, path = _MODEL_ARMS.get(str(step)), i, (*path[:i], *path[i + 1 :])
+        if path[i - 1] == "model" and (step == "name" or step in MODEL_ARMS):
+            arm, own, path = MODEL_ARMS.get(str(step)), i, (*path[:i], *path[i + 1 :])
             break
     if first["loc"][:1] == ("model",) and len(path) == 1:
         return _of_model(first["input"])

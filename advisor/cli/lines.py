@@ -17,10 +17,10 @@ from advisor.files import new_file
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from advisor.asked import GgufFile, HfModel
     from advisor.gguf.model_file import ModelFile
     from advisor.gguf.web import Access
     from advisor.physics.knowledge import Knowledge
-    from advisor.question import GgufFile, HfModel
 
 STREAM = "-"
 FILES_KEPT = 64

@@ -270,7 +270,7 @@ def _nearby(runs: "Sequence[PublicRun]") -> "Section":
 
 def _file(scenario: "Scenario") -> "ModelFile | None":
     """The model file of a question that names one."""
-    from advisor.question import GgufFile, HfModel
+    from advisor.asked import GgufFile, HfModel
 
     if not isinstance(scenario.model, GgufFile | HfModel):
         return None

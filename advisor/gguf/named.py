@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from advisor.asked import GgufFile, HfModel
 from advisor.errors import InputError
 from advisor.gguf.model_file import ModelFile, described, read_model_file
 from advisor.gguf.parts import SPLIT_NAME, read_header
 from advisor.gguf.web import Access, Fetcher, Web, file_name, is_address
-from advisor.question import GgufFile, HfModel
 
 HUB = "https://huggingface.co"
 """The environment's HF_ENDPOINT names another, as for the programs of Hugging Face."""

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeAlias
 
 from pydantic import ValidationError
 
+from advisor.asked import GgufFile, HfModel
 from advisor.errors import InputError
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.case import Unplaced, asked_of, cases_of
 from advisor.prediction.prediction import answers_json
-from advisor.question import GgufFile, HfModel, Scenario, complaint
+from advisor.question import Scenario, complaint
 from catalog.names.index import UnknownName
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Protocol
 
+from advisor.asked import CustomModel
 from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
 from advisor.machines.machine import Machine
@@ -14,7 +15,7 @@ from advisor.physics.placement import OVERFULL, Demand, Placement, demand_of, pl
 from advisor.physics.task import Task
 from advisor.physics.work import Work, work_of
 from advisor.prediction.devices import GAIN, seconds_of, unlike, ways
-from advisor.question import CustomModel, Scenario
+from advisor.question import Scenario
 from advisor.sizes.beside import projector_bytes
 from advisor.sizes.footprint import Footprint, footprint
 from advisor.sizes.from_figures import figured

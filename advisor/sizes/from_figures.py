@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from advisor.asked import CustomLlm
 from advisor.errors import InputError
-from advisor.question import CustomLlm
 from advisor.sizes.architectures import ARCHITECTURES
 from advisor.sizes.footprint import Footprint, footprint
 from catalog.llms import Llm

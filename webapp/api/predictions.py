@@ -10,11 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from advisor.answer import Prediction
+from advisor.asked import GgufFile, HfModel
 from advisor.errors import InputError
 from advisor.gguf.web import Access, is_address
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.batch import BadLine, FileReader, outcomes, worked_out
-from advisor.question import GgufFile, HfModel, Scenario
+from advisor.question import Scenario
 from webapp.api.answers import Predictions
 from webapp.api.bodies import Described, JsonRoute
 from webapp.api.problems import OF_BODIES, Refused, problems

@@ -8,12 +8,12 @@ from pydantic import Field, model_validator
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from advisor.asked import few
 from advisor.buying.recommendation import recommend
 from advisor.buying.wish import Text, Wish
 from advisor.errors import InputError
 from advisor.market.market import Market, shipped_market, today
 from advisor.physics.knowledge import load
-from advisor.question import few
 from catalog.names.index import UnknownName
 from webapp.api import predictions
 from webapp.api.answers import RecommendationPage

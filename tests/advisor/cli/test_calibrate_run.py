@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
+from advisor.asked import GgufFile
 from advisor.cli.app import run
 from advisor.engine.remote import RpcServer
 from advisor.profiles.store import CALIBRATIONS, ProfileStore
-from advisor.question import GgufFile, Scenario
+from advisor.question import Scenario
 from calibration import probes
 from calibration.machine import calibrating, trials
 from calibration.machine import experiments as candidates

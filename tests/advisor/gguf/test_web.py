@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from advisor.asked import GgufFile, HfModel
 from advisor.cli.app import run
 from advisor.errors import InputError
 from advisor.gguf.named import read_named
 from advisor.gguf.synthetic import Recipe
 from advisor.gguf.web import Access
-from advisor.question import GgufFile, HfModel
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 from tests.advisor.gguf.serving import Behaviour, served

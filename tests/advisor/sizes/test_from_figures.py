@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.asked import CustomLlm
 from advisor.cli.app import run
 from advisor.errors import InputError
-from advisor.question import CustomLlm
 from advisor.sizes.configuration import custom_of_config
 from advisor.sizes.footprint import footprint
 from advisor.sizes.from_figures import SHAPES_DEVIATION, figured
