@@ -83,6 +83,11 @@ def _cut(entity: answers.Entity, field: str) -> Json:
     return found | {"count": 1, field: found[field][:1]}
 
 
+def _part_price() -> Json:
+    found: Json = from_json(facts.price_of_part(shipped_market(), resolve_part("RTX 3060 12GB")).content)
+    return found | {"observations": found["observations"][:1]}
+
+
 def _kind() -> Json:
     return answers.ProblemKind(code="unknown_name", **KINDS["unknown_name"]._asdict()).model_dump()
 
@@ -96,7 +101,7 @@ EXAMPLES: Final[Mapping[str, Callable[[], Json]]] = {
     "CatalogTable": lambda: _cut(facts.table("unified_machines"), "rows"),
     "ModelList": lambda: _cut(facts.model_list(), "models"),
     "QuantList": lambda: _cut(facts.quant_list(), "quants"),
-    "PartPrice": lambda: _cut(facts.price_of_part(shipped_market(), resolve_part("RTX 3060 12GB")), "observations"),
+    "PartPrice": _part_price,
     "Accuracy": lambda: {"rows_read": 3104},
     "Computing": lambda: answers.Computing().model_dump(),
     "Health": lambda: answers.Health().model_dump(),

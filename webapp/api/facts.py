@@ -117,7 +117,7 @@ def quant_list() -> Entity:
 @router.get(
     "/v1/prices/{part:path}", tags=["catalog"], response_model=PartPrice,
     response_description="What a part costs: the estimate and what was seen",
-    responses=TAGGED | problems("not_found", "invalid_input"),
+    responses=TAGGED | problems("not_found", "invalid_parameter", "store_unavailable"),
 )  # fmt: skip
 async def prices(
     request: Request, part: str, tag: Tag = "", condition: Choice = "any", as_of: date | None = None
