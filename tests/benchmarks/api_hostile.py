@@ -14,6 +14,7 @@ import json
 import multiprocessing
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -146,6 +147,7 @@ def memory(server: Server, requests: int, warm_up: int) -> Body:
     for look in range(LOOKS):
         asyncio.run(wave(server.port, requests // LOOKS, look + 1, told))
         seen.append(round(process.memory_info().rss / 2**20, 1))
+        print(f"{(look + 1) * requests // LOOKS:,} requests: {seen[-1]} MiB", file=sys.stderr, flush=True)
     assert not any(kind.endswith(" 500") for kind in told), told
     return {"mib": seen, "growth_share": round(seen[-1] / seen[0] - 1, 4), "answers": dict(sorted(told.items()))}
 
