@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import sys
 import threading
 import time
 from collections import Counter, deque
@@ -118,6 +119,8 @@ class Turns:
         self._under_way: dict[Hashable, _Computation[Any]] = {}
         self._running: Counter[str] = Counter()
         self._turn = asyncio.Condition()
+        sys.unraisablehook = _unless_stopped(sys.unraisablehook)  # a callback that runs while a thread is stopped
+        threading.excepthook = _unless_stopped(threading.excepthook)
 
     async def computed(self, request: Request, key: Hashable, work: Callable[[], T]) -> T:
         """The result of a long computation; `key` is the same for the same.
@@ -189,6 +192,16 @@ async def _done_or_left(future: asyncio.Future[Any], request: Request) -> None:
 
 class _Stopped(BaseException):
     """Raised in a computation's thread where nobody waits for it any more; no `except Exception` holds it up."""
+
+
+def _unless_stopped(hook: Callable[[Any], object]) -> Callable[[Any], None]:
+    """A hook of Python that tells of errors which nobody catches, silent about what was stopped on purpose."""
+
+    def tell(said: Any) -> None:
+        if said.exc_type is not _Stopped:
+            hook(said)
+
+    return tell
 
 
 class _Computation(Generic[T]):

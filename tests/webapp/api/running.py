@@ -33,13 +33,13 @@ class Server:
     """A running server: where it is, its process, and what it logged."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-        self.process, self.port, self._log = process, port, log
+        self.process, self.port, self.log = process, port, log
         self.url = f"http://127.0.0.1:{port}"
         self.http = httpx.Client(base_url=self.url, timeout=60)
 
     def log_lines(self) -> list[dict[str, Any]]:
         """What the server logged so far."""
-        return [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def connect(self) -> socket.socket:
         """A bare connection."""

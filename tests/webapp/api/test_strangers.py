@@ -26,9 +26,9 @@ from catalog import tables
 from tests.webapp.api.running import CARD, PROFILE, SCENARIO, Server, serving
 from tests.webapp.api.test_faults import worker_ids
 from webapp.api import service
-from webapp.api.gate import CallRates
+from webapp.api.gate import CallRates, ClientLeft
 from webapp.api.problems import Refused
-from webapp.api.service import Together
+from webapp.api.service import Together, Turns
 
 JSON = {"content-type": "application/json"}
 WISH: dict[str, Any] = {"model": "gpt-oss-20b", "kinds": ["desktop"]}
@@ -143,6 +143,7 @@ def test_what_clients_asked_that_have_left_is_not_computed(attacked: Server) -> 
     assert within(20, lambda: metric(attacked, "advisor_requests_under_way") == 1)  # this one
     time.sleep(0.5)
     assert metric(attacked, "advisor_rankings_total") == ranked
+    assert "_Stopped" not in attacked.log.read_text()  # no traceback of what is stopped on purpose
     assert cpu_s(attacked) - before < 3 * one_s + 2
 
 
@@ -152,6 +153,29 @@ def test_a_batch_whose_client_has_left_is_stopped(attacked: Server) -> None:
     before = cpu_s(attacked)
     time.sleep(1)
     assert cpu_s(attacked) - before < 0.5
+
+
+@pytest.mark.parametrize("ends", ["too slow", "left"])
+def test_a_computation_ends_at_its_next_line_once_nobody_waits(ends: str) -> None:
+    counted = 0
+
+    def count_for_ever() -> None:
+        nonlocal counted
+        while True:
+            counted += 1
+
+    async def ask() -> tuple[int, int]:
+        request = request_of("stranger", b"", leaves_after_s=0.1 if ends == "left" else None)
+        with pytest.raises(ClientLeft if ends == "left" else Refused):
+            await Turns(2, 0.5).computed(request, "key", count_for_ever)
+        while any("_Computation" in thread.name or thread.name.endswith("(_run)") for thread in threading.enumerate()):
+            await asyncio.sleep(0.02)
+        seen = counted
+        await asyncio.sleep(0.1)
+        return seen, counted
+
+    before, after = asyncio.run(asyncio.wait_for(ask(), 60))
+    assert before == after > 0
 
 
 # The same at once.
@@ -187,14 +211,14 @@ def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-def request_of(client: str, content: bytes) -> Request:
-    """A request whose client has sent it all and stays."""
+def request_of(client: str, content: bytes, leaves_after_s: float | None = None) -> Request:
+    """A request whose client has sent it all, and stays or leaves."""
 
     async def receive() -> dict[str, Any]:
         if sent:
             return sent.pop()
-        await asyncio.Event().wait()
-        raise AssertionError
+        await asyncio.sleep(1e6 if leaves_after_s is None else leaves_after_s)
+        return {"type": "http.disconnect"}
 
     sent = [{"type": "http.request", "body": content}]
     return Request({"type": "http", "method": "POST", "headers": [], "client": (client, 1)}, receive)
