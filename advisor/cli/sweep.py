@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -39,7 +38,7 @@ def command(
 ) -> None:
     """Run or go on with a sweep; the help that users see is above."""
     from advisor.sweeping.grid import Grid, read_spec
-    from advisor.sweeping.running import MANIFEST, sweep
+    from advisor.sweeping.running import MANIFEST, summary_of, sweep
 
     grid = Grid(read_spec(spec))
     grid.check()
@@ -50,7 +49,7 @@ def command(
         files = len(manifest["files"])
         click.echo(f"{manifest['rows']:,} rows in {files:,} file{'s' * (files > 1)} in {output}")
     if summary:
-        click.echo(_summary(manifest, output), err=as_json)
+        click.echo(summary_of(manifest, output), err=as_json)
 
 
 def _cores() -> int:
@@ -59,10 +58,3 @@ def _cores() -> int:
 
 def _progress(done: int, rows: int) -> None:
     click.echo(f"{done:,} of {rows:,} rows", err=True)
-
-
-def _summary(manifest: dict[str, Any], folder: Path) -> str:
-    """By model, quant, context and users: rows, the share that fits, and the median speed of those."""
-    from advisor.sweeping.summary import summary_of
-
-    return summary_of(manifest, folder)
