@@ -243,7 +243,7 @@ class OwnRun(_Question):
     model: AnyModel
     quant: Text | None = None
     engine: Engine = Engine()
-    workload: Workload = Workload()
+    workload: Workload = Workload(decode_depth=0)
     decode_tok_s: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None = None
     prefill_tok_s: Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)] | None = None
 

@@ -78,6 +78,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "engine": Entry("advisor.cli.engine", "Show and offer the devices that models run on."),
     "calibrate": Entry("advisor.cli.calibrate", "Measure this machine, so that predictions become its own."),
     "prices": Entry("advisor.cli.prices", "Show, enter and import what parts cost."),
+    "evidence": Entry("advisor.cli.evidence", "Check a table of measured runs against their predictions."),
     "accuracy": Entry("advisor.cli.accuracy", "Show predicted against measured speeds, on public runs."),
     "sweep": Entry("advisor.cli.sweep", "Predict every model on every machine of a grid, as Parquet files."),
     "serve": Entry("advisor.cli.serve", "Answer other programs: predictions and builds as JSON over HTTP."),

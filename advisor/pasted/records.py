@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from advisor.pasted.numbers import leading, whole
@@ -193,10 +194,18 @@ def _run(value: Mapping[str, Any], line: int, told: Told) -> list[Found] | str:
     engine, work = (
         item if isinstance(item, dict) else {} for item in (value.get("engine"), value.get("workload"))
     )
-    cells = {**value, **work, **engine, "engine": engine.get("name", value.get("engine"))}
-    if isinstance(cells["engine"], dict) or isinstance(value.get("model"), dict):
+    cells = {**value, **work, **engine, "engine": engine.get("name") if engine else value.get("engine")}
+    if isinstance(value.get("model"), dict):
         return "its model is no name"
     flags = {name: ("1" if item else "0") if isinstance(item, bool) else item for name, item in cells.items()}
     if "mmap" in flags:
         told.tell("mmap", flags["mmap"])
-    return read_row(EVIDENCE, {name: item for name, item in flags.items() if item is not None}, line, told)
+    rows = read_row(EVIDENCE, {name: item for name, item in flags.items() if item is not None}, line, told)
+    if isinstance(rows, str) or not work:
+        return rows
+    whole_run = rows[0]
+    after = whole(work.get("decode_depth"))
+    start = whole_run.context_depth + whole_run.prompt_tokens if after is None else after
+    reading = replace(whole_run, decode_tok_s=None)
+    writing = replace(whole_run, context_depth=start, prompt_tokens=0, prefill_tok_s=None)
+    return [item for item in (reading, writing) if item.prefill_tok_s or item.decode_tok_s]

@@ -190,6 +190,8 @@ def _built(item: Found, model: str, quant: str, engine: dict[str, Any], notes: S
         "context_depth": item.context_depth, "prompt_tokens": item.prompt_tokens, "gen_tokens": item.gen_tokens,
         "users": item.users,
     }  # fmt: skip
+    if item.decode_tok_s and item.prompt_tokens:
+        work["decode_depth"] = item.context_depth  # measured apart, each from that depth on
     unread = (f"not read: {', '.join(item.told.unread)}",) if item.told.unread else ()
     values = {
         "model": model, "quant": quant, "engine": engine, "workload": work,
