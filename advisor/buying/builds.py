@@ -238,5 +238,8 @@ def _hardware(build: Build, hardware: Hardware) -> Iterator[str]:
         memory, ram = build.platform.memory, hardware.ram
         yield from ("--cpu", build.platform.cpu.name)
         yield from ("--ram", f"{ram.type}-{ram.mt_s} {memory.modules}x{memory.gib / memory.modules:g}")
+    elif hardware.cpu:
+        said = f"{hardware.ram.type}-{hardware.ram.mt_s} {hardware.ram.gb:g}GB"
+        yield from ("--cpu", hardware.cpu_name or "", "--ram", said)
     if hardware.storage.name:
         yield from ("--storage", hardware.storage.name)

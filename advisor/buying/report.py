@@ -59,7 +59,8 @@ def contents(build: RankedBuild) -> str:
     ram = build.prediction.scenario.hardware.ram
     if build.kind != "desktop":
         return f"{ram.gb:g} GB, {build.kind}" if ram.gb else build.kind
-    cpu = next((part.name for part in build.parts if part.kind == "cpu"), "")
+    hardware = build.prediction.scenario.hardware
+    cpu = next((part.name for part in build.parts if part.kind == "cpu"), hardware.cpu_name or "")
     return f"{cpu}, {ram.gb:g} GB {ram.type}-{ram.mt_s}"
 
 

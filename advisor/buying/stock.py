@@ -11,7 +11,7 @@ from advisor.buying.pricing import PriceBook, Quote, price_of
 from advisor.market.estimate import Estimate, Part
 from advisor.market.market import Choice, shipped_market, today
 from catalog import tables
-from catalog.parts import Board, Cooler, Cpu, Gpu, Laptop, PcCase, Psu, RamKit, Ssd, UnifiedMachine
+from catalog.parts import Board, Cooler, Cpu, Gpu, Laptop, OfficePc, PcCase, Psu, RamKit, Ssd, UnifiedMachine
 from catalog.prices import PartKind
 from catalog.rows import Row
 
@@ -35,6 +35,8 @@ class Stock:
     coolers: tuple[Cooler, ...]
     machines: tuple[tuple[UnifiedMachine | Laptop, float], ...]
     """Whole machines with the memory size (GiB) that is quoted."""
+    offices: tuple[OfficePc, ...] = ()
+    """Used office PCs and servers."""
     unpriced: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def usd(self, kind: PartKind, name: str) -> float:
@@ -112,6 +114,7 @@ def stock_of(choice: Choice, owned: Owned, known: Mapping[Part, Estimate] | None
         cases=priced("case", tables.cases()),
         coolers=priced("cooler", tables.coolers()),
         machines=machines + laptops,
+        offices=priced("office", tables.office_pcs()),
     )
     sold = {row.name for row, _ in machines + laptops}
     missing["unified"] = tuple(row.name for row in tables.unified_machines() if row.name not in sold)

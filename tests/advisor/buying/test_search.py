@@ -23,7 +23,7 @@ CARDS = {"RTX 3060 12GB", "RX 7900 XT"}
 def small_stock() -> Stock:
     stock = stock_of("any", owned_parts(()))
     return replace(
-        stock, gpus=tuple(row for row in stock.gpus if row.name in CARDS), machines=(),
+        stock, gpus=tuple(row for row in stock.gpus if row.name in CARDS), machines=(), offices=(),
         cpus=tuple(row for row in stock.cpus if row.name in CPUS),
     )  # fmt: skip
 

@@ -1,0 +1,100 @@
+"""Used office PCs and servers as they are sold, with memory and disk where they come without, and with a card that
+slot, height, width and their own supply allow: what is not stated of a machine is taken as not fitting.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from advisor.answer import Warning
+from advisor.buying.builds import Build, PricedPart
+from advisor.buying.compatibility import has_outputs, load_w
+from advisor.buying.pricing import price_of
+from advisor.buying.stock import Stock
+from advisor.question import GpuRequest, Hardware, RamRequest
+from catalog.names.cpus import resolve_cpu
+from catalog.parts import Gpu, OfficePc
+
+LOW_PROFILE: Final = frozenset(
+    {"NVIDIA T400 4GB", "NVIDIA T600", "NVIDIA T1000 4GB", "NVIDIA T1000 8GB", "RTX A400", "RTX A2000 6GB",
+     "RTX A2000 12GB", "RTX 2000 Ada", "RTX 4000 SFF Ada", "Quadro P620", "Quadro P1000", "Tesla P4", "Tesla T4",
+     "NVIDIA A2", "NVIDIA L4", "Arc Pro A40", "Arc Pro B50"}
+)  # fmt: skip
+"""Cards that come with a low bracket. Source: the makers' data sheets, "form factor" (NVIDIA's of the RTX A400 to 4000
+SFF Ada, T400 to T1000, P620, P1000, P4, T4, A2 and L4; Intel's of the Arc Pro A40 and B50)."""
+
+
+def card_problem(row: OfficePc, gpu: Gpu) -> str | None:
+    """Slot, power, height, width and length, each as stated."""
+    if not row.slot_pcie_lanes or not row.card_power_w:
+        return f"of {row.name} neither slot nor power for a card is stated"
+    if gpu.power_w > row.card_power_w or (gpu.power_connectors and not row.pcie_8pin):
+        return f"{gpu.name} draws {gpu.power_w:g} W, {row.name} gives a card {row.card_power_w:g} W"
+    if row.card_height != "full" and gpu.name not in LOW_PROFILE:
+        return f"{gpu.name} is too high for {row.name}"
+    if (gpu.slots or 2) > (row.card_slots or 0):
+        return f"{gpu.name} is wider than the slots of {row.name}"
+    if row.card_length_mm and (gpu.length_mm or 0) > row.card_length_mm:
+        return f"{gpu.name} is too long for {row.name}"
+    return None
+
+
+def office_builds(stock: Stock, model_gb: float) -> Iterator[Build]:
+    """Every machine whose processor is known, alone and with each card that goes into it."""
+    disks = sorted(stock.ssds, key=lambda ssd: stock.usd("ssd", ssd.name))
+    disk = next((ssd for ssd in disks if ssd.capacity_gb >= model_gb + 60 and ssd.form_factor == "2.5"), None)
+    for row in stock.offices:
+        if not row.cpu:
+            continue
+        kept = row.storage_gb is not None and row.storage_gb >= model_gb + 60
+        added: list[PricedPart] = []
+        if not kept and disk and (quote := stock.prices.quote("ssd", disk.name)):
+            added.append(PricedPart("ssd", disk.name, quote))
+        if kept or added:
+            for memory, gib in _memories(stock, row):
+                for gpu in (None, *(gpu for gpu in stock.gpus if card_problem(row, gpu) is None)):
+                    built = _build(stock, row, gpu, (*memory, *added), gib)
+                    if built:
+                        yield built
+
+
+def _memories(stock: Stock, row: OfficePc) -> Iterable[tuple[tuple[PricedPart, ...], float]]:
+    """What it comes with, or the cheapest of each size that goes into its slots."""
+    if row.ram_gib:
+        return [((), row.ram_gib)]
+    found: dict[float, tuple[PricedPart, ...]] = {}
+    for memory, quotes in sorted(stock.memories(), key=lambda pair: price_of(pair[1])):
+        kit = memory.kits[0]
+        plain = kit.form_factor == "DIMM" and not kit.registered and memory.ram_type == row.ram_type
+        if plain and memory.modules <= (row.dimm_slots or 0) and memory.gib <= (row.max_ram_gib or 0):
+            parts = tuple(PricedPart("ram", kit.name, quote) for quote in quotes)
+            found.setdefault(memory.gib, parts)
+    return [(parts, gib) for gib, parts in found.items()]
+
+
+def _build(
+    stock: Stock, row: OfficePc, gpu: Gpu | None, added: tuple[PricedPart, ...], gib: float
+) -> Build | None:
+    quote = stock.prices.quote("office", row.name)
+    cards = stock.prices.pieces("gpu", gpu.name, 1) if gpu else ()
+    if quote is None or cards is None:
+        return None
+    gpus = tuple(
+        GpuRequest(name=gpu.name, vram_gb=gpu.vram_gib, pcie_gen=min(gpu.pcie_gen, row.slot_pcie_gen or gpu.pcie_gen),
+                   pcie_lanes=min(gpu.pcie_lanes, row.slot_pcie_lanes or gpu.pcie_lanes))
+        for gpu in ([gpu] if gpu else [])
+    )  # fmt: skip
+    cpu = resolve_cpu(row.cpu).row
+    name = row.cpu if row.cpu_count == 1 else f"{row.cpu_count}x {row.cpu}"
+    # Office boards hold memory at the processor's official rate.
+    mt_s = cpu.mt_s_1dpc[min(cpu.memory_types.index(row.ram_type), len(cpu.mt_s_1dpc) - 1)]
+    ram = RamRequest(type=row.ram_type, mt_s=int(mt_s), gb=gib)
+    hardware = Hardware(gpus=gpus, cpu=name, ram=ram)
+    notes: tuple[Warning, ...] = ()
+    if gpu and not has_outputs(gpu):
+        said = f"{gpu.name} has no fan of its own: add one; the board must offer Above 4G Decoding"
+        notes = (Warning(code="no_fan", message=said),)
+    bought = [PricedPart("gpu", gpu.name, card) for card in cards if gpu]
+    parts = (*bought, PricedPart("office", row.name, quote), *added)
+    label = row.name if gpu is None else f"{gpu.name} in {row.name}"
+    power_w = load_w(gpu, 1, cpu) + (row.cpu_count - 1) * cpu.tdp_w
+    return Build(kind="desktop", label=label, parts=parts, hardware=hardware, power_w=power_w, notes=notes)
