@@ -262,6 +262,7 @@ class Scenario(_Question):
     hardware: Hardware = Hardware()
     engine: Engine = Engine()
     workload: Workload = Workload()
+    measured: Annotated[tuple[OwnRun, ...], Field(max_length=MOST_RUNS, fail_fast=True)] = ()
 
     @model_validator(mode="after")
     def _something_to_run_on(self) -> Self:

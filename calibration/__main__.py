@@ -5,11 +5,11 @@ from datetime import date
 
 from calibration.fit.evidence import load_runs, observe
 from calibration.fit.fitting import fit
-from calibration.fit.leaving_out import balance_of, left_out_errors
-from calibration.fit.tables import effects_of, public_runs, rows_of, spreads_of, write_runs, write_table
+from calibration.fit.leaving_out import architectures_out, balance_of, left_out_errors, sources_out
+from calibration.fit.tables import effects_of, public_runs, rows_of, spreads_of, wider_of, write_runs, write_table
 from catalog.tables import DATA
 
-EVIDENCE_READ = date(2026, 11, 23)
+EVIDENCE_READ = date(2026, 11, 29)
 """When the evidence was collected: the date of what is learned from it."""
 
 
@@ -19,7 +19,12 @@ def main() -> None:
     observations, refused = observe(runs)
     print(f"{len(runs)} runs kept, {len(left_out)} left out, {len(refused)} not answered", file=sys.stderr)
     fitted = fit(observations)
+    print("fitted", file=sys.stderr)
     errors = left_out_errors(fitted, observations)
+    by_source, by_architecture = (
+        left_out_errors(fitted, observations, choices) for choices in (sources_out, architectures_out)
+    )
+    wider = [*wider_of(by_source, "source", EVIDENCE_READ), *wider_of(by_architecture, "architecture", EVIDENCE_READ)]
     for kind in ("decode", "prefill"):
         ours = [item for item in errors if item.observation.kind == kind]
         for regime in ("all", *sorted({item.observation.case.regime for item in ours})):
@@ -29,6 +34,7 @@ def main() -> None:
     write_table(DATA / "efficiencies.csv", effects_of(fitted, EVIDENCE_READ))
     write_table(DATA / "spreads.csv", spreads_of(errors, EVIDENCE_READ))
     write_table(DATA / "left_out.csv", rows_of(errors, EVIDENCE_READ))
+    write_table(DATA / "left_out_wider.csv", wider)
     write_runs(DATA / "public_runs.csv", public_runs(runs, EVIDENCE_READ.isoformat()))
 
 

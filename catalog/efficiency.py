@@ -69,6 +69,28 @@ class LeftOutRow(BaseModel):
     as_of: date
 
 
+class WiderRow(BaseModel):
+    """Errors where more than a machine was left out of the fit before it was predicted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    left_out: str
+    """source or architecture"""
+    speed: str
+    regime: str
+    """Where the weights lie, or all."""
+    rows: int = Field(gt=0)
+    groups: int = Field(gt=0)
+    """Machines among them."""
+    balanced: float = Field(ge=0, allow_inf_nan=False)
+    """Median of the machines' median |predicted - measured| / measured."""
+    p90: float = Field(ge=0, allow_inf_nan=False)
+    bias: float = Field(allow_inf_nan=False)
+    """Median of log(predicted / measured)."""
+    source: str
+    as_of: date
+
+
 class PublicRun(NamedTuple):
     """One measured run, its names resolved. A light tuple: two thousand are read whenever a prediction is shown."""
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread
+from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread, WiderRow
 from catalog.llms import DraftHead, Llm, ModelIndex, Projector, RefusedLlm, Standin
 from catalog.parts import (
     Accessory,
@@ -156,6 +156,12 @@ def spreads() -> tuple[Spread, ...]:
 def left_out() -> tuple[LeftOutRow, ...]:
     """Errors of the measured runs, each predicted by a fit that never saw its machine."""
     return _read(LeftOutRow, "left_out.csv")
+
+
+@cache
+def left_out_wider() -> tuple[WiderRow, ...]:
+    """Errors where whole sources or architectures were left out."""
+    return _read(WiderRow, "left_out_wider.csv")
 
 
 @cache

@@ -166,7 +166,7 @@ def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
     """Seconds of one decode step by stage; the step gives every user one token."""
     stream, link = reached(values["gpu_stream"]), reached(values["link_share"])
     crowded = 1 + work.crowding * values["crowding_cost"]
-    return {
+    seconds = {
         "gpu_weights": _total(work.gpu_dense_s / stream) + work.gpu_state_s / stream[..., 0],
         "gpu_experts": _total(work.gpu_expert_s / reached(stream * values["gpu_expert"])),
         "gpu_kv": work.gpu_kv_s / reached(values["gpu_kv"]),
@@ -177,6 +177,7 @@ def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
         "link": overhead_s(work.crossings, values["crossing_us"]) + (work.link_s + work.spill_s) / link,
         "disk": _disk_s(work, values),
     }
+    return _levelled(seconds, values, "")
 
 
 def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
@@ -195,11 +196,21 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
         result: Numbers = pipelined_s(seconds, work.pipeline_gpus, work.batches, values["prefill_pipeline"])
         return result
 
-    return {
+    seconds = {
         "gpu_matmul": piped(matrices), "gpu_attention": piped(attention), "gpu_launches": piped(launches + scans),
         "link": work.prefill_link_s / reached(values["prefill_link"]),
         "cpu_matmul": _cpu_prompt_s(work, values),
-    }  # fmt: skip
+    }
+    return _levelled(seconds, values, "prefill_")
+
+
+def _levelled(seconds: Mapping[str, Numbers], values: Values, speed: str) -> dict[str, Numbers]:
+    """Each stage times the level of the part that does it, which a rig has of its own: gpu, cpu or link; no disk's."""
+    parts = {name: name.partition("_")[0] for name in seconds}
+    return {
+        name: value if parts[name] == "disk" else value * values[f"{speed}{parts[name]}_level"]
+        for name, value in seconds.items()
+    }
 
 
 def _cpu_prompt_s(work: Work, values: Values) -> Any:

@@ -125,6 +125,11 @@ def works_of(tasks: Sequence[Task]) -> Work:
     return Work(**decode_work(task, spans), **prefill_work(task, spans), **machine)
 
 
+def taken(work: Work, rows: Any) -> Work:
+    """Some rows of many works."""
+    return Work(*(getattr(work, item.name)[rows] for item in fields(Work)))
+
+
 def stack(works: Sequence[Work]) -> Work:
     """Many works as one."""
     return Work(*(np.array([getattr(work, item.name) for work in works]) for item in fields(Work)))

@@ -33,6 +33,7 @@ from advisor.physics.uncertainty import evaluated, log_bounds
 from advisor.physics.work import works_of
 from advisor.prediction.case import Case, asked_of, case_of, cases_of
 from advisor.prediction.devices import device_name
+from advisor.prediction.measured import by_own_runs
 from advisor.question import Scenario
 from catalog.units import GB, GIB
 
@@ -65,7 +66,7 @@ def answers_json(cases: Sequence[Case], knowledge: Knowledge) -> list[bytes]:
 def _answered(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any]]:
     if not cases:
         return []
-    work, known = works_of(cases), [knowledge.about(case.scenario) for case in cases]
+    work, known = works_of(cases), [by_own_runs(case.scenario, knowledge.about(case.scenario)) for case in cases]
     values = np.array([own.efficiencies.row(case.setting) for case, own in zip(cases, known, strict=True)])
     unsaid = np.array([own.efficiencies.deviations(case.setting) for case, own in zip(cases, known, strict=True)])
     both = evaluated((decode_stages, prefill_stages), work, values, unsaid)

@@ -13,7 +13,7 @@ from advisor.market import check_report
 from advisor.market.market import shipped_market
 from calibration.accuracy.accuracy import GROUPS, AccuracyTable, Comparison, explanation, figures, grouped, worst
 from calibration.accuracy.baselines import BASELINES, Baseline
-from calibration.fit.leaving_out import MANY_RUNS
+from catalog import tables
 
 KINDS = ("decode", "prefill")
 FEWEST_ROWS = 10
@@ -26,11 +26,9 @@ INTRODUCTION = """Every speed here is predicted by a fit that never saw the mach
 CPU): what is fitted is fitted again without it, intervals too (how: see below). Error: |predicted - measured| /
 measured. Balanced: the median of the machines' medians, so that one well-measured machine does not decide. Inside:
 share of the measured speeds within the interval that should hold 90 %; width: its p95 / p05."""
-LEAVING_OUT = f"""The machines below, of more than {MANY_RUNS} measured speeds each, are left out by a whole refit, from
-the fit of all to its own optimum. The others are left out on the tangent of the fit of all: the same robust fit with
-the physics made linear there, to its optimum. On twelve machines of 2 to 86 speeds (the five largest of the others and
-seven drawn at random; 481 speeds, measured 2026-11-28) the two ways are 0.8 % apart at the median and 4.4 % at the 90th
-percentile, and give balanced errors of 15.3 % (whole refits: 14.5 %) for decode and 28.9 % (29.1 %) for prefill."""
+WIDER = """The first table leaves out a machine with its aliases: all its runs, and those of the same people on the same
+cards or processor. Here more is left out before it is predicted: everything that one source measured, and every run on
+an architecture of cards (of processors, where no card takes part): the error on "a card nobody has measured"."""
 
 
 def of_kind(found: AccuracyTable, kind: str) -> list[Comparison]:
@@ -53,7 +51,7 @@ def document(found: AccuracyTable, title: str = "", introduction: str = INTRODUC
         _beside(decode),
         *(_groups(group, found) for group in GROUPS if group != "regime"),
         *(_worst(kind, of_kind(found, kind)) for kind in KINDS),
-        _refits(found),
+        _wider(),
         _left_out(found),
         prices(),
     ])
@@ -196,22 +194,14 @@ def _worst(kind: str, rows: Sequence[Comparison]) -> Section:
     return _section(f"Furthest off: {kind}", remark, titles, table, brief=6)
 
 
-def refitted_machines(found: AccuracyTable) -> dict[str, list[Comparison]]:
-    """Comparisons of the machines that were left out by a refit to its optimum, the largest first."""
-    machines: dict[str, list[Comparison]] = {}
-    for row in found.comparisons:
-        machines.setdefault(row.machine, []).append(row)
-    many = {name: rows for name, rows in machines.items() if len(rows) > MANY_RUNS}
-    return dict(sorted(many.items(), key=lambda item: (-len(item[1]), item[0])))
-
-
-def _refits(found: AccuracyTable) -> Section:
-    titles = ("fitted again without", "speeds", *(f"{kind}: {name}" for kind in KINDS for name in ("median", "bias")))
-    table = []
-    for name, rows in refitted_machines(found).items():  # balanced error, here that of one machine, and bias
-        cells = (cell for kind in KINDS for cell in _short([row for row in rows if row.kind == kind])[2:])
-        table.append((machine_words(name), str(len(rows)), *cells))
-    return _section("How a machine is left out", LEAVING_OUT, titles, table)
+def _wider() -> Section:
+    titles = ("left out", "speed", "where", "rows", "groups", "balanced", "90th percentile", "bias")
+    table = [
+        (row.left_out, row.speed, GROUP_OF_REGIME.get(row.regime, row.regime), str(row.rows), str(row.groups),
+         percent(row.balanced), percent(row.p90), f"{row.bias:.2f}")
+        for row in tables.left_out_wider()
+    ]
+    return _section("Sources and architectures left out", WIDER, titles, table)
 
 
 def _left_out(found: AccuracyTable) -> Section:
@@ -229,7 +219,7 @@ def as_data(found: AccuracyTable) -> dict[str, Any]:
         "rows_read": found.rows_read,
         "left_out": dict(found.left_out),
         "refused": len(found.refused),
-        "fitted_again_without": list(refitted_machines(found)),
+        "left_out_wider": [row.model_dump(mode="json") for row in tables.left_out_wider()],
     }
     for kind in KINDS:
         rows = of_kind(found, kind)

@@ -6,7 +6,7 @@ Which rows can be compared with a prediction, why the others cannot, and which r
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from advisor.machines.from_parts import machine_of
@@ -15,7 +15,7 @@ from advisor.question import Engine, GpuRequest, Hardware, RamRequest, Scenario,
 from calibration.fit.fitting import FitRow
 
 EVIDENCE = Path(__file__).parents[1] / "evidence"
-TABLES = ("consumer.csv", "fullgpu.csv", "hybrid.csv")
+TABLES = ("consumer.csv", "fullgpu.csv", "hybrid.csv", "released.csv", "hybrid2.csv", "fullgpu2.csv")
 ENGINES = ("llama.cpp", "ik_llama.cpp", "llama-cpp-python", "ollama", "lm studio", "lmstudio", "llamafile", "koboldcpp")
 REMOTE = "RPC"
 """Backend of runs on a device of another computer."""
@@ -63,10 +63,40 @@ class LeftOutRuns:
 
 
 def rows() -> Iterator[Row]:
-    """All rows of the evidence tables."""
+    """All rows of the evidence tables, with what became known of their machines later (corrections.csv)."""
+    known = list(_table("corrections.csv"))
     for table in TABLES:
-        with (EVIDENCE / table).open(newline="", encoding="utf-8") as file:
-            yield from csv.DictReader(file)
+        for row in _table(table):
+            found = {item["field"]: item["value"] for item in known if _is_of(row, item)}
+            yield dict(row) | found if found else row
+
+
+def _table(name: str) -> Iterator[Row]:
+    with (EVIDENCE / name).open(newline="", encoding="utf-8") as file:
+        yield from csv.DictReader(file)
+
+
+def _is_of(row: Row, correction: Row) -> bool:
+    """Whether a correction is about a row: its source has the words, its processor and card are those."""
+    said = correction["source_part"] in row["source_url"] and row["cpu"] == correction["cpu"]
+    return said and correction["gpu"] in {"", row["gpu"]}
+
+
+def author_of(source: str) -> str:
+    """Who measured, as far as a source tells: a site, a repository's owner and name, the begin of an unknown one.
+
+    >>> author_of("https://github.com/ikawrakow/ik_llama.cpp/discussions/357")
+    'github.com/ikawrakow/ik_llama.cpp'
+    >>> author_of("https://www.localscore.ai/latest")
+    'localscore.ai'
+    """
+    address = source.lower().partition("://")[2]
+    if not address:
+        return source.lower()[:60]
+    host, *path = address.split("/")
+    host = host.removeprefix("www.")
+    shared = host in {"github.com", "gist.github.com", "huggingface.co", "reddit.com"}
+    return "/".join([host, *path[:2]]) if shared else host
 
 
 def load_runs(source: Iterable[Row] | None = None) -> tuple[list[MeasuredRun], list[LeftOutRuns]]:
@@ -249,8 +279,9 @@ def observe(runs: Sequence[MeasuredRun]) -> tuple[list[FitRow], list[tuple[Measu
         if not case.runs:
             refused.append((run, "the advisor says that it cannot run there"))
             continue
-        key = machine_key(case)
+        key, author = machine_key(case), author_of(run.source)
+        case = replace(case, setting=case.setting._replace(rig=f"{key} @ {author}"))
         for kind, speed in (("decode", run.decode_tok_s), ("prefill", run.prefill_tok_s)):
             if speed and not (kind == "prefill" and run.scenario.workload.prompt_tokens == 0):
-                found.append(FitRow(case, kind, speed, key))
+                found.append(FitRow(case, kind, speed, key, author=author))
     return found, refused

@@ -1,4 +1,4 @@
-"""The fit: scipy's `least_squares` through the very physics that predicts, with priors as residual rows.
+"""The fit: Gauss-Newton steps (scipy's Cholesky factors) through the very physics that predicts, robust, with priors.
 
 Residuals are log(predicted / measured) over the noise of a run, robust; effects of labels are pulled towards zero by
 their prior deviation (partial pooling). Each coefficient acts on a run through its logarithm only, so the Jacobian is
@@ -10,27 +10,27 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cholesky, solve_triangular
-from scipy.optimize import least_squares
+from scipy.linalg import cho_factor, cho_solve
 from scipy.sparse import csr_matrix, diags, vstack
-from scipy.sparse.linalg import LinearOperator
 
 from advisor.answer import REGIMES
 from advisor.physics.coefficients import COEFFICIENTS, Efficiencies
 from advisor.physics.stages import decode_stages, prefill_stages, total_s
 from advisor.physics.task import FAMILIES
-from advisor.physics.work import Work, stack
+from advisor.physics.work import Work, stack, taken
 from advisor.prediction.case import Case
 from calibration.fit.pooling import ALL_MACHINES, Column, Pooling, columns_of
 
 Array = NDArray[np.float64]
-NOISE = {"decode": 0.12, "prefill": 0.25}
-"""Standard deviation of log(predicted / measured) that a good fit leaves, by kind of speed: the residuals' unit."""
+NOISE = {"decode": 0.07, "prefill": 0.15}
+"""Standard deviation of log(predicted / measured) that a good fit leaves between the runs of one rig, by kind of speed:
+the unit of the residuals. What differs between rigs is in their levels (`advisor.physics.coefficients`).
+"""
 CROWDING = 0.15
 """Weights fall with this power of the rows that a machine has."""
-MOST_ROUNDS = 40
-EVALUATIONS = 4
-"""Rounds of robust weights, and evaluations of the physics within each."""
+MOST_STEPS = 60
+STEP_PARTS = (1.0, 0.5, 0.25, 0.1, 0.03)
+"""Parts of a step that are tried until one lowers the cost."""
 CONVERGED = 1e-5
 """Relative gain of a round below which the fit ends."""
 INFORMED = 0.97
@@ -41,7 +41,9 @@ STEP = 1e-4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FitRow:
-    """A measured speed of a case. `kind`: decode or prefill; `machine` groups rows of one machine."""
+    """A measured speed of a case. `kind`: decode or prefill; `machine` groups rows of one machine, `author` those of
+    one who measured.
+    """
 
     case: Case
     kind: str
@@ -49,6 +51,7 @@ class FitRow:
     machine: str
     noise: float | None = None
     """Deviation of log(predicted / measured) that a good fit leaves in this very run, where that is known."""
+    author: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +59,7 @@ class _Slot:
     """One coefficient or family of it: the columns that sum up to its logarithm, shape (runs, labels)."""
 
     coefficient: str
+    family: int
     columns: NDArray[np.int64]
     offset: Array
     """Added to their sum, shape (runs,)."""
@@ -74,7 +78,7 @@ class Design:
         )
         self.target = np.log(tokens) - np.log([item.tok_s for item in observations])
         settings = [item.case.setting for item in observations]
-        self._acting: list[int] | None = None
+        self._active: list[tuple[_Slot, NDArray[np.intp]]] | None = None
         distinct = set(settings)
         self.slots = []
         for item in COEFFICIENTS:
@@ -83,49 +87,52 @@ class Design:
                 places = {s: [index[item.name, label] for label in pooling.labels(item, s, name)] for s in distinct}
                 offsets = {s: pooling.offset(item, s, family) for s in distinct}
                 columns = np.array([places[s] for s in settings], dtype=np.int64)
-                self.slots.append(_Slot(item.name, columns, np.array([offsets[s] for s in settings])))
+                self.slots.append(_Slot(item.name, family or 0, columns, np.array([offsets[s] for s in settings])))
 
-    def log_time(self, logs: Sequence[Array]) -> Array:
-        """Log seconds of every run, from the logarithm of each slot's coefficient."""
-        values: dict[str, Array] = {}
-        parts: dict[str, list[Array]] = {}
-        for slot, log in zip(self.slots, logs, strict=True):
-            parts.setdefault(slot.coefficient, []).append(np.exp(log))
-        for name, arrays in parts.items():
-            values[name] = np.stack(arrays, axis=-1) if len(arrays) > 1 else arrays[0]
-        stages = decode_stages(self.work, values) if self.kind == "decode" else prefill_stages(self.work, values)
+    def log_time(self, values: Mapping[str, Array], work: Work) -> Array:
+        """Log seconds of the runs of `work`, from their coefficients by name."""
+        stages = decode_stages(work, values) if self.kind == "decode" else prefill_stages(work, values)
         return np.asarray(np.log(total_s(stages)))
 
-    def logs(self, theta: Array) -> list[Array]:
-        """Logarithm of each slot's coefficient for every run."""
-        return [theta[slot.columns].sum(axis=1) + slot.offset for slot in self.slots]
+    def values(self, theta: Array) -> dict[str, Array]:
+        """Every coefficient of every run by name: shape (runs,), by quant family (runs, families)."""
+        parts: dict[str, list[Array]] = {}
+        for slot in self.slots:
+            parts.setdefault(slot.coefficient, []).append(np.exp(theta[slot.columns].sum(axis=1) + slot.offset))
+        return {name: np.stack(found, axis=-1) if len(found) > 1 else found[0] for name, found in parts.items()}
 
     def residuals(self, theta: Array) -> Array:
         """log(measured / predicted) speed."""
-        difference: Array = self.log_time(self.logs(theta)) - self.target
+        difference: Array = self.log_time(self.values(theta), self.work) - self.target
         return difference
 
-    def _live(self, logs: Sequence[Array], start: Array) -> Sequence[int]:
-        """Places of the slots that act on any run at all: a machine without graphics cards has no use for most."""
-        if self._acting is None:
-            moves = ([*logs[:place], logs[place] + 1.0, *logs[place + 1 :]] for place in range(len(logs)))
-            self._acting = [place for place, moved in enumerate(moves) if np.any(self.log_time(moved) != start)]
-        return self._acting
+    def _acting(self, values: Mapping[str, Array], start: Array) -> list[tuple[_Slot, NDArray[np.intp]]]:
+        """The slots that act on any run, with these runs: a machine without graphics cards has no use for most."""
+        if self._active is None:
+            everywhere = np.arange(len(start))
+            moves = [(slot, self._moved(slot, values, 1.0, everywhere)) for slot in self.slots]
+            acting = [(slot, np.flatnonzero(moved != start)) for slot, moved in moves]
+            self._active = [(slot, rows) for slot, rows in acting if len(rows)]
+        return self._active
+
+    def _moved(self, slot: _Slot, values: Mapping[str, Array], step: float, rows: NDArray[np.intp]) -> Array:
+        """Log seconds of some runs where the logarithm of a slot's coefficient is moved by a step."""
+        few = {name: value[rows] for name, value in values.items()}
+        moved = few[slot.coefficient] = few[slot.coefficient].copy()
+        moved[(..., slot.family) if moved.ndim > 1 else ...] *= np.exp(step)
+        return self.log_time(few, taken(self.work, rows))
 
     def jacobian(self, theta: Array) -> csr_matrix:
         """Derivative of the residuals, shape (runs, parameters)."""
-        logs = self.logs(theta)
-        start = self.log_time(logs)
+        values = self.values(theta)
+        start = self.log_time(values, self.work)
         rows, columns, data = [], [], []
-        for place in self._live(logs, start):
-            slot = self.slots[place]
-            moved = [*logs[:place], logs[place] + STEP, *logs[place + 1 :]]
-            slope = (self.log_time(moved) - start) / STEP
-            active = np.flatnonzero(np.abs(slope) > 1e-9)
+        for slot, active in self._acting(values, start):
+            slope = (self._moved(slot, values, STEP, active) - start[active]) / STEP
             width = slot.columns.shape[1]
             rows.append(np.repeat(active, width))
             columns.append(slot.columns[active].ravel())
-            data.append(np.repeat(slope[active], width))
+            data.append(np.repeat(slope, width))
         shape = (len(start), len(theta))
         return csr_matrix((np.concatenate(data), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
 
@@ -204,58 +211,44 @@ class Fit:
 
 
 def fit(observations: Sequence[FitRow], start: Fit | None = None, pooling: Pooling = ALL_MACHINES) -> Fit:
-    """Fit all effects to the observations, from the priors or from an earlier fit.
-
-    Robust by reweighting: each round solves a weighted least-squares problem through the physics, then weighs anew.
-    """
+    """Fit all effects to the observations, from the priors or from an earlier fit."""
     ordered = sorted(observations, key=lambda item: item.kind)
     columns = start.columns if start else columns_of((item.case.setting for item in ordered), pooling)
     problem = FitProblem(ordered, columns, pooling)
-    theta = start.theta if start else problem.prior
+    return Fit(columns, *settled(problem, start.theta if start else problem.prior), problem)
+
+
+def settled(problem: FitProblem, theta: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+    """The optimum from a start, its standard errors and what the runs informed.
+
+    Robust by reweighting: each step solves the weighted least-squares problem of the physics' tangent, then weighs
+    anew, and is halved until it lowers the cost. Parameters that no run moves go to their prior.
+    """
     cost = problem.cost(theta)
-    for _ in range(MOST_ROUNDS):
-        moved = _solve_round(problem, theta)
-        gain, theta = cost - problem.cost(moved), moved
-        cost -= gain
+    for _ in range(MOST_STEPS):
+        told, normal, gradient = _tangent(problem, theta)
+        move = problem.prior - theta
+        move[told] = -cho_solve(cho_factor(normal, overwrite_a=True, check_finite=False), gradient)
+        parts = ((part, problem.cost(theta + part * move)) for part in STEP_PARTS)
+        part, there = next(((part, there) for part, there in parts if there < cost), (0.0, cost))
+        theta, gain, cost = theta + part * move, cost - there, there
         if gain < CONVERGED * cost:
             break
-    error, informed = _uncertainty(problem, theta)
-    return Fit(columns, theta, error, informed, problem)
+    told, normal, _ = _tangent(problem, theta)
+    error = problem.precision**-0.5
+    error[told] = np.sqrt(np.diag(cho_solve(cho_factor(normal, check_finite=False), np.eye(len(told)))))
+    return theta, error, informed(error, problem)
 
 
-def _solve_round(problem: FitProblem, theta: Array) -> Array:
-    """Least squares with the robust weights of `theta`, in coordinates that the Cholesky factor conditions well."""
-    weights = problem.robust_weights(problem.residuals(theta))
-    factor = cholesky(problem.normal(problem.jacobian(theta), weights), lower=False)
-    root, prior_root = np.sqrt(weights), np.sqrt(problem.precision)
-
-    def place(y: Array) -> Array:
-        return np.asarray(theta + solve_triangular(factor, y))
-
-    def residuals(y: Array) -> Array:
-        moved = place(y)
-        return np.concatenate([problem.residuals(moved) * root, (moved - problem.prior) * prior_root])
-
-    def jacobian(y: Array) -> LinearOperator:
-        slope = vstack([diags(root) @ problem.jacobian(place(y)), diags(prior_root)]).tocsr()
-        return LinearOperator(
-            slope.shape,
-            matvec=lambda v: slope @ solve_triangular(factor, v),
-            rmatvec=lambda v: solve_triangular(factor, slope.T @ v, trans="T"),
-            dtype=np.float64,
-        )
-
-    found = least_squares(
-        residuals, np.zeros_like(theta), jacobian, method="trf", tr_solver="lsmr", max_nfev=EVALUATIONS
-    )
-    return place(found.x)
-
-
-def _uncertainty(problem: FitProblem, theta: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Standard errors, and which parameters the runs informed."""
-    weights = problem.robust_weights(problem.residuals(theta))
-    error = np.sqrt(np.diag(np.linalg.inv(problem.normal(problem.jacobian(theta), weights))))
-    return error, informed(error, problem)
+def _tangent(problem: FitProblem, theta: Array) -> tuple[NDArray[np.int64], Array, Array]:
+    """Of the parameters that runs with any weight move: places, normal matrix with priors, and gradient."""
+    residuals, slope = problem.residuals(theta), problem.jacobian(theta)
+    weights = problem.robust_weights(residuals)
+    told = np.unique(slope[np.flatnonzero(weights)].indices)
+    slope = slope[:, told]
+    normal = (slope.T @ diags(weights) @ slope).toarray()
+    normal[np.diag_indices_from(normal)] += problem.precision[told]
+    return told, normal, slope.T @ (weights * residuals) + problem.precision[told] * (theta - problem.prior)[told]
 
 
 def informed(error: Array, problem: FitProblem) -> NDArray[np.bool_]:

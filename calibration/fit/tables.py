@@ -20,11 +20,13 @@ from advisor.physics.uncertainty import deviation_of
 from advisor.prediction.nearest import described
 from calibration.fit.evidence import MeasuredRun, observe
 from calibration.fit.fitting import Fit, FitRow
-from calibration.fit.leaving_out import LeftOutError
-from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread
+from calibration.fit.leaving_out import LeftOutError, balance_of
+from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread, WiderRow
 
 SOURCE = "fit of calibration/evidence by `python -m calibration`"
 LOW, HIGH = 0.05, 0.95
+RIG = "rig "
+"""How labels of single rigs begin."""
 DIGITS = 5
 SHOWN_DIGITS = 4
 NOT_OF_THIS_EVIDENCE = (
@@ -33,7 +35,7 @@ NOT_OF_THIS_EVIDENCE = (
 
 
 def effects_of(fit: Fit, as_of: date) -> list[Effect]:
-    """Rows of the efficiency table, by coefficient and label."""
+    """Rows of the efficiency table, by coefficient and label; levels of single rigs say nothing of others."""
     rows = [
         Effect(
             coefficient=column.coefficient.name, label=column.label, log_value=round(float(value), DIGITS),
@@ -41,6 +43,7 @@ def effects_of(fit: Fit, as_of: date) -> list[Effect]:
             prior_deviation=column.deviation, informed=bool(informed), source=SOURCE, as_of=as_of,
         )
         for column, value, error, informed in zip(fit.columns, fit.theta, fit.standard_error, fit.informed, strict=True)
+        if not (column.label.startswith(RIG) and column.label != RIG)
     ]
     return sorted(rows, key=lambda row: (row.coefficient, row.label))
 
@@ -64,6 +67,21 @@ def spreads_of(errors: Sequence[LeftOutError], as_of: date) -> list[Spread]:
             speed=speed, regime=regime, low=round(min(low, 0.0), DIGITS), high=round(max(high, 0.0), DIGITS),
             rows=len(ratios), machines=len(machines), source=SOURCE, as_of=as_of,
         ))
+    return found
+
+
+def wider_of(errors: Sequence[LeftOutError], left_out: str, as_of: date) -> list[WiderRow]:
+    """Figures of errors where more than a machine was left out, by speed and regime."""
+    found = []
+    for speed in ("decode", "prefill"):
+        ours = [item for item in errors if item.observation.kind == speed]
+        for regime in ("all", *sorted({item.observation.case.regime for item in ours})):
+            of = balance_of([item for item in ours if regime in ("all", item.observation.case.regime)])
+            shares = {name: round(getattr(of, name), DIGITS) for name in ("balanced", "p90", "bias")}
+            found.append(WiderRow(
+                left_out=left_out, speed=speed, regime=regime, rows=of.rows, groups=of.machines, **shares,
+                source=SOURCE, as_of=as_of,
+            ))
     return found
 
 

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -24,14 +23,14 @@ from calibration.accuracy.page import (
     baseline_rows,
     by_regime,
     document,
-    machine_words,
     of_kind,
     page,
 )
 from calibration.fit.evidence import MeasuredRun, load_runs, regime_of, rows
 from calibration.fit.fitting import FitRow
-from calibration.fit.leaving_out import MANY_RUNS, LeftOutError
+from calibration.fit.leaving_out import LeftOutError
 from catalog.efficiency import Spread
+from catalog.tables import left_out_wider
 
 ROOT = Path(__file__).parents[3]
 DRIFT = 0.02
@@ -202,14 +201,11 @@ def test_every_kept_run_is_compared_or_refused_for_a_reason(found) -> None:
     assert all(reason for _, reason in found().refused)
 
 
-def test_the_page_names_the_machines_that_were_fitted_again_without(found) -> None:
-    runs = Counter(row.machine for row in found().comparisons)
-    large = [machine_words(name) for name, count in runs.most_common() if count > MANY_RUNS]
-    (part,) = (part for part in document(found()).sections if part.title == "How a machine is left out")
+def test_the_page_tells_what_happens_where_more_is_left_out(found) -> None:
+    (part,) = (part for part in document(found()).sections if part.title == "Sources and architectures left out")
     (table,) = (block for block in part.blocks if isinstance(block, Table))
-    assert [row[0] for row in table.rows] == large
-    assert large[0] == "Strix Halo (Ryzen AI Max+ 395)"
-    assert all(int(row[1]) > MANY_RUNS for row in table.rows)
+    assert [row[0] for row in table.rows] == [row.left_out for row in left_out_wider()]
+    assert {row[0] for row in table.rows} == {"source", "architecture"}
 
 
 def test_groups_hold_every_row_once(found) -> None:

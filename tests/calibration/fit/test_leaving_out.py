@@ -1,4 +1,4 @@
-"""Errors on machines left out: the tangent and the refit against fits from the priors, and figures by hand."""
+"""Errors on machines left out: refits against fits from the priors, what is left out with what, figures by hand."""
 
 import math
 from dataclasses import replace
@@ -9,25 +9,20 @@ import pytest
 from numpy.typing import NDArray
 
 from calibration.fit.fitting import fit
-from calibration.fit.leaving_out import LeftOutError, balance_of, beside, left_out_errors, refitted
+from calibration.fit.leaving_out import (
+    LeftOutError,
+    Without,
+    architectures_out,
+    balance_of,
+    left_out_errors,
+    machines_out,
+    refitted,
+    sources_out,
+)
 from calibration.fit.tables import effects_of
 
 TODAY = date(2026, 11, 24)
 MACHINES = ("RTX 3090 | EPYC 7543", "RTX 3060 12GB | Core i7-7700", "none | Ryzen 9 7950X")
-
-
-@pytest.mark.parametrize("machine", MACHINES)
-def test_the_tangent_is_nearly_a_refit_without_the_machine(observations, fitted, predict, machine: str) -> None:
-    out = [item for item in observations if item.machine == machine]
-    refit = fit([item for item in observations if item.machine != machine], start=fitted)
-    truth = np.log(predict(effects_of(refit, TODAY), out) / [item.tok_s for item in out])
-    tangent = {id(item.observation): item.log_ratio for item in left_out_errors(fitted, observations)}
-    difference = np.abs(truth - [tangent[id(item)] for item in out])
-    # Physics made linear where the fit of all ends: a fifth of the errors themselves (0.2 to 0.5 at the median with
-    # only three machines), and mostly far less.
-    assert np.median(difference) < 0.05
-    assert np.quantile(difference, 0.9) < 0.15
-    assert np.median(difference) < 0.2 * np.median(np.abs(truth))
 
 
 def places(observations, machine: str) -> NDArray[np.int64]:
@@ -59,16 +54,54 @@ def test_a_refit_knows_as_much_as_a_fit_from_the_priors(observations, fitted) ->
     assert np.mean(again.informed[there] == scratch.informed) > 0.98
 
 
-def test_machines_of_many_runs_are_refitted_and_the_others_left_out_beside_the_fit(observations, fitted) -> None:
-    outs = sorted((places(observations, machine) for machine in MACHINES), key=len)
+def test_errors_are_those_of_refits_without_the_machines_of_a_lot(observations, fitted) -> None:
+    ours = {item.observation: item.log_ratio for item in left_out_errors(fitted, observations, alone, lots=1000)}
     ordered = sorted(observations, key=lambda item: item.kind)
-    ours = {item.observation: item.log_ratio for item in left_out_errors(fitted, observations, len(outs[1]))}
-    refits, tangents = [refitted(fitted, out) for out in outs], beside(fitted, outs[:2])
-    ways = zip([*tangents, refits[2]], [*refits[:2], *beside(fitted, outs[2:])], strict=True)
-    for out, (expected, other) in zip(outs, ways, strict=True):
-        errors = np.array([ours[ordered[place]] for place in out])
-        assert errors == pytest.approx(-fitted.problem.residuals(expected.theta)[out], abs=1e-5)
-        assert np.abs(errors + fitted.problem.residuals(other.theta)[out]).max() > 1e-3
+    for machine in MACHINES:
+        out = places(observations, machine)
+        expected = -fitted.problem.residuals(refitted(fitted, out).theta)[out]
+        assert [ours[ordered[place]] for place in out] == pytest.approx(expected.tolist(), abs=1e-9)
+
+
+def alone(ordered) -> list[Without]:
+    """Each machine for itself, whoever measured it."""
+    machines = np.array([item.machine for item in ordered])
+    return [Without(name, where, where) for name in MACHINES if len(where := np.flatnonzero(machines == name))]
+
+
+def test_a_lot_leaves_all_its_machines_out(observations, fitted) -> None:
+    # Of all machines at once nothing is known but the priors.
+    ours = left_out_errors(fitted, observations, alone, lots=1)
+    nothing = -fitted.problem.residuals(fitted.problem.prior)
+    assert [item.log_ratio for item in ours] == pytest.approx(nothing.tolist(), abs=1e-9)
+
+
+def made(observations, machine: str, author: str):
+    return replace(observations[0], machine=machine, author=author)
+
+
+def test_a_machine_is_left_out_with_its_aliases(observations) -> None:
+    rows = [
+        made(observations, "RTX 3090 | EPYC 7543", "a"), made(observations, "RTX 3090 | unknown", "a"),
+        made(observations, "RTX 3090 | EPYC 7543", "b"), made(observations, "RTX 3090 | Core i7-7700", "c"),
+        made(observations, "none | EPYC 7543", "a"), made(observations, "none | unknown", "a"),
+    ]
+    outs = {one.name: (one.asked.tolist(), one.out.tolist()) for one in machines_out(rows)}
+    # Both people who ran it; of them also the same card without a named processor, and the processor alone.
+    assert outs["RTX 3090 | EPYC 7543"] == ([0, 2], [0, 1, 2, 4])
+    # Another's machine with the same card stays; a processor that nobody named is like no other.
+    assert outs["RTX 3090 | Core i7-7700"] == ([3], [3])
+    assert outs["none | unknown"] == ([5], [5])
+
+
+def test_sources_and_architectures_are_left_out_whole(observations) -> None:
+    rows = [made(observations, f"m{n}", author) for n, author in enumerate("abab")]
+    assert [(one.name, one.out.tolist()) for one in sources_out(rows)] == [("a", [0, 2]), ("b", [1, 3])]
+    ordered = sorted(observations, key=lambda item: item.kind)
+    for one in architectures_out(ordered):
+        settings = {(ordered[n].case.setting.architecture, ordered[n].case.setting.microarchitecture) for n in one.out}
+        assert all(one.name in setting for setting in settings)
+    assert sum(len(one.asked) for one in architectures_out(ordered)) == len(ordered)
 
 
 def test_a_machine_left_out_is_predicted_worse_than_one_fitted(observations, fitted, predict) -> None:
