@@ -7,6 +7,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from advisor.machines.from_parts import machine_of
@@ -64,11 +65,19 @@ class LeftOutRuns:
 
 def rows() -> Iterator[Row]:
     """All rows of the evidence tables, with what became known of their machines later (corrections.csv)."""
-    known = list(_table("corrections.csv"))
     for table in TABLES:
-        for row in _table(table):
-            found = {item["field"]: item["value"] for item in known if _is_of(row, item)}
-            yield dict(row) | found if found else row
+        yield from map(corrected, _table(table))
+
+
+@cache
+def _corrections() -> tuple[Row, ...]:
+    return tuple(_table("corrections.csv"))
+
+
+def corrected(row: Row) -> Row:
+    """A row as it was published, with what became known of its machine later."""
+    found = {item["field"]: item["value"] for item in _corrections() if _is_of(row, item)}
+    return dict(row) | found if found else row
 
 
 def _table(name: str) -> Iterator[Row]:

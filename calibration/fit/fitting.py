@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg.lapack import dpotri
 from scipy.sparse import csr_matrix, diags, vstack
 
 from advisor.answer import REGIMES
@@ -218,7 +219,7 @@ def fit(observations: Sequence[FitRow], start: Fit | None = None, pooling: Pooli
     return Fit(columns, *settled(problem, start.theta if start else problem.prior), problem)
 
 
-def settled(problem: FitProblem, theta: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+def settled(problem: FitProblem, theta: Array, converged: float = CONVERGED) -> tuple[Array, Array, NDArray[np.bool_]]:
     """The optimum from a start, its standard errors and what the runs informed.
 
     Robust by reweighting: each step solves the weighted least-squares problem of the physics' tangent, then weighs
@@ -232,11 +233,12 @@ def settled(problem: FitProblem, theta: Array) -> tuple[Array, Array, NDArray[np
         parts = ((part, problem.cost(theta + part * move)) for part in STEP_PARTS)
         part, there = next(((part, there) for part, there in parts if there < cost), (0.0, cost))
         theta, gain, cost = theta + part * move, cost - there, there
-        if gain < CONVERGED * cost:
+        if gain < converged * cost:
             break
     told, normal, _ = _tangent(problem, theta)
     error = problem.precision**-0.5
-    error[told] = np.sqrt(np.diag(cho_solve(cho_factor(normal, check_finite=False), np.eye(len(told)))))
+    inverse, _ = dpotri(cho_factor(normal, lower=True, overwrite_a=True, check_finite=False)[0], lower=True)
+    error[told] = np.sqrt(np.diag(inverse))
     return theta, error, informed(error, problem)
 
 

@@ -5,9 +5,12 @@ taken out by their weights: the equations, columns and priors are those of the f
 runs do not show goes back to its prior.
 """
 
+import os
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 from zlib import crc32
 
@@ -24,6 +27,8 @@ from catalog.efficiency import Effect
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
+CONVERGED = 2e-5
+"""Relative gain of a step below which a refit ends: it starts near its optimum."""
 LOTS = 10
 """Lots of machines that are left out together: each fit still has nine tenths of them."""
 
@@ -33,7 +38,7 @@ def refitted(whole: Fit, out: Places) -> Fit:
     problem = copy(whole.problem)
     problem.weights = problem.weights.copy()
     problem.weights[out] = 0.0
-    theta, error, informed = settled(problem, whole.theta)
+    theta, error, informed = settled(problem, whole.theta, CONVERGED)
     return replace(whole, theta=theta, standard_error=error, informed=informed)
 
 
@@ -101,10 +106,11 @@ def left_out_errors(
     for one in choices(ordered):
         together.setdefault(crc32(one.name.encode()) % lots, []).append(one)
     errors, novelties = np.zeros(len(ordered)), np.zeros(len(ordered))
-    for lot in together.values():
-        asked = np.concatenate([one.asked for one in lot])
-        without = refitted(fit, np.unique(np.concatenate([one.out for one in lot])))
-        asked.sort()
+    outs = [np.unique(np.concatenate([one.out for one in lot])) for lot in together.values()]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        fits = list(pool.map(partial(refitted, fit), outs))
+    for lot, without in zip(together.values(), fits, strict=True):
+        asked = np.sort(np.concatenate([one.asked for one in lot]))
         errors[asked] = -fit.problem.residuals(without.theta)[asked]
         novelties[asked] = _novelties(without, [ordered[place] for place in asked])
     return [LeftOutError(*row) for row in zip(ordered, errors.tolist(), novelties.tolist(), strict=True)]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from advisor.question import Scenario
-from calibration.fit.evidence import EVIDENCE, LeftOutRuns, MeasuredRun, load_runs, reason_to_leave_out, rows
+from calibration.fit.evidence import EVIDENCE, LeftOutRuns, MeasuredRun, corrected, load_runs, reason_to_leave_out, rows
 
 COLUMNS = (EVIDENCE / "hybrid.csv").read_text(encoding="utf-8").splitlines()[0].split(",")
 
@@ -66,7 +66,14 @@ QUOTED = (I7_7700, RYZEN_7950X, SEVEN_CARDS, GTX_1650_SUPER, STRIX_HALO)
 
 @pytest.mark.parametrize("quoted", QUOTED, ids=lambda cells: cells["gpu"])
 def test_the_quoted_rows_are_rows_of_the_evidence(quoted: dict[str, str]) -> None:
-    assert quoted in map(dict, rows())
+    assert dict(corrected(quoted)) in map(dict, rows())
+
+
+def test_what_became_known_of_a_machine_is_put_over_its_rows() -> None:
+    # Its owner states 64 GB/s: two channels at 4000 MT/s (corrections.csv).
+    known = corrected(RYZEN_7950X)
+    assert (known["ram_type"], known["ram_mts"], known["ram_channels"]) == ("DDR5", "4000", "2")
+    assert corrected(I7_7700) is I7_7700
 
 
 def test_a_row_with_all_said_becomes_a_question_with_all_said() -> None:
