@@ -27,7 +27,7 @@ from catalog.efficiency import Effect
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
-CONVERGED = 2e-5
+CONVERGED = 5e-6
 """Relative gain of a step below which a refit ends: it starts near its optimum."""
 LOTS = 10
 """Lots of machines that are left out together: each fit still has nine tenths of them."""
