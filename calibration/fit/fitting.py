@@ -27,6 +27,12 @@ NOISE = {"decode": 0.07, "prefill": 0.15}
 """Standard deviation of log(predicted / measured) that a good fit leaves between the runs of one rig, by kind of speed:
 the unit of the residuals. What differs between rigs is in their levels (`advisor.physics.coefficients`).
 """
+RIG = "rig "
+"""How the labels of single rigs begin."""
+RIGS_FROM = 0.7
+"""Levels of rigs so many of their deviations away pull like a Huber loss: a few rigs are several times slower than the
+rest (pages on the wrong node, memory that swaps), none is several times faster.
+"""
 CROWDING = 0.15
 """Weights fall with this power of the rows that a machine has."""
 MOST_STEPS = 60
@@ -165,6 +171,7 @@ class FitProblem:
         self.robust_from = pooling.robust_from
         self.prior = np.array([column.prior for column in columns])
         self.precision = np.array([column.deviation for column in columns]) ** -2.0
+        self.rigs = np.array([column.label.startswith(RIG) for column in columns])
 
     def residuals(self, theta: Array) -> Array:
         """log(measured / predicted) speed of every run."""
@@ -186,12 +193,22 @@ class FitProblem:
         matrix[np.diag_indices_from(matrix)] += self.precision
         return matrix
 
+    def pull(self, theta: Array) -> Array:
+        """Precision with which each parameter is held near its prior where it lies: levels of rigs far out hold the
+        shared coefficients less, so that these are those of the median rig.
+        """
+        away = np.abs(theta - self.prior) * np.sqrt(self.precision)
+        return self.precision * np.where(self.rigs, np.minimum(1.0, RIGS_FROM / np.maximum(away, 1e-12)), 1.0)
+
     def cost(self, theta: Array) -> float:
-        """Huber loss of the runs plus the priors' squares."""
-        scaled = np.abs(self.residuals(theta) * self.weights)
-        linear = 2 * self.robust_from * scaled - self.robust_from**2
-        loss = np.where(scaled > self.robust_from, linear, scaled**2)
-        return float(loss.sum() + ((theta - self.prior) ** 2 * self.precision).sum())
+        """Huber loss of the runs plus that of the levels of rigs plus the other priors' squares."""
+        away = np.abs(theta - self.prior) * np.sqrt(self.precision)
+        held = np.where(self.rigs, _huber(away, RIGS_FROM), away**2)
+        return float(_huber(np.abs(self.residuals(theta) * self.weights), self.robust_from).sum() + held.sum())
+
+
+def _huber(scaled: Array, start: float) -> Array:
+    return np.where(scaled > start, 2 * start * scaled - start**2, scaled**2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -249,8 +266,9 @@ def _tangent(problem: FitProblem, theta: Array) -> tuple[NDArray[np.int64], Arra
     told = np.unique(slope[np.flatnonzero(weights)].indices)
     slope = slope[:, told]
     normal = (slope.T @ diags(weights) @ slope).toarray()
-    normal[np.diag_indices_from(normal)] += problem.precision[told]
-    return told, normal, slope.T @ (weights * residuals) + problem.precision[told] * (theta - problem.prior)[told]
+    held = problem.pull(theta)[told]
+    normal[np.diag_indices_from(normal)] += held
+    return told, normal, slope.T @ (weights * residuals) + held * (theta - problem.prior)[told]
 
 
 def informed(error: Array, problem: FitProblem) -> NDArray[np.bool_]:

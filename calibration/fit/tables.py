@@ -19,14 +19,12 @@ from advisor.files import new_file
 from advisor.physics.uncertainty import deviation_of
 from advisor.prediction.nearest import described
 from calibration.fit.evidence import MeasuredRun, observe
-from calibration.fit.fitting import Fit, FitRow
+from calibration.fit.fitting import RIG, Fit, FitRow
 from calibration.fit.leaving_out import LeftOutError, balance_of
 from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread, WiderRow
 
 SOURCE = "fit of calibration/evidence by `python -m calibration`"
 LOW, HIGH = 0.05, 0.95
-RIG = "rig "
-"""How labels of single rigs begin."""
 DIGITS = 5
 SHOWN_DIGITS = 4
 NOT_OF_THIS_EVIDENCE = (
