@@ -129,3 +129,22 @@ def test_the_order_of_the_runs_does_not_matter(observations, fitted: Fit, predic
     backwards = fit(observations[::-1], start=fitted)
     speeds = [predict(effects_of(item, TODAY), observations) for item in (fitted, backwards)]
     assert speeds[1] == pytest.approx(speeds[0], rel=0.01)
+
+
+def test_a_few_rigs_far_out_do_not_bend_what_all_share(observations, fitted, predict) -> None:
+    # One rig of three is five times slower on the processor: its own level takes it, the others stay.
+    machines = sorted({item.machine for item in observations})
+    rigs = [
+        replace(item, case=replace(item.case, setting=item.case.setting._replace(rig=item.machine)),
+                tok_s=item.tok_s / (5 if item.machine == machines[-1] else 1))
+        for item in observations
+    ]
+    seen = fit(rigs)
+    levels = {
+        column.label: value for column, value in zip(seen.columns, seen.theta.tolist(), strict=True)
+        if column.coefficient.name == "cpu_level" and column.label.startswith("rig ")
+    }
+    assert levels[f"rig {machines[-1]}"] > 0.5
+    kept = [item for item in observations if item.machine != machines[-1]]
+    moved = np.log(predict(effects_of(seen, TODAY), kept) / predict(effects_of(fitted, TODAY), kept))
+    assert np.median(np.abs(moved)) < 0.15
