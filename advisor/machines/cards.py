@@ -45,8 +45,8 @@ dense model lost less than 1 % at 280 W (https://jeanfbrito.github.io/posts/rtx-
 5060 Ti 1 % of decode at 150 of 180 W (https://inventivehq.com/blog/gpu-power-limit-tokens-per-watt).
 """
 WITHOUT_ROCM = frozenset({"gcn"})
-"""Polaris and older (gfx803): ROCm dropped them after 4.5, llama.cpp's HIP build has no target for them. Source:
-https://rocm.docs.amd.com/projects/install-on-linux/en/latest/reference/system-requirements.html (read 2026-11-29).
+"""Polaris and older (gfx803): ROCm dropped them after 4.5, llama.cpp's HIP build has no target for them. What ROCm
+lists today: https://rocm.docs.amd.com/projects/install-on-linux/en/latest/reference/system-requirements.html.
 """
 MAKERS = {"cuda": "nvidia", "rocm": "amd", "sycl": "intel", "metal": "apple", "opencl": "qualcomm"}
 USABLE_SHARE = 0.98
