@@ -119,9 +119,9 @@ def _read_by(stages: Stages) -> frozenset[str]:
 
 UNFITTED_LOG_WIDTH = math.log(3.0)
 """Half width where no spread was ever fitted: a factor 3 either way, said to be assumed."""
-KNOWN_DEVIATION = {("decode", False): 0.1, ("decode", True): 0.4, ("prefill", False): 0.1, ("prefill", True): 0.8}
+KNOWN_DEVIATION = {("decode", False): 0.1, ("decode", True): 0.2, ("prefill", False): 0.1, ("prefill", True): 0.3}
 """Deviation of log speed where the runs told all, by speed and whether weights are read beside the GPUs: chosen by the
-coverage of left-out runs in each regime (0.02 to 1 tried). Only its ratio to the novelty counts, the quantiles do the
+coverage of left-out runs in each regime (0.03 to 0.8 tried). Only its ratio to the novelty counts, the quantiles do the
 rest.
 """
 MOST_NOVEL = 1.0

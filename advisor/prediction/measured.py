@@ -31,7 +31,7 @@ _BY_LEVEL = frozenset(item.name for item in COEFFICIENTS if not item.per_family 
 """What the levels of a measured rig stand for: its quant families keep what is not known of them."""
 
 
-class _Told(NamedTuple):
+class _OwnSpeed(NamedTuple):
     """A measured speed of one of the owner's runs, worked out."""
 
     run: OwnRun
@@ -65,17 +65,17 @@ def _informed(machine: Scenario, knowledge: Knowledge) -> Knowledge:
     return _shifted(knowledge, levels, tuple(warnings), len(machine.measured))
 
 
-def _told(run: OwnRun, machine: Scenario) -> list[_Told]:
+def _told(run: OwnRun, machine: Scenario) -> list[_OwnSpeed]:
     scenario = Scenario(
         model=run.model, quant=run.quant, hardware=machine.hardware, engine=run.engine, workload=run.workload
     )
     case = case_of(scenario)
     tokens = scenario.workload.prompt_tokens
     speeds = (("decode", run.decode_tok_s, 1), ("prefill", run.prefill_tok_s, tokens))
-    return [_Told(run, case, speed, count / tok_s) for speed, tok_s, count in speeds if tok_s and count]
+    return [_OwnSpeed(run, case, speed, count / tok_s) for speed, tok_s, count in speeds if tok_s and count]
 
 
-def _impossible(item: _Told) -> bool:
+def _impossible(item: _OwnSpeed) -> bool:
     """Whether a step was faster than its bytes can be read at the peak rates."""
     if item.speed == "prefill":
         return False
@@ -85,7 +85,7 @@ def _impossible(item: _Told) -> bool:
     return item.seconds * FASTER_THAN_POSSIBLE < read_s
 
 
-def _seen(told: Sequence[_Told], knowledge: Knowledge) -> tuple[list[Seen], Vector]:
+def _seen(told: Sequence[_OwnSpeed], knowledge: Knowledge) -> tuple[list[Seen], Vector]:
     """Predicted stages of each run, and the prior's deviations of the levels: those between rigs, and with them what
     else is not known of this machine.
     """
@@ -117,7 +117,7 @@ def _shifted(knowledge: Knowledge, levels: Levels, warnings: tuple[Warning, ...]
     return replace(knowledge, efficiencies=shifted, calibration="measured", warnings=told, own=())
 
 
-def _warned(item: _Told, why: str, far: float = 0.0) -> Warning:
+def _warned(item: _OwnSpeed, why: str, far: float = 0.0) -> Warning:
     run, case = item.run, item.case
     unit = "tok/s written" if item.speed == "decode" else "tok/s read"
     speed = run.decode_tok_s if item.speed == "decode" else run.prefill_tok_s
