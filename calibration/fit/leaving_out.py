@@ -1,6 +1,6 @@
 """How wrong the predictions are on what a fit never saw: leave machines out, with their aliases, refit, predict them.
 
-Machines are left out in five lots, each by a whole refit; so are the sources, and the architectures. Runs are
+Machines are left out in twelve lots, each by a whole refit; so are the sources, and the architectures. Runs are
 taken out by their weights: the equations, columns and priors are those of the fit of all, and a label that the other
 runs do not show goes back to its prior.
 """
@@ -29,8 +29,8 @@ Array = NDArray[np.float64]
 Places = NDArray[np.int64]
 CONVERGED = 5e-6
 """Relative gain of a step below which a refit ends: it starts near its optimum."""
-LOTS = 5
-"""Lots of machines that are left out together: each fit still has four fifths of them."""
+LOTS = 12
+"""Lots of machines that are left out together: each fit still has eleven twelfths of them."""
 
 
 def refitted(whole: Fit, out: Places) -> Fit:

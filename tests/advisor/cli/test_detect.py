@@ -65,8 +65,8 @@ def test_the_disk_of_a_model_is_told(capsys: Captured) -> None:
     [
         (("--ram", "DDR9-1"), "--ram: memory 'DDR9-1'"),
         (("--gpu", "RTX 3061"), "GPU 'RTX 3061' is not in the catalog; nearest: RTX 30"),
-        (("--vram", "24"), "--pcie and --vram say more of a card: name it with --gpu"),
-        (("--machine", "DGX Spark", "--cpu", "EPYC 9354"), "leave out --gpu and --cpu"),
+        (("--vram", "24"), "--vram and --power-limit say more of a card: name it with --gpu"),
+        (("--machine", "DGX Spark", "--cpu", "EPYC 9354"), "leave out --cpu"),
         (("--gpu", "RTX 3090", "--pcie", "fast"), "--pcie 'fast' is not understood"),
     ],
 )

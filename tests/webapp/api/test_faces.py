@@ -59,7 +59,7 @@ class Filled(NamedTuple):
         return {"model": self.model, "quant": self.quant, "context": str(self.context), **parts}
 
 
-RAM: Final = {"type": "DDR4", "mt_s": 3600, "channels": 2, "gb": 64}
+RAM: Final = {"type": "DDR4", "mt_s": 3600, "channels": 2, "modules": 2, "gb": 64}
 FILLED: Final = [
     Filled("Qwen3.6-35B-A3B", "Q4_K_M", 8192,
            {"gpu": "RTX 3060 12GB", "cpu": "Ryzen 7 5800X", "ram": "DDR4-3600 2x32"},
