@@ -48,8 +48,6 @@ class Setting(NamedTuple):
     """What is not known of the RAM tier: known, cpu, speed, cpu+speed."""
     layout: str
     """one, several GPUs, or unified memory."""
-    platform: str = "desktop"
-    """Class of the memory system: what one socket reads from its channels."""
     rig: str = ""
     """One person's machine, in the fit and where its owner measured it; "" in all other predictions."""
 
@@ -123,7 +121,7 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("gpu_moe_us",         "us per MoE layer",   10.,  0.7, False, _MICROS),
     Coefficient("gpu_recurrent_us",   "us per layer",       10.,  0.7, False, _MICROS),
     Coefficient("gpu_token_us",       "us per token",       300., 0.7, False, _MICROS + _BUILD),
-    Coefficient("ram_stream",         "share of peak",      0.75, 0.3, False, (*_CPU, ("{platform}", 0.25))),
+    Coefficient("ram_stream",         "share of peak",      0.75, 0.3, False, _CPU),
     Coefficient("core_gb_s",          "GB/s per thread",    28.,  0.3, False, (("{microarchitecture}", 0.16), ("{cpu}", 0.08))),
     Coefficient("cpu_unpack",         "weights per byte",   0.15, 0.6, True,  (("{kind}", 0.5), ("{family} alone", 0.15), ("{simd}", 0.3), ("{simd}/{kind}", 0.3), ("{engine}/{kind}", 0.3), ("{microarchitecture}", 0.1), ("{cpu}", 0.08))),
     Coefficient("cpu_kv",             "share of RAM peak",  0.40, 0.6, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
@@ -131,7 +129,7 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("cpu_score_ns",       "ns per score",       20.,  0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
     Coefficient("thread_loss",        "exponent",           0.05, 0.7, False, (("{sockets}", 0.3),)),
     Coefficient("numa_share",         "of a 2nd socket",    0.30, 0.5, False, (("{engine}", 0.2),)),
-    Coefficient("cpu_layer_us",       "us per layer",       60.,  0.5, False, (("{microarchitecture}", 0.12), ("{engine}", 0.16), ("{known}", 0.12), ("{platform}", 0.2))),
+    Coefficient("cpu_layer_us",       "us per layer",       60.,  0.5, False, (("{microarchitecture}", 0.12), ("{engine}", 0.16), ("{known}", 0.12))),
     Coefficient("cpu_thread_us",      "us per layer, thread", 1.5, 0.8, False, (("{sockets}", 0.5), ("{engine}", 0.3))),
     Coefficient("crowding_cost",      "of the CPU's time",  0.40, 0.5, False, (("{engine}", 0.3),)),
     Coefficient("cpu_expert_share",   "of a layer's waits", 0.40, 0.5, False, (("{engine}", 0.3),)),
@@ -149,17 +147,17 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("prefill_moe_us",     "us per MoE layer",   60.,  0.7, False, _MICROS),
     Coefficient("prefill_recurrent_ns", "ns per token",     200., 0.8, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.4), ("{backend}/{era}", 0.4))),
     Coefficient("prefill_link",       "share of peak",      0.45, 0.3, False, (("{backend}", 0.15), ("{engine}", 0.15), ("{chip}", 0.1), ("{known}", 0.1))),
-    Coefficient("prefill_cpu",        "products per byte",  0.60, 0.6, True,  (("{kind}", 0.3), ("{family} alone", 0.15), ("{simd}", 0.4), ("{engine}/{kind}", 0.25), ("{microarchitecture}", 0.15), ("{cpu}", 0.1), ("{sockets}", 0.2), ("{known}", 0.15), ("{platform}", 0.2))),
+    Coefficient("prefill_cpu",        "products per byte",  0.60, 0.6, True,  (("{kind}", 0.3), ("{family} alone", 0.15), ("{simd}", 0.4), ("{engine}/{kind}", 0.25), ("{microarchitecture}", 0.15), ("{cpu}", 0.1), ("{sockets}", 0.2), ("{known}", 0.15))),
     Coefficient("prefill_cpu_expert", "share of matmul",    0.70, 0.4, True,  (("{kind}", 0.15), ("{engine}", 0.2), ("{simd}", 0.2))),
     Coefficient("prefill_cpu_recurrent_us", "us per token, layer", 150., 0.8, False, (("{engine}", 0.3), ("{stated}/{era}", 0.4))),
     Coefficient("prefill_cpu_scores", "products per byte",  0.20, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.4))),
     Coefficient("prefill_cpu_score_ns", "ns per score",     2.,   0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.3))),
-    Coefficient("gpu_level",          "of the GPUs' time",  1.00, 1e-3, False, ((RIG_LABEL, 0.10),)),
-    Coefficient("cpu_level",          "of the CPU's time",  1.00, 1e-3, False, (("{known}", 0.4), (RIG_LABEL, 0.28))),
-    Coefficient("link_level",         "of the links' time", 1.00, 1e-3, False, ((RIG_LABEL, 0.25),)),
-    Coefficient("prefill_gpu_level",  "of the GPUs' time",  1.00, 1e-3, False, ((RIG_LABEL, 0.18),)),
-    Coefficient("prefill_cpu_level",  "of the CPU's time",  1.00, 1e-3, False, (("{known}", 0.4), (RIG_LABEL, 0.35))),
-    Coefficient("prefill_link_level", "of the links' time", 1.00, 1e-3, False, ((RIG_LABEL, 0.3),)),
+    Coefficient("gpu_level",          "of the GPUs' time",  1.00, 1e-6, False, ((RIG_LABEL, 0.10),)),
+    Coefficient("cpu_level",          "of the CPU's time",  1.00, 1e-6, False, (("{known}", 0.4), (RIG_LABEL, 0.28))),
+    Coefficient("link_level",         "of the links' time", 1.00, 1e-6, False, ((RIG_LABEL, 0.25),)),
+    Coefficient("prefill_gpu_level",  "of the GPUs' time",  1.00, 1e-6, False, ((RIG_LABEL, 0.18),)),
+    Coefficient("prefill_cpu_level",  "of the CPU's time",  1.00, 1e-6, False, (("{known}", 0.4), (RIG_LABEL, 0.35))),
+    Coefficient("prefill_link_level", "of the links' time", 1.00, 1e-6, False, ((RIG_LABEL, 0.3),)),
     Coefficient("prefill_pipeline",   "exponent",           0.50, 0.5, False, (("{backend}", 0.4),)),
 )  # fmt: skip
 
@@ -370,13 +368,6 @@ def simd_of(machine: Machine) -> str:
     return next((name for name in names if name in machine.cpu.features), "none")
 
 
-def platform_of(machine: Machine) -> str:
-    """Class of the memory system, by what one socket could read at its peak."""
-    per_socket = machine.ram.bandwidth_gb_s / machine.cpu.sockets
-    width = "narrow" if per_socket < 30 else "desktop" if per_socket <= 115 else "wide" if per_socket <= 210 else "server"
-    return f"{width} {'LP' if machine.ram.type.startswith('LP') else 'DIMM'}" if width != "server" else width
-
-
 def setting_of(scenario: Scenario, machine: Machine, placement: Placement) -> Setting:
     """The labels of a scenario."""
     return setting_at(scenario, machine, placement.vram_bytes)
@@ -408,5 +399,4 @@ def setting_at(scenario: Scenario, machine: Machine, vram_bytes: Sequence[float]
         known="unknown " + " ".join(unknown) if unknown else "known",
         rig=OWN_RIG if scenario.measured else "",
         layout="unified" if machine.unified else "several" if used > 1 else "one",
-        platform=platform_of(machine),
     )

@@ -71,7 +71,9 @@ class Fleet:
             graphics=tuple(graphics.values()),
             graphics_at=np.array([first[item.gpus, item.backend, item.unified] for item in machines], dtype=np.intp),
             processors=tuple(processors.values()),
-            processor_at=np.array([second[item.cpu, item.unknown] for item in machines], dtype=np.intp),
+            processor_at=np.array(
+                [second[item.cpu, item.unknown] for item in machines], dtype=np.intp
+            ),
             ram_bytes=ram_bytes,
             size_at=size_at,
             ram_gb_s=np.array([item.ram.bandwidth_gb_s for item in machines], dtype=float),

@@ -163,11 +163,12 @@ def nearest(text: str, names: Sequence[str], count: int = 4) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def _nearest(text: str, names: tuple[str, ...], count: int) -> tuple[str, ...]:
-    import numpy as np
     from rapidfuzz import fuzz, process, utils
 
-    likeness = sum(
-        process.cdist([text], names, scorer=scorer, processor=utils.default_process, dtype=np.float64)[0]
-        for scorer in (fuzz.WRatio, fuzz.ratio)
-    )
-    return tuple(names[place] for place in np.argsort(-np.asarray(likeness), kind="stable")[:count])
+    likeness = [0.0] * len(names)
+    for scorer in (fuzz.WRatio, fuzz.ratio):
+        found = process.extract(text, names, scorer=scorer, processor=utils.default_process, limit=None)
+        for _, score, place in found:
+            likeness[place] += score
+    best = sorted(range(len(names)), key=lambda place: -likeness[place])
+    return tuple(names[place] for place in best[:count])

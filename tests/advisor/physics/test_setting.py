@@ -64,7 +64,7 @@ def test_a_card_a_backend_and_an_engine_name_the_kernels() -> None:
 
 def test_of_several_kinds_the_card_that_holds_most_gives_the_labels() -> None:
     mixed = [{"name": "RTX 3060 12GB"}, {"name": "RTX 5090"}]
-    found = setting({"gpus": mixed}, model="Qwen3-32B")
+    found = setting({"gpus": mixed}, model="Llama-3.3-70B")  # more than one of them holds
     assert (found.chip, found.layout) == ("RTX 5090", "several")
 
 

@@ -89,7 +89,7 @@ def test_a_row_with_all_said_becomes_a_question_with_all_said() -> None:
             "name": "llama.cpp", "version": "v0.4.0 (5266f24)", "released": "2026-09-11", "backend": "cuda",
             "n_gpu_layers": 99, "n_cpu_moe": 24, "flash_attn": True, "threads": 4, "mmap": True,
         },
-        "workload": {"context_depth": 0, "prompt_tokens": 512, "gen_tokens": 128},
+        "workload": {"context_depth": 0, "prompt_tokens": 512, "gen_tokens": 128, "decode_depth": 0},
     })
     assert (run.decode_tok_s, run.prefill_tok_s) == (38.55, None)
     assert run.source == I7_7700["source_url"]

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from advisor.prediction.case import case_of
 from advisor.prediction.nearest import described, distance, nearest
 from advisor.question import Scenario
+from calibration.__main__ import EVIDENCE_READ
 from calibration.fit.evidence import load_runs
 from calibration.fit.tables import public_runs
 from catalog import tables
@@ -65,7 +66,7 @@ def test_every_run_shown_can_be_traced_and_says_a_speed() -> None:
 
 
 def test_the_shipped_table_is_what_the_evidence_gives() -> None:
-    made = public_runs(load_runs()[0], "2026-11-23")
+    made = public_runs(load_runs()[0], EVIDENCE_READ.isoformat())
     assert len(made) == len(RUNS)
     for ours, shipped in zip(made, RUNS, strict=True):
         for value, kept in zip(ours, shipped, strict=True):
