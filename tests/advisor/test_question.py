@@ -20,7 +20,10 @@ def told(**changes: Any) -> str:
     ("changes", "sentence"),
     [
         ({"modle": "x"}, "the scenario has no field 'modle': did you mean model?"),
-        ({"zzz": 1}, "the scenario has no field 'zzz': its fields are model, quant, hardware, engine, workload, measured"),
+        (
+            {"zzz": 1},
+            "the scenario has no field 'zzz': its fields are model, quant, hardware, engine, workload, measured",
+        ),
         ({"hardware": {"gpus": [{"nam": "RTX 3090"}]}}, "hardware.gpus[0] has no field 'nam': did you mean name?"),
         (
             {"hardware": {"gpus": [{}]}},
