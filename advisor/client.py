@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from advisor.answer import Prediction
 from advisor.buying.recommendation import RankedBuild
 from advisor.buying.wish import Wish
-from advisor.question import Scenario
+from advisor.question import Hardware, OwnRun, Scenario
 from catalog.profiles import Profile
 
 TIMEOUT_S = 90.0
@@ -188,6 +188,20 @@ class Client:
     def store_calibration(self, profile: Profile) -> StoredCalibration:
         """Store a machine's calibration. The same one again gives the same id."""
         return _stored(self._ask(_Call("POST", "/v1/calibrations", profile.model_dump_json())))
+
+    def store_runs(
+        self,
+        hardware: Hardware | Mapping[str, Any],
+        runs: Sequence[OwnRun | Mapping[str, Any]],
+        name: str | None = None,
+    ) -> StoredCalibration:
+        """Store runs that were measured on a machine; predictions can then be asked with them."""
+        parts, *told = (
+            item.model_dump(mode="json", exclude_unset=True) if isinstance(item, BaseModel) else item
+            for item in (hardware, *runs)
+        )
+        body = _text({"hardware": parts, "measured": told, **_given(name=name)})
+        return _stored(self._ask(_Call("POST", "/v1/calibrations", body)))
 
     def calibrations(self, offset: int = 0, limit: int = PAGE) -> list[StoredCalibration]:
         """Stored calibrations, those stored last first."""

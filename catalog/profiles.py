@@ -47,6 +47,10 @@ class EngineBuild(_Part):
     backend: Text
 
 
+OWN_RUNS = EngineBuild(name="runs of its owner", backend="as told")
+"""Stands for the engine in a profile of runs alone, each of which tells its own."""
+
+
 class Shift(_Part):
     """What this machine adds to the logarithm of one coefficient: to all of it (label "") or for one quant family."""
 
@@ -146,6 +150,8 @@ class Profile(_Part):
     """Quantiles of this machine's errors."""
     probes: Annotated[tuple[ProbeResult, ...], Field(max_length=200)] = ()
     runs: Annotated[tuple[EngineRun, ...], Field(max_length=2000)] = ()
+    measured: Annotated[tuple[dict[str, Any], ...], Field(max_length=100)] = ()
+    """Runs as the owner of the machine told them: scenarios' `measured`; whoever predicts reads them as such."""
     correlations: Annotated[tuple[Correlation, ...], Field(max_length=200)] = ()
     notes: Annotated[tuple[Text, ...], Field(max_length=50)] = ()
     """What to know of the measurement: a busy machine, a throttled clock."""
@@ -154,6 +160,11 @@ class Profile(_Part):
     @classmethod
     def _bounded(cls, value: dict[str, Any]) -> dict[str, Any]:
         return bounded(value)
+
+    @field_validator("measured")
+    @classmethod
+    def _each_bounded(cls, value: tuple[dict[str, Any], ...]) -> tuple[dict[str, Any], ...]:
+        return tuple(bounded(run) for run in value)
 
     @field_validator("spreads")
     @classmethod

@@ -20,6 +20,7 @@ STORED: Final = "advisor.cli.stored"
 COMMANDS: Final[Mapping[str, Entry]] = {
     "show": Entry(STORED, "Show what a calibration found, in the terminal or as a page.", "show"),
     "list": Entry(STORED, "List the profiles that are stored here.", "listed"),
+    "add": Entry("advisor.cli.add_runs", "Add runs that you measured, from what a program printed."),
     "remove": Entry(STORED, "Delete a stored profile.", "remove"),
     "export": Entry(STORED, "Write a profile for others, without what tells whose it is.", "export"),
     "import": Entry(STORED, "Store a profile that was exported.", "imported"),

@@ -185,6 +185,13 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
     show_default=True,
     help="llama.cpp or ik_llama.cpp, a current build.",
 )
+@click.option(
+    "--measured",
+    multiple=True,
+    metavar="RUN|@FILE",
+    help='A run of yours on this hardware, such as "Qwen3.6-35B-A3B Q4_K_M 31", or a file of what a program printed; '
+    "repeat it for several.",
+)
 @profile_options
 @click.option("--json", "as_json", is_flag=True, help="Print the prediction as JSON alone.")
 @click.option(
@@ -229,6 +236,10 @@ def _single(options: dict[str, Any]) -> None:
 
     machines = own_machines_of(options)
     scenario, knowledge = asked(options, machines), machines.knowledge
+    if options["measured"]:
+        from advisor.cli.add_runs import measured_runs
+
+        scenario = scenario.model_copy(update={"measured": measured_runs(options["measured"])})
     check_asked(options, scenario, knowledge)
     file = _file(scenario)
     case = case_of(scenario, file)

@@ -158,8 +158,8 @@ def _row(profile: "Profile", here: "Hardware") -> dict[str, Any]:
     medians = {kind: errors.median for kind, errors in errors_by_kind(profile).items()}
     return {
         "profile": profile.name, "machine": machine, "measured": profile.measured_on.isoformat(),
-        "engine": engine_name(profile), "runs": len(profile.runs), "writing": medians.get("decode"),
-        "reading": medians.get("prefill"), "whose": whose,
+        "engine": engine_name(profile), "runs": len(profile.runs) + len(profile.measured),
+        "writing": medians.get("decode"), "reading": medians.get("prefill"), "whose": whose,
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from advisor.answer import Warning
 from advisor.physics.coefficients import Efficiencies
-from advisor.question import Hardware, Scenario
+from advisor.question import Hardware, OwnRun, Scenario
 from catalog import tables
 from catalog.efficiency import Spread
 
@@ -43,6 +43,8 @@ class Knowledge:
     spreads: dict[tuple[str, str], Spread] = field(default_factory=dict)
     calibration: str = "global"
     own: tuple[Calibrated, ...] = ()
+    runs: tuple[OwnRun, ...] = ()
+    """Runs that the owner of the machine measured: they are taken with those of the question."""
     warnings: tuple[Warning, ...] = ()
     """What is said beside each answer, such as that a profile which was asked for is not used."""
 

@@ -20,7 +20,7 @@ from advisor.physics.stages import decode_stages, prefill_stages
 from advisor.physics.uncertainty import evaluated
 from advisor.physics.work import Work, works_of
 from advisor.prediction.case import Case, case_of
-from advisor.question import OwnRun, Scenario
+from advisor.question import Engine, OwnRun, Scenario, Workload
 
 STAGES_OF = {"decode": decode_stages, "prefill": prefill_stages}
 FASTER_THAN_POSSIBLE = 1.05
@@ -45,10 +45,11 @@ def by_own_runs(scenario: Scenario, knowledge: Knowledge) -> Knowledge:
 
     Raises as `case_of` for a run that names an unknown model or quantisation.
     """
-    return _informed(scenario.model_copy(update=_NOTHING_ASKED), knowledge) if scenario.measured else knowledge
+    runs = (*knowledge.runs, *scenario.measured)
+    return _informed(scenario.model_copy(update=_NOTHING_ASKED | {"measured": runs}), knowledge) if runs else knowledge
 
 
-_NOTHING_ASKED = {"model": "", "quant": None}
+_NOTHING_ASKED = {"model": "", "quant": None, "engine": Engine(), "workload": Workload()}
 """What runs tell of a machine does not depend on the model that is asked about."""
 
 

@@ -26,7 +26,7 @@ import numpy as np
 from pydantic_core import to_json
 
 from advisor.answer import REGIMES, STAGES, Prediction, Warning
-from advisor.physics.coefficients import COLUMNS, by_name
+from advisor.physics.coefficients import COLUMNS, OWN_RIG, by_name
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.stages import cpu_limits, decode_stages, prefill_stages, total_s
 from advisor.physics.uncertainty import evaluated, log_bounds
@@ -67,8 +67,12 @@ def _answered(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any
     if not cases:
         return []
     work, known = works_of(cases), [by_own_runs(case.scenario, knowledge.about(case.scenario)) for case in cases]
-    values = np.array([own.efficiencies.row(case.setting) for case, own in zip(cases, known, strict=True)])
-    unsaid = np.array([own.efficiencies.deviations(case.setting) for case, own in zip(cases, known, strict=True)])
+    settings = [
+        case.setting._replace(rig=OWN_RIG) if own.efficiencies.level_deviations else case.setting
+        for case, own in zip(cases, known, strict=True)
+    ]
+    values = np.array([own.efficiencies.row(setting) for setting, own in zip(settings, known, strict=True)])
+    unsaid = np.array([own.efficiencies.deviations(setting) for setting, own in zip(settings, known, strict=True)])
     both = evaluated((decode_stages, prefill_stages), work, values, unsaid)
     (decode, decode_novelty), (prefill, prefill_novelty) = both
     reading, unpacking = cpu_limits(work, by_name(values))

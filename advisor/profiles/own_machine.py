@@ -16,6 +16,7 @@ from advisor.machines.fingerprint import filled, fingerprint_of, same_machine, s
 from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, own_label
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.task import FAMILIES
+from advisor.profiles.own_runs import own_runs_of
 from advisor.question import Hardware, Scenario
 from catalog.profiles import Profile, digest_of
 
@@ -43,12 +44,15 @@ def knowledge_of(profile: Profile, knowledge: Knowledge) -> Knowledge:
     spreads = knowledge.spreads | {(row.speed, row.regime): row for row in profile.spreads}
     measured = frozenset(shift.coefficient for shift in profile.effects if shift.informed and not shift.label)
     return Knowledge(
-        Efficiencies(effects, knowledge.efficiencies.informed, measured), spreads, f"profile:{profile.name}"
-    )
+        Efficiencies(effects, knowledge.efficiencies.informed, measured), spreads, f"profile:{profile.name}",
+        runs=own_runs_of(profile),
+    )  # fmt: skip
 
 
 def is_current(profile: Profile, knowledge: Knowledge) -> bool:
-    """Whether the profile was fitted on these efficiencies: its shifts say nothing on others."""
+    """Whether the profile was fitted on these efficiencies: its shifts say nothing on others, its runs do."""
+    if profile.measured and not profile.effects:
+        return True
     return profile.efficiencies_digest == digest_of(knowledge.efficiencies.effects)
 
 
@@ -75,7 +79,9 @@ class OwnMachine:
         return is_current(self.profile, self.shipped)
 
     def covers(self, scenario: Scenario) -> bool:
-        """Whether a question is of this machine and of the engine that was measured."""
+        """Whether a question is of this machine and of the engine that was measured; runs tell their engines each."""
+        if self.profile.measured and not self.profile.effects:
+            return self.is_of(scenario.hardware)
         measured = self.profile.engine.name.lower().startswith("ik_")
         return measured == (scenario.engine.name == "ik_llama.cpp") and self.is_of(scenario.hardware)
 
@@ -116,7 +122,10 @@ def own_machine(profile: Profile, shipped: Knowledge, *, any_size: bool = False)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnMachines:
-    """All calibrated machines that are stored here, the newest profile first, and what is wrong with other files."""
+    """All calibrated machines that are stored here, and what is wrong with other files.
+
+    The newest profile stands first, those of runs alone after all that were fitted.
+    """
 
     shipped: Knowledge
     machines: tuple[OwnMachine, ...] = ()
@@ -154,7 +163,7 @@ def own_machines(profiles: Iterable[Profile | InputError], shipped: Knowledge) -
             machines.append(own_machine(profile, shipped))
         except InputError as error:
             damaged.append(str(error))
-    newest = sorted(machines, key=lambda item: item.profile.measured_on, reverse=True)
+    newest = sorted(machines, key=lambda item: (not item.profile.measured, item.profile.measured_on), reverse=True)
     return OwnMachines(shipped, tuple(newest), tuple(damaged))
 
 

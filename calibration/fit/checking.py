@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from advisor.answer import Prediction, Range
 from advisor.errors import InputError
 from advisor.physics.knowledge import Knowledge
+from advisor.prediction.measured import by_own_runs
 from advisor.prediction.prediction import predict
-from advisor.question import Scenario, complaint
+from advisor.question import OwnRun, Scenario, complaint
 from calibration.fit.evidence import EVIDENCE, TABLES, MeasuredRun, Row, measured_run, reason_to_leave_out
 
 NEEDED: Final = ("source_url", "source_date", "engine", "backend", "model", "quant", "decode_tok_s", "prefill_tok_s")
@@ -65,16 +66,19 @@ def _checked(line: int, row: Row, knowledge: Knowledge) -> CheckedRow:
     except ValueError as error:
         return CheckedRow(line, row, verdict="not read", why=str(error))
     told = {"model": f"{prediction.model} {prediction.quant}", "machine": prediction.machine}
-    verdict, why = _verdict(run, prediction)
+    verdict, why = _verdict(run, prediction, knowledge)
     return CheckedRow(
         line, row, **told, decode=prediction.decode_tok_s, prefill=prediction.prefill_tok_s, verdict=verdict, why=why
     )
 
 
-def _verdict(run: MeasuredRun, prediction: Prediction) -> tuple[str, str]:
+def _verdict(run: MeasuredRun, prediction: Prediction, knowledge: Knowledge) -> tuple[str, str]:
     """What a row is worth beside its prediction, and why."""
     if not prediction.fits and prediction.decode_tok_s is None:
         return "implausible", "by the advisor it cannot run there: is the machine right?"
+    impossible = _impossible(run, knowledge)
+    if impossible:
+        return "implausible", impossible
     far, why = 1.0, ""
     for verb, speed, told in (
         ("writes", run.decode_tok_s, prediction.decode_tok_s), ("reads", run.prefill_tok_s, prediction.prefill_tok_s)
@@ -84,6 +88,19 @@ def _verdict(run: MeasuredRun, prediction: Prediction) -> tuple[str, str]:
             if off > far:
                 far, why = off, f"{verb} {speed:g} tok/s, predicted {told.p50:.4g} ({told.p05:.4g} to {told.p95:.4g})"
     return ("implausible" if far > IMPLAUSIBLE else "outside the range" if why else "as expected"), why
+
+
+def _impossible(run: MeasuredRun, knowledge: Knowledge) -> str:
+    """Why a run cannot be, if it is faster than its bytes can be read."""
+    asked = run.scenario
+    if not run.decode_tok_s:
+        return ""
+    own = OwnRun(
+        model=asked.model, quant=asked.quant, engine=asked.engine, workload=asked.workload,
+        decode_tok_s=run.decode_tok_s,
+    )  # fmt: skip
+    warnings = by_own_runs(asked.model_copy(update={"measured": (own,)}), knowledge).warnings
+    return next((item.message for item in warnings if item.code == "impossible_run"), "")
 
 
 def counted(rows: Sequence[CheckedRow]) -> Mapping[str, int]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from advisor.machines.fingerprint import default_name, fingerprint_of
 from advisor.profiles.own_machine import hardware_of
+from advisor.profiles.own_runs import own_runs_of
 from advisor.question import KV_SPELLINGS, Engine, Hardware, Scenario, StorageRequest
 from calibration.fit.evidence import EVIDENCE, REMOTE, TABLES, Row
 from calibration.machine.campaign import Campaign, Learned
@@ -19,14 +20,23 @@ from calibration.machine.fit import OwnError, spreads_of
 from calibration.machine.trials import Trial, asked_of
 from catalog.names.index import UnknownName
 from catalog.names.llms import resolve_llm
-from catalog.profiles import DeviceFacts, EngineBuild, EngineRun, ProbeResult, Profile, digest_of
+from catalog.profiles import (
+    OWN_RUNS,
+    DeviceFacts,
+    EngineBuild,
+    EngineRun,
+    MeasuredSpeed,
+    ProbeResult,
+    Profile,
+    digest_of,
+)
 from catalog.units import GIB
 
 SOURCE = "advisor calibrate"
 REMOVED = "[removed]"
 UNKNOWN_MODEL = "a model file"
-QUALITY = "A"
-"""Hardware and flags are all known: see the README of the evidence."""
+QUALITY, TOLD_QUALITY = "A", "B"
+"""Hardware and flags are all known, or most of them: see the README of the evidence."""
 BACKENDS = {
     "cuda": "CUDA", "rocm": "ROCm", "vulkan": "Vulkan", "metal": "Metal", "sycl": "SYCL", "cpu": "CPU",
     "opencl": "OpenCL",
@@ -100,6 +110,8 @@ def anonymised(profile: Profile, private: Sequence[str] = ()) -> Profile:
     values = profile.model_dump(mode="json")
     for run in values["runs"]:
         run["scenario"]["model"] = _model(run["scenario"])
+    for run in values["measured"]:
+        run["model"] = _model(run)
     told = (rf"\b{re.escape(word)}\b" for word in private if len(word) > 1)
     names, words = (re.compile("|".join(found)) for found in (_ADDRESSES, (*_ADDRESSES, _SERIAL, *told)))
     cleaned = {
@@ -139,9 +151,11 @@ def stated(run: EngineRun, profile: Profile) -> Scenario:
     engine, parts = asked.engine, asked.hardware.model_copy(update={"storage": disk})
     k_type, v_type = (KV_SPELLINGS.get(name, name) for name in engine.kv_types)
     told = profile.engine.backend.lower()
-    backend = engine.backend or (told if told in BACKENDS and (parts.gpus or parts.machine) else "cpu")
+    known = told if told in BACKENDS and (parts.gpus or parts.machine) else "cpu"
+    backend = engine.backend or (None if profile.engine == OWN_RUNS else known)
     more = {
-        "version": _version(profile) or None, "released": profile.measured_on.isoformat(), "n_ctx": None,
+        "version": engine.version or _version(profile) or None, "released": profile.measured_on.isoformat(),
+        "n_ctx": None,
         "kv_type": k_type if k_type == v_type else f"{k_type}/{v_type}",
         "backend": backend,
     }
@@ -152,10 +166,27 @@ def evidence_rows(profile: Profile) -> Iterator[Row]:
     """The runs as rows of the evidence tables. Runs of models cut down and on remote devices are marked as such, and
     `calibration.fit.evidence.load_runs` leaves them out. Raises as `stated`.
     """
-    for run in profile.runs:
+    for run in (*profile.runs, *told_runs(profile)):
         cells = _cells(run, profile).items()
         told = {name: str(value).removesuffix(".0") for name, value in cells if value is not None}
         yield dict.fromkeys(columns(), "") | told
+
+
+def told_runs(profile: Profile) -> Iterator[EngineRun]:
+    """The runs that the owner told, as runs of the profile's machine. Raises `InputError` for one that is none."""
+    for run in own_runs_of(profile):
+        speeds = {"decode_tok_s", "prefill_tok_s"}
+        asked = run.model_dump(mode="json", exclude_none=True, exclude_defaults=True, exclude=speeds)
+        work, scenario = run.workload, {**asked, "hardware": profile.hardware}
+        decode, prefill = (
+            MeasuredSpeed(tok_s=speed, spread=0.0) if speed else None for speed in (run.decode_tok_s, run.prefill_tok_s)
+        )
+        if decode and work.decode_start != work.context_depth:  # a row has one depth for both
+            after = {"context_depth": work.decode_start, "prompt_tokens": 0, "gen_tokens": work.gen_tokens}
+            yield EngineRun(scenario=scenario | {"workload": after}, decode=decode)
+            decode = None
+        if decode or prefill:
+            yield EngineRun(scenario=scenario, decode=decode, prefill=prefill)
 
 
 def columns() -> list[str]:
@@ -178,10 +209,11 @@ def _cells(run: EngineRun, profile: Profile) -> dict[str, Any]:
     work = asked.workload
     return {
         "source_url": SOURCE, "source_date": profile.measured_on.isoformat(), **_parts(asked.hardware),
-        "engine": asked.engine.name, "engine_version": _version(profile), "model": asked.model, "quant": asked.quant,
+        "engine": asked.engine.name, "engine_version": asked.engine.version, "model": asked.model, "quant": asked.quant,
         "model_gib": round(run.file_bytes / GIB, 3) if run.file_bytes else None, **_settings(asked),
         "context_depth": work.context_depth, "prompt_tokens": work.prompt_tokens, "gen_tokens": work.gen_tokens,
-        "decode_tok_s": run.decode and _rounded(run.decode.tok_s), "quality": QUALITY,
+        "decode_tok_s": run.decode and _rounded(run.decode.tok_s),
+        "quality": TOLD_QUALITY if profile.engine == OWN_RUNS else QUALITY,
         "prefill_tok_s": run.prefill and _rounded(run.prefill.tok_s),
         "stddev_decode": run.decode and _rounded(run.decode.spread * run.decode.tok_s),
     }
@@ -213,7 +245,7 @@ def _settings(asked: Scenario) -> dict[str, Any]:
     engine, parts = asked.engine, asked.hardware
     remote = bool(engine.n_gpu_layers) and not (parts.gpus or parts.machine)
     return {
-        "backend": REMOTE if remote else BACKENDS[engine.backend or "cpu"],
+        "backend": REMOTE if remote else BACKENDS[engine.backend] if engine.backend else None,
         "n_gpu_layers": engine.n_gpu_layers, "n_cpu_moe": engine.n_cpu_moe,
         "offload_note": {None: "", True: "mmap", False: "no-mmap"}[engine.mmap],
         "kv_type": engine.kv_type, "flash_attn": {None: None, True: "on", False: "off"}[engine.flash_attn],

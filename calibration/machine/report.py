@@ -24,7 +24,8 @@ from advisor.machines.from_parts import machine_of
 from advisor.profiles.own_machine import hardware_of
 from calibration.machine.findings import Findings, Series, run_label
 from calibration.machine.outlook import CONTEXT_TOKENS, MODELS
-from catalog.profiles import Profile
+from calibration.machine.profile import told_runs
+from catalog.profiles import OWN_RUNS, Profile
 
 WIDTH = 100
 MOST_RUNS = 30
@@ -54,6 +55,8 @@ def machine_name(profile: Profile) -> str:
 def engine_name(profile: Profile) -> str:
     """The engine with its version and build."""
     engine = profile.engine
+    if engine == OWN_RUNS:
+        return engine.name
     build = f"({engine.build})" if engine.build and engine.build != engine.version else None
     return " ".join(filter(None, [engine.name, engine.version, build, f"on {engine.backend}"]))
 
@@ -63,7 +66,8 @@ def lines(found: Findings) -> list[str]:
     profile = found.profile
     held = sum(run.held_out for run in profile.runs)
     kept = f", {held} of them kept to check the fit with" if held else ""
-    measured = f"measured {profile.measured_on} with {engine_name(profile)}: {len(profile.runs)} runs{kept}"
+    count = len(profile.runs) + len(profile.measured)
+    measured = f"measured {profile.measured_on} with {engine_name(profile)}: {count} runs{kept}"
     most = max((row.value for _, row in found.bandwidth), default=1.0)
     read = [
         Paragraph(f"{threads:>4} {row.value:>7.1f} GB/s +- {row.spread:.1%}  {bar(row.value / most)}")
@@ -72,6 +76,7 @@ def lines(found: Findings) -> list[str]:
     pairs = [Paragraph(f"{row.value:+.2f}  {row.first} and {row.second}") for row in found.correlations]
     sections = [
         Section(f"Profile {profile.name}: {machine_name(profile)}", [Paragraph(measured), Paragraph(found.use)]),
+        Section("Runs of its owner", [Points(list(_runs_told(profile)))]),
         Section(ERRORS, list(_errors_told(found))),
         Section(BANDWIDTH, read),
         Section(DEPTHS, list(_bars(found.over_depth, "tokens"))),
@@ -83,6 +88,13 @@ def lines(found: Findings) -> list[str]:
         Section("Mind", [Points(profile.notes)]),
     ]
     return as_text(Document("", sections), WIDTH).splitlines()
+
+
+def _runs_told(profile: Profile) -> Iterator[str]:
+    for run in told_runs(profile):
+        speeds = (("writes", run.decode), ("reads", run.prefill))
+        told = " and ".join(f"{verb} {number(speed.tok_s)} tok/s" for verb, speed in speeds if speed)
+        yield f"{run_label(run)}: {told}"
 
 
 def _errors_told(found: Findings) -> Iterator[Block]:

@@ -4,18 +4,21 @@ import asyncio
 import hmac
 import re
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import Response
 
 from advisor.errors import InputError
 from advisor.physics.knowledge import load
+from advisor.prediction.measured import by_own_runs
 from advisor.profiles.own_machine import knowledge_of
-from advisor.question import Hardware, complaint
-from catalog.profiles import BadProfile, Profile, profile_of
+from advisor.profiles.own_runs import profile_of_runs
+from advisor.question import MOST_RUNS, Hardware, OwnRun, Scenario, complaint
+from catalog.profiles import BadProfile, Name, Profile, profile_of
 from webapp.api import predictions
 from webapp.api.answers import OWN_CACHE, TAGGED, CalibrationPage, Entity, StoredCalibration, Tag
 from webapp.api.bodies import Described, JsonRoute
@@ -34,7 +37,26 @@ EXAMPLE: Final[dict[str, Any]] = {
     ],
     "spreads": [], "probes": [], "runs": [],
 }  # fmt: skip
-Sent = Annotated[Any, Described(Profile), Body(openapi_examples={"profile": {"value": EXAMPLE}})]
+OWN_RUNS_EXAMPLE: Final[dict[str, Any]] = {
+    "hardware": predictions.EXAMPLE["hardware"],
+    "measured": [{"model": "Qwen3-8B", "quant": "Q4_K_M", "decode_tok_s": 48.0, "prefill_tok_s": 1900.0}],
+}
+
+
+class MeasuredMachine(BaseModel):
+    """Runs that the owner of a machine measured on it, instead of a calibration."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hardware: Hardware
+    measured: Annotated[tuple[OwnRun, ...], Field(min_length=1, max_length=MOST_RUNS, fail_fast=True)]
+    name: Name | None = None
+
+
+Sent = Annotated[
+    Any, Described(Profile | MeasuredMachine),
+    Body(openapi_examples={"profile": {"value": EXAMPLE}, "runs": {"value": OWN_RUNS_EXAMPLE}}),
+]  # fmt: skip
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(scheme_name="token", auto_error=False))]
 router = APIRouter(route_class=JsonRoute, tags=["calibrations"])
 
@@ -85,10 +107,11 @@ async def store(request: Request, sent: Sent, token: Bearer) -> Response:
     return Response(stored.model_dump_json(), 201 if is_new else 200, headers, "application/json")
 
 
-def _usable(value: object) -> Profile:
+def _usable(value: Any) -> Profile:
     """A profile that predictions can be made with. Raises `Refused`."""
     try:
-        profile = profile_of(value)
+        told = isinstance(value, dict) and "measured" in value and "fingerprint" not in value
+        profile = _of_runs(value) if told else profile_of(value)
         Hardware.model_validate(profile.hardware)
         knowledge_of(profile, load())
     except ValidationError as error:
@@ -98,6 +121,23 @@ def _usable(value: object) -> Profile:
     if re.fullmatch(f"[0-9a-fA-F]{{{ID_CHARACTERS}}}", profile.name):
         raise Refused("invalid_profile", f"the profile's name {profile.name!r} looks like an id: give it another")
     return profile
+
+
+def _of_runs(value: dict[str, Any]) -> Profile:
+    """A profile of the runs that were sent. Raises `Refused` for what is misspelt, and for runs that cannot be."""
+    try:
+        sent = MeasuredMachine.model_validate(value)
+    except ValidationError as error:
+        raise Refused("invalid_profile", complaint(error, MeasuredMachine)) from None
+    try:
+        asked = Scenario(model=sent.measured[0].model, hardware=sent.hardware, measured=sent.measured)
+        warnings = by_own_runs(asked, load()).warnings
+        impossible = next((item.message for item in warnings if item.code == "impossible_run"), None)
+    except ValueError as error:
+        raise Refused("invalid_profile", str(error)) from None
+    if impossible:
+        raise Refused("invalid_profile", impossible)
+    return profile_of_runs(sent.hardware, sent.measured, datetime.now(UTC).date(), sent.name)
 
 
 @router.get(

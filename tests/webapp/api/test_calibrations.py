@@ -11,7 +11,7 @@ from advisor.client import Client, Problem
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.profiles.own_machine import knowledge_of
-from advisor.question import Scenario
+from advisor.question import OwnRun, Scenario
 from catalog.profiles import Profile
 from tests.webapp.api.running import PROFILE, SCENARIO, Server, serving
 from webapp.api.migrations import upgrade
@@ -134,6 +134,37 @@ def test_the_client_stores_lists_and_reads(storing: Server) -> None:
     with Client(storing.url) as client, pytest.raises(Problem) as caught:
         client.store_calibration(profile)
     assert (caught.value.status, caught.value.code) == (401, "unauthorized")
+
+
+def test_runs_of_a_machine_are_stored_and_predicted_with(storing: Server) -> None:
+    slow = {"model": "Qwen3-8B", "quant": "Q4_K_M", "decode_tok_s": 20.0}
+    with Client(storing.url, TOKEN) as client:
+        found = client.store_runs(SCENARIO["hardware"], [slow], "my runs")
+        assert client.store_runs(SCENARIO["hardware"], [OwnRun.model_validate(slow)], "my runs").id == found.id
+        told = client.predict(SCENARIO, calibration="my runs")
+        assert told.calibration == "measured"
+        plain = client.predict(SCENARIO)
+        assert told.decode_tok_s
+        assert plain.decode_tok_s
+        assert told.decode_tok_s.p50 < plain.decode_tok_s.p50  # 20 tok/s are far less than the card can
+        asked = SCENARIO | {"measured": [slow]}
+        assert client.predict(asked).decode_tok_s == told.decode_tok_s
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"measured": [{"model": "Qwen3-8B", "quant": "Q4_K_M", "decode_tok_s": 9000.0}]}, "faster than this memory"),
+        ({"measured": [{"model": "Qwen3-8B", "quant": "Q4_K_M"}]}, "needs decode_tok_s or prefill_tok_s"),
+        ({"measured": [{"model": "Quux-9000", "decode_tok_s": 9.0}]}, "Quux-9000"),
+        ({"measured": []}, "measured"),
+        ({"measured": [{"model": "Qwen3-8B", "decode_tok_s": 9.0}], "colour": 1}, "colour"),
+    ],
+)
+def test_runs_that_cannot_be_are_refused(storing: Server, body: dict[str, Any], said: str) -> None:
+    answer = storing.http.post("/v1/calibrations", json=body | {"hardware": SCENARIO["hardware"]}, headers=BEARER)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_profile")
+    assert said in answer.json()["detail"]
 
 
 def test_a_full_store_takes_no_more_but_knows_what_it_has(store_url: str, storing: Server) -> None:
