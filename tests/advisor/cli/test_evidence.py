@@ -35,7 +35,7 @@ def test_each_row_is_set_beside_its_prediction(tmp_path: Path, capsys: Captured)
     first = found["rows"][0]
     assert first["machine"] == "RTX 3060 12GB | Ryzen 7 5800X"
     assert first["decode"]["p05"] < 55 < first["decode"]["p95"]
-    assert "writes 900 tok/s, predicted" in found["rows"][1]["why"]
+    assert "900 tok/s written is faster than this memory can be read" in found["rows"][1]["why"]
     assert "Quux-9000" in found["rows"][2]["why"]
     assert found["counts"] == {"as expected": 1, "implausible": 2, "not read": 1, "left out": 1}
     out = said(capsys, "evidence", "check", table)[0]
