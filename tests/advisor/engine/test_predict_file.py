@@ -34,12 +34,12 @@ def refused(capsys: Captured, *options: str) -> str:
 
 def test_a_real_file_is_predicted_with_its_own_sizes(capsys: Captured, gemma_path: Path) -> None:
     found = predicted(capsys, "--gguf", str(gemma_path), *HARDWARE)
-    assert (found["model"], found["quant"]) == ("Gemma 3 270m", "Q4_K_M")
+    assert (found["model"], found["quant"]) == ("Gemma-3-270M", "Q4_K_M")
     assert found["scenario"]["model"] == {"gguf": str(gemma_path)}
     place = found["placement"]
     assert place["weights_gb"] == pytest.approx(GEMMA_TENSOR_BYTES / GIB, rel=1e-12)
-    # 15 layers keep 512 tokens and the padding of a batch, 3 keep all 768: 1 KV head of 256, K and V, f16.
-    assert place["kv_gb"] * GIB == pytest.approx(18 * 768 * 2 * 256 * 2, rel=0.25)
+    # 15 layers keep a window of 512 tokens and a batch of 512, 3 keep all 8,192: 1 KV head of 256, K and V, f16.
+    assert place["kv_gb"] * GIB == pytest.approx((15 * 1024 + 3 * 8192) * 2 * 256 * 2)
     assert f"a file of {gemma_path.stat().st_size:,} bytes" in found["assumptions"][0]
     assert found["decode_tok_s"]["p50"] > 0
 
@@ -56,7 +56,7 @@ def test_a_batch_mixes_files_and_names(tmp_path: Path, capsys: Captured, gemma_p
     source.write_text("".join(json.dumps({"model": model, "hardware": hardware}) + "\n" for model in models))
     assert run(["predict", "--batch", str(source)]) == 0
     first, second, third, last = map(json.loads, capsys.readouterr().out.splitlines())
-    assert (first["model"], second["model"]) == ("Gemma 3 270m", "Qwen3-8B")
+    assert (first["model"], second["model"]) == ("Gemma-3-270M", "Qwen3-8B")
     assert first == last
     assert third["error"]["code"] == "invalid_input"
     assert third["error"]["message"].startswith("model.gguf: 'none.gguf' cannot be read: no such file")
