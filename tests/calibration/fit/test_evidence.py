@@ -88,6 +88,7 @@ def test_a_row_with_all_said_becomes_a_question_with_all_said() -> None:
         "engine": {
             "name": "llama.cpp", "version": "v0.4.0 (5266f24)", "released": "2026-09-11", "backend": "cuda",
             "n_gpu_layers": 99, "n_cpu_moe": 24, "flash_attn": True, "threads": 4, "mmap": True,
+            "n_ctx": 768,  # what a benchmark allocates: its prompt and answer, padded
         },
         "workload": {"context_depth": 0, "prompt_tokens": 512, "gen_tokens": 128, "decode_depth": 0},
     })
