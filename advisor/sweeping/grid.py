@@ -5,6 +5,7 @@ any block of rows can be worked out by itself, anywhere, and the number of rows 
 """
 
 import json
+import math
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -113,8 +114,12 @@ class Grid:
     @cached_property
     def questions(self) -> list[tuple[str, str, int, int, str]]:
         """Model, quant, context, users and type of KV cache of each question."""
+        return list(product(*self._asked))
+
+    @property
+    def _asked(self) -> tuple[Sequence[Any], ...]:
         spec = self.spec
-        return list(product(spec.models, spec.quants, spec.contexts, spec.users, spec.kv_types))
+        return spec.models, spec.quants, spec.contexts, spec.users, spec.kv_types
 
     @property
     def axes(self) -> tuple[Sequence[Any], ...]:
@@ -129,8 +134,8 @@ class Grid:
 
     @property
     def rows(self) -> int:
-        """Rows in all."""
-        return len(self.questions) * sum(self.counts)
+        """Rows in all, counted without listing them."""
+        return math.prod(map(len, self._asked)) * sum(self.counts)
 
     @cached_property
     def chunks(self) -> list[Chunk]:
