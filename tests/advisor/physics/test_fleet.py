@@ -17,13 +17,11 @@ WHOLE = ("Strix Halo (Ryzen AI Max+ 395)", "Apple M4 Max (40-core GPU)")
 
 
 def some_hardware(many: int) -> list[dict[str, object]]:
-    """Machines at random, of one seed: no card or up to two of a kind, processors named or not, boxes. Of unlike cards
-    a prediction leaves aside what slows it, which a fleet does not ask.
-    """
+    """Machines at random, of one seed: no card to six of three kinds, processors named or not, boxes."""
     random = np.random.default_rng(11)
     found: list[dict[str, object]] = []
     for _ in range(many):
-        names = random.choice(CARDS, size=random.integers(2), replace=False)
+        names = random.choice(CARDS, size=random.integers(4), replace=False)
         gpus = [
             {"name": str(n), "count": int(random.integers(1, 3)), "pcie_gen": int(random.integers(2, 6))} for n in names
         ]
