@@ -112,7 +112,9 @@ def _number_of(text: str) -> float:
     digits = re.sub(r"[\s'’]", "", text)
     if digits.count(".") > 1:  # 1.234.567,89
         return float(digits.replace(".", "").replace(",", "."))
-    whole, mark, last = re.fullmatch(r"(.*?)(?:([.,])(\d+))?", digits).groups("")  # type: ignore[union-attr]
+    whole, mark, last = digits, "", ""
+    if found := re.fullmatch(r"(.*?)([.,])(\d+)", digits):
+        whole, mark, last = found.groups()
     if mark and len(last) == 3 and whole:
         return float(whole.replace(",", "") + last)
     return float(whole.replace(",", "") + (f".{last}" if mark else ""))

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from advisor.machines.machine import GpuDevice, Machine
-from advisor.physics.coefficients import Efficiencies, by_name
+from advisor.physics.coefficients import Efficiencies, Setting, by_name
 from advisor.physics.stages import decode_stages, total_s
 from advisor.physics.task import Task
 from advisor.physics.work import works_of
@@ -59,10 +59,11 @@ def _shipped() -> Efficiencies:
     return Efficiencies.of(tables.efficiencies())
 
 
-def seconds_of(tasks: Sequence[Task], settings: Sequence[object]) -> list[float]:
+def seconds_of(tasks: Sequence[Task], settings: Sequence[Setting]) -> list[float]:
     """Seconds of a decode step of each, by the shipped coefficients: enough to tell which is fastest."""
-    values = np.array([_shipped().row(setting) for setting in settings])  # type: ignore[arg-type]
-    return np.asarray(total_s(decode_stages(works_of(tasks), by_name(values)))).tolist()  # type: ignore[no-any-return]
+    values = np.array([_shipped().row(setting) for setting in settings])
+    found: list[float] = np.asarray(total_s(decode_stages(works_of(tasks), by_name(values)))).tolist()
+    return found
 
 
 def device_name(backend: str, place: int) -> str:
