@@ -53,11 +53,17 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @cache
-def present() -> tuple[Path, ...]:
-    """Files of the working tree, tracked or not, but for those that git ignores and those that are deleted."""
+def listed() -> tuple[Path, ...]:
+    """Names of the working tree, tracked or not, but for those that git ignores."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    return tuple(path for name in sorted(set(listed.split("\0"))) if name and (path := ROOT / name).is_file())
+    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return tuple(ROOT / name for name in sorted(set(names.split("\0"))) if name)
+
+
+@cache
+def present() -> tuple[Path, ...]:
+    """The files among them that are there."""
+    return tuple(path for path in listed() if path.is_file())
 
 
 @cache
@@ -237,6 +243,11 @@ def test_only_the_faces_print() -> None:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
     assert found == []
+
+
+def test_no_file_is_a_link() -> None:
+    """A link in a checkout leads to where it led on the machine of whoever made it."""
+    assert [str(path) for path in listed() if path.is_symlink()] == []
 
 
 def test_no_file_names_a_package_registry_or_a_path_of_one_machine() -> None:

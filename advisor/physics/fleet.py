@@ -40,7 +40,9 @@ BLOCK = 16384
 
 @dataclass(frozen=True, eq=False)
 class Fleet:
-    """Machines as columns, one row each; indices point into what is distinct."""
+    """Machines as columns, one row each; indices point into what is distinct. All cards of a machine are used, split as
+    llama.cpp does by itself: a prediction of a single machine leaves a slower one of unlike cards aside.
+    """
 
     graphics: tuple[Machine, ...]
     """Distinct graphics cards with their links, backend and whether memory is unified; nothing else of them counts."""

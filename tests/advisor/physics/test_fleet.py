@@ -32,8 +32,10 @@ def some_hardware(many: int) -> list[dict[str, object]]:
 
 
 def asked(model: str, quant: str, hardware: list[dict[str, object]], **engine: object) -> list[Case]:
+    """Cases on machines all of whose cards are used, as llama.cpp splits by itself: none is left aside in a fleet."""
     common = {"model": model, "quant": quant, "workload": {"context_depth": 6000, "users": 2}, "engine": engine}
-    return cases_of([asked_of(Scenario.model_validate(common | {"hardware": item})) for item in hardware])
+    scenarios = [Scenario.model_validate(common | {"hardware": item}) for item in hardware]
+    return cases_of([asked_of(item, machine=machine_of(item.hardware)) for item in scenarios])
 
 
 def together(cases: list[Case]) -> Speeds:
