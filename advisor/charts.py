@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.errors import InputError
+from advisor.extras import lacking
 from advisor.files import new_file
 
 WIDTH, HEIGHT = 560, 320
@@ -175,7 +176,7 @@ def draw(charts: Sequence[Chart], target: str, title: str, *, columns: int = 2, 
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise InputError("--plot needs matplotlib: pip install 'llm-hardware-advisor[plots]'") from None
+        raise lacking("--plot", "plots") from None
     rows = max(1, -(-len(charts) // columns))
     figure = Figure(figsize=(PANEL_IN[0] * columns, PANEL_IN[1] * rows), dpi=DPI, layout="constrained")
     if headed:

@@ -74,6 +74,14 @@ def unwritable(named: str, error: OSError, remedy: str = REMEDY) -> InputError:
     return InputError(f"{named} cannot be written ({reason(error)}): {remedy}")
 
 
+def same_file(one: str | Path, other: str | Path) -> bool:
+    """Whether two names lead to one ordinary file, by links too; devices and pipes may be read and written at once."""
+    try:
+        return Path(one).is_file() and os.path.samefile(one, other)
+    except (OSError, ValueError):
+        return False
+
+
 def remove_drafts(path: Path) -> None:
     """Delete what killed processes left of a file that no other process is writing now."""
     for left in path.parent.glob(f".{escape(path.name)}.*.partial"):

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import click
 
 from advisor.errors import EngineFailed, InputError
+from advisor.extras import extra_of, lacking
 from catalog.names.index import UnknownName
 
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -133,14 +134,10 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
-EXTRAS: Final = {"scipy": "calibrate"}
-"""Packages that some commands need and the base has not, with the extra that brings each."""
-
-
 def _exit_code(error: BaseException) -> int:
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         return INTERRUPTED
-    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in EXTRAS:
+    if isinstance(error, ModuleNotFoundError) and extra_of(error.name or ""):
         return WRONG_INPUT
     return WRONG_INPUT if isinstance(error, (click.ClickException, InputError, UnknownName)) else FAILED
 
@@ -156,8 +153,8 @@ def _tell(error: BaseException) -> int:
 
 
 def _sentence(error: BaseException) -> str:
-    if isinstance(error, ModuleNotFoundError) and (extra := EXTRAS.get((error.name or "").partition(".")[0])):
-        return f"this needs the extra {extra!r}: pip install 'llm-hardware-advisor[{extra}]'"
+    if isinstance(error, ModuleNotFoundError) and (extra := extra_of(error.name or "")):
+        return str(lacking("this", extra))
     if isinstance(error, click.UsageError) and error.ctx:
         return f"{error.format_message()} ('{error.ctx.command_path} --help' tells more.)"
     if isinstance(error, click.ClickException):

@@ -11,6 +11,7 @@ import click
 
 from advisor.cli.app import Entry, Tree
 from advisor.errors import InputError
+from advisor.extras import require
 
 if TYPE_CHECKING:
     from calibration.machine.calibrating import Asked, Effort
@@ -79,9 +80,11 @@ def run(options: Mapping[str, Any]) -> None:
     """Calibrate as the options say. Raises `InputError` for what the user can mend, `EngineFailed` for the engine."""
     from advisor.cli.stored import store, tell
     from advisor.engine.library import require_engine
+
+    require("calibrate", "engine", "calibrate")
+    require_engine()
     from calibration.machine.calibrating import calibrate
 
-    require_engine()
     asked = _asked(options)
     with _progress() as told:
         profile = calibrate(asked, told, datetime.now(UTC).date(), store().save)

@@ -7,6 +7,7 @@ import click
 
 from advisor.cli.market_options import day_of, part_named
 from advisor.errors import InputError
+from advisor.extras import require
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,6 +128,7 @@ def export(output: str, *, shipped: bool) -> None:
 @click.option("--part", "parts", multiple=True, metavar="PART", help="Repeat for more. Default: the graphics cards.")
 def update(source: str, parts: tuple[str, ...]) -> None:
     """Ask a shop for prices with your own key. What it says is stored here, never exported."""
+    require("prices update", "shops")
     from advisor.market.sources import SHOPS
     from catalog.names.parts import PART_TABLES
 

@@ -1,10 +1,9 @@
 """`advisor serve` and `advisor app`: the JSON API for other programs, and the pages for a browser."""
 
-from importlib.util import find_spec
-
 import click
 
 from advisor.errors import InputError
+from advisor.extras import require
 
 TEXT = """
 Serve predictions and recommendations as JSON over HTTP, for other programs. Ctrl-C stops it, once what has begun is
@@ -29,7 +28,6 @@ Settings are taken from the environment:
   ADVISOR_MAX_BODY_BYTES, ADVISOR_MAX_REQUESTS, ADVISOR_MAX_COMPUTATIONS,
   ADVISOR_ANSWER_TIMEOUT_S, ADVISOR_LOG_LEVEL ...: see webapp/api/settings.py
 """
-NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client", "pydantic_settings")
 
 
 @click.command("serve", help=TEXT, context_settings={"max_content_width": 100})
@@ -38,9 +36,7 @@ NEEDED = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client", "p
 @click.option("--workers", type=click.IntRange(1, 256), metavar="N", help="Processes that answer. Default: 1.")
 def command(host: str | None, port: int, workers: int | None) -> int:
     """Serve the JSON API; the help that users see is above."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise InputError(f"the API needs {', '.join(missing)}: pip install 'llm-hardware-advisor[api]'")
+    require("the API", "api")
     from webapp.api.server import serve
     from webapp.api.settings import load_settings
 
@@ -70,8 +66,7 @@ def pages(port: int) -> None:
 
     Only this machine can reach them. No usage statistics are sent. Ctrl-C ends it.
     """
-    if find_spec("streamlit") is None:
-        raise InputError("the pages need the extra 'web': pip install 'llm-hardware-advisor[web]'")
+    require("the command app", "web")
     _free(port)
     click.echo(f"reading the tables; the pages will be at http://{ADDRESS}:{port}", err=True)
     from streamlit.web.cli import main_run

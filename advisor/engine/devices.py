@@ -20,12 +20,12 @@ from advisor.engine.library import (
     context,
     ggml,
     require_engine,
-    type_number,
 )
 from advisor.engine.remote import RPC, Endpoint, protocol_at
 from advisor.engine.settings import Record
 from advisor.errors import InputError
 from advisor.files import text_of
+from advisor.gguf.encodings import NUMBERS
 from catalog.units import GIB
 
 PATIENCE_S: Final = 60.0
@@ -211,15 +211,15 @@ def refused_products(engine: LlamaCpp, products: Iterable[Product]) -> dict[str,
 def supports(device: int, buffer_type: int, product: Product) -> bool:
     """Whether a device multiplies such a matrix with a batch where it lies in that type of buffer."""
     tensors = context(4)
-    number, (width, rows, *experts) = type_number(product.type), product.shape
+    number, (width, rows, *experts) = NUMBERS[product.type], product.shape
     if product.routed:
         weights = ggml().ggml_new_tensor_3d(tensors, number, width, rows, *experts)
-        batch = ggml().ggml_new_tensor_3d(tensors, type_number("F32"), width, 1, COLUMNS)
-        ids = ggml().ggml_new_tensor_2d(tensors, type_number("I32"), 1, COLUMNS)
+        batch = ggml().ggml_new_tensor_3d(tensors, NUMBERS["F32"], width, 1, COLUMNS)
+        ids = ggml().ggml_new_tensor_2d(tensors, NUMBERS["I32"], 1, COLUMNS)
         operation = ggml().ggml_mul_mat_id(tensors, weights, batch, ids)
     else:
         weights = ggml().ggml_new_tensor_2d(tensors, number, width, rows)
-        batch = ggml().ggml_new_tensor_2d(tensors, type_number("F32"), width, COLUMNS)
+        batch = ggml().ggml_new_tensor_2d(tensors, NUMBERS["F32"], width, COLUMNS)
         operation = ggml().ggml_mul_mat(tensors, weights, batch)
     empty = ggml().ggml_backend_buft_alloc_buffer(buffer_type, 0)
     TensorHead.from_address(weights).buffer = empty

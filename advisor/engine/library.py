@@ -7,7 +7,6 @@ looked up through libllama, which finds it in the very library that libllama is 
 
 import ctypes
 import logging
-import sys
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -18,9 +17,9 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from advisor.errors import InputError
-from advisor.gguf.encodings import constants
+from advisor.extras import WINDOWS, installer
 
-PACKAGES: Final = "'llama-cpp-python>=0.3.36' gguf psutil nvidia-ml-py"
+PACKAGES: Final = "'llama-cpp-python>=0.3.36' gguf nvidia-ml-py"
 """What the extra `engine` installs; the low-level API of llama-cpp-python 0.3.36 is the oldest that is tested."""
 NVIDIA: Final = "NVIDIA (CUDA)"
 BUILDS: Final = {
@@ -212,15 +211,6 @@ def ggml() -> Any:
     return require_engine().ggml
 
 
-def type_number(name: str) -> int:
-    """Return ggml's number of a tensor type. Raises KeyError for a name that is none, `InputError` without gguf.
-
-    >>> type_number("Q4_K")
-    12
-    """
-    return int(constants().GGMLQuantizationType[name])
-
-
 def context(tensors: int, graphs: int = 0) -> int:
     """A ggml context with room for the descriptions of so many tensors and graphs; their data lies in buffers."""
     size = tensors * ggml().ggml_tensor_overhead() + graphs * ggml().ggml_graph_overhead()
@@ -230,7 +220,8 @@ def context(tensors: int, graphs: int = 0) -> int:
 def how_to_install(*, anew: bool = False) -> str:
     """The commands that build and install the engine for each kind of device; `anew` where it is installed already."""
     kind, *others = BUILDS
-    rest = ", ".join(f'CMAKE_ARGS="{BUILDS[other]}" for {other}' for other in others)
+    name = "$env:CMAKE_ARGS" if WINDOWS else "CMAKE_ARGS"
+    rest = ", ".join(f'{name}="{BUILDS[other]}" for {other}' for other in others)
     return f"for the {kind} run: {install_command(kind, anew=anew)} (or the same with {rest})"
 
 
@@ -239,7 +230,8 @@ def install_command(kind: str, *, anew: bool = False) -> str:
     # Without --no-cache-dir pip takes the wheel of an earlier build, whatever its options were.
     options = "--no-cache-dir --force-reinstall --no-deps" if anew else "--no-cache-dir"
     packages = PACKAGES.split()[0] if anew else PACKAGES
-    return f'CMAKE_ARGS="{BUILDS[kind]}" {sys.executable} -m pip install {options} {packages}'
+    setting = f'$env:CMAKE_ARGS="{BUILDS[kind]}";' if WINDOWS else f'CMAKE_ARGS="{BUILDS[kind]}"'
+    return f"{setting} {installer()} {options} {packages}"
 
 
 def installed_version() -> str | None:

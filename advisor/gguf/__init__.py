@@ -2,7 +2,8 @@
 
 `gguf.GGUFReader` is not used. It makes Python and numpy objects for each element of each array (9.8 s and 739 MB for
 the 253 MB file of Gemma 3 270M with its 262,144 tokens) and believes every count: a file of 100 bytes that claims an
-array of 2^28 elements keeps it busy for minutes. Its constants are used: type numbers, block sizes, value types.
+array of 2^28 elements keeps it busy for minutes. So model files are read and
+predicted without that package.
 """
 
 from advisor.gguf.header import FilePart, Header, TensorEntry

@@ -1,13 +1,25 @@
 """How many bytes each tensor type takes, by the number that GGUF files write for it."""
 
 from functools import cache
-from importlib import import_module
-from types import ModuleType
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from advisor.errors import InputError
 from catalog.tables import tensor_types
 
+NUMBERS: Final = {
+    "F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7, "Q8_0": 8, "Q8_1": 9, "Q2_K": 10, "Q3_K": 11,
+    "Q4_K": 12, "Q5_K": 13, "Q6_K": 14, "Q8_K": 15, "IQ2_XXS": 16, "IQ2_XS": 17, "IQ3_XXS": 18, "IQ1_S": 19,
+    "IQ4_NL": 20, "IQ3_S": 21, "IQ2_S": 22, "IQ4_XS": 23, "I8": 24, "I16": 25, "I32": 26, "I64": 27, "F64": 28,
+    "IQ1_M": 29, "BF16": 30, "TQ1_0": 34, "TQ2_0": 35, "MXFP4": 39, "NVFP4": 40, "Q1_0": 41, "Q2_0": 42,
+}  # fmt: skip
+"""Tensor types by llama.cpp's name. Source: ggml/include/ggml.h enum ggml_type (read 2026-11-25)."""
+FILE_TYPES: Final = {
+    "F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q5_1": 9, "Q2_K": 10, "Q3_K_S": 11, "Q3_K_M": 12,
+    "Q3_K_L": 13, "Q4_K_S": 14, "Q4_K_M": 15, "Q5_K_S": 16, "Q5_K_M": 17, "Q6_K": 18, "IQ2_XXS": 19, "IQ2_XS": 20,
+    "Q2_K_S": 21, "IQ3_XS": 22, "IQ3_XXS": 23, "IQ1_S": 24, "IQ4_NL": 25, "IQ3_S": 26, "IQ3_M": 27, "IQ2_S": 28,
+    "IQ2_M": 29, "IQ4_XS": 30, "IQ1_M": 31, "BF16": 32, "TQ1_0": 36, "TQ2_0": 37, "MXFP4_MOE": 38, "NVFP4": 39,
+    "Q1_0": 40, "Q2_0": 41, "GUESSED": 1024,
+}  # fmt: skip
+"""Mixes of types that files name as theirs. Source: llama.cpp include/llama.h enum llama_ftype (read 2026-11-25)."""
 _IK_NUMBERS = {
     "Q6_0": 133, "IQ1_BN": 134, "IQ2_BN": 135, "IQ2_K": 137, "IQ3_K": 138, "IQ4_K": 139, "IQ5_K": 140, "IQ6_K": 141,
     "IQ4_KS": 144, "IQ2_KS": 145, "IQ4_KSS": 146, "IQ5_KS": 152, "IQ2_KT": 153, "IQ3_KT": 154, "IQ4_KT": 155,
@@ -18,10 +30,6 @@ _IK_NUMBERS = {
     "IQ5_K_R4": 340, "IQ4_KS_R4": 344, "IQ5_KS_R4": 352,
 }  # fmt: skip
 """Types that only ik_llama.cpp reads; their sizes are in the catalog. Source: ik_llama.cpp ggml/include/ggml.h."""
-_NEW_NUMBERS = {"Q2_0": 42}
-"""Types that the gguf package does not know yet. Source: llama.cpp ggml/include/ggml.h enum ggml_type."""
-_NEW_FILE_TYPES = {"Q2_0": 41}
-"""Source: llama.cpp include/llama.h enum llama_ftype."""
 _AS_FLOATS = {"I32": "F32", "I16": "F16"}
 """Small tables of whole numbers, counted as floats of the same width."""
 
@@ -35,38 +43,12 @@ class Encoding(NamedTuple):
     row_bytes: int = 0
 
 
-def constants() -> ModuleType:
-    """The constants of the gguf package. Raises `InputError` where it is not installed."""
-    try:
-        return import_module("gguf.constants")
-    except ImportError:
-        raise InputError(
-            'the gguf package, which reads model files, is not installed: pip install "llm-hardware-advisor[engine]"'
-        ) from None
-
-
 @cache
 def encodings() -> dict[int, Encoding]:
     """Tensor types by number; only those that the catalog knows."""
-    table, sizes = tensor_types(), constants().GGML_QUANT_SIZES
-    known = {
-        int(kind): Encoding(_AS_FLOATS.get(kind.name, kind.name), *sizes[kind])
-        for kind in sizes
-        if _AS_FLOATS.get(kind.name, kind.name) in table
-    }
-    for name, number in (_IK_NUMBERS | _NEW_NUMBERS).items():
-        row = table[name]
-        known[number] = Encoding(name, row.block_elements, int(row.block_bytes), int(row.row_bytes))
+    table = tensor_types()
+    known = {}
+    for name, number in (NUMBERS | _IK_NUMBERS).items():
+        if row := table.get(_AS_FLOATS.get(name, name)):
+            known[number] = Encoding(row.name, row.block_elements, int(row.block_bytes), int(row.row_bytes))
     return known
-
-
-def type_number(name: str) -> int:
-    """The number that GGUF files write for a tensor type that llama.cpp computes with."""
-    return _NEW_NUMBERS.get(name) or int(constants().GGMLQuantizationType[name])
-
-
-@cache
-def file_types() -> dict[str, int]:
-    """Numbers that files write for the mix of types they hold, by llama.cpp's name for it ("Q4_K_M")."""
-    named = {kind.name.removeprefix("MOSTLY_").removeprefix("ALL_"): int(kind) for kind in constants().LlamaFileType}
-    return named | _NEW_FILE_TYPES

@@ -11,7 +11,7 @@ from datetime import date
 from math import prod
 from pathlib import Path
 
-from advisor.gguf.encodings import Encoding, encodings, type_number
+from advisor.gguf.encodings import NUMBERS, Encoding, encodings
 from advisor.gguf.metadata import Omitted, Value, metadata_bytes, read_text, text_bytes
 from advisor.gguf.stream import Stream
 from advisor.sizes import Tensor
@@ -166,7 +166,7 @@ def header_bytes(metadata: Mapping[str, Value], tensors: Sequence[Tensor]) -> by
     offset = 0
     for tensor in tensors:
         dims = tensor.shape
-        place = struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, type_number(tensor.type), offset)
+        place = struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, NUMBERS[tensor.type], offset)
         out += text_bytes(tensor.name) + place
         offset += aligned(int(tensor.bytes))
     return bytes(out) + bytes(aligned(len(out)) - len(out))

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from advisor.errors import InputError
 from advisor.gguf.attention import attention_fields, attention_keys
-from advisor.gguf.encodings import file_types
+from advisor.gguf.encodings import FILE_TYPES
 from advisor.gguf.feed_forward import feed_forward_fields, feed_forward_keys
 from advisor.gguf.header import ARCHITECTURE, FILE_TYPE, KIND, NAME, Header
 from advisor.gguf.layers import BLOCKS, MTP_BLOCKS, Fields, Hyperparameters, Layers
@@ -126,7 +126,7 @@ def metadata(llm: Llm, quant: Quant, name: str, description: str) -> dict[str, V
         KIND: "model",
         NAME: name,
         "general.description": description,
-        FILE_TYPE: file_types()[quant.base],
+        FILE_TYPE: FILE_TYPES[quant.base],
         "general.quantization_version": _QUANTIZATION_VERSION,
         **{f"{llm.architecture}.{key}": value for key, value in own.items()},
         "tokenizer.ggml.model": "none",

@@ -6,10 +6,8 @@ Source: the GGUF specification, version 3 (ggml docs/gguf.md), read 2026-11-25.
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import TypeAlias
 
-from advisor.gguf.encodings import constants
 from advisor.gguf.stream import Stream
 
 KEY_BYTES_LIMIT = 65_535
@@ -41,22 +39,17 @@ class Wide(tuple[int, ...]):
 Number: TypeAlias = int | float | bool
 Value: TypeAlias = Number | str | tuple[Number, ...] | Omitted
 
+KINDS: Mapping[str, int] = {
+    "UINT8": 0, "INT8": 1, "UINT16": 2, "INT16": 3, "UINT32": 4, "INT32": 5, "FLOAT32": 6, "BOOL": 7, "STRING": 8,
+    "ARRAY": 9, "UINT64": 10, "INT64": 11, "FLOAT64": 12,
+}  # fmt: skip
+"""Types of values by number. Source: ggml/include/gguf.h enum gguf_type (read 2026-11-25)."""
 _FORMATS: Mapping[str, str] = {
     "UINT8": "B", "INT8": "b", "UINT16": "H", "INT16": "h", "UINT32": "I", "INT32": "i", "FLOAT32": "f", "BOOL": "?",
     "UINT64": "Q", "INT64": "q", "FLOAT64": "d",
 }  # fmt: skip
-
-
-@cache
-def _scalars() -> dict[int, str]:
-    """Formats of `struct` by GGUF value type."""
-    return {int(kind): _FORMATS[kind.name] for kind in constants().GGUFValueType if kind.name in _FORMATS}
-
-
-@cache
-def _composites() -> tuple[int, int]:
-    kinds = constants().GGUFValueType
-    return int(kinds.STRING), int(kinds.ARRAY)
+_SCALARS: Mapping[int, str] = {KINDS[name]: letter for name, letter in _FORMATS.items()}
+"""Formats of `struct` by GGUF value type."""
 
 
 def read_metadata(stream: Stream, count: int) -> dict[str, Value]:
@@ -100,16 +93,15 @@ def _decoded(stream: Stream, length: int, what: str) -> str:
 
 def _value(stream: Stream, key: str) -> Value:
     kind = stream.u32()
-    string, array = _composites()
-    if kind == string:
+    if kind == KINDS["STRING"]:
         length = stream.u64()
         if length <= KEPT_STRING_BYTES:
             return _decoded(stream, length, f"the text of {key[:80]!r}")
         stream.skip(length)
         return Omitted(length)
-    if kind == array:
+    if kind == KINDS["ARRAY"]:
         return _array(stream, key)
-    code = _scalars().get(kind)
+    code = _SCALARS.get(kind)
     if code is None:
         raise stream.damaged(f"its key {key[:80]!r} has the unknown value type {kind}")
     value: Number = struct.unpack(f"<{code}", stream.take(struct.calcsize(f"<{code}")))[0]
@@ -118,13 +110,12 @@ def _value(stream: Stream, key: str) -> Value:
 
 def _array(stream: Stream, key: str) -> Value:
     kind, count = stream.u32(), stream.u64()
-    string, array = _composites()
-    if kind == array:
+    if kind == KINDS["ARRAY"]:
         raise stream.damaged(f"its key {key[:80]!r} is an array of arrays, which GGUF readers refuse")
-    if kind == string:
+    if kind == KINDS["STRING"]:
         stream.skip_strings(count)
         return Omitted(count)
-    code = _scalars().get(kind)
+    code = _SCALARS.get(kind)
     if code is None:
         raise stream.damaged(f"its key {key[:80]!r} is an array of the unknown type {kind}")
     if count > KEPT_ELEMENTS:
@@ -147,12 +138,11 @@ def text_bytes(text: str) -> bytes:
 
 def _typed(value: Value) -> bytes:
     """A value with its type before it."""
-    kinds = constants().GGUFValueType
     if isinstance(value, str):
-        return struct.pack("<I", int(kinds.STRING)) + text_bytes(value)
+        return struct.pack("<I", KINDS["STRING"]) + text_bytes(value)
     if isinstance(value, tuple):
-        whole = kinds.UINT64 if isinstance(value, Wide) else kinds.INT32
-        kind = kinds.BOOL if isinstance(value[0], bool) else whole
-        return struct.pack(f"<IIQ{len(value)}{_FORMATS[kind.name]}", int(kinds.ARRAY), int(kind), len(value), *value)
-    kind = kinds.BOOL if isinstance(value, bool) else kinds.UINT32 if isinstance(value, int) else kinds.FLOAT32
-    return struct.pack(f"<I{_FORMATS[kind.name]}", int(kind), value)
+        kind = "BOOL" if isinstance(value[0], bool) else "UINT64" if isinstance(value, Wide) else "INT32"
+        head = (KINDS["ARRAY"], KINDS[kind], len(value))
+        return struct.pack(f"<IIQ{len(value)}{_FORMATS[kind]}", *head, *value)
+    kind = "BOOL" if isinstance(value, bool) else "UINT32" if isinstance(value, int) else "FLOAT32"
+    return struct.pack(f"<I{_FORMATS[kind]}", KINDS[kind], value)

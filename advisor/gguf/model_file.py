@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from advisor.gguf.encodings import file_types
+from advisor.gguf.encodings import FILE_TYPES
 from advisor.gguf.header import FILE_TYPE, NAME, Header
 from advisor.gguf.layers import Hyperparameters, layers_of, tensors_of
 from advisor.gguf.llm import check_architecture, llm_of
@@ -106,7 +106,7 @@ def _quant_of(header: Header, tensors: Sequence[Tensor], asked: str | None) -> Q
     if asked:
         return resolve_quant(asked).row
     number = header.metadata.get(FILE_TYPE)
-    filed = {known: name for name, known in file_types().items()}.get(number) if type(number) is int else None
+    filed = {known: name for name, known in FILE_TYPES.items()}.get(number) if type(number) is int else None
     for text in (_in_name(_stem(header)), filed):
         try:
             if text:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from advisor.errors import InputError
+from advisor.extras import require
 from advisor.files import write_whole
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class Fetcher:
         if self._client is not None:
             yield
             return
+        require("a model file on a server", "hub")
         import httpx
 
         waits = httpx.Timeout(self.access.read_s, connect=min(CONNECT_S, self.access.read_s))

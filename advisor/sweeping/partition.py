@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from advisor.errors import InputError
+from advisor.extras import lacking
 from advisor.files import new_file
 from advisor.physics.fleet import Speeds, speeds_on
 from advisor.physics.knowledge import load
@@ -93,5 +93,5 @@ def parquet_module() -> Any:
     try:
         from pyarrow import parquet
     except ImportError:
-        raise InputError("a sweep needs the extra 'sweep': pip install 'llm-hardware-advisor[sweep]'") from None
+        raise lacking("a sweep", "sweep") from None
     return parquet

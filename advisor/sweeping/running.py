@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.errors import InputError
+from advisor.extras import lacking
 from advisor.files import remove_drafts, write_whole
 from advisor.sweeping.grid import Grid
 from advisor.sweeping.partition import parquet_module, write_chunk
@@ -118,7 +119,7 @@ def _on_cluster(spec: str, folder: str, left: list[int], scheduler: str) -> Iter
         from distributed import Client
         from distributed import as_completed as as_finished
     except ImportError:
-        raise InputError("--scheduler needs the extra 'cluster': pip install 'llm-hardware-advisor[cluster]'") from None
+        raise lacking("--scheduler", "cluster") from None
     try:
         client = Client(scheduler, set_as_default=False, timeout=20)
     except (OSError, ValueError) as error:
@@ -145,7 +146,7 @@ def summary_of(manifest: dict[str, Any], folder: Path) -> str:
     try:
         import pandas as pd
     except ImportError:
-        raise InputError("--summary needs pandas: pip install 'llm-hardware-advisor[sweep]'") from None
+        raise lacking("--summary", "sweep") from None
     questions = max(1, manifest["questions"])
     each = len(manifest["files"]) // questions
     lines = []

@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 
 from advisor.engine.devices import Product, supports
-from advisor.engine.library import LlamaCpp, context, ggml, type_number
+from advisor.engine.library import LlamaCpp, context, ggml
+from advisor.gguf.encodings import NUMBERS
 from calibration.probes.child import told_by_child
 from calibration.probes.ram import buffer_size
 from calibration.probes.sample import Sample
@@ -138,7 +139,7 @@ def rates_of(engine: LlamaCpp, shape: ProductShape) -> Iterator[dict[str, Any]]:
         for layout, kind in _layouts(engine, device, Product(name, (WIDTH, WIDTH))):
             for columns in shape.columns:
                 with Multiplication(
-                    engine, type_number(name), kind, columns, shape.weight_bytes, routed=shape.routed
+                    engine, NUMBERS[name], kind, columns, shape.weight_bytes, routed=shape.routed
                 ) as work:
                     for threads in shape.threads:
                         set_threads(backend, threads)
@@ -177,15 +178,15 @@ class Multiplication:
 
     def _products(self, kind: int, columns: int, count: int) -> None:
         matrices = [ggml().ggml_new_tensor_2d(self._matrices, kind, WIDTH, WIDTH) for _ in range(count)]
-        batch = ggml().ggml_new_tensor_2d(self._others, type_number("F32"), WIDTH, columns)
+        batch = ggml().ggml_new_tensor_2d(self._others, NUMBERS["F32"], WIDTH, columns)
         for matrix in matrices:
             ggml().ggml_build_forward_expand(self.graph, ggml().ggml_mul_mat(self._others, matrix, batch))
 
     def _routed_product(self, kind: int, columns: int) -> int:
         """Adds the product and gives the tensor that says which experts each column takes."""
         experts = ggml().ggml_new_tensor_3d(self._matrices, kind, EXPERT_WIDTH, EXPERT_ROWS, EXPERTS)
-        batch = ggml().ggml_new_tensor_3d(self._others, type_number("F32"), EXPERT_WIDTH, 1, columns)
-        ids = ggml().ggml_new_tensor_2d(self._others, type_number("I32"), EXPERTS_USED, columns)
+        batch = ggml().ggml_new_tensor_3d(self._others, NUMBERS["F32"], EXPERT_WIDTH, 1, columns)
+        ids = ggml().ggml_new_tensor_2d(self._others, NUMBERS["I32"], EXPERTS_USED, columns)
         ggml().ggml_build_forward_expand(self.graph, ggml().ggml_mul_mat_id(self._others, experts, batch, ids))
         return int(ids)
 

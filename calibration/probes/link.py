@@ -16,8 +16,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from advisor.engine.library import LlamaCpp, context, ggml, type_number
+from advisor.engine.library import LlamaCpp, context, ggml
 from advisor.engine.remote import Endpoint, protocol_at
+from advisor.gguf.encodings import NUMBERS
 from calibration.probes.child import ProbeFailed, told_by_child
 from calibration.probes.sample import Sample
 from catalog.profiles import ProbeResult
@@ -161,7 +162,7 @@ def _timed(device: int, kind: int, pace: Pace) -> dict[str, Any]:
     """Seconds of the transfers between a device and memory, pageable and pinned where there is such."""
     largest = SIZES_BYTES[-1]
     tensors = context(1)
-    tensor = ggml().ggml_new_tensor_1d(tensors, type_number("F32"), largest // FLOAT_BYTES)
+    tensor = ggml().ggml_new_tensor_1d(tensors, NUMBERS["F32"], largest // FLOAT_BYTES)
     memory = ggml().ggml_backend_alloc_ctx_tensors_from_buft(tensors, kind)
     if not memory:
         return {"failed": f"the device has no {largest // MIB} MiB free"}

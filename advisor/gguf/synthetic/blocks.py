@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.errors import InputError
+from advisor.extras import lacking
 from catalog.tables import tensor_types
 
 Bytes = NDArray[np.uint8]
@@ -183,8 +183,7 @@ def _gguf() -> ModuleType:
         import_module("gguf.quants")
         return import_module("gguf")
     except ImportError:
-        hint = 'pip install "llm-hardware-advisor[engine]"'
-        raise InputError(f"writing a GGUF file needs the gguf package: {hint}") from None
+        raise lacking("writing a model file", "engine") from None
 
 
 def generator(seed: int, what: str) -> np.random.Generator:

@@ -211,11 +211,19 @@ def test_a_batch_answers_line_by_line(tmp_path: Path, capsys: Captured) -> None:
     assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == ["out.jsonl"]
 
 
-def test_a_batch_may_be_answered_into_its_own_file(tmp_path: Path) -> None:
-    file = tmp_path / "both.jsonl"
+@pytest.mark.parametrize("through", ["its name", "a link", "another path"])
+def test_a_batch_does_not_write_over_its_own_questions(through: str, tmp_path: Path, capsys: Captured) -> None:
+    file, link = tmp_path / "both.jsonl", tmp_path / "link.jsonl"
     file.write_bytes(lines(QUESTION))
-    assert run(["predict", "--batch", str(file), "--output", str(file)]) == 0
-    assert json.loads(file.read_text())["fits"] is True
+    link.symlink_to(file)
+    target = {"its name": file, "a link": link, "another path": tmp_path / "." / tmp_path.name / ".." / file.name}[
+        through
+    ]
+    (tmp_path / tmp_path.name).mkdir()
+    assert "is the file of questions that --batch reads" in refused(
+        capsys, "--batch", str(file), "--output", str(target)
+    )
+    assert file.read_bytes() == lines(QUESTION)
 
 
 def test_an_empty_batch_is_refused_and_nothing_is_written(tmp_path: Path, capsys: Captured) -> None:
