@@ -77,7 +77,7 @@ def unwritable(named: str, error: OSError, remedy: str = REMEDY) -> InputError:
 def same_file(one: str | Path, other: str | Path) -> bool:
     """Whether two names lead to one ordinary file, by links too; devices and pipes may be read and written at once."""
     try:
-        return Path(one).is_file() and os.path.samefile(one, other)
+        return Path(one).is_file() and Path(one).samefile(other)
     except (OSError, ValueError):
         return False
 

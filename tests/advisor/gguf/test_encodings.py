@@ -21,7 +21,7 @@ def test_the_numbers_of_mixes_are_those_of_llama_cpp() -> None:
 
 
 def test_the_numbers_of_value_types_are_those_of_the_format() -> None:
-    assert KINDS == {kind.name: int(kind) for kind in GGUFValueType}
+    assert {kind.name: int(kind) for kind in GGUFValueType} == KINDS
 
 
 def test_every_type_that_is_computed_with_takes_the_bytes_that_ggml_says() -> None:
