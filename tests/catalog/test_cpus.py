@@ -1,5 +1,7 @@
 """Identities of the table of processors."""
 
+from datetime import date
+
 import pytest
 
 from catalog.names.cpus import PLATFORMS, X86_MAKERS
@@ -8,6 +10,7 @@ from catalog.tables import boards, cpus
 
 ROWS = cpus()
 BY_NAME = {row.name: row for row in ROWS}
+AMD_INDEX = "https://www.amd.com/en/products/specifications/processors.html"
 BANDWIDTH_TOLERANCE = 1e-9  # products of short decimals, computed the same way on both sides
 
 
@@ -17,11 +20,24 @@ def peak_gb_s(row: Cpu) -> float:
 
 
 def test_every_platform_that_a_name_hints_at_has_a_processor() -> None:
-    """Arm, Apple's and RISC-V processors go by product; of x86 only the oldest has no words of its own."""
+    """Arm, Apple's and RISC-V processors go by product; of x86 only the oldest has no words of its own.
+
+    Nothing of the catalog stands for a K10 or an Atom, so they are refused; the N series of Gracemont cores is filed
+    under Alder Lake, as Intel has it.
+    """
     hinted, there = {platform for _, platform in PLATFORMS}, {row.microarchitecture for row in ROWS}
     x86 = {row.microarchitecture for row in ROWS if row.maker in X86_MAKERS}
-    assert hinted <= there
+    assert hinted - there == {"K10", "Atom", "Gracemont"}
     assert x86 - hinted == {"Core"}
+
+
+def test_a_source_is_a_page_that_has_the_figures() -> None:
+    """Rows since 2026-11-29 name no maker's index, and what their sources do not state by its column."""
+    for row in ROWS:
+        named, _, columns = row.source.partition("; not confirmed: ")
+        assert set(columns.split()) <= Cpu.model_fields.keys() - {"name", "source", "as_of"}, row.name
+        if row.as_of >= date(2026, 11, 29):
+            assert not {"https://ark.intel.com", AMD_INDEX} & set(named.split("; ")), row.name
 
 
 def test_names_are_unique() -> None:
