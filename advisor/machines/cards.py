@@ -12,6 +12,7 @@ from advisor.errors import InputError
 from advisor.machines.machine import GpuDevice, pcie_gb_s
 from advisor.question import DESCRIBED_CARD, CustomGpu, GpuRequest
 from catalog.names.gpus import resolve_gpu
+from catalog.names.index import left_aside
 from catalog.parts import Cpu, Gpu
 from catalog.tables import gpus
 from catalog.units import GIB
@@ -62,6 +63,8 @@ class AskedCard(NamedTuple):
     notes: tuple[str, ...]
     backend: str | None
     """The one that a description names."""
+    unread: tuple[str, ...] = ()
+    """What is to be said of words that name nothing."""
 
 
 def card_of(request: GpuRequest, cpu: Cpu | None = None) -> AskedCard:
@@ -69,18 +72,20 @@ def card_of(request: GpuRequest, cpu: Cpu | None = None) -> AskedCard:
 
     Raises `UnknownName` for a name of no card and `InputError` for what contradicts itself.
     """
+    unread: tuple[str, ...] = ()
     if request.custom:
         device, row, label, notes = _described(request.custom)
     else:
         found = resolve_gpu(request.name, request.vram_gb)
         row, notes = found.row, found.assumptions
+        unread = left_aside("GPU", request.name, found.unread)
         device, label = _of_row(row), row.name
         if row.vram_gib not in {other.vram_gib for other in gpus() if other.name == row.name}:
             label = f"{row.name} ({row.vram_gib:g} GB)"
     limited, said = _limited(device, row, request.power_limit_w)
     link, assumed = _link_gb_s(request, row, cpu)
     backend = request.custom.backend if request.custom else None
-    return AskedCard(replace(limited, link_gb_s=link), label, (*notes, *said, *assumed), backend)
+    return AskedCard(replace(limited, link_gb_s=link), label, (*notes, *said, *assumed), backend, unread)
 
 
 def default_backend(devices: Sequence[GpuDevice]) -> str:

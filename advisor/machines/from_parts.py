@@ -13,10 +13,10 @@ from advisor.machines.machine import CpuSide, GpuDevice, Machine, Ram, Storage
 from advisor.machines.memory import ram_of, ram_type
 from advisor.machines.processor import cpu_side, processor_of, product_of
 from advisor.question import DescribedCpu, GpuRequest, Hardware, RamRequest, StorageRequest
-from catalog.names.index import Resolved
+from catalog.names.index import Resolved, left_aside
 from catalog.names.machines import host_count, memory_said, not_understood, resolve_machine
 from catalog.names.ram import parse_ram
-from catalog.names.storage import random_read_gb_s, storage_read_gb_s
+from catalog.names.storage import random_read_gb_s, storage_read_gb_s, unread_words
 from catalog.parts import Cpu, Laptop, UnifiedMachine
 from catalog.units import GIB
 
@@ -45,6 +45,10 @@ class _Noted:
 
     def and_(self, code: str, *sentences: str) -> "_Noted":
         return _Noted(self.sentences + sentences, self.codes | {code}) if sentences else self
+
+    def saying(self, *sentences: str) -> "_Noted":
+        """With sentences that widen nothing."""
+        return _Noted(self.sentences + sentences, self.codes)
 
 
 @kept(KEPT_BYTES)
@@ -91,12 +95,12 @@ def _from_parts(hardware: Hardware, backend: str | None, noted: _Noted) -> Machi
     cards, devices, noted = _cards(hardware.gpus, product_of(hardware.cpu), noted)
     asked = _with_memory_of(hardware.cpu, hardware.ram)
     processor = processor_of(hardware.cpu, ram_type(asked, None), devices)
-    noted = noted.and_(processor.code, *processor.notes)
+    noted = noted.and_(processor.code, *processor.notes).saying(*processor.unread)
     ram, said = ram_of(asked, processor, devices)
     for code, sentence in said:
         noted = noted.and_(code, sentence)
     cpu = processor.side
-    noted = noted.and_("disk", *_disk_notes(hardware.storage))
+    noted = noted.and_("disk", *_disk_notes(hardware.storage)).saying(*_disk_words(hardware.storage))
     return Machine(
         name=" | ".join(filter(None, [_label(hardware.gpus, cards), cpu.name])),
         gpus=devices,
@@ -117,7 +121,8 @@ def _cards(
     devices = tuple(
         card.device for card, request in zip(cards, requests, strict=True) for _ in range(request.count)
     )  # fmt: skip
-    return cards, devices, noted.and_("vram", *(note for card in cards for note in card.notes))
+    noted = noted.and_("vram", *(note for card in cards for note in card.notes))
+    return cards, devices, noted.saying(*(said for card in cards for said in card.unread))
 
 
 def _with_memory_of(cpu: str | DescribedCpu | None, ram: RamRequest) -> RamRequest:
@@ -149,6 +154,12 @@ def _disk_notes(asked: StorageRequest) -> tuple[str, ...]:
     said = asked.read_gb_s or (asked.name and storage_read_gb_s(asked.name))
     told = f"disk {asked.name!r} is not known" if asked.name else "disk not given"
     return () if said else (f"{told}: taken as an NVMe disk of {NVME_GB_S[0]:g} GB/s",)
+
+
+def _disk_words(asked: StorageRequest) -> tuple[str, ...]:
+    """What is to be said of the words of a disk that is known by the others."""
+    known = asked.name and storage_read_gb_s(asked.name)
+    return left_aside("disk", asked.name or "", unread_words(asked.name or "")) if known else ()
 
 
 def _storage(asked: StorageRequest) -> Storage:
@@ -203,7 +214,7 @@ def _disk_of(row: UnifiedMachine, hardware: Hardware, noted: _Noted) -> tuple[St
     storage = _storage(hardware.storage)
     if row.storage_read_gb_s and not hardware.storage.name and not hardware.storage.read_gb_s:
         return replace(storage, sequential_gb_s=row.storage_read_gb_s, most_gb_s=row.storage_read_gb_s), noted
-    return storage, noted.and_("disk", *_disk_notes(hardware.storage))
+    return storage, noted.and_("disk", *_disk_notes(hardware.storage)).saying(*_disk_words(hardware.storage))
 
 
 def _box_with_cards(row: UnifiedMachine, hardware: Hardware, backend: str | None, noted: _Noted) -> Machine:

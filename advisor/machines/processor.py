@@ -14,7 +14,7 @@ from advisor.errors import InputError
 from advisor.machines.machine import CpuSide, GpuDevice
 from advisor.question import CustomCpu, DescribedCpu
 from catalog.names.cpus import OTHER_KINDS, family_of, is_server, is_unsaid, resolve_cpu, socket_count
-from catalog.names.index import UnknownName
+from catalog.names.index import UnknownName, left_aside
 from catalog.names.machines import resolve_machine
 from catalog.parts import Cpu, Gpu
 from catalog.tables import cpus
@@ -45,6 +45,8 @@ class Processor:
     code: str = ""
     """Why it widens the interval: "cpu", "cpu_variant", or nothing."""
     notes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    """What is to be said of words that name nothing."""
 
 
 def processor_of(asked: str | DescribedCpu | None, ram_type: str | None, gpus: Sequence[Gpu | GpuDevice]) -> Processor:
@@ -62,7 +64,8 @@ def processor_of(asked: str | DescribedCpu | None, ram_type: str | None, gpus: S
     except UnknownName as error:
         return _unnamed(asked, ram_type, gpus, error)
     code = "cpu_variant" if found.assumptions else ""
-    return Processor(cpu_side(found.row, socket_count(asked)), found.row, code, found.assumptions)
+    unread = left_aside("CPU", asked, found.unread)
+    return Processor(cpu_side(found.row, socket_count(asked)), found.row, code, found.assumptions, unread)
 
 
 def product_of(asked: str | DescribedCpu | None) -> Cpu | None:

@@ -21,7 +21,8 @@ from advisor.sizes.footprint import Footprint, footprint
 from advisor.sizes.from_figures import figured
 from advisor.sizes.quality import COMMON, default_quant
 from catalog.llms import Llm
-from catalog.names.llms import resolve_llm
+from catalog.names.index import left_aside
+from catalog.names.llms import remarks, resolve_llm
 from catalog.names.quants import resolve_quant
 from catalog.quants import Quant
 
@@ -106,7 +107,8 @@ def _named(model: str, quant: str | None) -> tuple[Llm, Quant, Footprint, tuple[
     asked = in_name if dynamic or not quant else quant
     kind = resolve_quant(asked or default_quant(llm))
     said = () if asked else (f"no quant given: taken as {kind.row.name}",)
-    return llm, kind.row, footprint(llm, kind.row), (*found.assumptions, *kind.assumptions, *said)
+    words = left_aside("model", model, remarks(model, found))
+    return llm, kind.row, footprint(llm, kind.row), (*found.assumptions, *kind.assumptions, *said, *words)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -5,7 +5,7 @@ confirm a row, never choose another; digits alone count only beside a family wor
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -102,6 +102,15 @@ OTHER_KINDS = re.compile(
 )
 """Words of processors that are no PC's: one of them that the catalog lacks is like no other that it has."""
 CORE_WORDS = re.compile(r"\b(?:single|dual|quad|hexa|octa|deca|multi|\d+)[-\s]?cores?\b")
+REMARKS = SAYS_NOTHING | {
+    "1", "2", "avx", "avx2", "avx512", "vnni", "amx", "vbmi", "fma", "aws", "gcp", "azure", "each", "class", "custom",
+    "one", "node", "nodes", "numa", "nps1", "nps2", "nps4", "physical", "used", "new", "refurbished", "sold", "boxed",
+    "tray", "oem", "retail", "stock", "at", "per", "full", "all", "host", "guest", "linux", "windows", "wsl", "docker",
+    "unlocked", "apu", "soc", "chip", "unit", "box", "workstation", "mini", "machine", "computer", "cpus",
+}  # fmt: skip
+"""Words beside a processor's name that say nothing of the product, or what is asked for elsewhere."""
+ORDINAL = re.compile(r"\d{1,2}(?:th|nd|rd|st)|\d{1,3}[xc]")
+"""A generation, a count of sockets or of cores: read where they count."""
 LAPTOP = re.compile(r"\b(?:laptop|notebook|mobile|thinkpad|macbook)\b|\d(?:u|h|hs|hx|hk|hq|p)\b")
 SERVER = re.compile(r"\b(?:xeon|epyc|server)\b|\bdual[-\s]socket\b|\b[248][-\s]sockets?\b")
 DESCRIBE = (
@@ -198,7 +207,15 @@ def _product(text: str) -> Resolved[Cpu] | None:
     if len(rows) > 1:
         raise _index().ambiguous(text, (row for row, _ in rows.values()))
     row, sibling = next(iter(rows.values()))
-    return Resolved(row, (f"{sibling} is taken as its sibling {row.name}",) if sibling else ())
+    own = {word for name in (row.name, *row.aliases) for word in re.findall(r"[a-z0-9]+", name.lower())}
+    beside = (word for word in _read(text).tokens if word not in own and word not in BESIDES)
+    said = (f"{sibling} is taken as its sibling {row.name}",) if sibling else ()
+    return Resolved(row, said, _telling(beside))
+
+
+def _telling(words: Iterable[str]) -> tuple[str, ...]:
+    """Words that may have been meant to say something, each once."""
+    return tuple(dict.fromkeys(word for word in words if word not in REMARKS and not ORDINAL.fullmatch(word)))
 
 
 def _agrees(entry: _ModelKey, key: str, text: _CpuWords) -> bool:
@@ -236,7 +253,7 @@ def resolve_cpu(text: str) -> Resolved[Cpu]:
     sample = SAMPLE.search(text.lower())
     if product := _product(text):
         said = f"the engineering sample is taken as {product.row.name} as sold"
-        return Resolved(product.row, (*product.assumptions, *((said,) if sample else ())))
+        return Resolved(product.row, (*product.assumptions, *((said,) if sample else ())), product.unread)
     reading = _read(text)
     hits = _hits(reading, lettered=True) or _hits(reading, lettered=False)
     if len(hits) > 1:
@@ -248,7 +265,7 @@ def resolve_cpu(text: str) -> Resolved[Cpu]:
     if sample:
         notes += (f"the engineering sample is taken as {entry.row.name} as sold",)
     key = "".join(entry.words)
-    return Resolved(entry.row, notes, tuple(word for word in entry.unread(reading.tokens) if word not in key))
+    return Resolved(entry.row, notes, _telling(word for word in entry.unread(reading.tokens) if word not in key))
 
 
 def socket_count(text: str) -> int:

@@ -23,7 +23,7 @@ REWRITES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bsnapdragon x (?:elite|plus)\b", " adreno x1-85 "),
         (r"\bmi60 / mi50\b", "mi50"),  # what ROCm calls either: the size decides, the speed is the same
         (r"^.*\bw(?:/|ith)\s?(?=(?:amd |intel )?(?:radeon|arc|iris|uhd)\b)", ""),  # "Ryzen 7 8840U w/ Radeon 780M"
-        (r"\bsff[- ]ready\b|\bfounders edition\b", " "),
+        (r"\brev\.? ?\d(?:\.\d)?\b|\bsff[- ]ready\b|\bfounders edition\b", " "),
         (r"\bpci-?e\s?(?:gen\s?)?[1-6](?:\.0)?(?:\s?x\d+)?\b|\bpcie x\d+\b|\bx(?:1|4|8|16)\b", " "),
         (r"\b(?:merc|swft|qick)\s?\d{3}\b|\b(?:xc|ftw)\d\b|\binno3d\b|\bxlr8\b", " "),  # board partners' lines
         (r"\b(?:g(?![pv]100\b)[abdhkmpv]|ad|tu)\d{3}\b|\bg?ddr\d\w?\b|\bhbm\d\w?\b|\b\d+(?:\.\d)?\s?gb(?:ps|/s)", " "),
@@ -55,6 +55,25 @@ SILENT = frozenset(
     {"nvidia", "geforce", "amd", "intel", "ati", "gpu", "igpu", "integrated", "graphics", "card", "generation"}
     | {"edition", "workstation", "lovelace", "ampere", "turing", "volta", "with", "design", "nvlink"}
 )
+BOARD_WORDS = frozenset(
+    {"acer", "aero", "ai", "air", "amp", "aorus", "arctic", "argb", "asl", "asrock", "asus", "atx", "aurora",
+     "autoextreme", "battleax", "bifrost", "black", "blower", "boost", "box", "boxed", "challenger",
+     "classic", "colorful", "cooled", "creator", "deluxe", "devil", "dual", "duke", "dust", "eagle", "edge",
+     "egpu", "evga", "expedition", "extreme", "external", "fan", "fans", "fe", "fighter", "founder",
+     "founders", "gainward", "galax", "gamerock", "gaming", "gamingpro", "gddr", "gigabyte", "gunnir",
+     "halo", "hellhound", "holo", "hybrid", "ice", "ichill", "inno", "kfa2", "kingpin", "legend", "leadtek",
+     "lhr", "lightning", "liquid", "lite", "lp", "maker", "manli", "master", "maxsun", "merc", "mercury",
+     "mini", "msi", "nitro", "nitroplus", "noctua", "oc", "oem", "overclocked", "palit", "panther",
+     "passive", "phantom", "phoenix", "photon", "plus", "pny", "powercolor", "predator", "profile", "proart",
+     "pulse", "pure", "qick", "quick", "reaper", "red", "retail", "rev", "rgb", "rog", "sapphire", "sg",
+     "shadow", "single", "slot", "sku", "slim", "solid", "sparkle", "speedster", "steel", "storm", "strix",
+     "suprim", "swift", "swft", "taichi", "toxic", "trinity", "trio", "triple", "tuf", "turbo", "twin",
+     "ultra", "uprising", "vapor", "vbios", "ventus", "verto", "video", "vision", "vram", "vulcan",
+     "waterforce", "white", "windforce", "xfx", "xlr", "xmod", "yeston", "zotac"}
+)  # fmt: skip
+"""Words of board partners and of their lines of coolers: the chip is the same under all of them."""
+WATTS = re.compile(r"(?<=[\s(@])(\d{2,4})\s?w(?:atts?)?\b")
+LANES = re.compile(r"(?<=[\s(])(?:pci-?e\s?)?(?:gen\s?)?(?:[1-6](?:\.0)?\s?)?x(1|4|8|16)\b")
 PROCESSORS = frozenset(
     {"ryzen", "threadripper", "epyc", "xeon", "celeron", "athlon", "apple", "mac"}
     | {"macbook", "imac", "snapdragon", "series"}
@@ -195,6 +214,15 @@ def _assumptions(text: str, reading: _CardWords, chosen: Gpu, rows: Sequence[Gpu
     return tuple(notes)
 
 
+def _unread(text: str, reading: _CardWords, best: _Card | None, row: Gpu) -> tuple[str, ...]:
+    """What of a name says nothing of the card: words of nobody's, a power and lanes that are not its own."""
+    rest = best.unread(sorted(reading.words)) if best else ()
+    lowered = text.lower()
+    watts = [found[0] for found in WATTS.finditer(lowered) if float(found[1]) != row.power_w]
+    lanes = [found[0] for found in LANES.finditer(lowered) if int(found[1]) != row.pcie_lanes]
+    return (*(word for word in rest if word not in BOARD_WORDS), *watts, *lanes)
+
+
 @lru_cache(maxsize=8192)
 def resolve_gpu(text: str, vram_gib: float | None = None) -> Resolved[Gpu]:
     """The catalog row of a graphics card's name; `vram_gib` (on the box or from the driver) tells variants apart.
@@ -219,9 +247,11 @@ def resolve_gpu(text: str, vram_gib: float | None = None) -> Resolved[Gpu]:
     rows = [key.row for key in hits if all(_has_size(key.row, size, alone=len(hits) == 1) for size in sizes)]
     if not rows and hits and (asked := _other_size(reading, vram_gib, hits)):
         common = next((key.row for key in hits if key.row.common_variant), hits[0].row)
-        return _modified(text, common, asked)
+        changed = _modified(text, common, asked)
+        best = next((key for key in hits if key.row is common), None)
+        return Resolved(changed.row, changed.assumptions, _unread(text, reading, best, common))
     if not rows:
         raise _refusal(text, reading, hits)
     chosen = next((row for row in rows if row.common_variant), rows[0])
-    best = next(key for key in hits if key.row is chosen)
-    return Resolved(chosen, _assumptions(text, reading, chosen, rows), best.unread(sorted(reading.words)))
+    named = next(key for key in hits if key.row is chosen)
+    return Resolved(chosen, _assumptions(text, reading, chosen, rows), _unread(text, reading, named, chosen))

@@ -117,6 +117,18 @@ class NameIndex(Generic[N, S]):
         return UnknownName(self.kind, text, found[:most], ambiguous=len(found) > 1)
 
 
+def left_aside(kind: str, text: str, unread: Sequence[str]) -> tuple[str, ...]:
+    """The sentence that names the words of a name which say nothing of its row; none where all were read.
+
+    >>> left_aside("GPU", "RTX 3090 banana", ("banana",))
+    ("'banana' in GPU 'RTX 3090 banana' is not understood and counts for nothing",)
+    """
+    words = ", ".join(repr(word) for word in unread)
+    verb = "is" if len(unread) == 1 else "are"
+    said = f"{words} in {kind} {text!r} {verb} not understood and {'counts' if verb == 'is' else 'count'} for nothing"
+    return (said,) if unread else ()
+
+
 _COUNTED = re.compile(
     r"^\s*(?:(?P<number>\d{1,2})\s*[x×*]\s*|(?P<bare>\d{1,2})\s+"
     r"|(?P<word>dual|two|twin|(?:a )?pair of|three|triple|four|quad|six|eight)\s+)(?=[a-z])(?P<name>.+)$",

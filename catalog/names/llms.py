@@ -38,6 +38,7 @@ BITS = re.compile(r"[2-8]-?bit", re.IGNORECASE)
 PARAMETERS = re.compile(
     r"(?<![a-z0-9.])(?:\d+x)?(\d+(?:\.\d+)?)b(?:[-_ ]?a(\d+(?:\.\d+)?)b)?(?![a-z0-9])", re.IGNORECASE
 )
+ACTIVE = re.compile(r"a\d+(?:\.\d+)?b")
 SHARD = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$|$)", re.IGNORECASE)
 NAMELESS = re.compile(r"\([^)]*\)")
 
@@ -218,6 +219,24 @@ def resolve_llm(text: str) -> Resolved[LlmMatch]:
     if (tuned := _fine_tune(named)).rows:
         return Resolved(LlmMatch(next(iter(tuned.rows.values())), quant), tuned.notes, _outside(named, tuned.read))
     raise _unknown(text, named)
+
+
+def remarks(text: str, found: Resolved[LlmMatch]) -> tuple[str, ...]:
+    """Words in brackets beside a model's name of which nothing was said yet: not its own, no packaging, no quant.
+
+    >>> remarks("Qwen3-8B (banana, GGUF)", resolve_llm("Qwen3-8B (banana, GGUF)"))
+    ('banana',)
+    """
+    if found.assumptions:
+        return ()
+    own = {word for name in (found.row.llm.name, *found.row.llm.aliases) for word in _words(name)}
+    own |= {*_words(found.row.quant_text or ""), *(found.row.quant_text or "").lower().split("_"), "class", "dense"}
+    beside = [word for said in NAMELESS.findall(text) for word in _words(said.strip("()"))]
+    return tuple(
+        word for word in dict.fromkeys(beside)
+        if word in found.unread and word not in own | NOISE
+        and not PARAMETERS.fullmatch(word) and not ACTIVE.fullmatch(word)
+    )  # fmt: skip
 
 
 def _refuse_known(text: str, named: str) -> None:

@@ -13,11 +13,11 @@ from typing import Any, Final
 from catalog import tables
 from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
-from catalog.names.index import Resolved, UnknownName
+from catalog.names.index import Resolved, UnknownName, left_aside
 from catalog.names.index import nearest as nearest_names
 from catalog.names.machines import SIZE, resolve_machine
 from catalog.names.ram import TYPE, parse_ram
-from catalog.names.storage import CAPACITY, resolve_ssd
+from catalog.names.storage import CAPACITY, resolve_ssd, unread_words
 from catalog.parts import Cpu, Gpu, Laptop, RamKit, UnifiedMachine
 from catalog.prices import PartKind
 from catalog.rows import Row
@@ -81,11 +81,18 @@ def resolve_part(text: str) -> NamedPart:
             break  # a disk of another size has another price
         if isinstance(found.row, Laptop):
             kind = "laptop"
-        return NamedPart(kind, found.row, _size(found.row, text), found.assumptions, found.unread)
+        said = (*found.assumptions, *_left_aside(kind, text, found.unread))
+        return NamedPart(kind, found.row, _size(found.row, text), said, found.unread)
     plain = _plain(text) or alone
     if plain:
         return plain
     raise UnknownName("part", text, nearest_names(text, _names(), LISTED))
+
+
+def _left_aside(kind: PartKind, text: str, unread: tuple[str, ...]) -> tuple[str, ...]:
+    """What is said of words that name nothing of a card, a processor or a disk."""
+    words = {"gpu": unread, "cpu": unread, "ssd": unread_words(text)}.get(kind, ())
+    return left_aside(kind.upper(), text, words)
 
 
 def _soldered(row: Row) -> bool:

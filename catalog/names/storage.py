@@ -28,6 +28,14 @@ REACHES_GB_S = ((7.9, "PCIe 5.0 x4"), (3.94, "PCIe 4.0 x4"), (0.6, "PCIe 3.0 x4"
 """What the class below carries at most: 4 lanes of PCIe 4.0 and of 3.0, and SATA III. Source: PCI-SIG, SATA-IO."""
 
 
+SAYS_NOTHING = frozenset(
+    {"ssd", "nvme", "m", "2", "5", "pcie", "pci", "e", "sata", "disk", "drive", "hdd", "hard", "gen", "internal", "tlc"}
+    | {"qlc", "mlc", "dram", "nand", "iii", "x4", "x2", "3", "4", "0", "4x4", "m2", "2280", "inch", "solid"}
+    | {"state", "apple", "gen3", "gen4", "gen5", "pcie3", "pcie4", "pcie5", "usb", "external", "rpm", "a", "with"}
+)
+"""Words that say nothing of the product, or its class, which is read apart."""
+
+
 def _tokens(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[a-z0-9]+", CAPACITY.sub(" ", text.lower())))
 
@@ -61,6 +69,20 @@ def resolve_ssd(text: str) -> Resolved[Ssd]:
         return Resolved(row, (), unread)
     said = f"{asked:g} GB" if asked else "without a capacity"
     return Resolved(row, (f"the disk {said} is taken to read like the {row.name}",), unread)
+
+
+def unread_words(text: str) -> tuple[str, ...]:
+    """Words of a disk's name that neither its product nor its class answers for.
+
+    >>> unread_words("Samsung 990 Pro 2TB, PCIe 4.0"), unread_words("NVMe banana")
+    ((), ('banana',))
+    """
+    plain = RATE.sub(" ", text)
+    try:
+        rest = resolve_ssd(plain).unread
+    except UnknownName:
+        rest = _tokens(plain)
+    return tuple(word for word in rest if word not in SAYS_NOTHING and word not in MAKERS)
 
 
 @cache
