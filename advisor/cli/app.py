@@ -83,6 +83,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "accuracy": Entry("advisor.cli.accuracy", "Show predicted against measured speeds, on public runs."),
     "sweep": Entry("advisor.cli.sweep", "Predict every model on every machine of a grid, as Parquet files."),
     "serve": Entry("advisor.cli.serve", "Answer other programs: predictions and builds as JSON over HTTP."),
+    "mcp": Entry("advisor.cli.mcp", "Serve the answers as tools to language-model programs (MCP)."),
     "app": Entry("advisor.cli.serve", "Serve the pages to a browser on this machine.", "pages"),
 }
 

@@ -1,0 +1,297 @@
+"""The answers as tools of other programs: plain functions from typed questions to typed answers small enough to read.
+
+`advisor mcp` offers them to language-model programs. Where no hardware is named it is this computer's, and what was
+calibrated on it counts, as on the command line. Names that are unknown raise `UnknownName`, other input `InputError`.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from advisor.answer import Prediction, Range
+from advisor.asked import GgufFile, HfModel
+from advisor.buying.recommendation import RankedBuild
+from advisor.buying.recommendation import recommend as ranked
+from advisor.buying.wish import Wish
+from advisor.choosing.runnable import NEEDS, Task, models_on, quality_of
+from advisor.detection import detect
+from advisor.errors import InputError
+from advisor.gguf.named import read_named
+from advisor.gguf.web import Access
+from advisor.market.market import Choice, Market, market_at, today
+from advisor.market.part_price import PartPrice, part_price
+from advisor.physics.knowledge import load
+from advisor.prediction.case import case_of
+from advisor.prediction.prediction import answers
+from advisor.prediction.quant_matrix import quant_matrix
+from advisor.profiles.own_machine import OwnMachines, own_machines
+from advisor.profiles.store import CALIBRATIONS, ProfileStore, data_folder
+from advisor.question import Engine, Hardware, Scenario, Workload, complaint
+from catalog import tables
+from catalog.names.parts import resolve_part
+
+MOST_BUILDS: Final = 10
+MOST_MODELS: Final = 20
+INSTRUCTIONS: Final = """Which computer to buy for a local language model, and how fast llama.cpp runs a model on one.
+Speeds are tokens per second: p50 is expected, 9 in 10 real runs fall between p05 and p95; say the range, not p50 alone.
+Prices are US dollars before tax with an 80 % interval. Names are read tolerantly; an unknown one is refused with the
+nearest. Not predicted: vLLM, ExLlama, MLX, KTransformers, training, fine-tuning."""
+
+ModelName = Annotated[str, Field(min_length=1, max_length=300, description='Any common spelling: "Qwen3.6-35B-A3B".')]
+QuantName = Annotated[str | None, Field(max_length=60, description='llama.cpp\'s name: "Q4_K_M". Null: the usual one.')]
+Machine = Annotated[
+    Hardware | None,
+    Field(description='Parts such as {"gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X", "ram": {"type": '
+                      '"DDR4", "mt_s": 3600, "channels": 2, "gb": 32}}, or {"machine": "M4 Max 64GB"}. Null: this '
+                      "computer."),
+]  # fmt: skip
+Tokens = Annotated[int, Field(ge=256, le=100_000_000, description="Tokens of context to make room for.")]
+
+
+class _Answered(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class OfferedPart(_Answered):
+    """One part of a build."""
+
+    kind: str
+    name: str
+    price_usd: float
+    condition: str
+    price_as_of: date | None
+
+
+class OfferedBuild(_Answered):
+    """A whole computer that can be bought, and what it does with the model."""
+
+    kind: str
+    name: str
+    price_usd: float
+    low_usd: float
+    high_usd: float
+    decode_tok_s: Range | None
+    prefill_tok_s: Range | None
+    time_to_first_token_s: float | None
+    usd_per_tok_s: float
+    longest_context_tokens: int | None
+    power_w: float
+    parts: tuple[OfferedPart, ...]
+    notes: tuple[str, ...]
+    predict_command: str
+    """Shows this build by itself."""
+
+
+class OfferedBuilds(_Answered):
+    """Builds, best first; empty where nothing serves, and then `left_out` says why."""
+
+    model: str
+    quant: str
+    builds: tuple[OfferedBuild, ...]
+    tried: int
+    left_out: tuple[str, ...]
+    assumptions: tuple[str, ...]
+
+
+class RunnableModel(_Answered):
+    """A model that a machine runs, with the quantisation to take."""
+
+    model: str
+    quant: str
+    serves_task: bool
+    """It is fast enough for the task and has room for its context."""
+    quality: float | None
+    """Artificial Analysis Intelligence Index, or an estimate of it; null where nobody measured it."""
+    decode_tok_s: Range | None
+    prefill_tok_s: Range | None
+    vram_gb: float
+    ram_gb: float
+    longest_context_tokens: int | None
+
+
+class RunnableModels(_Answered):
+    """What a machine runs, the best for the task first."""
+
+    task: Task
+    hardware: Hardware
+    models: tuple[RunnableModel, ...]
+
+
+class QuantOnMachine(_Answered):
+    """One quantisation of a model on a machine; memories in GiB."""
+
+    quant: str
+    bits_per_weight: float
+    file_gb: float
+    fits: bool
+    decode_tok_s: Range | None
+    prefill_tok_s: Range | None
+    vram_gb: float
+    ram_gb: float
+    kl_divergence: float | None
+    """From the unquantised model, as `loss_source` measured it; comparable within one source only."""
+    loss_source: str | None
+
+
+class QuantsOnMachine(_Answered):
+    """The quantisations of a model, the widest first."""
+
+    model: str
+    hardware: Hardware
+    quants: tuple[QuantOnMachine, ...]
+
+
+class KnownNames(_Answered):
+    """Names that can be asked for."""
+
+    kind: str
+    names: tuple[str, ...]
+
+
+def recommend(
+    model: ModelName,
+    quant: QuantName = None,
+    budget_usd: Annotated[float | None, Field(gt=0, le=1e7, description="Null: no limit.")] = None,
+    context: Tokens = 8192,
+    min_tok_s: Annotated[float, Field(ge=0, le=1e5, description="Least writing speed; people read about 5.")] = 5.0,
+    condition: Literal["new", "used", "any"] = "new",
+    own: Annotated[tuple[str, ...], Field(max_length=16, description="Parts one has, at $0.")] = (),
+    limit: Annotated[int, Field(ge=1, le=MOST_BUILDS)] = 3,
+) -> OfferedBuilds:
+    """Which computer to buy for a model: whole builds of parts that go together, by dollars per token per second."""
+    asked = {"model": model, "quant": quant, "budget_usd": budget_usd, "context": context, "min_tok_s": min_tok_s,
+             "condition": condition, "own": own, "limit": limit}  # fmt: skip
+    try:
+        wish = Wish.model_validate(asked)
+    except ValidationError as error:
+        raise InputError(complaint(error, Wish)) from None
+    found = ranked(wish, _known().knowledge, _market())
+    return OfferedBuilds(
+        model=found.builds[0].prediction.model if found.builds else model,
+        quant=found.builds[0].prediction.quant if found.builds else str(found.scenario.get("quant", quant or "")),
+        builds=tuple(_offered(build) for build in found.builds), tried=found.tried, left_out=found.left_out,
+        assumptions=found.assumptions,
+    )  # fmt: skip
+
+
+def _offered(build: RankedBuild) -> OfferedBuild:
+    told = build.prediction
+    same = ("kind", "name", "price_usd", "low_usd", "high_usd", "usd_per_tok_s", "longest_context_tokens", "power_w",
+            "predict_command")  # fmt: skip
+    return OfferedBuild(
+        **{name: getattr(build, name) for name in same},
+        decode_tok_s=told.decode_tok_s, prefill_tok_s=told.prefill_tok_s,
+        time_to_first_token_s=told.time_to_first_token_s, notes=tuple(note.message for note in build.notes),
+        parts=tuple(OfferedPart.model_validate({name: getattr(part, name) for name in OfferedPart.model_fields})
+                    for part in build.parts),
+    )  # fmt: skip
+
+
+def predict(
+    model: Annotated[
+        ModelName | GgufFile | HfModel, Field(description='A name, {"gguf": "FILE"} or {"hf": "OWNER/REPO"}.')
+    ],
+    quant: QuantName = None,
+    hardware: Machine = None,
+    engine: Annotated[Engine | None, Field(description="Settings that are given; null: the planner's.")] = None,
+    workload: Annotated[Workload | None, Field(description="Default: a prompt of 512 tokens, 128 written.")] = None,
+) -> Prediction:
+    """How fast llama.cpp runs a model on a computer, where its bytes lie, what limits it, and the flags to start it."""
+    machines = _known()
+    asked = _scenario(machines, hardware, model=model, quant=quant, engine=engine or Engine(),
+                      workload=workload or Workload())  # fmt: skip
+    named = asked.model
+    access = Access(kept=data_folder() / "headers")
+    file = read_named(named, asked.quant, access) if isinstance(named, GgufFile | HfModel) else None
+    return answers([case_of(asked, file)], machines.knowledge)[0]
+
+
+def models(
+    task: Annotated[Task, Field(description="What it is for.")] = "chat",
+    hardware: Machine = None,
+    context: Annotated[int | None, Field(ge=256, le=100_000_000, description="Null: what the task takes.")] = None,
+    limit: Annotated[int, Field(ge=1, le=MOST_MODELS)] = 10,
+) -> RunnableModels:
+    """Which models a computer runs well, with the quantisation to take, the best for the task first."""
+    machines = _known()
+    room = Engine(n_ctx=context or NEEDS[task].context)
+    asked = _scenario(machines, hardware, model=next(iter(tables.llms())).name, engine=room)
+    rows = []
+    for row in models_on(asked, task, machines.knowledge, limit):
+        told = row.answer
+        rows.append(RunnableModel(
+            model=row.llm.name, quant=told.quant, serves_task=row.serves,
+            quality=quality_of(row.index, task) if row.index else None, decode_tok_s=told.decode_tok_s,
+            prefill_tok_s=told.prefill_tok_s, vram_gb=told.placement.vram_gb, ram_gb=told.placement.ram_gb,
+            longest_context_tokens=row.longest_context,
+        ))  # fmt: skip
+    return RunnableModels(task=task, hardware=asked.hardware, models=tuple(rows))
+
+
+def quants(model: ModelName, hardware: Machine = None, context: Tokens = 8192) -> QuantsOnMachine:
+    """What each quantisation of a model takes, loses and gives on one computer."""
+    machines = _known()
+    asked = _scenario(machines, hardware, model=model, engine=Engine(n_ctx=context))
+    rows = []
+    for row in quant_matrix(asked, machines.knowledge):
+        told = row.answer
+        rows.append(QuantOnMachine(
+            quant=row.quant.name, bits_per_weight=row.quant.bits_per_weight, file_gb=row.file_bytes / 2**30,
+            fits=told.fits, decode_tok_s=told.decode_tok_s, prefill_tok_s=told.prefill_tok_s,
+            vram_gb=told.placement.vram_gb, ram_gb=told.placement.ram_gb,
+            kl_divergence=row.loss.kld if row.loss else None, loss_source=row.loss.source if row.loss else None,
+        ))  # fmt: skip
+    return QuantsOnMachine(model=model, hardware=asked.hardware, quants=tuple(rows))
+
+
+def prices(
+    part: Annotated[str, Field(min_length=1, max_length=300, description='"RTX 3090", "DDR5-6000 2x16".')],
+    condition: Choice = "any",
+    as_of: Annotated[date | None, Field(description="By what was known that day. Null: today.")] = None,
+) -> PartPrice:
+    """What a part costs: the estimate with its 80 % interval, and what was seen of it, with sources."""
+    return part_price(_market(), resolve_part(part), condition, as_of or today())
+
+
+def names(kind: Literal["models", "gpus", "cpus", "machines", "quants"]) -> KnownNames:
+    """Every name of a kind that can be asked for."""
+    tables_of: dict[str, Callable[[], Any]] = {
+        "models": tables.llms, "gpus": tables.gpus, "cpus": tables.cpus, "quants": tables.quants,
+        "machines": lambda: (*tables.unified_machines(), *tables.laptops()),
+    }  # fmt: skip
+    return KnownNames(kind=kind, names=tuple(dict.fromkeys(row.name for row in tables_of[kind]())))
+
+
+class Tool(NamedTuple):
+    """A tool, and whether what it says depends on more than this computer and the shipped tables."""
+
+    call: Callable[..., BaseModel]
+    asks_network: bool = False
+
+
+TOOLS: Final = (
+    Tool(recommend), Tool(predict, asks_network=True), Tool(models), Tool(quants), Tool(prices), Tool(names),
+)  # fmt: skip
+"""In the order in which they are listed."""
+
+
+def _known() -> OwnMachines:
+    """What is known of all machines and of those calibrated here."""
+    if not (data_folder() / CALIBRATIONS).is_dir():
+        return OwnMachines(load())
+    return own_machines(ProfileStore(data_folder()).each(), load())
+
+
+def _market() -> Market:
+    return market_at(data_folder())
+
+
+def _scenario(machines: OwnMachines, hardware: Hardware | None, **fields: Any) -> Scenario:
+    """A question about hardware, or about this computer as its profile completes it."""
+    asked = hardware or machines.as_seen(detect().hardware)[0]
+    try:
+        return Scenario.model_validate({**fields, "hardware": asked})
+    except ValidationError as error:
+        raise InputError(complaint(error, Scenario)) from None

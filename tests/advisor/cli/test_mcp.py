@@ -1,0 +1,113 @@
+"""`advisor mcp` asked by the protocol's own client, over standard input and output of a process of its own."""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from mcp import ClientSession, StdioServerParameters, stdio_client
+from mcp_types import CallToolResult, TextContent, Tool
+
+from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
+from advisor.question import Scenario
+
+CARD = {"gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X", "ram": {"type": "DDR4", "mt_s": 3600, "gb": 32}}
+QUESTIONS: dict[str, dict[str, Any]] = {
+    "predict": {"model": "gpt-oss-20b", "hardware": CARD},
+    "recommend": {"model": "gpt-oss-20b", "budget_usd": 1500, "limit": 2},
+    "models": {"task": "coding", "hardware": CARD, "limit": 4},
+    "quants": {"model": "Qwen3-8B", "hardware": CARD},
+    "prices": {"part": "RTX 3090", "condition": "used", "as_of": "2026-11-01"},
+    "names": {"kind": "machines"},
+}
+REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
+    "an unknown model": ("predict", {"model": "gpt-oss-21b", "hardware": CARD}, "gpt-oss-20b"),
+    "an unknown card": ("predict", {"model": "gpt-oss-20b", "hardware": {"gpus": [{"name": "RTX 3061"}]}}, "RTX 3060"),
+    "an unknown part": ("prices", {"part": "RTX 3061"}, "RTX 3060"),
+    "an unknown field": ("predict", {"model": "gpt-oss-20b", "hardware": {"gpu": "RTX 3090"}}, "gpu"),
+    "a file that is not there": ("predict", {"model": {"gguf": "nowhere.gguf"}, "hardware": CARD}, "no such file"),
+    "a wrong number": ("recommend", {"model": "gpt-oss-20b", "budget_usd": -5}, "budget_usd"),
+    "a tool that is none": ("sell", {}, "sell"),
+}
+
+
+async def asked(questions: list[tuple[str, dict[str, Any]]], home: str) -> tuple[list[Tool], list[CallToolResult]]:
+    """The tools that there are and the answers to calls, one after the other."""
+    started = StdioServerParameters(command=sys.executable, args=["-m", "advisor", "mcp"], env={"ADVISOR_HOME": home})
+    async with stdio_client(started) as (reading, writing), ClientSession(reading, writing) as session:
+        await session.initialize()
+        tools = (await session.list_tools()).tools
+        return list(tools), [await session.call_tool(name, question) for name, question in questions]
+
+
+def text_of(answer: CallToolResult) -> str:
+    (content,) = answer.content
+    assert isinstance(content, TextContent)
+    return content.text
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Tool], dict[str, CallToolResult]]:
+    questions = [*QUESTIONS.items(), *((tool, question) for tool, question, _ in REFUSED.values())]
+    tools, answers = asyncio.run(asked(questions, str(tmp_path_factory.mktemp("home"))))
+    return tools, dict(zip([*QUESTIONS, *REFUSED], answers, strict=True))
+
+
+Told = tuple[list[Tool], dict[str, CallToolResult]]
+
+
+def test_each_tool_says_what_it_does_takes_and_gives(told: Told) -> None:
+    tools = {tool.name: tool for tool in told[0]}
+    assert set(tools) == set(QUESTIONS)
+    for tool in tools.values():
+        assert tool.description
+        assert tool.description.endswith(".")
+        assert tool.output_schema
+        assert tool.output_schema["type"] == "object"
+        assert tool.annotations
+        assert tool.annotations.read_only_hint
+    asking = [name for name, tool in tools.items() if tool.annotations and tool.annotations.open_world_hint]
+    assert asking == ["predict"]
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_answers_are_typed(told: Told, name: str) -> None:
+    tools, answers = told
+    schema = next(tool.output_schema for tool in tools if tool.name == name)
+    answer = answers[name]
+    assert not answer.is_error, text_of(answer)
+    assert schema
+    Draft202012Validator(schema).validate(answer.structured_content)
+    assert json.loads(text_of(answer)) == answer.structured_content
+    assert len(text_of(answer)) < 40_000
+
+
+def test_a_prediction_is_that_of_the_command_line(told: Told) -> None:
+    found = told[1]["predict"].structured_content
+    assert found == predict(Scenario.model_validate(QUESTIONS["predict"]), load()).model_dump(mode="json")
+
+
+def test_builds_keep_the_budget_and_models_run(told: Told) -> None:
+    answers = {name: answer.structured_content or {} for name, answer in told[1].items()}
+    builds = answers["recommend"]["builds"]
+    assert len(builds) == 2
+    assert all(build["price_usd"] <= 1500 and build["decode_tok_s"]["p50"] >= 5 for build in builds)
+    sums = [sum(part["price_usd"] for part in build["parts"]) for build in builds]
+    assert sums == pytest.approx([build["price_usd"] for build in builds])
+    assert len(answers["models"]["models"]) == 4
+    assert all(row["decode_tok_s"]["p50"] > 0 for row in answers["models"]["models"])
+    bits = [row["bits_per_weight"] for row in answers["quants"]["quants"]]
+    assert bits == sorted(bits, reverse=True)
+    assert answers["prices"]["estimate"]["low_usd"] < answers["prices"]["estimate"]["high_usd"]
+    assert "DGX Spark" in answers["names"]["names"]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_told_to_the_model_with_the_way_out(told: Told, name: str) -> None:
+    answer = told[1][name]
+    assert answer.is_error
+    assert REFUSED[name][2] in text_of(answer)
+    assert "Traceback" not in text_of(answer)
