@@ -22,6 +22,7 @@ one that is predicted to write fastest is taken; what you name is kept. The buff
 For example:
   advisor plan model.gguf --context 32768
   advisor plan Qwen3.6-35B-A3B --quant Q4_K_M
+  advisor plan model.gguf --for ollama > Modelfile
 """
 
 
@@ -39,14 +40,27 @@ For example:
 @click.option("--mmap/--no-mmap", default=None, help="Map the file into memory.")
 @click.option("--ram", metavar="TEXT", help='What the system does not tell of its RAM: "DDR5-6000 2x32".')
 @click.option("--rpc", multiple=True, metavar="HOST:PORT", help="A server of a remote device; repeat it for several.")
+@click.option(
+    "--for", "program", type=click.Choice(["llama-server", "llama-swap", "ollama", "lm-studio"]),
+    help="Print the plan as that program's configuration alone.",
+)
 @profile_options
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON alone.")
-def command(model: str, *, as_json: bool, **options: Any) -> None:
+def command(model: str, *, as_json: bool, program: str | None, **options: Any) -> None:
     """Plan and show; the help that users see is above."""
+    if as_json and program:
+        raise InputError("--json and --for exclude each other: give one")
     from advisor.engine.plan_report import as_data, report
 
     plan = plan_of(model, options)
-    if as_json:
+    if program:
+        from advisor.engine.other_programs import configuration
+
+        found = configuration(plan, _file_word(model), program)
+        for sentence in found.unsaid:
+            click.echo(f"note: {sentence}", err=True)
+        click.echo(found.text, nl=False)
+    elif as_json:
         import json
 
         click.echo(json.dumps(as_data(plan, _file_word(model)), indent=2))
