@@ -18,6 +18,15 @@ def test_tables_are_wide_enough_and_names_are_unique(table: str, least: int) -> 
     assert len(names) == len(set(names))
 
 
+@pytest.mark.parametrize("table", [*TABLES, "boards"])
+def test_what_a_source_does_not_confirm_is_a_column(table: str) -> None:
+    """A source that lacks some figures ends in "; not confirmed: COLUMNS"; something else always stands before."""
+    for row in {**TABLES, "boards": boards()}[table]:
+        named, _, columns = row.source.partition("; not confirmed: ")
+        assert named, row.name
+        assert set(columns.split()) <= type(row).model_fields.keys() - {"name", "source", "as_of"}, row.name
+
+
 def test_kit_names_say_what_the_kit_is() -> None:
     for kit in ram_kits():
         spec = parse_ram(kit.name)
