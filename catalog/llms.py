@@ -51,21 +51,53 @@ class RefusedLlm(Row):
     why: str
 
 
-class ModelIndex(Row):
-    """How good a model is, on one scale for all of them; `name` is the id of its row in llms.csv."""
+class ModelScore(Row):
+    """What somebody measured of a model, unquantised; `name` is the id of its row in llms.csv."""
 
-    index: float = Field(ge=0)
-    low: float = Field(ge=0)
-    high: float = Field(ge=0)
-    """The model lies between the two, as far as is known."""
-    how: Literal["measured", "part_measured", "filled", "basic"]
-    """part_measured: estimated by the measurer from a part of his runs; filled: from other benchmarks, or from size and
-    age; basic: below 5, where the order says nothing.
-    """
-    reasons: bool
-    """Whether `index` is with reasoning."""
-    index_without_reasoning: float | None = None
+    benchmark: str
+    score: float
+    reasons: Literal["yes", "no", ""] = ""
+    """Whether it thought before it answered; empty: not said."""
+    from_part: bool = False
+    """The measurer estimated it from a part of his runs."""
+
+
+class ModelFacts(Row):
+    """What else decides for or against a model; what no source says is empty."""
+
+    hf_id: str = ""
+    maker: str
+    released: str = ""
+    licence: str = ""
+    commercial: Literal["yes", "no", "conditions", ""] = ""
+    """Whether one may earn money with it."""
+    conditions: str = ""
     modalities: Words = ()
+    native_context: Count | None = None
+    reasoning: Literal["no", "both", "always", ""] = ""
+    tools: Literal["yes", "no", ""] = ""
+    gguf_repo: str = ""
+    parameters_b: Positive
+    """All of them, in 10^9, as the rows of llms.csv make them."""
+    active_b: Positive
+    """That a token is multiplied with."""
+
+
+class ModelQuality(Row):
+    """How good a model is at a task, on the scale of the Artificial Analysis Intelligence Index v4.1; `name` is the id
+    of its row in llms.csv.
+    """
+
+    task: Literal["chat", "coding", "agent", "documents", "vision"]
+    quality: Positive
+    low: Positive
+    high: Positive
+    """Two of three such models lie between the two."""
+    reasons: bool
+    """Whether it thinks before it answers: the mode that the task is counted in, where the model has it."""
+    how: Literal["measured", "other_benchmarks", "size_and_age"]
+    benchmarks: int
+    """How many of the task's own were measured."""
 
 
 class Llm(Row):

@@ -9,7 +9,16 @@ from typing import TypeVar
 from pydantic import BaseModel
 
 from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread, WiderRow
-from catalog.llms import DraftHead, Llm, ModelIndex, Projector, RefusedLlm, Standin
+from catalog.llms import (
+    DraftHead,
+    Llm,
+    ModelFacts,
+    ModelQuality,
+    ModelScore,
+    Projector,
+    RefusedLlm,
+    Standin,
+)
 from catalog.parts import (
     Accessory,
     Board,
@@ -189,9 +198,21 @@ def draft_heads() -> tuple[DraftHead, ...]:
 
 
 @cache
-def model_index() -> tuple[ModelIndex, ...]:
-    """How good models are, on one scale."""
-    return _read(ModelIndex, "model_index.csv")
+def model_scores() -> tuple[ModelScore, ...]:
+    """What benchmarks say of models."""
+    return _read(ModelScore, "model_scores.csv")
+
+
+@cache
+def model_quality() -> tuple[ModelQuality, ...]:
+    """How good models are at each task, fitted to the scores."""
+    return _read(ModelQuality, "model_quality.csv")
+
+
+@cache
+def model_facts() -> tuple[ModelFacts, ...]:
+    """Licence, modalities, date and size of models."""
+    return _read(ModelFacts, "model_facts.csv")
 
 
 @cache

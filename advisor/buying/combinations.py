@@ -58,9 +58,9 @@ class Combinations:
 
 
 @lru_cache(maxsize=4)
-def combinations_of(stock: Stock) -> Combinations:
-    """All compatible builds of a stock that have a price."""
-    platforms, cards = platforms_of(stock), _cards(stock)
+def combinations_of(stock: Stock, platforms: tuple[Platform, ...] | None = None) -> Combinations:
+    """All compatible builds of a stock that have a price, on all its platforms or on some of them."""
+    platforms, cards = platforms_of(stock) if platforms is None else platforms, _cards(stock)
     cpus = {platform.cpu.name: platform.cpu for platform in platforms}
     cpu_at = _places(cpus, [platform.cpu.name for platform in platforms])
     forms = dict.fromkeys(platform.board.form_factor for platform in platforms)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +22,7 @@ from advisor.buying.ownership import Owned, owned_parts
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import Wish
+from advisor.choosing.tasks import TaskName
 from advisor.errors import InputError
 from advisor.market.market import Market, shipped_market, today
 from advisor.market.money import Exchange
@@ -82,6 +83,8 @@ class RankedBuild(_Ranked):
     """A whole machine, what it costs and what it does."""
 
     rank: int
+    model: str
+    quant: str
     kind: BuildKind
     name: str
     parts: tuple[PartLine, ...]
@@ -110,6 +113,45 @@ class RankedBuild(_Ranked):
     """Shows this build by itself, with the same speeds."""
 
 
+class Pick(_Ranked):
+    """A build that is best at one thing, why, and what speaks against it."""
+
+    pick: Literal["value", "cheapest", "fastest", "ready_made"]
+    build: int
+    """Its place in `builds`."""
+    why: tuple[str, ...]
+    against: tuple[str, ...]
+
+
+class WayOut(_Ranked):
+    """What to change of a wish that nothing serves, and what would then do."""
+
+    change: str
+    build: RankedBuild | None
+
+
+class Near(_Ranked):
+    """A build just beside the wish that is worth a word."""
+
+    text: str
+    build: RankedBuild
+
+
+class ChosenModel(_Ranked):
+    """The model of a build, and how good it is at the task: an index that is no percentage, with its range."""
+
+    model: str
+    quant: str
+    quality: float
+    low: float
+    high: float
+    how: str
+    """Whether it was measured, or filled in from other benchmarks."""
+    licence: str
+    why: str
+    """In a sentence."""
+
+
 class Recommendation(_Ranked):
     """The ranked builds, best first, and how they were found."""
 
@@ -130,6 +172,19 @@ class Recommendation(_Ranked):
     """In which amounts are shown to people."""
     per_usd: float = 1.0
     """Units of it for one US dollar."""
+    task: TaskName | None = None
+    """What it is for, where that was asked."""
+    picks: tuple[Pick, ...] = ()
+    models: tuple[ChosenModel, ...] = ()
+    """The models of the picks, in their order."""
+    near: tuple[Near, ...] = ()
+    """What a little more or much less money buys."""
+    ways_out: tuple[WayOut, ...] = ()
+    """Where nothing serves: the nearest three changes of the wish."""
+
+
+class NothingServes(InputError):
+    """No build does what is wished."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +213,9 @@ def recommend_from(
     exchange: Exchange = DOLLARS,
 ) -> Recommendation:  # fmt: skip
     """The same from a stock that may differ from the catalog, by searches that may remember. Raises as `recommend`."""
-    llm = resolve_llm(wish.model)
+    llm = resolve_llm(named_model(wish))
     found = _find(wish, [search_of(wish, quant, stock, knowledge) for quant in _quants(wish)])
-    search, ranked = found.search, found.rows
+    search, ranked = found.search, sorted_rows(found.search, found.rows, wish)
     chosen = search.best_of_each(ranked) if wish.every else search.first_of_each(ranked)
     rows = chosen[: wish.limit]
     efficient = dict(zip(ranked.tolist(), search.efficient(ranked).tolist(), strict=True))
@@ -177,15 +232,38 @@ def recommend_from(
     return Recommendation(
         scenario=_question(wish, found.search), builds=builds, tried=len(ranked), quant_choice=found.choice,
         quant_source=quality_order(llm.row.llm).source if _asks_best(wish) else "",
-        left_out=_left_out(stock, wish), unpriced=stock.unpriced,
+        left_out=left_out(stock, wish), unpriced=stock.unpriced,
         assumptions=(*llm.assumptions, *owned.assumptions, *_unused(owned, builds)),
         currency=exchange.currency, per_usd=exchange.per_usd,
     )  # fmt: skip
 
 
+def sorted_rows(search: Search, rows: Whole, wish: Wish) -> Whole:
+    """Rows of the candidates in the order that a wish asks; by prompt the best few of each card or machine alone."""
+    if wish.sort == "speed":
+        return rows[np.argsort(-search.decode_tok_s[rows], kind="stable")]
+    if wish.sort == "price":
+        return rows[np.argsort(search.candidates.price_usd[rows], kind="stable")]
+    if wish.sort == "prompt":
+        firsts = search.first_of_each(rows)
+        reading = [
+            offer.prediction.prefill_tok_s.p50 if offer.prediction.prefill_tok_s else 0.0
+            for offer in search.offers(firsts)
+        ]
+        return firsts[np.argsort(-np.array(reading), kind="stable")]
+    return rows
+
+
+def named_model(wish: Wish) -> str:
+    """The model that a wish names. Raises `InputError` for one that names none."""
+    if wish.model is None:
+        raise InputError("name the model, or ask `advise`, which chooses one for a task")
+    return wish.model
+
+
 def _quants(wish: Wish) -> tuple[str, ...]:
     """Names of the quantisations that are tried, the best first."""
-    found = resolve_llm(wish.model).row
+    found = resolve_llm(named_model(wish)).row
     named = wish.quant or found.quant_text or default_quant(found.llm)
     return quality_order(found.llm).quants if _asks_best(wish) else (resolve_quant(named).row.name,)
 
@@ -199,8 +277,8 @@ def _find(wish: Wish, searches: Sequence[Search]) -> _Found:
     search = _first_that_does(wish, searches)
     rows = search.ranked(wish.budget_usd, wish.min_tok_s)
     if not len(rows):
-        raise InputError(_nothing(wish, search, several=len(searches) > 1))
-    named, best = resolve_llm(wish.model).row, _asks_best(wish)
+        raise NothingServes(_nothing(wish, search, several=len(searches) > 1))
+    named, best = resolve_llm(named_model(wish)).row, _asks_best(wish)
     basis, asked = (quality_order(named.llm).basis, None) if best else (None, wish.quant or named.quant_text)
     return _Found(search, rows, _choice(wish, str(search.question.quant), asked, basis))
 
@@ -321,7 +399,8 @@ def ranked_build(
     message = f"priced new for want of a used price: {', '.join(fallback)}"
     said = (Warning(code="priced_new", message=message),) if fallback else ()
     return RankedBuild(
-        rank=rank, kind=build.kind, name=build.label, parts=parts, price_usd=build.price_usd,
+        rank=rank, model=answer.model, quant=answer.quant, kind=build.kind, name=build.label, parts=parts,
+        price_usd=build.price_usd,
         price=round(exchange.of(build.price_usd), 2), low_usd=low_usd, high_usd=high_usd,
         price_observations=sum(part.price_observations for part in set(parts)),
         price_newest=max((part.price_as_of for part in parts if part.price_as_of), default=None),
@@ -333,12 +412,13 @@ def ranked_build(
 
 def _question(wish: Wish, search: Search) -> dict[str, Any]:
     asked = search.question.model_dump(mode="json", exclude={"hardware"})
-    told = {"context", "budget_usd", "min_tok_s", "condition", "kinds", "own", "as_of"}
+    told = {"context", "budget_usd", "min_tok_s", "condition", "kinds", "own", "as_of", "sort"}
     limits = wish.model_dump(mode="json", include=told)
     return asked | {"wish": limits}
 
 
-def _left_out(stock: Stock, wish: Wish) -> tuple[str, ...]:
+def left_out(stock: Stock, wish: Wish) -> tuple[str, ...]:
+    """What was not considered for want of a price, in sentences."""
     asked = {"unified", "laptop"} & set(wish.kinds) | (DESKTOP_KINDS if "desktop" in wish.kinds else set())
     counts = [
         f"{len(names)} {KIND_WORDS[kind][len(names) > 1]}" for kind, names in stock.unpriced.items() if kind in asked

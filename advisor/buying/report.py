@@ -23,6 +23,10 @@ from advisor.market.money import Exchange, shown
 
 DOLLARS = Exchange()
 PER_SPEED = "$/(tok/s)"
+ORDERS = {
+    "value": "least $/(tok/s)", "speed": "the fastest", "price": "the cheapest",
+    "prompt": "the fastest to read a prompt",
+}  # fmt: skip
 CONDITIONS = {"new": "new parts", "used": "used parts where quoted", "any": "new or used parts"}
 
 
@@ -93,9 +97,10 @@ def explanation(found: Recommendation) -> list[str]:
     """What was chosen, what the columns mean, how old the prices are and what was left out."""
     several = len({build.name for build in found.builds}) < len(found.builds)
     which = "" if several else "the best of each card or machine, "
-    shown = f"{found.tried:,} builds do; shown: {which}least $/(tok/s) first (--all and --limit show more)."
+    first = ORDERS[found.scenario["wish"].get("sort", "value")] if found.task is None else "the best for its price"
+    shown = f"{found.tried:,} builds do; shown: {which}{first} first (--all and --limit show more)."
     lines = (
-        f"Quantisation: {found.quant_choice}.",
+        f"Quantisation: {found.quant_choice}." if found.task is None else "",
         f"{shown} *: no build that was tried is both cheaper and faster.",
         _titles_explained(found.scenario["workload"]),
         "As good: more than half of the intervals of what a token per second costs is the same."
@@ -119,10 +124,11 @@ def _cautions(builds: Sequence[RankedBuild]) -> list[str]:
 
 
 def _titles_explained(load: dict[str, int]) -> str:
+    depth = load["context_depth"] or load["prompt_tokens"]
     return (
-        f"tok/s: median writing speed with {load['context_depth']:,} tokens in the context, and where 9 of 10 real "
-        f"runs should fall. Prompt: tok/s reading {load['prompt_tokens']} tokens. Context: the longest that fits in "
-        "memory. Power: of the parts under load, estimated. +$: what the next dollars buy."
+        f"tok/s: median writing speed with {depth:,} tokens in the context, and where 9 of 10 real runs should "
+        f"fall. Prompt: tok/s reading {load['prompt_tokens']:,} tokens. Context: the longest that fits in memory. "
+        " Power: of the parts under load, estimated. +$: what the next dollars buy."
     )
 
 
@@ -152,15 +158,7 @@ WIDE, MIDDLE = 100, 80
 
 def document(found: Recommendation, width: int) -> Document:
     """The answer for a terminal of `width` columns; the command for the first build is to follow, unwrapped."""
-    best, titles, exchange = found.builds[0], titles_for(width), exchange_of(found)
-    head = [TableColumn(right=True, whole=True), TableColumn("Build", fills=True)]
-    head += [TableColumn(_titled(title, exchange), right=title != "Limit", whole=True) for title in titles]
-    ranking: list[list[Cell]] = []
-    for build, tied in leaders(found.builds):
-        numbers = cells(build, exchange)
-        plain = f"{contents(build)}; {numbers['(80 %)']}"
-        words = Words(build.name, plain, "\n".join((*_tied(tied, exchange), *_next(build, exchange))))
-        ranking.append([f"{build.rank}{'*' if build.pareto else ' '}", words, *(numbers[title] for title in titles)])
+    best, exchange = found.builds[0], exchange_of(found)
     parts: list[list[Cell]] = [
         [part.kind, name, exchange.said(part.price_usd * count), provenance(part, exchange)]
         for name, part, count in counted(best)
@@ -169,13 +167,28 @@ def document(found: Recommendation, width: int) -> Document:
     parts.append(["", "together", Words(together["Price"]), f"80 %: {together['(80 %)']}"])
     sides = TableColumn(), TableColumn(), TableColumn(right=True), TableColumn()
     return Document(headline(found), [
-        Section("", [Table(head, ranking)]),
+        ranking_section(found, width),
         Section("", [Paragraph(line, faint=True) for line in explanation(found)]),
         Section(f"Parts of build 1, {best.name}", [
             Table(sides, parts, head=False), *(Paragraph(note.message, faint=True) for note in best.notes),
         ]),
         Section("", [Paragraph("To see build 1 by itself", strong=True)]),
     ])  # fmt: skip
+
+
+def ranking_section(found: Recommendation, width: int, title: str = "") -> Section:
+    """The table of the builds for a terminal of `width` columns."""
+    titles, exchange = titles_for(width), exchange_of(found)
+    head = [TableColumn(right=True, whole=True), TableColumn("Build", fills=True)]
+    head += [TableColumn(_titled(title, exchange), right=title != "Limit", whole=True) for title in titles]
+    ranking: list[list[Cell]] = []
+    for build, tied in leaders(found.builds) if found.task is None else [(build, []) for build in found.builds]:
+        numbers = cells(build, exchange)
+        runs = f"{build.model} {build.quant}; " if found.task else ""
+        plain = f"{runs}{contents(build)}; {numbers['(80 %)']}"
+        words = Words(build.name, plain, "\n".join((*_tied(tied, exchange), *_next(build, exchange))))
+        ranking.append([f"{build.rank}{'*' if build.pareto else ' '}", words, *(numbers[title] for title in titles)])
+    return Section(title, [Table(head, ranking)])
 
 
 def leaders(builds: Sequence[RankedBuild]) -> list[tuple[RankedBuild, list[RankedBuild]]]:

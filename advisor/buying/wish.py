@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from advisor.buying.builds import BuildKind
+from advisor.choosing.tasks import TaskName
+from advisor.errors import InputError
 from advisor.question import Engine, Hardware, RamRequest, Scenario, Workload
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
@@ -19,11 +21,14 @@ ALL_KINDS: tuple[BuildKind, ...] = ("desktop", "laptop", "unified")
 
 
 class Wish(BaseModel):
-    """A model, what it should do, and what it may cost."""
+    """A model or a task, what it should do, and what it may cost."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: Text
+    model: Text | None = None
+    """None: the model is chosen for the task."""
+    task: TaskName | None = None
+    """What it is for; None: chat where no model is named, else what the other fields say."""
     quant: Text | None = None
     """None: the one most people run; "best": the best quality that reaches `min_tok_s` within the budget."""
     context: Annotated[int, Field(ge=256, le=100_000_000)] = CONTEXT_TOKENS
@@ -38,12 +43,21 @@ class Wish(BaseModel):
     """Amounts of the answer are shown in it too, by the rate of the day; `budget_usd` stays in US dollars."""
     kinds: Annotated[tuple[BuildKind, ...], Field(min_length=1, max_length=16, fail_fast=True)] = ALL_KINDS
     own: tuple[Text, ...] = ()
+    sort: Literal["value", "speed", "price", "prompt"] = "value"
+    """Order of the builds: dollars per token a second, writing speed, price, or reading speed."""
     limit: Annotated[int, Field(ge=1, le=100_000)] = 10
+    tinkerer: bool = False
+    """Picks may have cards without a fan, a picture or a maintained driver."""
     every: bool = False
     """All builds that no cheaper one with the same cards beats, not only the best of each graphics card or machine."""
 
     def question(self, quant: str) -> Scenario:
-        """The scenario that every build is asked; its hardware is to be filled in."""
+        """The scenario that every build is asked; its hardware is to be filled in.
+
+        Raises `InputError` without a model.
+        """
+        if self.model is None:
+            raise InputError("name the model, or ask `advise`, which chooses one for a task")
         room = max(self.context, PROMPT_TOKENS + ANSWER_TOKENS)
         depth = room - PROMPT_TOKENS - ANSWER_TOKENS
         return Scenario(

@@ -2,13 +2,12 @@
 the context that it has room for; the best for a task first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from types import MappingProxyType
-from typing import Final, Literal, get_args
 
 from advisor.answer import REGIMES, Prediction
+from advisor.choosing.quality import Choice, choice_of, has_projector
+from advisor.choosing.tasks import TASKS, Purpose, TaskName
 from advisor.documents import Cell, Table, TableColumn, number
 from advisor.machines.from_parts import machine_of
 from advisor.machines.machine import Machine
@@ -20,33 +19,9 @@ from advisor.question import Scenario
 from advisor.sizes.footprint import footprint
 from advisor.sizes.quality import COMMON, quality_order
 from catalog import tables
-from catalog.llms import Llm, ModelIndex
+from catalog.llms import Llm
 from catalog.units import GIB
 
-Task = Literal["chat", "coding", "agent", "documents", "vision"]
-TASKS: Final = get_args(Task)
-
-
-@dataclass(frozen=True, slots=True)
-class Needs:
-    """What a task asks of a model and of the machine."""
-
-    tok_s: float
-    """Writing speed below which nobody waits for it. People read 4 to 5 words a second, some 6 to 7 tokens (Brysbaert
-    2019, "How many words do we read per minute?"); an agent writes much that nobody reads.
-    """
-    context: int
-    """Tokens of context that it needs at least."""
-    sees: bool = False
-
-
-NEEDS: Mapping[Task, Needs] = MappingProxyType({
-    "chat": Needs(7.0, 4096),
-    "coding": Needs(10.0, 8192),
-    "agent": Needs(20.0, 32768),
-    "documents": Needs(7.0, 32768),
-    "vision": Needs(7.0, 8192, sees=True),
-})  # fmt: skip
 SLOW = 1.0
 """A model that writes less than this many tokens a second is not counted as running."""
 
@@ -58,9 +33,10 @@ class Runnable:
     llm: Llm
     case: Case
     answer: Prediction
-    index: ModelIndex | None
+    choice: Choice | None
+    """How good it is at the task; None where nothing is known of that."""
     serves: bool
-    """Whether it is fast enough for the task."""
+    """Whether it writes and reads fast enough for the task."""
     longest_context: int | None
     """Tokens per user that this placement has room for."""
 
@@ -69,23 +45,23 @@ class Runnable:
         """Median writing speed."""
         return self.answer.decode_tok_s.p50 if self.answer.decode_tok_s else 0.0
 
+    @property
+    def quality(self) -> float:
+        """At the task, quantised as it is; 0 where it is not known."""
+        return self.choice.quality if self.choice else 0.0
 
-@cache
-def _indices() -> Mapping[str, ModelIndex]:
-    return {row.name: row for row in tables.model_index()}
 
-
-def models_on(scenario: Scenario, task: Task, knowledge: Knowledge, most: int | None = None) -> list[Runnable]:
+def models_on(scenario: Scenario, task: TaskName, knowledge: Knowledge, most: int | None = None) -> list[Runnable]:
     """The models that run on a scenario's hardware, best for the task first; its own model and quant say nothing.
 
     Of each the best quantisation is taken that needs no disk and is fast enough for the task, else the fastest that
     runs. `most` bounds the list. Raises `UnknownName` and `InputError` for hardware that cannot be answered.
     """
-    needs, context = NEEDS[task], scenario.engine.n_ctx or NEEDS[task].context
+    needs = TASKS[task]
+    context = scenario.engine.n_ctx or needs.context
     engine = scenario.engine.model_copy(update={"n_ctx": context})
     asked = scenario.model_copy(update={"engine": engine})
-    seeing = {row.name for row in tables.model_index() if "image" in row.modalities}
-    able = [llm for llm in tables.llms() if llm.id in seeing or not needs.sees]
+    able = [llm for llm in tables.llms() if not needs.sees or has_projector(llm.id)]
     fitting = [llm for llm in able if (llm.max_context or context) >= context]
     machine = machine_of(asked.hardware, engine.backend)
     wished = [(llm, quant) for llm in fitting for quant in worth_trying(llm, machine)]
@@ -98,12 +74,11 @@ def models_on(scenario: Scenario, task: Task, knowledge: Knowledge, most: int | 
     for case, answer in zip(runs, told, strict=True):
         if answer.decode_tok_s and answer.decode_tok_s.p50 >= SLOW:
             by_model.setdefault(case.llm.id, []).append((case, answer))
-    found = [_chosen(some, needs.tok_s) for some in by_model.values()]
+    found = [_chosen(some, needs) for some in by_model.values()]
 
     def rank(item: Runnable) -> tuple[bool, bool, float, float]:
-        """Those that serve first, then by index, then by speed; a model without an index behind all that have one."""
-        index = quality_of(item.index, task) if item.index else 0.0
-        return not item.serves, item.index is None, -index, -item.decode_tok_s
+        """Those that serve first, then by quality, then by speed; a model without a known one behind all others."""
+        return not item.serves, item.choice is None, -item.quality, -item.decode_tok_s
 
     return [
         replace(item, longest_context=longest_context(item.case, where.n_gpu_layers, where.n_cpu_moe))
@@ -135,44 +110,42 @@ def worth_trying(llm: Llm, machine: Machine) -> tuple[str, ...]:
     return tuple(name for name in order if name in tried)
 
 
-def _chosen(some: Sequence[tuple[Case, Prediction]], enough: float) -> Runnable:
-    """Of a model's quantisations, best first, the first that is fast enough, else the fastest."""
+def _chosen(some: Sequence[tuple[Case, Prediction]], task: Purpose) -> Runnable:
+    """Of a model's quantisations, best first, the first that serves, else the fastest."""
 
     def speed(item: tuple[Case, Prediction]) -> float:
         return item[1].decode_tok_s.p50 if item[1].decode_tok_s else 0.0
 
-    case, answer = next((item for item in some if speed(item) >= enough), None) or max(some, key=speed)
-    return Runnable(case.llm, case, answer, _indices().get(case.llm.id), speed((case, answer)) >= enough, None)
+    def serves(item: tuple[Case, Prediction]) -> bool:
+        reads = item[1].prefill_tok_s.p50 if item[1].prefill_tok_s else 0.0
+        return speed(item) >= task.least_tok_s and reads * task.longest_wait_s >= task.reads
 
-
-def quality_of(row: ModelIndex, task: Task) -> float:
-    """The index that counts for a task: who chats does not wait for a model to think, where it can do without."""
-    if task == "chat" and row.index_without_reasoning is not None:
-        return row.index_without_reasoning
-    return row.index
+    case, answer = next((item for item in some if serves(item)), None) or max(some, key=speed)
+    choice = choice_of(case.llm, case.quant.name, task)
+    return Runnable(case.llm, case, answer, choice, serves((case, answer)), None)
 
 
 TITLES = ("Model", "Quant", "Index", "Range", "Writes tok/s", "Range", "Reads tok/s", "GiB", "Context", "Where")
 NOTE = (
-    "Index: Artificial Analysis Intelligence Index v4.1 (2026-07-10), no percentage; models whose ranges overlap are "
-    "equal, below 5 the order says nothing, ~ is estimated from other benchmarks or from size and age. Measured "
-    "without quantisation."
+    "Index: how good the model is at the task in this quantisation, on the scale of the Artificial Analysis "
+    "Intelligence Index v4.1 (2026-07-10); no percentage. Two of three such models lie in the range: where ranges "
+    "overlap, models are equal. ~ is estimated from other benchmarks, or from size and age."
 )
 
 
-def as_table(rows: Sequence[Runnable], task: Task) -> Table:
+def as_table(rows: Sequence[Runnable]) -> Table:
     """The models as people read them; memory in GiB, context in tokens per user."""
     columns = [TableColumn(title, right=2 <= i <= 8, whole=True) for i, title in enumerate(TITLES)]
-    return Table(columns, [_cells(row, task) for row in rows])
+    return Table(columns, [_cells(row) for row in rows])
 
 
-def _cells(row: Runnable, task: Task) -> list[Cell]:
+def _cells(row: Runnable) -> list[Cell]:
     decode, prefill, where = row.answer.decode_tok_s, row.answer.prefill_tok_s, row.answer.placement
-    known, held = row.index, where.vram_gb + where.ram_gb
-    estimated = "~" if known and known.how == "filled" else ""
+    known, held = row.choice, where.vram_gb + where.ram_gb
+    estimated = "~" if known and known.known and known.known.how != "measured" else ""
     return [
         row.llm.name, row.answer.quant or "",
-        f"{estimated}{quality_of(known, task):.0f}" if known else "not measured",
+        f"{estimated}{known.quality:.0f}" if known else "not measured",
         f"{known.low:.0f}-{known.high:.0f}" if known else "",
         number(decode.p50) if decode else "", f"{number(decode.p05)}-{number(decode.p95)}" if decode else "",
         number(prefill.p50) if prefill else "", f"{held:.1f}",
@@ -180,14 +153,14 @@ def _cells(row: Runnable, task: Task) -> list[Cell]:
     ]  # fmt: skip
 
 
-def told(row: Runnable, task: Task) -> dict[str, object]:
+def told(row: Runnable) -> dict[str, object]:
     """A model for programs; memory in GiB."""
-    answer, known = row.answer, row.index
+    answer, known = row.answer, row.choice
     return {
         "model": row.llm.name, "id": row.llm.id, "quant": answer.quant, "serves_task": row.serves,
-        "index": known and {
-            "p50": quality_of(known, task), "low": known.low, "high": known.high, "how": known.how,
-            "source": known.source,
+        "index": known and known.known and {
+            "p50": round(known.quality, 2), "low": round(known.low, 2), "high": round(known.high, 2),
+            "how": known.known.how, "source": known.known.source,
         },
         "decode_tok_s": answer.decode_tok_s and answer.decode_tok_s.model_dump(),
         "prefill_tok_s": answer.prefill_tok_s and answer.prefill_tok_s.model_dump(),

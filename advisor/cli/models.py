@@ -50,10 +50,10 @@ def _asked(**options: Any) -> None:
         import json
 
         hardware = scenario.hardware.model_dump(mode="json")
-        found = {"task": task, "hardware": hardware, "models": [told(row, task) for row in rows]}
+        found = {"task": task, "hardware": hardware, "models": [told(row) for row in rows]}
         click.echo(json.dumps(found, indent=2))
         return
-    table = as_table(rows, task)
+    table = as_table(rows)
     if options["as_csv"]:
         click.echo(as_csv(table), nl=False)
         return

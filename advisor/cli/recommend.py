@@ -1,4 +1,4 @@
-"""`advisor recommend`: whole builds for a model and a budget, ranked by dollars per token per second."""
+"""`advisor recommend`: which computer to buy, for a model or a task, and why."""
 
 import re
 from typing import Any
@@ -9,13 +9,17 @@ from advisor.cli.own_profile import profile_options
 from advisor.errors import InputError
 
 TEXT = """
-Rank whole computers for a language model by dollars per token per second: desktops of parts that go together (graphics
-card, processor, board, memory, disk, power supply, case, cooler), laptops and unified-memory boxes.
+Which computer to buy for a language model, and which model: picks with reasons, and the ranking behind them.
+Desktops of parts that go together (graphics card, processor, board, memory, disk, power supply, case, cooler),
+laptops and unified-memory boxes.
 
-Prices are dated quotes; a part without one is left out, never guessed. Parts you own cost nothing.
+Without --model the model is chosen for the task. Prices are estimates of dated observations; a part without one is left
+out, never guessed. Parts you own cost nothing.
 
 \b
 Examples:
+  advisor recommend --budget 1000
+  advisor recommend --task agent --budget 2000 --condition used
   advisor recommend --model Qwen3.6-35B-A3B --budget 1500
   advisor recommend --model Qwen3.6-35B-A3B --quant Q4_K_M --context 32768 --condition used --min-tok-s 30
   advisor recommend --model gpt-oss-120b --own "RTX 3060 12GB" --own "Ryzen 7 5800X" --own "DDR4-3200 2x16"
@@ -23,7 +27,7 @@ Examples:
 OPTION_OF_FIELD = {
     "model": "--model", "quant": "--quant", "context": "--context", "budget_usd": "--budget",
     "as_of": "--as-of", "currency": "--currency", "min_tok_s": "--min-tok-s", "condition": "--condition",
-    "kinds": "--kinds", "own": "--own", "limit": "--limit",
+    "kinds": "--kinds", "own": "--own", "limit": "--limit", "task": "--task", "sort": "--sort",
 }  # fmt: skip
 MOST_COLUMNS = 130
 PAGE_COLUMNS = 110
@@ -33,6 +37,11 @@ PAGE_COLUMNS = 110
 @click.command("recommend", help=TEXT, context_settings={"max_content_width": 110})
 @click.option("--model", metavar="NAME", help="The language model, in any common spelling; may carry the quant.")
 @click.option(
+    "--task",
+    type=click.Choice(["chat", "coding", "agent", "documents", "vision"]),
+    help="What it is for; without --model it chooses the model too. Default without --model: chat.",
+)
+@click.option(
     "--quant",
     metavar="NAME",
     help="How its weights are compressed, as llama.cpp names it; 'best' is the best quality that reaches --min-tok-s "
@@ -41,10 +50,8 @@ PAGE_COLUMNS = 110
 @click.option(
     "--context",
     type=int,
-    default=8192,
-    show_default=True,
     metavar="N",
-    help="Tokens of context a build must hold; speeds are those with it nearly full.",
+    help="Tokens of context a build must hold; speeds are those with it nearly full. Default: the task's, else 8192.",
 )
 @click.option(
     "--budget", metavar="AMOUNT", help='Most that a build may cost: 1500, "$1,500" or "1000 EUR". Default: no limit.'
@@ -59,10 +66,8 @@ PAGE_COLUMNS = 110
 @click.option(
     "--min-tok-s",
     type=float,
-    default=5.0,
-    show_default=True,
     metavar="X",
-    help="Least writing speed in tokens per second; people read about 5.",
+    help="Least writing speed in tokens per second; people read about 5. Default: the task's, else 5.",
 )
 @click.option(
     "--condition",
@@ -79,6 +84,14 @@ PAGE_COLUMNS = 110
     multiple=True,
     metavar="PART",
     help='A part you have, at $0; repeat for more: "RTX 3060 12GB", "Ryzen 7 5800X", "DDR4-3200 2x16".',
+)
+@click.option(
+    "--tinkerer", is_flag=True,
+    help="Picks may have cards without a fan, a picture or a maintained driver.",
+)
+@click.option(
+    "--sort", type=click.Choice(["value", "speed", "price", "prompt"]), default="value", show_default=True,
+    help="Order of the ranking.",
 )
 @click.option("--limit", type=int, metavar="N", help="Most builds to show. Default: 10, with --all every one.")
 @click.option(
@@ -100,16 +113,17 @@ def command(**options: Any) -> None:
     market = market_here(options["rate"])
     wish = _wish(options, market)
 
-    from advisor.buying.recommendation import recommend
+    from advisor.buying.advice import advise
     from advisor.cli.own_profile import own_machines_of
 
-    found = recommend(wish, own_machines_of(options).knowledge, market)
+    found = advise(wish, own_machines_of(options).knowledge, market)
     if formats == ["as_json"]:
         click.echo(found.model_dump_json(indent=2))
     elif formats:
-        from advisor.buying.report import to_csv, to_markdown
+        from advisor.buying.advice_report import advice_markdown
+        from advisor.buying.report import to_csv
 
-        click.echo(to_csv(found) if formats == ["as_csv"] else to_markdown(found), nl=False)
+        click.echo(to_csv(found) if formats == ["as_csv"] else advice_markdown(found), nl=False)
     else:
         _show(found)
 
@@ -123,11 +137,11 @@ def _wish(options: dict[str, Any], market: Any) -> Any:
     from advisor.market.money import Money, currency_of, money_of
     from advisor.question import complaint
 
-    if not options["model"]:
-        raise InputError('name the model: --model NAME, for example --model "Qwen3.6-35B-A3B"')
     kinds = [kind.strip().lower() for kind in options["kinds"].split(",") if kind.strip()]
-    same = ("model", "quant", "context", "min_tok_s", "condition", "own", "every", "as_of")
-    asked = {name: options[name] for name in same}
+    if options["quant"] and not options["model"]:
+        raise InputError("--quant is of a model: name it with --model, or leave out --quant")
+    same = ("model", "task", "quant", "context", "min_tok_s", "condition", "own", "every", "as_of", "tinkerer", "sort")
+    asked = {name: options[name] for name in same if options[name] is not None}
     currency = currency_of(options["currency"]) if options["currency"] else None
     try:
         budget = money_of(options["budget"], currency or "USD") if options["budget"] is not None else None
@@ -150,11 +164,13 @@ def _in_options(sentence: str) -> str:
 
 
 def _show(found: Any) -> None:
-    from advisor.buying.report import document
+    from advisor.buying.advice_report import advice_document
     from advisor.cli.lines import console
     from advisor.documents import as_rich
 
     screen = console(PAGE_COLUMNS, MOST_COLUMNS)
-    screen.print(as_rich(document(found, screen.width), screen.width))
-    # In one line, however long, so that it can be copied.
-    click.echo(f"  {found.builds[0].predict_command}")
+    screen.print(as_rich(advice_document(found, screen.width), screen.width))
+    if found.builds:
+        # In one line, however long, so that it can be copied.
+        first = found.builds[found.picks[0].build] if found.picks else found.builds[0]
+        click.echo(f"  {first.predict_command}")

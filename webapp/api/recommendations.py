@@ -9,7 +9,7 @@ from pydantic_core import to_json
 from starlette.responses import Response
 
 from advisor.asked import few
-from advisor.buying.recommendation import recommend
+from advisor.buying.advice import advise
 from advisor.buying.wish import Text, Wish
 from advisor.errors import InputError
 from advisor.market.market import Market, shipped_market, today
@@ -91,7 +91,7 @@ def _whole(wish: WishBody) -> Wish:
 
 def _computed(wish: Wish, market: Market) -> Ranking:
     try:
-        found = recommend(wish, load(), market)
+        found = advise(wish, load(), market)
     except UnknownName as error:
         code = "ambiguous_name" if error.ambiguous else "unknown_name"
         raise Refused(code, str(error), error.nearest) from None

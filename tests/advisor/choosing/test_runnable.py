@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from advisor.choosing.runnable import NEEDS, TASKS, Runnable, Task, models_on, quality_of, worth_trying
+from advisor.choosing.quality import has_projector
+from advisor.choosing.runnable import Runnable, models_on, worth_trying
+from advisor.choosing.tasks import TASKS, TaskName
 from advisor.machines.from_parts import machine_of
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.question import Scenario
-from catalog.tables import llms, model_index
+from catalog.tables import llms
 from catalog.units import GIB
 
 CARD = {"gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X", "ram": {"type": "DDR4", "mt_s": 3600, "gb": 32}}
@@ -23,34 +25,27 @@ def scenario(hardware: dict[str, Any], **said: Any) -> Scenario:
 
 
 @cache
-def found(name: str, task: Task) -> tuple[Runnable, ...]:
-    hardware = {"card": CARD, "larger": LARGER, "pi": PI}[name]
-    return tuple(models_on(scenario(hardware), task, load()))
-
-
-def test_every_index_is_of_a_model_of_the_catalog_and_lies_in_its_range() -> None:
-    ids = {llm.id for llm in llms()}
-    assert {row.name for row in model_index()} <= ids
-    assert all(row.low <= row.index <= row.high for row in model_index())
-    assert all((row.index < 5) == (row.how == "basic") for row in model_index() if row.how != "filled")
+def found(name: str, task: TaskName) -> tuple[Runnable, ...]:
+    machines: dict[str, dict[str, Any]] = {"card": CARD, "larger": LARGER, "pi": PI}
+    return tuple(models_on(scenario(machines[name]), task, load()))
 
 
 def test_what_is_listed_runs_as_the_prediction_says() -> None:
     first = found("card", "coding")[0]
-    asked = {"model": first.llm.name, "quant": first.answer.quant, "engine": {"n_ctx": NEEDS["coding"].context}}
+    asked = {"model": first.llm.name, "quant": first.answer.quant, "engine": {"n_ctx": TASKS["coding"].context}}
     alone = predict(scenario(CARD, **asked), load())
     assert alone.decode_tok_s == first.answer.decode_tok_s
     assert alone.placement == first.answer.placement
     assert all(row.answer.fits and row.case.placement.storage_bytes == 0 for row in found("card", "coding"))
-    assert all((row.longest_context or 0) >= NEEDS["coding"].context for row in found("card", "coding"))
+    assert all((row.longest_context or 0) >= TASKS["coding"].context for row in found("card", "coding"))
 
 
 def test_the_best_for_the_task_come_first_and_slow_ones_behind() -> None:
     rows = found("card", "coding")
     serving = [row for row in rows if row.serves]
     assert list(rows[: len(serving)]) == serving
-    assert all(row.decode_tok_s >= NEEDS["coding"].tok_s for row in serving)
-    known = [quality_of(row.index, "coding") for row in serving if row.index]
+    assert all(row.decode_tok_s >= TASKS["coding"].least_tok_s for row in serving)
+    known = [row.quality for row in serving if row.choice]
     assert known == sorted(known, reverse=True)
     assert len({row.llm.id for row in rows}) == len(rows)
 
@@ -72,13 +67,15 @@ def test_a_small_board_runs_small_models_only() -> None:
 
 
 def test_pictures_need_a_model_that_sees() -> None:
-    sees = {row.name for row in model_index() if "image" in row.modalities}
-    assert {row.llm.id for row in found("card", "vision")} <= sees
+    assert all(has_projector(row.llm.id) for row in found("card", "vision"))
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_each_task_says_what_it_needs(task: Task) -> None:
-    assert NEEDS[task].tok_s > 0
+def test_each_task_says_what_it_needs(task: TaskName) -> None:
+    asked = TASKS[task]
+    assert asked.pleasant_tok_s > asked.least_tok_s > 0
+    assert asked.reads + asked.writes <= asked.context
+    assert asked.source
 
 
 def test_of_what_fits_on_the_gpu_as_it_is_nothing_smaller_is_tried() -> None:

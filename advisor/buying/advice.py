@@ -1,0 +1,266 @@
+"""A friend's advice: which model, which computer, and why. Read this module first.
+
+`advise(wish, knowledge)` is the one entry for whoever asks: a wish with a task (or nothing: chat) has its model chosen,
+one with a model has its ranking; both have named picks with reasons, what lies just beside, and, where nothing serves,
+the nearest ways out.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from advisor.buying.ownership import Owned, owned_parts
+from advisor.buying.picks import (
+    BEYOND,
+    Goal,
+    Pairing,
+    PickName,
+    candidates,
+    models_for,
+    near_misses,
+    picked,
+    shortlist,
+)
+from advisor.buying.reasons import against, model_sentence, near_words, way_words, why
+from advisor.buying.recommendation import (
+    ChosenModel,
+    Near,
+    NothingServes,
+    Pick,
+    RankedBuild,
+    Recommendation,
+    WayOut,
+    left_out,
+    ranked_build,
+    recommend_from,
+    ties_of,
+)
+from advisor.buying.search import Offer
+from advisor.buying.shelf import Shelf
+from advisor.buying.stock import Stock, stock_of
+from advisor.buying.wish import ALL_KINDS, Wish
+from advisor.errors import InputError
+from advisor.market.market import Market, shipped_market, today
+from advisor.market.money import Exchange
+from advisor.physics.knowledge import Knowledge
+from advisor.prediction.capacity import longest_context
+from advisor.prediction.case import case_of
+
+MOST_WAYS = 3
+SHORT_CONTEXT = 8192
+"""The context of a chat: the way out of a longer one."""
+SLOWEST_TOK_S = 2.0
+"""Slower than this is no way out."""
+
+
+ORDER: Mapping[str, Callable[[Pairing], float]] = {
+    "value": lambda item: -item.value, "speed": lambda item: -item.decode_tok_s,
+    "price": lambda item: item.build.price_usd, "prompt": lambda item: -item.prefill_tok_s,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Advice:
+    """What was found for a wish: candidates and the picks among them."""
+
+    goal: Goal
+    candidates: tuple[Pairing, ...]
+    picks: dict[PickName, Pairing]
+    near: tuple[tuple[str, Pairing], ...]
+    tried: int
+
+
+def advise(wish: Wish, knowledge: Knowledge, market: Market | None = None) -> Recommendation:
+    """The answer to a wish, by the prices of a market, else those shipped: builds, picks with reasons, or ways out.
+
+    Where the wish names a model, `builds` is its ranking and the builds of picks are among it. Where it does not, the
+    models are chosen for its task. Where nothing serves, `builds` and `picks` are empty and `ways_out` is not.
+    Raises `UnknownName` for unknown names and `InputError` for a wish that cannot be answered.
+    """
+    owned, market, day = owned_parts(wish.own), market or shipped_market(), wish.as_of or today()
+    exchange = Exchange(wish.currency, market.rates.per_usd(wish.currency, day))
+    stock = stock_of(wish.condition, owned, market.estimates(day))
+    used = stock_of("any", owned, market.estimates(day)) if wish.condition == "new" else None
+    return advise_from(stock, owned, wish, knowledge, exchange, used)
+
+
+def advise_from(
+    stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge, exchange: Exchange, used: Stock | None = None
+) -> Recommendation:
+    """The same from a stock; `used`: the stock with used parts, where the wish is for new ones."""
+    base: Recommendation | None = None
+    if wish.model is not None:
+        try:
+            base = recommend_from(stock, owned, wish, knowledge, exchange=exchange)
+        except NothingServes:
+            base = None
+        else:
+            wish = Wish.model_validate(wish.model_dump(exclude_unset=True) | {"quant": base.builds[0].quant})
+    found = advice_from(wish, stock, knowledge)
+    if not found.picks and base is None:
+        return _nothing(wish, stock, used, knowledge, exchange, owned)
+    if base is None:
+        base = _ranking(found, stock, owned, exchange)
+    return _with_picks(base, found, exchange)
+
+
+def advice_from(wish: Wish, stock: Stock, knowledge: Knowledge) -> Advice:
+    """Candidates and picks of a wish. Raises `UnknownName` and `InputError` for what cannot be answered."""
+    goal = Goal.of(wish)
+    limit = None if wish.budget_usd is None else wish.budget_usd * BEYOND
+    shelf = Shelf(stock, wish.kinds, limit, tinkerer=wish.tinkerer)
+    listed = shortlist(goal, models_for(goal), shelf, knowledge)
+    found = candidates(goal, listed, knowledge)
+    picks = picked(found, wish.budget_usd)
+    near = tuple(near_misses(found, picks, wish.budget_usd))
+    return Advice(goal, tuple(found), picks, near, sum(len(item.asked.price_usd) for item in listed))
+
+
+# The candidates of a task as a ranking.
+
+
+def _ranking(found: Advice, stock: Stock, owned: Owned, exchange: Exchange) -> Recommendation:
+    """The candidates that serve, those of the best value first, each card once."""
+    wish = found.goal.wish
+    limit = wish.budget_usd or math.inf
+    serving = [item for item in found.candidates if item.serves and item.build.price_usd <= limit]
+    order = sorted(serving, key=ORDER[wish.sort])
+    if not wish.every:
+        firsts: dict[str, Pairing] = {}
+        for item in order:
+            firsts.setdefault(item.label, item)
+        order = list(firsts.values())
+    shown = order[: wish.limit]
+    shown += [item for item in found.picks.values() if item not in shown]
+    builds = _built(shown, exchange)
+    first = next(iter(found.picks.values()), order[0])
+    return Recommendation(
+        scenario=_question(found, first), builds=builds, tried=found.tried,
+        quant_choice=f"{first.choice.quant}, the best that is worth its size", quant_source="",
+        left_out=left_out(stock, wish), unpriced=stock.unpriced, assumptions=owned.assumptions,
+        currency=exchange.currency, per_usd=exchange.per_usd, task=found.goal.task.name,
+    )  # fmt: skip
+
+
+def _built(shown: Sequence[Pairing], exchange: Exchange, first_rank: int = 1) -> tuple[RankedBuild, ...]:
+    offers = [Offer(item.build, item.prediction) for item in shown]
+    ties = ties_of(offers) if offers else []
+    efficient = [
+        not any(other.build.price_usd <= item.build.price_usd and other.step_s < item.step_s for other in shown)
+        for item in shown
+    ]  # fmt: skip
+    return tuple(
+        ranked_build(
+            rank, offer, None, ties[place], efficient=efficient[place],
+            context=longest_context(case_of(offer.prediction.scenario), None, None), exchange=exchange,
+        )
+        for place, (rank, offer) in enumerate(enumerate(offers, first_rank))
+    )  # fmt: skip
+
+
+def _question(found: Advice, first: Pairing | None) -> dict[str, Any]:
+    """The question of the first build, with the wish's limits and the task's."""
+    goal = found.goal
+    asked = first.prediction.scenario.model_dump(mode="json", exclude={"hardware"}) if first else {}
+    limits = goal.wish.model_dump(mode="json", exclude={"limit", "every"})
+    limits |= {"context": goal.context, "min_tok_s": goal.least_tok_s, "task": goal.task.name}
+    return asked | {"wish": limits}
+
+
+# Picks with their reasons.
+
+
+def _with_picks(base: Recommendation, found: Advice, exchange: Exchange) -> Recommendation:
+    """A ranking with its picks, whose builds are among its builds."""
+    builds = list(base.builds)
+    places: dict[PickName, int] = {}
+    for name, item in found.picks.items():
+        place = next((at for at, build in enumerate(builds) if same_build(build, item)), None)
+        if place is None:
+            builds += _built([item], exchange, len(builds) + 1)
+            place = len(builds) - 1
+        places[name] = place
+    if not found.picks:
+        return base
+    first = found.picks["value"]
+    wish = found.goal.wish
+    budget = exchange.said(wish.budget_usd) if wish.budget_usd else "any money"
+    distinct = {(item.choice.llm.id, item.choice.quant): item for item in found.picks.values()}
+    near = tuple(
+        Near(text=near_words(kind, item, first, wish.budget_usd or 0.0, exchange), build=_built([item], exchange)[0])
+        for kind, item in found.near
+    )
+    picks = tuple(
+        Pick(
+            pick=name, build=places[name], why=tuple(why(name, item, first, exchange)),
+            against=tuple(against(item, first, exchange)),
+        )
+        for name, item in found.picks.items()
+    )  # fmt: skip
+    models = tuple(_chosen(item, budget) for item in distinct.values())
+    return base.model_copy(update={"builds": tuple(builds), "picks": picks, "near": near, "models": models})
+
+
+def same_build(build: RankedBuild, item: Pairing) -> bool:
+    """Whether a ranked build is that of a candidate, with the same model."""
+    parts = [(str(part.kind), part.name) for part in item.build.parts]
+    same = [(part.kind, part.name) for part in build.parts] == parts
+    return same and (build.model, build.quant) == (item.prediction.model, item.prediction.quant)
+
+
+def _chosen(item: Pairing, budget: str) -> ChosenModel:
+    choice = item.choice
+    return ChosenModel(
+        model=item.prediction.model, quant=item.prediction.quant,
+        quality=round(choice.quality, 1) if choice.known else 0.0, low=round(choice.low, 1), high=round(choice.high, 1),
+        how=choice.known.how if choice.known else "not measured",
+        licence=choice.facts.licence if choice.facts else "", why=model_sentence(item, budget),
+    )  # fmt: skip
+
+
+# Ways out of a wish that nothing serves.
+
+
+def _nothing(
+    wish: Wish, stock: Stock, used: Stock | None, knowledge: Knowledge, exchange: Exchange, owned: Owned
+) -> Recommendation:
+    goal = Goal.of(wish)
+    ways = []
+    for change, item in ways_out(wish, stock, used, knowledge):
+        ways.append(WayOut(change=way_words(change, item, exchange), build=_built([item], exchange)[0]))
+        if len(ways) == MOST_WAYS:
+            break
+    return Recommendation(
+        scenario=_question(Advice(goal, (), {}, (), 0), None) | {"model": wish.model, "quant": wish.quant}, builds=(),
+        tried=0, quant_choice="", quant_source="", left_out=left_out(stock, wish), unpriced=stock.unpriced,
+        assumptions=owned.assumptions, currency=exchange.currency, per_usd=exchange.per_usd, task=goal.task.name,
+        ways_out=tuple(ways),
+    )  # fmt: skip
+
+
+def ways_out(wish: Wish, stock: Stock, used: Stock | None, knowledge: Knowledge) -> Iterator[tuple[str, Pairing]]:
+    """Changes of a wish that nothing serves, each with the cheapest that then does, the least change first."""
+    goal, said = Goal.of(wish), wish.model_dump(exclude_unset=True)
+    changes: list[tuple[str, dict[str, object], Stock]] = []
+    if used is not None:
+        changes.append(("used", {"condition": "any"}, used))
+    if wish.budget_usd is not None:
+        changes.append(("money", {"budget_usd": None}, stock))
+    if wish.model is not None:
+        changes.append(("model", {"model": None, "quant": None, "task": wish.task or "chat"}, stock))
+    if goal.context > SHORT_CONTEXT:
+        changes.append(("context", {"context": SHORT_CONTEXT}, stock))
+    changes.append(("speed", {"min_tok_s": min(SLOWEST_TOK_S, goal.least_tok_s)}, stock))
+    if set(wish.kinds) != set(ALL_KINDS):
+        changes.append(("kinds", {"kinds": ALL_KINDS}, stock))
+    for change, fields, parts in changes:
+        changed = Wish.model_validate(said | fields)
+        try:
+            found = advice_from(changed, parts, knowledge)
+        except InputError:
+            continue
+        limit = changed.budget_usd or math.inf
+        serving = [item for item in found.candidates if item.serves and item.build.price_usd <= limit]
+        if serving:
+            yield change, min(serving, key=lambda item: (item.build.price_usd, item.step_s))

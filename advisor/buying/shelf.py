@@ -1,0 +1,295 @@
+"""What a friend would look at: the parts of a stock that make sense, as columns of prices and machines that are worked
+out once and asked for every model.
+
+Left out are tinkerers' cards (unless asked), parts beyond the budget, and parts that another beats at no higher price.
+Of builds that the physics cannot tell apart only the cheapest is kept.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from advisor.buying.builds import Assembler, Build, BuildKind, whole_machines
+from advisor.buying.combinations import Combinations, Vector, Whole, combinations_of
+from advisor.buying.offices import office_builds
+from advisor.buying.platforms import Platform, platforms_of
+from advisor.buying.practice import practice_of
+from advisor.buying.stock import Stock
+from advisor.machines.from_parts import machine_of
+from advisor.physics.coefficients import Efficiencies
+from advisor.physics.fleet import Fleet, speeds_on
+from advisor.prediction.case import Case
+from catalog.parts import Board, Cpu, RamKit
+from catalog.units import GB, GIB
+
+R = TypeVar("R")
+SYSTEM_GIB = 8.0
+"""Memory for the operating system, a browser and an editor beside what a model has in RAM: this program's choice (the
+16 GiB that Windows 11 machines are sold with are half full with these)."""
+LEAST_RAM_GIB = 16.0
+LOADED_GIB = 32.0
+"""Memory for the system and the model's file lets it be read once and kept; of a file too large for that, so much does:
+it is streamed to the cards."""
+
+
+@dataclass(frozen=True, eq=False)
+class ShelfSpeeds:
+    """What each build of a shelf does with one model: 0 where it is not held with room to spare."""
+
+    decode_tok_s: Vector
+    prefill_tok_s: Vector
+
+
+class Shelf:
+    """Builds as columns, one row each: desktops first, then machines sold whole."""
+
+    def __init__(self, stock: Stock, kinds: Sequence[BuildKind], budget_usd: float | None, *, tinkerer: bool) -> None:
+        self.stock = sensible(stock, budget_usd, tinkerer=tinkerer)
+        self._budget_usd = float("inf") if budget_usd is None else budget_usd
+        self._desktops = "desktop" in kinds
+        self._kinds = frozenset(kinds)
+        self._tinkerer = tinkerer
+
+    @cached_property
+    def combinations(self) -> Combinations:
+        """The desktops of the shelf's parts, without their disks."""
+        return combinations_of(self.stock, unbeaten_platforms(platforms_of(self.stock)))
+
+    @cached_property
+    def rows(self) -> Whole:
+        """Rows of the combinations that are kept."""
+        table = self.combinations
+        if not self._desktops or not len(table):
+            return np.empty(0, dtype=np.intp)
+        affordable = np.flatnonzero(table.usd <= self._budget_usd)
+        _, size_at = self._sizes
+        key = table.graphics_at[affordable] * len(table.processors) + table.processor_at[affordable]
+        key = key * len(self._sizes[0]) + size_at[table.platform_at[affordable]]
+        order = np.lexsort((table.usd[affordable], key))
+        first = np.ones(len(order), dtype=bool)
+        first[1:] = key[order][1:] != key[order][:-1]
+        return affordable[order[first]]
+
+    @cached_property
+    def _sizes(self) -> tuple[Vector, Whole]:
+        sizes = np.array([platform.memory.gib * GIB for platform in self.combinations.platforms])
+        found, at = np.unique(sizes, return_inverse=True)
+        return found, at
+
+    @cached_property
+    def _fleet(self) -> Fleet:
+        table, rows = self.combinations, self.rows
+        sizes, size_at = self._sizes
+        ram_gb_s = np.array([machine.ram.bandwidth_gb_s for machine in table.processors])
+        processors = table.processor_at[rows]
+        ones = np.ones(len(rows))  # what is read from disk again and again is no candidate
+        return Fleet(
+            graphics=table.graphics, graphics_at=table.graphics_at[rows], processors=table.processors,
+            processor_at=processors, ram_bytes=sizes, size_at=size_at[table.platform_at[rows]],
+            ram_gb_s=ram_gb_s[processors], random_gb_s=ones, disk_gb_s=ones,
+        )  # fmt: skip
+
+    def asked(self, case: Case, efficiencies: Efficiencies) -> "OnShelf":
+        """The shelf with one model: prices with a disk that has room for it, and speeds."""
+        return OnShelf(self, case, efficiencies)
+
+    def machines(self, model_gb: float) -> list[Build]:
+        """Machines sold whole, and used office PCs with a card or without."""
+        sold = (*whole_machines(self.stock), *office_builds(self.stock, model_gb))
+        return [build for build in sold if build.kind in self._kinds and build.price_usd <= self._budget_usd]
+
+    @property
+    def fleet(self) -> Fleet:
+        """The machines of the desktops that are kept."""
+        return self._fleet
+
+
+class OnShelf:
+    """A shelf asked for one model: each row a build with its price and speeds."""
+
+    def __init__(self, shelf: Shelf, case: Case, efficiencies: Efficiencies) -> None:
+        self._shelf, self._case, self._efficiencies = shelf, case, efficiencies
+        self.model_gb = case.demand.footprint.file_bytes / GB
+        self.machines = shelf.machines(self.model_gb)
+        self._assembler = Assembler(shelf.stock, self.model_gb)
+
+    @cached_property
+    def price_usd(self) -> Vector:
+        """Of each build with its disk."""
+        table, rows = self._shelf.combinations, self._shelf.rows
+        disks = [self._assembler.disk(platform.board) for platform in table.platforms]
+        usd = np.array([self._shelf.stock.usd("ssd", disk.name) if disk else np.inf for disk in disks])
+        desktops = np.round(table.usd[rows] + usd[table.platform_at[rows]], 2)
+        return np.concatenate([desktops, [build.price_usd for build in self.machines]])
+
+    @cached_property
+    def speeds(self) -> ShelfSpeeds:
+        """Median speeds, 0 where the model is not held in memory with room for the system."""
+        fleets = [self._shelf.fleet] if len(self._shelf.rows) else []
+        fleets += [Fleet.of([machine_of(build.hardware) for build in self.machines])] if self.machines else []
+        each = [self._speeds(fleet) for fleet in fleets]
+        if not each:
+            return ShelfSpeeds(np.empty(0), np.empty(0))
+        return ShelfSpeeds(
+            np.concatenate([one.decode_tok_s for one in each]), np.concatenate([one.prefill_tok_s for one in each])
+        )
+
+    def _speeds(self, fleet: Fleet) -> ShelfSpeeds:
+        found = speeds_on(fleet, self._case, self._case.scenario, self._efficiencies)
+        rooms, at = found.placed.rooms, found.placed.at
+        gib = fleet.ram_bytes[fleet.size_at] / GIB
+        shared = np.array([machine.unified for machine in fleet.graphics])[fleet.graphics_at]
+        on_gpus = rooms.vram_bytes[at].sum(axis=1) / GIB
+        in_ram = np.where(shared, on_gpus, 0.0) + rooms.ram_bytes[at] / GIB
+        holds = rooms.fits[at] & found.in_memory & (gib >= ram_needed_gib(in_ram, self.model_gb * GB / GIB, shared))
+        prompt = max(1, self._case.prompt_tokens)
+        decode, prefill = (
+            np.asarray(np.where(holds, count / seconds, 0.0))
+            for count, seconds in ((1.0, found.decode_s), (prompt, found.prefill_s))
+        )
+        return ShelfSpeeds(decode, prefill)
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """What must not stand twice among picks: the card, or the machine."""
+        table, rows = self._shelf.combinations, self._shelf.rows
+        names = [item.gpu.name if item.gpu else "" for item in table.cards]
+        return [*(names[at] for at in table.cards_at[rows].tolist()), *(card_of(build) for build in self.machines)]
+
+    @cached_property
+    def _numbered(self) -> tuple[list[str], Whole]:
+        names, at = np.unique(np.array(self.labels, dtype=object).astype(str), return_inverse=True)
+        return names.tolist(), np.asarray(at, dtype=np.intp)
+
+    @property
+    def label_names(self) -> list[str]:
+        """The distinct labels."""
+        return self._numbered[0]
+
+    @property
+    def label_at(self) -> Whole:
+        """Which of the names each row has."""
+        return self._numbered[1]
+
+    @cached_property
+    def ready_made(self) -> NDArray[np.bool_]:
+        """Whether a build is bought as it is: nothing has to be put together."""
+        whole = [len(build.parts) == 1 for build in self.machines]
+        return np.concatenate([np.zeros(len(self._shelf.rows), dtype=bool), np.array(whole, dtype=bool)])
+
+    def build(self, row: int) -> Build:
+        """A row as a build with all its parts."""
+        table, rows = self._shelf.combinations, self._shelf.rows
+        if row >= len(rows):
+            return self.machines[row - len(rows)]
+        place = int(rows[row])
+        build = self._assembler.complete(table.cards[table.cards_at[place]], table.platforms[table.platform_at[place]])
+        if build is None:
+            raise LookupError(f"row {row} of the shelf is no build")
+        return build
+
+
+def ram_needed_gib(in_ram_gib: Any, file_gib: float, shared: Any) -> Any:
+    """Memory that a computer must have: for the system, beside what the model has in it; and, beside cards, enough that
+    a file of the usual sizes is read once and kept. Numbers or arrays alike, in GiB.
+
+    >>> [float(ram_needed_gib(*asked)) for asked in ((0.0, 20.0, False), (0.0, 5.0, False), (8.0, 5.0, True))]
+    [28.0, 16.0, 16.0]
+    """
+    beside = np.where(shared, 0.0, max(LEAST_RAM_GIB, min(file_gib + SYSTEM_GIB, LOADED_GIB)))
+    return np.maximum(in_ram_gib + SYSTEM_GIB, beside)
+
+
+def card_of(build: Build) -> str:
+    """The card of a build, or its name where it has none of its own: no two picks share it."""
+    cards = [part.name for part in build.parts if part.kind == "gpu"]
+    if cards:
+        return cards[0]
+    return build.label if build.kind != "desktop" or build.platform is None else ""
+
+
+# Which parts are worth a look.
+
+
+def sensible(stock: Stock, budget_usd: float | None, *, tinkerer: bool) -> Stock:
+    """The stock without what is beyond the budget, beaten by another part, or for tinkerers."""
+    limit = float("inf") if budget_usd is None else budget_usd
+    gpus = [gpu for gpu in stock.gpus if stock.usd("gpu", gpu.name) <= limit]
+    owned = {name for kind, name in stock.prices.owned if kind == "gpu"}
+    if not tinkerer:
+        gpus = [gpu for gpu in gpus if gpu.name in owned or not practice_of(gpu).tinkerers]
+    # Rack servers are loud, and have no place at home.
+    offices = tuple(row for row in stock.offices if tinkerer or row.form != "rack")
+    return replace(
+        stock, gpus=tuple(gpus), offices=offices,
+        cpus=_unbeaten(stock.cpus, lambda cpu: stock.usd("cpu", cpu.name), _cpu_group, _cpu_merits),
+        ram_kits=_unbeaten(stock.ram_kits, lambda kit: stock.usd("ram", kit.name), _kit_group, _kit_merits),
+        boards=_unbeaten(stock.boards, lambda board: stock.usd("board", board.name), _board_group, _board_merits),
+    )  # fmt: skip
+
+
+def _unbeaten(
+    parts: Iterable[R], usd: Callable[[R], float], group: Callable[[R], Any], merits: Callable[[R], tuple[float, ...]]
+) -> tuple[R, ...]:
+    """Parts than which no cheaper one of their group is as good in every merit."""
+    kept: dict[Any, list[R]] = {}
+    for part in sorted(parts, key=lambda part: (usd(part), *(-merit for merit in merits(part)))):
+        others = kept.setdefault(group(part), [])
+        if not any(all(a >= b for a, b in zip(merits(other), merits(part), strict=True)) for other in others):
+            others.append(part)
+    return tuple(part for some in kept.values() for part in some)
+
+
+def unbeaten_platforms(platforms: Sequence[Platform]) -> tuple[Platform, ...]:
+    """Platforms than which no cheaper one has as much memory, as fast, with as many cores and as good slots."""
+    kept: list[Platform] = []
+    merits = np.empty((0, 8))
+    for platform in sorted(platforms, key=lambda item: item.price_usd):
+        cpu, board = platform.cpu, platform.board
+        one = np.array([
+            platform.memory.gib, min(platform.mt_s * platform.channels * 0.008, cpu.fabric_read_gb_s or 1e9),
+            cpu.performance_cores, min(board.slot1_pcie_gen, cpu.pcie_gen) + board.slot1_pcie_lanes / 16,
+            (board.slot2_pcie_gen or 0) + (board.slot2_pcie_lanes or 0) / 16, board.slot1_shared_lanes or 16,
+            cpu.integrated_gpu, -platform.memory.modules / 2 // 1,
+        ])  # fmt: skip
+        if not (merits >= one).all(axis=1).any():
+            kept.append(platform)
+            merits = np.vstack([merits, one])
+    return tuple(kept)
+
+
+def _cpu_group(cpu: Cpu) -> tuple[object, ...]:
+    return cpu.socket, cpu.memory_types, cpu.registered_memory
+
+
+def _cpu_merits(cpu: Cpu) -> tuple[float, ...]:
+    return (
+        cpu.performance_cores, cpu.memory_channels, cpu.fabric_read_gb_s or 1e9, max(cpu.mt_s_1dpc), cpu.pcie_gen,
+        cpu.integrated_gpu, cpu.avx512, -cpu.tdp_w / 50 // 1,
+    )  # fmt: skip
+
+
+def _kit_group(kit: RamKit) -> tuple[object, ...]:
+    return kit.ram_type, kit.form_factor, kit.registered, kit.modules, kit.module_gib
+
+
+def _kit_merits(kit: RamKit) -> tuple[float, ...]:
+    return (kit.mt_s,)
+
+
+def _board_group(board: Board) -> tuple[object, ...]:
+    return board.socket, board.ram_type, board.registered_memory
+
+
+def _board_merits(board: Board) -> tuple[float, ...]:
+    overclocks = board.chipset[:1] in {"Z", "X"} or not board.socket.startswith("LGA")
+    return (
+        board.dimm_slots, -board.dimms_per_channel, board.max_memory_gib, board.slot1_pcie_gen * board.slot1_pcie_lanes,
+        (board.slot2_pcie_gen or 0) * (board.slot2_pcie_lanes or 0), board.slot1_shared_lanes or 0, board.m2_slots > 0,
+        overclocks or board.chipset.startswith(("B5", "B6", "B7", "B8", "H5", "H6", "H7")),
+        -["Mini-ITX", "Micro-ATX", "ATX", "E-ATX"].index(board.form_factor),
+    )  # fmt: skip
