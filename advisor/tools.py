@@ -15,7 +15,8 @@ from advisor.asked import GgufFile, HfModel
 from advisor.buying.recommendation import RankedBuild
 from advisor.buying.recommendation import recommend as ranked
 from advisor.buying.wish import Wish
-from advisor.choosing.runnable import NEEDS, Task, models_on, quality_of
+from advisor.choosing.runnable import models_on
+from advisor.choosing.tasks import TASKS, TaskName
 from advisor.detection import detect
 from advisor.errors import InputError
 from advisor.gguf.named import read_named
@@ -209,21 +210,21 @@ def predict(
 
 
 def models(
-    task: Annotated[Task, Field(description="What it is for.")] = "chat",
+    task: Annotated[TaskName, Field(description="What it is for.")] = "chat",
     hardware: Machine = None,
     context: Annotated[int | None, Field(ge=256, le=100_000_000, description="Null: what the task takes.")] = None,
     limit: Annotated[int, Field(ge=1, le=MOST_MODELS)] = 10,
 ) -> RunnableModels:
     """Which models a computer runs well, with the quantisation to take, the best for the task first."""
     machines = _known()
-    room = Engine(n_ctx=context or NEEDS[task].context)
+    room = Engine(n_ctx=context or TASKS[task].context)
     asked = _scenario(machines, hardware, model=next(iter(tables.llms())).name, engine=room)
     rows = []
     for row in models_on(asked, task, machines.knowledge, limit):
         told = row.answer
         rows.append(RunnableModel(
             model=row.llm.name, quant=told.quant, serves_task=row.serves,
-            quality=quality_of(row.index, task) if row.index else None, decode_tok_s=told.decode_tok_s,
+            quality=row.quality if row.choice else None, decode_tok_s=told.decode_tok_s,
             prefill_tok_s=told.prefill_tok_s, vram_gb=told.placement.vram_gb, ram_gb=told.placement.ram_gb,
             longest_context_tokens=row.longest_context,
         ))  # fmt: skip
