@@ -115,7 +115,7 @@ class RunnableModel(_Answered):
 class RunnableModels(_Answered):
     """What a machine runs, the best for the task first."""
 
-    task: Task
+    task: TaskName
     hardware: Hardware
     models: tuple[RunnableModel, ...]
 
