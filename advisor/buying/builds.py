@@ -13,6 +13,7 @@ from advisor.buying.compatibility import (
     cooler_problem,
     display_problem,
     gpu_links,
+    is_passive,
     load_w,
     psu_problem,
 )
@@ -28,6 +29,9 @@ from catalog.prices import PartKind
 BuildKind = Literal["desktop", "laptop", "unified"]
 SYSTEM_GB = 60.0
 """Room on the disk beside the model for an operating system and programs, an estimate."""
+
+
+NO_FAN = "{} has no fan of its own: a printed shroud and a fan go with it; the board must offer Above 4G Decoding"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,12 @@ class Cards:
         return self.gpu.name if self.count == 1 else f"{self.count} x {self.gpu.name}"
 
 
+def cooling_parts(stock: Stock, cards: Cards) -> tuple[PricedPart, ...]:
+    """What cools passive cards, with its price."""
+    found = stock.cooling(cards.gpu, cards.count) if cards.gpu else ()
+    return tuple(PricedPart("accessory", name, quote) for name, quote in found)
+
+
 class Assembler:
     """Completes cards and a platform to a build; remembers the parts it chose."""
 
@@ -128,7 +138,7 @@ class Assembler:
             for name, quote in zip(sorted(kits, key=kits.index), platform.memory_quotes, strict=True)
         ]
         gpus = [PricedPart("gpu", cards.gpu.name, quote) for quote in cards_quotes] if cards.gpu else []
-        return (*gpus, singles[0], *memory, *singles[1:])
+        return (*gpus, singles[0], *memory, *singles[1:], *cooling_parts(self.stock, cards))
 
     def _psu(self, cards: Cards, cpu: Cpu) -> Psu | None:
         key = (cards.gpu.name if cards.gpu else None, cards.count, cpu.name)
@@ -179,8 +189,8 @@ def hardware_of(cards: Cards, links: Sequence[Link], platform: Platform, disk: S
 def _notes(cards: Cards, platform: Platform) -> tuple[Warning, ...]:
     gpu, rated, runs = cards.gpu, platform.memory.mt_s, platform.mt_s
     found: list[tuple[str, str]] = []
-    if gpu and gpu.form == "datacentre":
-        found.append(("no_fan", f"{gpu.name} has no fan of its own: add one; the board must offer Above 4G Decoding"))
+    if gpu and is_passive(gpu):
+        found.append(("no_fan", NO_FAN.format(gpu.name)))
     if gpu and gpu.length_mm is None:
         found.append(("check_length", f"the length of {gpu.name} differs by maker: check it against the case"))
     if runs < rated:

@@ -222,6 +222,7 @@ def _cards_for_sale(hardware: Hardware, stock: Stock) -> Iterator[Change]:
         if not quotes:
             continue
         mind = f"check length, slots and power supply: it draws up to {gpu.power_w:.0f} W"
+        quotes += tuple(quote for _, quote in stock.cooling(gpu, 1))
         yield _with_card(hardware, GpuRequest(name=gpu.name, vram_gb=gpu.vram_gib), mind, quotes)
         if len(there) == 1 and there[0].name == gpu.name:
             yield _one_more(hardware, mind, quotes)

@@ -69,7 +69,11 @@ def combinations_of(stock: Stock, platforms: tuple[Platform, ...] | None = None)
     shows = np.array([[display_problem(item.gpu, cpu) is None for cpu in cpus.values()] for item in cards])
     graphics, graphics_of = _graphics(cards, platforms)
     pieces = [stock.prices.pieces("gpu", item.gpu.name, item.count) if item.gpu else () for item in cards]
-    cards_usd = [price_of(quotes or ()) for quotes in pieces]
+    cooling = [stock.cooling(item.gpu, item.count) if item.gpu else () for item in cards]
+    cards_usd = [
+        price_of((*(quotes or ()), *(quote for _, quote in beside)))
+        for quotes, beside in zip(pieces, cooling, strict=True)
+    ]
     parts_usd = [
         stock.usd("cpu", item.cpu.name) + stock.usd("board", item.board.name) + price_of(item.memory_quotes)
         for item in platforms

@@ -225,6 +225,11 @@ def card_problem(case: PcCase, gpu: Gpu | None, count: int) -> str | None:
     )
 
 
+def is_passive(gpu: Gpu) -> bool:
+    """Whether a card has no fan of its own: it is made for the wind of a server."""
+    return gpu.form in PASSIVE_FORMS
+
+
 def has_outputs(gpu: Gpu) -> bool:
     """Whether a screen can be plugged into the card: datacentre cards have no outputs."""
     return gpu.form not in PASSIVE_FORMS

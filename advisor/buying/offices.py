@@ -1,18 +1,19 @@
 """Used office PCs and servers as they are sold, with memory and disk where they come without, and with a card that
-slot, height, width and their own supply allow: what is not stated of a machine is taken as not fitting.
+slot, height and width allow, on their own supply or, where an ordinary one fits, on one bought for it: what is not
+stated of a machine is taken as not fitting.
 """
 
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 from advisor.answer import Warning
-from advisor.buying.builds import Build, PricedPart
-from advisor.buying.compatibility import has_outputs, load_w
+from advisor.buying.builds import NO_FAN, Build, Cards, PricedPart, cooling_parts
+from advisor.buying.compatibility import cables_problem, is_passive, load_w, psu_watts_needed
 from advisor.buying.pricing import price_of
 from advisor.buying.stock import Stock
 from advisor.question import GpuRequest, Hardware, RamRequest
 from catalog.names.cpus import resolve_cpu
-from catalog.parts import Gpu, OfficePc
+from catalog.parts import Gpu, OfficePc, Psu
 
 LOW_PROFILE: Final = frozenset(
     {"NVIDIA T400 4GB", "NVIDIA T600", "NVIDIA T1000 4GB", "NVIDIA T1000 8GB", "RTX A400", "RTX A2000 6GB",
@@ -24,11 +25,11 @@ SFF Ada, T400 to T1000, P620, P1000, P4, T4, A2 and L4; Intel's of the Arc Pro A
 
 
 def card_problem(row: OfficePc, gpu: Gpu) -> str | None:
-    """Slot, power, height, width and length, each as stated."""
-    if not row.slot_pcie_lanes or not row.card_power_w:
+    """Slot, height, width, length and power, each as stated."""
+    if not row.slot_pcie_lanes or not (row.card_power_w or row.standard_psu):
         return f"of {row.name} neither slot nor power for a card is stated"
-    if gpu.power_w > row.card_power_w or (gpu.power_connectors and not row.pcie_8pin):
-        return f"{gpu.name} draws {gpu.power_w:g} W, {row.name} gives a card {row.card_power_w:g} W"
+    if not row.standard_psu and (why := power_problem(row, gpu)):
+        return why
     if row.card_height != "full" and gpu.name not in LOW_PROFILE:
         return f"{gpu.name} is too high for {row.name}"
     if (gpu.slots or 2) > (row.card_slots or 0):
@@ -36,6 +37,32 @@ def card_problem(row: OfficePc, gpu: Gpu) -> str | None:
     if row.card_length_mm and (gpu.length_mm or 0) > row.card_length_mm:
         return f"{gpu.name} is too long for {row.name}"
     return None
+
+
+def power_problem(row: OfficePc, gpu: Gpu) -> str | None:
+    """Watts and plugs of a machine's own supply."""
+    if gpu.power_w > (row.card_power_w or 0.0):
+        return f"{gpu.name} draws {gpu.power_w:g} W, {row.name} gives a card {row.card_power_w or 0:g} W"
+    if not gpu.power_connectors:
+        return None
+    told = {"watts": row.psu_w or gpu.power_w, "form_factor": "ATX", "pcie_8pin": row.pcie_8pin or 0, "pcie_16pin": 0}
+    own = Psu.model_validate({"name": f"the supply of {row.name}", "source": row.source, "as_of": row.as_of, **told})
+    return cables_problem(own, gpu, 1)
+
+
+def _supply(stock: Stock, row: OfficePc, gpu: Gpu | None) -> tuple[PricedPart, ...] | None:
+    """The ordinary supply that a card needs in place of the machine's own; None where none that is sold will do."""
+    if gpu is None or power_problem(row, gpu) is None:
+        return ()
+    cpu = resolve_cpu(row.cpu).row
+    watts = psu_watts_needed(gpu, 1, cpu) + (row.cpu_count - 1) * cpu.tdp_w
+    fitting = [
+        psu for psu in stock.psus
+        if psu.form_factor == "ATX" and psu.watts >= watts and cables_problem(psu, gpu, 1) is None
+    ]  # fmt: skip
+    cheapest = min(fitting, key=lambda psu: stock.usd("psu", psu.name), default=None)
+    quote = stock.prices.quote("psu", cheapest.name) if cheapest else None
+    return (PricedPart("psu", cheapest.name, quote),) if cheapest and quote else None
 
 
 def office_builds(stock: Stock, model_gb: float) -> Iterator[Build]:
@@ -76,7 +103,8 @@ def _build(
 ) -> Build | None:
     quote = stock.prices.quote("office", row.name)
     cards = stock.prices.pieces("gpu", gpu.name, 1) if gpu else ()
-    if quote is None or cards is None:
+    supply = _supply(stock, row, gpu)
+    if quote is None or cards is None or supply is None:
         return None
     gpus = tuple(
         GpuRequest(name=gpu.name, vram_gb=gpu.vram_gib, pcie_gen=min(gpu.pcie_gen, row.slot_pcie_gen or gpu.pcie_gen),
@@ -90,11 +118,11 @@ def _build(
     ram = RamRequest(type=row.ram_type, mt_s=int(mt_s), gb=gib)
     hardware = Hardware(gpus=gpus, cpu=name, ram=ram)
     notes: tuple[Warning, ...] = ()
-    if gpu and not has_outputs(gpu):
-        said = f"{gpu.name} has no fan of its own: add one; the board must offer Above 4G Decoding"
-        notes = (Warning(code="no_fan", message=said),)
+    if gpu and is_passive(gpu):
+        notes = (Warning(code="no_fan", message=NO_FAN.format(gpu.name)),)
     bought = [PricedPart("gpu", gpu.name, card) for card in cards if gpu]
-    parts = (*bought, PricedPart("office", row.name, quote), *added)
+    cooling = cooling_parts(stock, Cards(gpu, len(bought)))
+    parts = (*bought, PricedPart("office", row.name, quote), *added, *supply, *cooling)
     label = row.name if gpu is None else f"{gpu.name} in {row.name}"
     power_w = load_w(gpu, 1, cpu) + (row.cpu_count - 1) * cpu.tdp_w
     return Build(kind="desktop", label=label, parts=parts, hardware=hardware, power_w=power_w, notes=notes)

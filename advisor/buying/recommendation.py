@@ -38,7 +38,7 @@ KIND_WORDS = {
     "gpu": ("graphics card", "graphics cards"), "cpu": ("processor", "processors"), "board": ("board", "boards"),
     "ram": ("memory kit", "memory kits"), "ssd": ("disk", "disks"), "psu": ("power supply", "power supplies"),
     "case": ("case", "cases"), "cooler": ("cooler", "coolers"),
-    "office": ("office PC", "office PCs"),
+    "office": ("office PC", "office PCs"), "accessory": ("accessory", "accessories"),
     "unified": ("unified-memory machine", "unified-memory machines"), "laptop": ("laptop", "laptops"),
 }  # fmt: skip
 DESKTOP_KINDS = set(KIND_WORDS) - {"unified", "laptop"}

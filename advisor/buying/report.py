@@ -119,7 +119,7 @@ def _cautions(builds: Sequence[RankedBuild]) -> list[str]:
     """What to mind of builds further down, which the list of parts does not show."""
     fanless = (build for build in builds if any(note.code == "no_fan" for note in build.notes))
     names = dict.fromkeys(part.name for build in fanless for part in build.parts if part.kind == "gpu")
-    advice = "without a fan of its own (add one) and in need of Above 4G Decoding on the board"
+    advice = "without a fan of its own (shroud and fan are among the parts) and in need of Above 4G Decoding"
     return [f"Mind: {advice}: {', '.join(names)}."] if names else []
 
 

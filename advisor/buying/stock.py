@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from advisor.buying.compatibility import Memory, is_card
+from advisor.buying.compatibility import Memory, is_card, is_passive
 from advisor.buying.ownership import Owned
 from advisor.buying.pricing import PriceBook, Quote, price_of
 from advisor.market.estimate import Estimate, Part
@@ -18,6 +18,8 @@ from catalog.rows import Row
 R = TypeVar("R", bound=Row)
 KIT_COUNTS = (1, 2, 4, 8)
 MODULE_COUNTS = frozenset({1, 2, 4, 8, 12, 16})
+COOLING = ("Printed blower shroud", "Arctic P12 PWM fan")
+"""What a card without a fan of its own needs beside it, of accessories.csv."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +45,12 @@ class Stock:
         """Price of one piece, infinite where there is none."""
         quote = self.prices.quote(kind, name)
         return quote.price_usd if quote else float("inf")
+
+    def cooling(self, gpu: Gpu, count: int) -> tuple[tuple[str, Quote], ...]:
+        """Shroud and fan of each passive card that is bought, by name; nothing for those that have no price yet."""
+        bought = max(0, count - self.prices.owned.get(("gpu", gpu.name), 0)) if is_passive(gpu) else 0
+        quotes = [(name, self.prices.quote("accessory", name)) for name in COOLING] if bought else []
+        return tuple((name, quote) for name, quote in quotes if quote) * bought
 
     def cheapest_cases(self) -> dict[str, float]:
         """Price of the cheapest case that takes each board size."""

@@ -124,19 +124,18 @@ def export(output: str, *, shipped: bool) -> None:
 
 
 @click.command("update")
-@click.option("--source", required=True, metavar="SHOP", help="Which shop to ask.")
+@click.option("--source", metavar="SHOP", help="Which shop to ask; without one, all are listed.")
 @click.option("--part", "parts", multiple=True, metavar="PART", help="Repeat for more. Default: the graphics cards.")
-def update(source: str, parts: tuple[str, ...]) -> None:
+def update(source: str | None, parts: tuple[str, ...]) -> None:
     """Ask a shop for prices with your own key. What it says is stored here, never exported."""
+    from advisor.market.sources import source_named
+
+    asked = source_named(source)
     require("prices update", "shops")
-    from advisor.market.sources import SHOPS
     from catalog.names.parts import PART_TABLES
 
-    if source not in SHOPS:
-        known = f"there are {', '.join(SHOPS)}" if SHOPS else "this version has none"
-        raise InputError(f"--source {source!r} is no shop that can be asked: {known}")
     named = [part_named(text) for text in parts] or [part_named(row.name) for row in PART_TABLES["gpu"]()]
-    shop, new = SHOPS[source](), 0
+    shop, new = asked.opened(), 0
     for part in named:
         answer = shop.ask(part)
         new += _store(answer.observations, "fetched", answer.keep_until) if answer.observations else 0

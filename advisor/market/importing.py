@@ -16,6 +16,7 @@ from typing import Any, Final, get_args
 from pydantic import ValidationError
 
 from advisor.errors import InputError, reason
+from advisor.market.matching import other_offer
 from advisor.market.money import CURRENCIES, money_of
 from catalog.names.index import UnknownName
 from catalog.names.parts import NamedPart, resolve_part, sizes_of
@@ -60,13 +61,6 @@ CONDITIONS: Final[Mapping[str, Condition]] = {
     "new": "new", "brand new": "new", "used": "used", "pre-owned": "used", "preowned": "used", "second hand": "used",
     "refurbished": "used", "open box": "used", "like new": "used", "very good": "used", "good": "used",
 }  # fmt: skip
-NOT_THE_PART: Final = re.compile(
-    r"""\b(?:for\ parts|not\ working|broken|faulty|defective|untested|as[-\ ]is|empty\ box|box\ only|no\ gpu
-    |water\ ?block|backplate|(?:heatsink|cooler|fan|case)\ only|shroud|bracket|riser|cable|sticker|poster|lot\ of
-    |bundle|combo)\b""",
-    re.IGNORECASE | re.VERBOSE,
-)
-"""Words of an offer that is of something else than the part it names."""
 SELLERS: Final = frozenset(get_args(Seller))
 """Other words of such a column are sellers' names, which say nothing here."""
 FORMULA: Final = ("=", "+", "@", "\t", "\r")
@@ -206,9 +200,8 @@ def _observations(
         raise InputError(f"{len(cells)} cells where the first line has {len(titles)}")
     told = {name: _plain(cells[place], name) for name, place in places.items()}
     part = _part(told)
-    offered = NOT_THE_PART.search(told["part"])
-    if offered and offered[0].lower() not in part.name.lower():
-        raise InputError(f"an offer of something else: {offered[0]!r} in {told['part'][:80]!r}")
+    if offered := other_offer(told["part"], part):
+        raise InputError(f"an offer of something else: {offered!r} in {told['part'][:80]!r}")
     day = _day(told.get("as_of"), usual)
     common: dict[str, Any] = {
         "part_kind": part.kind, "part": part.name, "memory_gib": part.memory_gib, "as_of": day,

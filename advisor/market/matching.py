@@ -17,41 +17,55 @@ from catalog.prices import PartKind
 from catalog.rows import Row
 
 Words = tuple[str, ...]
-OTHER_OFFERS: Final = (
-    # broken
+BROKEN: Final = (
     r"for parts", r"parts only", r"parts or repair", r"repair", r"not working", r"non[- ]working", r"doesn'?t work",
     r"broken", r"faulty", r"defect(?:ive)?", r"untested", r"as[- ]is", r"dead", r"artifact(?:s|ing)?", r"issues?",
     r"no (?:display|post|power|video|gpu|output|core|die|chip|vram|signal)", r"read(?: desc(?:ription)?)?",
     r"bad (?:port|fan|memory|vram)", r"cracked", r"bent pins?", r"missing \w+",
+)  # fmt: skip
+BESIDE_THE_PART: Final = (
     # boxes, coolers, accessories
     r"empty(?: box)?", r"box only", r"only (?:the )?box", r"packaging", r"water[- ]?(?:block|cooled|cooling)",
     r"hydro copper", r"liquid cooled", r"aio", r"ekwb", r"ek[- ]quantum", r"alphacool", r"bykski", r"waterforce",
     r"back[- ]?plate", r"shroud", r"bracket", r"heat[- ]?sink", r"(?:cooler|cooling) (?:only|assembly)",
-    r"(?:replacement|cooling|cooler) fans?", r"fans? (?:only|replacement|for)", r"fan kit", r"thermal pads?", r"riser",
-    r"cable", r"adapter", r"extension", r"sticker", r"poster", r"keychain", r"holder", r"stand", r"mount", r"support",
-    r"nvlink", r"bridge", r"dongle", r"io (?:plate|shield)", r"hard drive caddy", r"decal",
+    r"(?:replacement|cooling|cooler) fans?", r"fans? (?:only|replacement|for)", r"case only", r"fan kit",
+    r"thermal pads?", r"riser", r"cable", r"adapter", r"extension", r"sticker", r"poster", r"keychain",
+    r"holder", r"stand", r"mount", r"support", r"nvlink", r"bridge", r"dongle", r"io (?:plate|shield)",
+    r"hard drive caddy", r"decal",
     # chips and boards
     r"pcb", r"bare board", r"board only", r"no cooler", r"core only", r"gpu (?:chip|core|die)", r"bga", r"chipset",
     r"motherboard", r"mainboard", r"mobo",
-    # several at once
+)  # fmt: skip
+SEVERAL: Final = (
     r"lot(?: of)?", r"job lot", r"bundle", r"combo", r"pair", r"qty", r"set of", r"(?:[2-9]|1\d) ?x", r"\d+ ?pcs?",
     r"(?<!flare )(?<!ichill )x ?(?:[2-9]|1\d)(?!\d)", r"pieces",
     r"\+ ?(?:ram|cpu|psu|cooler|motherboard)", r"with (?:ram|cooler|motherboard)",
-    # whole computers
+)  # fmt: skip
+COMPUTERS: Final = (
     r"pc", r"(?:desktop )?computer", r"gaming (?:rig|laptop|desktop)", r"tower", r"prebuilt", r"server", r"rig",
     r"system", r"build", r"barebones?", r"nuc", r"egpu", r"enclosure", r"desktop", r"workstation (?:pc|tower)",
     r"optiplex", r"precision", r"thinkstation", r"thinkcentre", r"elitedesk", r"prodesk", r"alienware", r"predator",
     r"omen", r"legion", r"rog (?:zephyrus|ally)", r"zephyrus", r"blade", r"inspiron", r"pavilion", r"nitro 5",
     r"victus", r"xps", r"notebook", r"mxm", r"poweredge", r"proliant", r"supermicro", r"all[- ]in[- ]one",
-    # changed, false, not for sale
+)  # fmt: skip
+NOT_FOR_SALE: Final = (
+    # changed, false, or no sale
     r"modded", r"modified", r"custom vram", r"upgraded to", r"mining bios", r"engineering sample", r"es", r"qs",
     r"sample", r"replica", r"fake", r"dummy", r"lego", r"compatible with", r"fits", r"fit for", r"suitable for",
     r"works with", r"upgrade (?:from|for)", r"better than", r"like (?:an? )?rtx", r"vs", r"trade", r"swap", r"wanted",
     r"wtb", r"rent(?:al)?", r"hosting", r"cloud", r"service", r"manual", r"drivers?", r"discs?", r"code", r"redeem",
     r"locked", r"icloud", r"screen", r"keyboard only", r"charger",
 )  # fmt: skip
+
+
+def _any_of(*words: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(words)})\b", re.IGNORECASE)
+
+
+NOT_THE_PART: Final = _any_of(*BROKEN, *BESIDE_THE_PART, *SEVERAL, *COMPUTERS, *NOT_FOR_SALE)
 """Words of offers of something else: broken ones, empty boxes, coolers, lots, whole computers, accessories."""
-NOT_THE_PART: Final = re.compile(rf"(?<![\w-])(?:{'|'.join(OTHER_OFFERS)})\b", re.IGNORECASE)
+NOT_ONE_WHOLE: Final = _any_of(*BROKEN, *SEVERAL)
+"""The same of boards, cases and machines, which are themselves what a card's offer must not be."""
 OF_MEMORY: Final = re.compile(
     r"\b(?:desktop|workstation|servers?|pc|computers?|gaming|notebook|laptop|heat[- ]?sink|heatspreader|tower|kit|pair"
     r"|set of|system|compatible with|mac)\b|\b\d+\s?[x×*]\s?\d+\s?gb?\b|\bpc\d?[- ]?\d{4,6}\w*(?:-\w+)*",
@@ -113,6 +127,19 @@ def matched(title: str) -> NamedPart | None:
         if found:
             return found if _alone(title, found) else None
     return None
+
+
+def other_offer(title: str, part: NamedPart) -> str | None:
+    """The word of a title that says that it offers something else than the part it names; None where none does.
+
+    >>> from catalog.names.parts import resolve_part
+    >>> other_offer("RTX 3090 water block", resolve_part("RTX 3090"))
+    'water block'
+    """
+    plain = (OF_MEMORY if part.kind == "ram" else OF_CARDS).sub(" ", title)
+    words = NOT_THE_PART if part.kind in ("gpu", "cpu", "ram") else NOT_ONE_WHOLE
+    own = " ".join((part.name, *getattr(part.row, "aliases", ()))).lower()
+    return next((found[0] for found in words.finditer(plain) if found[0].lower() not in own), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ A key is added to a request on its way out, so that neither logs nor errors ever
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -37,13 +37,14 @@ class KeyRefused(ShopFailed):
     """The shop does not take the key."""
 
 
-def key_of(variable: str, shop: str) -> str:
-    """A key of the environment, else of the keyring. Raises `InputError` where neither has it."""
-    found = os.environ.get(variable, "").strip() or _kept(variable)
-    if not found:
+def keys_of(shop: str, variables: Sequence[str], signed_up: str) -> tuple[str, ...]:
+    """Keys of the environment, else of the keyring. Raises `InputError`: one sentence names all that neither has."""
+    found = tuple(os.environ.get(variable, "").strip() or _kept(variable) for variable in variables)
+    missing = [variable for variable, key in zip(variables, found, strict=True) if not key]
+    if missing:
         raise InputError(
-            f"{shop} is asked with a key of your own: set {variable}, or store it with "
-            f"`keyring set {KEYRING} {variable}`"
+            f"{shop} is asked with a key of your own ({signed_up}): set {' and '.join(missing)}, or store "
+            f"{'it' if len(missing) == 1 else 'each'} with `keyring set {KEYRING} {missing[0]}`"
         )
     return found
 

@@ -12,7 +12,7 @@ import httpx
 
 from advisor.market.matching import matched
 from advisor.market.sources import Fetched
-from advisor.market.sources.asking import Desk, Pacing, client_of, key_of
+from advisor.market.sources.asking import Desk, Pacing, client_of
 from catalog.names.parts import NamedPart
 from catalog.prices import Condition, Observation
 
@@ -32,9 +32,9 @@ class BestBuy:
         self._desk = Desk("Best Buy", http or client_of(ADDRESS, parameters), pace or Pacing(4.0, 50_000))
 
     @classmethod
-    def from_keys(cls) -> "BestBuy":
-        """With ADVISOR_BESTBUY_KEY."""
-        return cls(key_of("ADVISOR_BESTBUY_KEY", "Best Buy"))
+    def from_keys(cls, key: str) -> "BestBuy":
+        """As a person has it."""
+        return cls(key)
 
     def ask(self, part: NamedPart) -> Fetched:
         """What the shop sells a part for today, of what it has."""

@@ -16,7 +16,7 @@ from advisor.errors import InputError
 from advisor.market.matching import matched
 from advisor.market.money import CURRENCIES
 from advisor.market.sources import Fetched
-from advisor.market.sources.asking import Desk, KeyRefused, Pacing, client_of, key_of
+from advisor.market.sources.asking import Desk, KeyRefused, Pacing, client_of
 from catalog.names.parts import NamedPart
 from catalog.prices import Condition, Observation, Seller
 
@@ -57,9 +57,9 @@ class Ebay:
         self._desk = Desk("eBay", http or client_of(ADDRESS), pace or Pacing(5.0, 5_000))
 
     @classmethod
-    def from_keys(cls) -> "Ebay":
-        """With ADVISOR_EBAY_CLIENT_ID and ADVISOR_EBAY_CLIENT_SECRET."""
-        return cls(key_of("ADVISOR_EBAY_CLIENT_ID", "eBay"), key_of("ADVISOR_EBAY_CLIENT_SECRET", "eBay"))
+    def from_keys(cls, client_id: str, secret: str) -> "Ebay":
+        """As a person has them."""
+        return cls(client_id, secret)
 
     def ask(self, part: NamedPart) -> Fetched:
         """The cheapest offers of trusted sellers, new and used; where there are too few, of anyone."""

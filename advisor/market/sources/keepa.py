@@ -16,7 +16,7 @@ import httpx
 from advisor.errors import InputError, reason
 from advisor.market.matching import matched
 from advisor.market.sources import Fetched
-from advisor.market.sources.asking import Desk, Pacing, ShopFailed, client_of, key_of
+from advisor.market.sources.asking import Desk, Pacing, ShopFailed, client_of
 from catalog.names.index import UnknownName
 from catalog.names.parts import NamedPart, resolve_part
 from catalog.prices import Condition, Kind, Observation, Seller
@@ -46,9 +46,8 @@ class Keepa:
         self._tokens, self._filled_at = 1, 0.0
 
     @classmethod
-    def from_keys(cls) -> "Keepa":
-        """With ADVISOR_KEEPA_KEY and the list of ASINs that ADVISOR_KEEPA_ASINS names."""
-        key = key_of("ADVISOR_KEEPA_KEY", "Keepa")
+    def from_keys(cls, key: str) -> "Keepa":
+        """With the list of ASINs that ADVISOR_KEEPA_ASINS names. Raises `InputError` where it names none."""
         listed = os.environ.get(LIST, "").strip()
         if not listed:
             raise InputError(f"Keepa is asked by ASIN: name a CSV file with columns part,asin in {LIST}")

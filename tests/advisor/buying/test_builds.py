@@ -124,3 +124,16 @@ def test_used_builds_say_which_parts_are_priced_new(everything: Everything) -> N
         new = {part.kind for part in build.parts if part.condition == "new"}
         said = " ".join(note.message for note in build.notes if note.code == "priced_new")
         assert all(KIND_WORDS[kind][0] in said for kind in new)
+
+
+def test_passive_cards_carry_a_shroud_and_a_fan_each(everything: Everything) -> None:
+    passive = [
+        (build, cards)
+        for build in everything("any")
+        if (cards := [name for name in parts(build, "gpu") if table("gpus")[name]["form"] == "datacentre"])
+    ]
+    assert passive
+    for build, cards in passive:
+        assert sorted(parts(build, "accessory")) == sorted(["Arctic P12 PWM fan", "Printed blower shroud"] * len(cards))
+    those = {build.rank for build, _ in passive}
+    assert all(build.rank in those for build in everything("any") if parts(build, "accessory"))

@@ -1,10 +1,12 @@
 """Used office PCs: what goes into them is stated, and a small budget gets a computer."""
 
+from dataclasses import replace
+
 import pytest
 
 from advisor.buying.offices import card_problem, office_builds
 from advisor.buying.ownership import Owned
-from advisor.buying.stock import Stock, stock_of
+from advisor.buying.stock import COOLING, Stock, stock_of
 from catalog import tables
 from catalog.parts import Gpu, OfficePc
 
@@ -50,6 +52,41 @@ def test_a_tower_with_an_ordinary_supply_takes_what_its_cables_feed() -> None:
     assert card_problem(tower, card("RTX 3060 12GB")) is None
     assert card_problem(tower, card("RTX 3090")) is not None
     assert card_problem(tower.model_copy(update={"card_length_mm": 150.0}), card("RTX 3060 12GB")) is not None
+
+
+def test_where_an_ordinary_supply_fits_one_is_bought_for_a_card_that_needs_it(stock: Stock) -> None:
+    told = {"name": "A tower with an ordinary supply", "maker": "x", "ram_type": "DDR4", "form": "tower",
+            "cpu": "Core i5-8500", "ram_gib": 16, "storage_gb": 512, "slot_pcie_gen": 3, "slot_pcie_lanes": 16,
+            "card_height": "full", "card_slots": 3, "card_power_w": 75, "psu_w": 300, "pcie_8pin": 0,
+            "standard_psu": True, "source": "made up", "as_of": "2026-11-29"}  # fmt: skip
+    tower = OfficePc.model_validate(told)
+    row = OFFICES["Dell OptiPlex 3060 SFF (Core i5-8500, 16 GB, 256 GB)"]
+    quotes = dict(stock.prices.quotes) | {("office", tower.name, None): stock.prices.quotes["office", row.name, None]}
+    few = tuple(gpu for gpu in stock.gpus if gpu.name in ("RTX 3060 12GB", "RTX 3090", "NVIDIA T1000 8GB"))
+    there = replace(stock, prices=replace(stock.prices, quotes=quotes), offices=(tower,), gpus=few)
+    psus = {row.name: row for row in tables.psus()}
+    found = {build.label: build for build in office_builds(there, 5.0)}
+    assert len(found) == 1 + len(few)
+    for label, build in found.items():
+        supplies = [psus[part.name] for part in build.parts if part.kind == "psu"]
+        if label.startswith(("RTX 3060", "RTX 3090")):
+            (psu,) = supplies
+            least, plugs = (550, 1) if label.startswith("RTX 3060") else (750, 2)  # NVIDIA's pages of both cards
+            assert psu.watts >= least
+            assert psu.pcie_8pin + 2 * psu.pcie_16pin >= plugs
+            assert build.price_usd == pytest.approx(sum(part.quote.price_usd for part in build.parts))
+        else:
+            assert supplies == []
+    own = tower.model_copy(update={"standard_psu": False})
+    assert "draws 170 W" in (card_problem(own, card("RTX 3060 12GB")) or "")
+
+
+def test_a_passive_card_carries_shroud_and_fan(stock: Stock) -> None:
+    passive = [build for build in office_builds(stock, 5.0) if any(part.name == "Tesla T4" for part in build.parts)]
+    assert passive
+    for build in passive:
+        assert [part.name for part in build.parts if part.kind == "accessory"] == [*COOLING]
+        assert [note.code for note in build.notes] == ["no_fan"]
 
 
 def test_a_computer_is_had_for_400_dollars_and_one_with_a_card_for_700(stock: Stock) -> None:

@@ -61,6 +61,30 @@ def test_a_line_of_keepa_has_a_price_of_each_condition(tmp_path: Path) -> None:
     assert [(line.number, line.why) for line in found.bad] == [(3, "no price of today")]
 
 
+@pytest.mark.parametrize(
+    ("part", "word"),
+    [
+        ("RTX 3090 24GB EMPTY BOX", "EMPTY BOX"), ("RTX 3090 artifacts", "artifacts"), ("RTX 3090 gaming PC", "PC"),
+        ("Ryzen 7 5800X dead", "dead"), ("Samsung 990 PRO 2TB for parts", "for parts"),
+        ("RTX 3090 replica", "replica"), ("DGX Spark broken", "broken"),
+    ],
+)  # fmt: skip
+def test_an_offer_of_something_else_is_told_by_the_words_that_offers_are_matched_by(
+    tmp_path: Path, part: str, word: str
+) -> None:
+    (bad,) = read_prices(written(tmp_path, f"part,price\n{part},85\n"), TODAY).bad
+    assert f"{word!r} in {part!r}" in bad.why
+
+
+def test_what_a_part_is_called_is_nothing_else(tmp_path: Path) -> None:
+    names = ("Framework Desktop 128GB", "RTX 3060 12GB triple fan gaming graphics card", "Noctua NH-U14S TR4-SP3",
+             "Dell PowerEdge R630 (2 x Xeon E5-2620 v4, 64 GB)", "ASRock A520M-HDV", "Mac Studio M2 Ultra 64GB",
+             "DDR4-3200 2x16GB desktop memory kit", "Corsair 4000D Airflow")  # fmt: skip
+    rows = "".join(f'"{name}",85\n' for name in names)
+    found = read_prices(written(tmp_path, f"part,price\n{rows}"), TODAY)
+    assert [line.why for line in found.bad] == []
+
+
 HEAD = "part,condition,price,currency,as_of,source\n"
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from advisor.errors import InputError
-from advisor.market.sources import SHOPS, Shop, asking
-from advisor.market.sources.asking import KeyRefused, Pacing, ShopFailed, client_of, key_of
+from advisor.market.sources import SOURCES, Shop, asking, source_named
+from advisor.market.sources.asking import KeyRefused, Pacing, ShopFailed, client_of, keys_of
 from advisor.market.sources.bestbuy import BestBuy
 from advisor.market.sources.ebay import Ebay
 from advisor.market.sources.keepa import Keepa, asins_of
@@ -247,12 +247,29 @@ def test_without_keys_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "_kept", lambda _: "")
     for name in ("ADVISOR_EBAY_CLIENT_ID", "ADVISOR_EBAY_CLIENT_SECRET", "ADVISOR_BESTBUY_KEY", "ADVISOR_KEEPA_KEY"):
         monkeypatch.delenv(name, raising=False)
-    for opened in SHOPS.values():
-        with pytest.raises(InputError, match="with a key of your own: set ADVISOR_"):
-            opened()
+    for source in SOURCES.values():
+        with pytest.raises(InputError, match="with a key of your own") as refused:
+            source.opened()
+        assert all(name in str(refused.value) for name in source.keys)
+        assert source.signed_up in str(refused.value)
     monkeypatch.setenv("ADVISOR_BESTBUY_KEY", KEY)
-    SHOPS["bestbuy"]()  # opening sends nothing
-    assert key_of("ADVISOR_BESTBUY_KEY", "Best Buy") == KEY
+    SOURCES["bestbuy"].opened()  # opening sends nothing
+    assert keys_of("Best Buy", ("ADVISOR_BESTBUY_KEY",), "") == (KEY,)
+    monkeypatch.setenv("ADVISOR_EBAY_CLIENT_ID", KEY)
+    with pytest.raises(InputError, match="set ADVISOR_EBAY_CLIENT_SECRET, or") as refused:
+        SOURCES["ebay"].opened()
+    assert KEY not in str(refused.value)
+
+
+@pytest.mark.parametrize(("name", "why"), [(None, "names the shop to ask"), ("amazon", "'amazon' is no shop")])
+def test_a_shop_that_is_none_is_answered_with_all_there_are(name: str | None, why: str) -> None:
+    with pytest.raises(InputError, match=why) as refused:
+        source_named(name)
+    for key, source in SOURCES.items():
+        assert key in str(refused.value)
+        assert source.title in str(refused.value)
+        assert all(variable in str(refused.value) for variable in source.keys)
+        assert source_named(key) is source
 
 
 def test_asins_are_listed_by_part(tmp_path: Path) -> None:
