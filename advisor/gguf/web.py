@@ -9,14 +9,16 @@ import io
 import ipaddress
 import json
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from email.utils import parsedate_to_datetime
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 from advisor.errors import InputError
@@ -97,6 +99,7 @@ class Fetcher:
             yield
             return
         require("a model file on a server", "hub")
+        _import_httpx()
         import httpx
 
         waits = httpx.Timeout(self.access.read_s, connect=min(CONNECT_S, self.access.read_s))
@@ -204,6 +207,17 @@ class Fetcher:
             extensions["sni_hostname"] = host
             url = url.copy_with(host=_public_address(host, port))
         return self._client.build_request("GET", url, headers=own, extensions=extensions)
+
+
+def _import_httpx() -> None:
+    """Import httpx without its own command line, which would bring rich and pygments: half of its start."""
+    if "httpx" not in sys.modules:
+        modules = cast("dict[str, Any]", sys.modules)
+        modules["httpx._main"] = None  # the import fails as where its extra is not installed, and httpx goes on
+        try:
+            import_module("httpx")
+        finally:
+            del modules["httpx._main"]
 
 
 def _public_address(host: str, port: int) -> str:
