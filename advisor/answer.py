@@ -9,7 +9,19 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from advisor.charts import BLUE, DARK, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, YELLOW
+from advisor.charts import (
+    BLUE,
+    DARK,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    SKY,
+    TEAL,
+    VERMILLION,
+    WINE,
+    YELLOW,
+)
 from advisor.question import Scenario
 
 
@@ -52,6 +64,20 @@ class Warning(_Answer):
     message: str
 
 
+class Speculation(_Answer):
+    """What drafting does for a user: `gain` is the speed with it over that without, 1 and less a loss."""
+
+    gain: float
+    kind: str
+    max_tokens: int
+    """Tokens drafted for each step: as asked, or as many as write fastest."""
+    tokens_per_step: float
+    acceptance: float
+    """Accepted over drafted tokens."""
+    extra_vram_gb: float
+    """GiB for the draft's weights, its cache and its buffer."""
+
+
 class Prediction(_Answer):
     """What a scenario will do. Speeds are null where it cannot run; a warning then says what would make it fit."""
 
@@ -77,6 +103,7 @@ class Prediction(_Answer):
     warnings: tuple[Warning, ...]
     assumptions: tuple[str, ...]
     calibration: str
+    speculation: Speculation | None = None
 
 
 # How the codes are said. A stage's seconds are in `advisor.physics.stages`.
@@ -122,6 +149,9 @@ LIMITS: Final[Mapping[str, LimitWords]] = {
     "gpu_overhead": LimitWords("GPU overhead", "fixed costs on the GPU: the model is too small to keep it busy"),
     "cpu_overhead": LimitWords("CPU waits", "handing work to the CPU's threads and waiting for them"),
     "pcie": LimitWords("PCIe link", "the link (PCIe) between GPU and CPU"),
+    "gpu_compute": LimitWords(
+        "GPU compute", "GPU compute: so many tokens at once take as long as reading a prompt; with more all wait longer"
+    ),
     "storage": LimitWords("disk", "the disk: part of the model does not fit into RAM and is read again and again"),
 }
 """By `Prediction.bottleneck`."""
@@ -131,9 +161,12 @@ STAGES: Final[Mapping[str, StageWords]] = {
     "gpu_experts": StageWords("GPU reads experts", "vram_bandwidth", SKY),
     "gpu_kv": StageWords("GPU reads context", "vram_bandwidth", GREEN),
     "gpu_launches": StageWords("GPU start-up costs", "gpu_overhead", GREY),
+    "gpu_drafting": StageWords("drafting", "gpu_overhead", TEAL),
     "cpu_weights": StageWords("CPU reads from RAM", "ram_bandwidth", VERMILLION),  # "cpu_compute" where that is longer
     "cpu_kv": StageWords("CPU reads context", "ram_bandwidth", ORANGE),
     "cpu_sync": StageWords("CPU thread waits", "cpu_overhead", YELLOW),
+    "rows": StageWords("multiplying many rows", "gpu_compute", DARK),
+    "cpu_users": StageWords("choosing each user's token", "cpu_overhead", WINE),
     "link": StageWords("GPU-CPU link", "pcie", PURPLE),
     "disk": StageWords("disk reads", "storage", DARK),
 }

@@ -45,6 +45,10 @@ def link_word(text: str) -> str | None:
     return next((found.expand(word) for known, word in _LINK_WORDS if (found := known.search(text))), None)
 
 
+def _lowered(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 def _backend_word(value: Any) -> Any:
     word = value.strip().lower() if isinstance(value, str) else value
     return "rocm" if word in ("hip", "rocwmma") else word
@@ -53,6 +57,9 @@ def _backend_word(value: Any) -> Any:
 Backend = Annotated[
     Literal["cuda", "rocm", "vulkan", "metal", "sycl", "cpu", "opencl"], BeforeValidator(_backend_word)
 ]  # fmt: skip
+SplitMode = Annotated[Literal["layer", "row", "tensor", "graph"], BeforeValidator(_lowered)]
+"""How several GPUs share a model: llama.cpp has the first three, ik_llama.cpp the first two and the last."""
+Draft = Annotated[Literal["mtp", "draft_model", "ngram", "eagle3", "dflash"], BeforeValidator(_lowered)]
 DESCRIBED_CARD = "described card"
 """Stands for the name of a card that is described by its figures."""
 MOST_KINDS_OF_CARDS = 16
@@ -177,6 +184,25 @@ class Hardware(_Question):
         return self.cpu if isinstance(self.cpu, str) else None
 
 
+class Speculative(_Question):
+    """Speculative decoding: by what, how many tokens are drafted for each step, and what share of them is accepted (as
+    llama-server counts: accepted over drafted). What is left out is assumed and said.
+    """
+
+    kind: Draft
+    max_tokens: Annotated[int, Field(ge=1, le=64)] | None = None
+    acceptance: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+    draft_model: Text | None = None
+    task: Literal["code", "chat", "prose"] | None = None
+    """What is written, where the acceptance is not said."""
+
+    @model_validator(mode="after")
+    def _a_model_drafts(self) -> Self:
+        if self.draft_model and self.kind != "draft_model":
+            raise ValueError(f'names a draft_model, and kind {self.kind!r} has none: take kind "draft_model"')
+        return self
+
+
 class Engine(_Question):
     """The inference program and its settings; None leaves the choice to the planner."""
 
@@ -192,6 +218,9 @@ class Engine(_Question):
     mmap: bool | None = None
     threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     ubatch: Annotated[int, Field(ge=1, le=65_536)] = 512
+    split_mode: SplitMode | None = None
+    """How several GPUs share the model; None: as the engine does by itself, layer by layer."""
+    speculative: Speculative | None = None
     mmproj: Text | None = None
     """Projector for images that is loaded too: its type, its file's name or its size."""
 

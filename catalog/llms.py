@@ -32,6 +32,19 @@ class DraftHead(Row):
     note: str = ""
 
 
+class Acceptance(Row):
+    """How likely a drafted token is accepted where those before it were, by kind of draft and task."""
+
+    kind: Literal["mtp", "draft_model", "ngram", "eagle3", "dflash"]
+    task: Literal["code", "chat", "prose"]
+    probability: float = Field(ge=0, le=1)
+    low: float = Field(ge=0, le=1)
+    high: float = Field(ge=0, le=1)
+    """What was seen, or what is thought possible."""
+    machines: int = Field(ge=0)
+    """That it was seen on; 0: assumed."""
+
+
 class Projector(Row):
     """What turns images (and sound) into tokens: the `mmproj` file beside a model's."""
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread, WiderRow
 from catalog.llms import (
+    Acceptance,
     DraftHead,
     Llm,
     ModelFacts,
@@ -156,6 +157,18 @@ def efficiencies() -> tuple[Effect, ...]:
 
 
 @cache
+def beside() -> tuple[Effect, ...]:
+    """Fitted effects of several users, drafts and split modes, which are fitted apart."""
+    return _read(Effect, "beside.csv")
+
+
+@cache
+def spreads_beside() -> tuple[Spread, ...]:
+    """Quantiles of their errors."""
+    return _read(Spread, "spreads_beside.csv")
+
+
+@cache
 def spreads() -> tuple[Spread, ...]:
     """Quantiles of the prediction's errors on machines never fitted."""
     return _read(Spread, "spreads.csv")
@@ -213,6 +226,12 @@ def model_quality() -> tuple[ModelQuality, ...]:
 def model_facts() -> tuple[ModelFacts, ...]:
     """Licence, modalities, date and size of models."""
     return _read(ModelFacts, "model_facts.csv")
+
+
+@cache
+def acceptances() -> tuple[Acceptance, ...]:
+    """How much of what is drafted is accepted."""
+    return _read(Acceptance, "acceptance.csv")
 
 
 @cache

@@ -48,6 +48,8 @@ class Setting(NamedTuple):
     """What is not known of the RAM tier: known, cpu, speed, cpu+speed."""
     layout: str
     """one, several GPUs, or unified memory."""
+    split: str = "layer"
+    """How several GPUs share the model: layer, row, tensor, graph."""
     rig: str = ""
     """One person's machine, in the fit and where its owner measured it; "" in all other predictions."""
 
@@ -159,7 +161,25 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("prefill_cpu_level",  "of the CPU's time",  1.00, 1e-6, False, (("{known}", 0.4), (RIG_LABEL, 0.35))),
     Coefficient("prefill_link_level", "of the links' time", 1.00, 1e-6, False, ((RIG_LABEL, 0.3),)),
     Coefficient("prefill_pipeline",   "exponent",           0.50, 0.5, False, (("{backend}", 0.4),)),
+    # Of several rows at once, drafts and GPUs that share layers: fitted apart, see `BESIDE`.
+    Coefficient("row_cost",           "of reading, per row", 0.15, 0.5, True, (("{backend}", 0.3), ("{backend}/{architecture}", 0.4), ("{kind}", 0.3))),
+    Coefficient("row_many",           "of a row's cost",    0.40, 0.5, False, (("{backend}", 0.3),)),
+    Coefficient("row_expert",         "of reading experts", 0.40, 0.5, False, (("{backend}", 0.3), ("{backend}/{architecture}", 0.3))),
+    Coefficient("row_kv",             "of reading, per row", 0.10, 0.7, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.7))),
+    Coefficient("row_cpu",            "of unpacking, per row", 0.60, 0.4, False, (("{engine}", 0.3), ("{simd}", 0.3))),
+    Coefficient("user_us",            "us per user",        1000., 0.7, False, (("{backend}", 0.3),)),
+    Coefficient("draft_us",           "us per pass",        500., 0.7, False, (("{backend}", 0.4), ("{backend}/{architecture}", 0.3))),
+    Coefficient("divided_loss",       "of the time saved",  0.15, 0.6, False, (("{split}", 0.6), ("{backend}", 0.3))),
+    Coefficient("reduce_us",          "us per sum",         25.,  0.6, False, (("{split}", 0.5), ("{backend}", 0.4))),
 )  # fmt: skip
+
+
+BESIDE = frozenset({
+    "row_cost", "row_many", "row_expert", "row_kv", "row_cpu", "user_us", "draft_us", "divided_loss", "reduce_us",
+})  # fmt: skip
+"""Coefficients that one user without a draft, on GPUs with layers of their own, has no use for: fitted on runs of several
+users, drafts and split modes, with all others held (`calibration.fit.beside`).
+"""
 
 
 def _columns() -> dict[str, int | slice]:
@@ -399,4 +419,5 @@ def setting_at(scenario: Scenario, machine: Machine, vram_bytes: Sequence[float]
         known="unknown " + " ".join(unknown) if unknown else "known",
         rig=OWN_RIG if scenario.measured else "",
         layout="unified" if machine.unified else "several" if used > 1 else "one",
+        split=engine.split_mode or "layer",
     )

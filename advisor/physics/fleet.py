@@ -27,8 +27,8 @@ from advisor.physics.placement import (
     spilled_bytes,
     strategies_of,
 )
-from advisor.physics.stages import decode_stages, prefill_stages, total_s
-from advisor.physics.task import Columns, Usage, peaks_of, spans_at
+from advisor.physics.stages import decode_stages, held_to_reading, prefill_stages, total_s
+from advisor.physics.task import DIVIDING, Columns, Usage, peaks_of, slowest_link_gb_s, spans_at
 from advisor.physics.work import BY_FAMILY, Work, decode_work, machine_work, prefill_work
 from advisor.question import Scenario
 
@@ -152,32 +152,34 @@ def speeds_on(
     """How fast a load is on each machine of a fleet; `scenario` is its question, whose hardware does not matter."""
     engine = scenario.engine
     lies = placed_on(fleet, load, (engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap))
-    work = _works(lies, load)
+    work = _works(lies, load, engine.split_mode in DIVIDING)
     families = _families_in(work)
     decode_s, prefill_s = np.empty(len(fleet)), np.empty(len(fleet))
     for rows, block, values in _blocks(lies, load, work, families, _gathered(lies, scenario, efficiencies, families)):
-        decode_s[rows] = total_s(decode_stages(block, values))
         prefill_s[rows] = total_s(prefill_stages(block, values))
+        step_s = total_s(decode_stages(block, values))
+        decode_s[rows] = held_to_reading(step_s, prefill_s[rows], load.tokens_together, float(load.prompt_tokens))
     return Speeds(lies, decode_s, prefill_s)
 
 
 # Work of each placement, and settings of each pair of cards and processor.
 
 
-def _works(lies: Placed, load: Usage) -> dict[str, NDArray[np.float64]]:
+def _works(lies: Placed, load: Usage, divides: bool) -> dict[str, NDArray[np.float64]]:
     """Fields of `Work` but those of processor and memory. [placements] or [placements, families]"""
     rooms, machines = lies.rooms, lies.fleet.graphics
     peaks = peaks_of(machines, 1 + lies.memories.vram_bytes.shape[1])[lies.graphics_at]
     zeros = np.zeros(len(lies.graphics_at), dtype=np.intp)
     spans = spans_at([load.sums], zeros, rooms.bounds, rooms.experts_from, peaks)
-    task = _columns(lies, load)
+    task = _columns(lies, load, divides)
     return decode_work(task, spans) | prefill_work(task, spans)
 
 
-def _columns(lies: Placed, load: Usage) -> Columns:
+def _columns(lies: Placed, load: Usage, divides: bool) -> Columns:
     rooms, footprint, many = lies.rooms, load.demand.footprint, len(lies.graphics_at)
     machines = lies.fleet.graphics
     on_gpu = rooms.output_device != CPU
+    divided = divides & ((rooms.vram_bytes > 0).sum(axis=1) > 1)
     bandwidths = np.array([[gpu.bandwidth_gb_s for gpu in item.gpus] + [np.inf] * 8 for item in machines], dtype=object)
     output_gb_s = [
         bandwidths[at][device] if device != CPU else np.inf
@@ -187,7 +189,8 @@ def _columns(lies: Placed, load: Usage) -> Columns:
         name: getattr(load, name)
         for name in ("depth", "prompt_start", "prompt_tokens", "ubatch", "threads", "users", "offload_min_batch")
     }
-    numbers |= {name: getattr(footprint, name) for name in ("n_experts", "n_experts_used", "hidden_size")}
+    numbers |= {name: getattr(load, name) for name in ("rows_each", "draft_bytes", "draft_passes")}
+    numbers |= {name: getattr(footprint, name) for name in ("n_experts", "n_experts_used", "hidden_size", "vocab_size")}
     numbers |= {"file_bytes": footprint.file_bytes, "embedding_bytes": footprint.embedding_bytes}
     numbers |= {name: getattr(load.sums, name) for name in ("layer_bytes", "expert_bytes", "window")}
     none = dict.fromkeys(("ram_gb_s", "cores", "sockets", "vector_gb_s", "random_gb_s", "disk_gb_s"), np.ones(many))
@@ -201,11 +204,13 @@ def _columns(lies: Placed, load: Usage) -> Columns:
         spilled_bytes=spilled_bytes(lies.memories, rooms),
         output_on_gpu=on_gpu,
         output_gb_s=np.array(output_gb_s, dtype=float),
-        gpus_in_turn=lies.strategies == STRATEGIES.index("multi_gpu"),
+        divided=divided,
+        gpus_in_turn=(lies.strategies == STRATEGIES.index("multi_gpu")) & ~divided,
         unified=lies.memories.unified,
         offloads=np.array([item.offloads for item in machines])[lies.graphics_at],
         ram_available=ram_available(lies.memories.ram_bytes),
         link_gb_s=np.array([item.main_gpu.link_gb_s for item in machines])[lies.graphics_at],
+        slowest_link_gb_s=np.array([slowest_link_gb_s(item) for item in machines])[lies.graphics_at],
     )
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Protocol
 
 from advisor.answer import Warning
-from advisor.physics.coefficients import Efficiencies
+from advisor.physics.coefficients import BESIDE, Efficiencies
 from advisor.question import Hardware, OwnRun, Scenario
 from catalog import tables
 from catalog.efficiency import Spread
@@ -63,4 +63,11 @@ def load() -> Knowledge:
     """The shipped tables, read once per process. For the faces only: everything below takes `Knowledge` as an
     argument.
     """
-    return Knowledge.of(Efficiencies.of(tables.efficiencies()), tables.spreads())
+    return Knowledge.of(shipped(), (*tables.spreads(), *tables.spreads_beside()))
+
+
+@cache
+def shipped() -> Efficiencies:
+    """The shipped coefficients."""
+    base = (row for row in tables.efficiencies() if row.coefficient not in BESIDE)
+    return Efficiencies.of((*base, *tables.beside()))

@@ -14,13 +14,22 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.physics.task import Numbers
+from advisor.physics.task import Numbers, Vector
 from advisor.physics.work import Work
 from catalog.units import GB
 
 CAP_SHARPNESS = 12
 """How sharply a share bends below 1; `reached` has this power as products."""
+FEW_ROWS = 8
+"""Up to so many rows a matrix is multiplied as a vector is, row by row; beyond by the matrix units. Source: llama.cpp
+ggml-cuda MMVQ_MAX_BATCH_SIZE (read 2026-11-29).
+"""
+LARGE_VOCABULARY = 250_000
+"""Tokens that today's largest vocabularies have: what `user_us` is said of."""
+FULL_PROMPT = 256
+"""A prompt of so many tokens keeps a machine's units as busy as it gets."""
 Number = TypeVar("Number", float, NDArray[np.float64])
+
 
 def reached(share: Number) -> Number:
     """A fitted share of a peak held below 1: nearly unchanged up to 0.8, never above the peak.
@@ -122,8 +131,11 @@ def _vector_bandwidth(work: Work, values: Values) -> Any:
 
 
 def cpu_limits(work: Work, values: Values) -> tuple[Any, Any]:
-    """Seconds of a decode step that the CPU needs to read its weights and, in parallel, to unpack them."""
+    """Seconds of a decode step that the CPU needs to read its weights and, in parallel, to unpack them and to multiply
+    them with each row.
+    """
     unpacking = _total(work.cpu_weights / values["cpu_unpack"]) / _vector_bandwidth(work, values)
+    unpacking = unpacking * (1 + (work.rows - 1) * values["row_cpu"])
     return _total(work.cpu_bytes) / _ram_bandwidth(work, values), unpacking
 
 
@@ -155,6 +167,43 @@ def _disk_s(work: Work, values: Values) -> Any:
     return missed_s(work.cycled_bytes, work.random_bandwidth, gain, work.disk_bandwidth) + strewn_s
 
 
+def rows_added(rows: Numbers, many: Numbers) -> Vector:
+    """Rows beyond the first by what they cost on a GPU: those beyond `FEW_ROWS` a part `many` of the others, for the
+    matrix units take them.
+
+    >>> float(rows_added(8.0, 0.5)), float(rows_added(10.0, 0.5))
+    (7.0, 8.0)
+    """
+    few = np.minimum(rows, FEW_ROWS)
+    return np.asarray(few - 1 + (rows - few) * many)
+
+
+def _divided(work: Work, values: Values) -> Any:
+    """Part of the GPUs' summed time that is left where they share each layer; 1 where they work in turn."""
+    return work.divided_share + (1 - work.divided_share) * values["divided_loss"]
+
+
+def _drafting_s(work: Work, values: Values) -> Any:
+    """Drafting for one step: passes of a small model, each of which waits for its token."""
+    reading = work.gpu_draft_s / reached(values["gpu_stream"])[..., 0]
+    reading = reading + work.cpu_draft_bytes / _ram_bandwidth(work, values)
+    return reading + overhead_s(work.draft_passes, values["draft_us"])
+
+
+def _users_s(work: Work, values: Values) -> Any:
+    """What each user beyond the first costs a server's one thread in each step: choosing a token of the vocabulary."""
+    return overhead_s((work.users - 1) * work.vocabulary / LARGE_VOCABULARY, values["user_us"])
+
+
+def held_to_reading(step_s: Numbers, prompt_s: Numbers, tokens: Numbers, prompt_tokens: Numbers) -> Vector:
+    """Seconds of a step that gives several users `tokens` together, no less than the machine takes to read as many of
+    a prompt: computing many rows is the same work. One user is not held to it, nor are many by a short prompt.
+    """
+    reads = (np.asarray(tokens) > 1) & (np.asarray(prompt_tokens) >= FULL_PROMPT)
+    least_s = prompt_s * tokens / np.maximum(prompt_tokens, 1)
+    return np.asarray(np.where(reads, np.maximum(step_s, least_s), step_s))
+
+
 def _gpu_launches_s(work: Work, values: Values) -> Any:
     """Fixed costs of a step on the GPU: starting kernels for matrices, expert routing and recurrences."""
     counts = (work.gpu_matrices, work.gpu_moe_layers, work.gpu_recurrent_layers, work.gpu_used)
@@ -166,15 +215,21 @@ def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
     """Seconds of one decode step by stage; the step gives every user one token."""
     stream, link = reached(values["gpu_stream"]), reached(values["link_share"])
     crowded = 1 + work.crowding * values["crowding_cost"]
+    added, divided = rows_added(work.rows, values["row_many"]), _divided(work, values)
+    dense_s = _total(work.gpu_dense_s / stream * (1 + added[..., None] * values["row_cost"]))
+    experts_s = _total(work.gpu_expert_s / reached(stream * values["gpu_expert"]))
     seconds = {
-        "gpu_weights": _total(work.gpu_dense_s / stream) + work.gpu_state_s / stream[..., 0],
-        "gpu_experts": _total(work.gpu_expert_s / reached(stream * values["gpu_expert"])),
-        "gpu_kv": work.gpu_kv_s / reached(values["gpu_kv"]),
+        "gpu_weights": (dense_s + work.gpu_state_s / stream[..., 0]) * divided,
+        "gpu_experts": experts_s * (1 + (1 - 1 / work.rows) * values["row_expert"]) * divided,
+        "gpu_kv": work.gpu_kv_s / reached(values["gpu_kv"]) * (1 + (work.rows_each - 1) * values["row_kv"]) * divided,
         "gpu_launches": _gpu_launches_s(work, values),
+        "gpu_drafting": _drafting_s(work, values),
         "cpu_weights": slower_of(*cpu_limits(work, values)) * crowded,
         "cpu_kv": _cpu_attention_s(work, values),
         "cpu_sync": _cpu_waits_s(work, values) * crowded,
-        "link": overhead_s(work.crossings, values["crossing_us"]) + (work.link_s + work.spill_s) / link,
+        "cpu_users": _users_s(work, values),
+        "link": overhead_s(work.crossings, values["crossing_us"]) + (work.link_s + work.spill_s + work.reduce_s) / link
+        + overhead_s(work.reduces, values["reduce_us"]),
         "disk": _disk_s(work, values),
     }
     return _levelled(seconds, values, "")
@@ -192,13 +247,17 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
     scans = work.gpu_recurrent_layers * work.prompt_tokens * values["prefill_recurrent_ns"] * 1e-9
     attention = work.prefill_attention_s / values["prefill_attention"]
 
+    divided = _divided(work, values)
+
     def piped(seconds: Numbers) -> Numbers:
         result: Numbers = pipelined_s(seconds, work.pipeline_gpus, work.batches, values["prefill_pipeline"])
         return result
 
     seconds = {
-        "gpu_matmul": piped(matrices), "gpu_attention": piped(attention), "gpu_launches": piped(launches + scans),
-        "link": work.prefill_link_s / reached(values["prefill_link"]),
+        "gpu_matmul": piped(matrices * divided), "gpu_attention": piped(attention * divided),
+        "gpu_launches": piped(launches + scans),
+        "link": (work.prefill_link_s + work.prefill_reduce_s) / reached(values["prefill_link"])
+        + overhead_s(work.prefill_reduces, values["reduce_us"]),
         "cpu_matmul": _cpu_prompt_s(work, values),
     }
     return _levelled(seconds, values, "prefill_")

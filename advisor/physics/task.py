@@ -35,6 +35,9 @@ _FAMILY_BY_PREFIX = (
     *(((f"Q{bits}_K",), f"q{bits}_k") for bits in (2, 3, 4, 5, 6)),
 )
 
+DIVIDING = frozenset({"row", "tensor", "graph"})
+"""Split modes in which GPUs share each layer."""
+
 Vector = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Numbers = float | Vector
@@ -140,11 +143,26 @@ class Usage:
     """Prompts of so many tokens per micro-batch have their layers in RAM computed by the main GPU."""
     mapped: bool
     """Whether the model's file is mapped into memory (llama.cpp's default)."""
+    rows_each: int = 1
+    """Tokens of each user that a step computes: one, and those that were drafted."""
+    draft_bytes: float = 0.0
+    """What drafting for a step reads: weights of the draft times its passes."""
+    draft_passes: float = 0.0
+    """One after the other, before each step."""
+    tokens_per_step: float = 1.0
+    """That each user gets of a step: more than one where drafts are accepted."""
+    divided: bool = False
+    """Whether several GPUs share each layer, in place of each having layers of its own."""
 
     @property
     def sums(self) -> LayerSums:
         """What the model's layers sum up to."""
         return layer_sums(self.demand.footprint)
+
+    @property
+    def tokens_together(self) -> float:
+        """Tokens that several users get of a step; one user alone is not held to what a machine reads."""
+        return self.users * self.tokens_per_step if self.users > 1 else 1.0
 
     @property
     def kv_element_bytes(self) -> tuple[float, float]:
@@ -173,12 +191,22 @@ class Task(Usage):
     @property
     def gpus_in_turn(self) -> bool:
         """Whether several GPUs compute all of it, one after the other."""
-        return self.placement.strategy == "multi_gpu"
+        return self.placement.strategy == "multi_gpu" and not self.divided
+
+    @property
+    def slowest_link_gb_s(self) -> float:
+        """Of the GPUs that share layers."""
+        return slowest_link_gb_s(self.machine)
 
     @property
     def ram_available(self) -> float:
         """Bytes of RAM that a model can have."""
         return max(LEAST_RAM_BYTES, self.machine.ram.capacity_bytes - SYSTEM_RAM_BYTES)
+
+
+def slowest_link_gb_s(machine: Machine) -> float:
+    """GB/s of the slowest link of a machine's GPUs: sums over all of them wait for it."""
+    return min((gpu.link_gb_s for gpu in machine.gpus), default=NO_GPU.link_gb_s)
 
 
 class Columns(NamedTuple):
@@ -190,12 +218,17 @@ class Columns(NamedTuple):
     ubatch: Annotated[Vector, "ubatch"]
     threads: Annotated[Vector, "threads"]
     users: Annotated[Vector, "users"]
+    rows_each: Annotated[Vector, "rows_each"]
+    draft_bytes: Annotated[Vector, "draft_bytes"]
+    draft_passes: Annotated[Vector, "draft_passes"]
+    divided: Annotated[Flags, "divided"]
     kv_element_bytes: Annotated[Vector, "kv_element_bytes"]
     offload_min_batch: Annotated[Vector, "offload_min_batch"]
     mapped: Annotated[Flags, "mapped"]
     n_experts: Annotated[Vector, "demand.footprint.n_experts"]
     n_experts_used: Annotated[Vector, "demand.footprint.n_experts_used"]
     hidden_size: Annotated[Vector, "demand.footprint.hidden_size"]
+    vocab_size: Annotated[Vector, "demand.footprint.vocab_size"]
     file_bytes: Annotated[Vector, "demand.footprint.file_bytes"]
     embedding_bytes: Annotated[Vector, "demand.footprint.embedding_bytes"]
     layer_bytes: Annotated[Vector, "sums.layer_bytes"]
@@ -217,6 +250,7 @@ class Columns(NamedTuple):
     random_gb_s: Annotated[Vector, "machine.storage.random_gb_s"]
     disk_gb_s: Annotated[Vector, "machine.storage.most_gb_s"]
     link_gb_s: Annotated[Vector, "machine.main_gpu.link_gb_s"]
+    slowest_link_gb_s: Annotated[Vector, "slowest_link_gb_s"]
 
 
 _DECLARED = tuple(Columns.__annotations__.values())

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.answer import REGIMES
-from advisor.physics.coefficients import COLUMNS, by_name
+from advisor.physics.coefficients import BESIDE, COLUMNS, by_name
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.stages import total_s
 from advisor.physics.task import FAMILIES, Numbers
@@ -50,7 +50,10 @@ def evaluated(
     """
     values, factors = by_name(rows), by_name(np.exp(STEP * deviations))
     unknown = np.logical_or.reduceat(deviations.any(axis=0), _STARTS)
-    names = [name for name, found in zip(COLUMNS, unknown.tolist(), strict=True) if found]
+    plain = bool(((np.asarray(work.rows) <= 1) & (np.asarray(work.divided_share) >= 1)).all())
+    names = [
+        name for name, found in zip(COLUMNS, unknown.tolist(), strict=True) if found and not (plain and name in BESIDE)
+    ]
     return [_evaluated(stages, work, values, factors, names) for stages in every]
 
 
@@ -133,11 +136,12 @@ def deviation_of(speed: str, regime: str, novelty: float) -> float:
     return math.hypot(KNOWN_DEVIATION[speed, REGIMES[regime].beside_ram], min(novelty, MOST_NOVEL))
 
 
-def log_bounds(knowledge: Knowledge, speed: str, regime: str, novelty: float) -> tuple[float, float]:
+def log_bounds(knowledge: Knowledge, speed: str, regime: str, novelty: float, mode: str = "") -> tuple[float, float]:
     """Logarithms of p05 / p50 and p95 / p50 of a speed ("decode" or "prefill") in a regime, for a scenario of that
-    novelty.
+    novelty; `mode` says of several users or of drafts ("several_users", "speculative"), whose errors are others.
     """
-    row = knowledge.spreads.get((speed, regime)) or knowledge.spreads.get((speed, "all"))
+    found = (knowledge.spreads.get((speed, name)) for name in (mode, regime, "all"))
+    row = next((row for row in found if row), None)
     if row is None:
         return -UNFITTED_LOG_WIDTH, UNFITTED_LOG_WIDTH
     deviation = deviation_of(speed, regime, novelty)

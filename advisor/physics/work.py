@@ -35,6 +35,14 @@ EXPERT_MATRICES = 3
 """Fused matrix multiplications (up, gate, down) of a layer's routed experts."""
 ACTIVATION_BYTES = 4
 """Activations cross the link as 32-bit floats."""
+ROUTED_ALIKE = 0.7
+"""Tokens of one batch choose their experts partly alike: b of them touch as many as b to this power would by chance.
+Source: llama-batched-bench of three models with experts on a GB10, 2 to 32 sequences (0.6 to 0.8 fit alike;
+calibration/evidence/several_users.csv, 2026-11-29). The CPU gains nothing by it: with experts in RAM a
+draft took 25.5 tok/s to 12.0 (design notes, section 10).
+"""
+REDUCES = 2
+"""Sums over all GPUs that share a layer: after its attention and after its feed-forward part."""
 KEYS, VALUES, FLOP, HEADS = range(4)
 """Columns of `FULL` and `SLIDING`."""
 
@@ -54,6 +62,21 @@ class Work:
     gpu_moe_layers: Numbers
     gpu_recurrent_layers: Numbers
     gpu_used: Numbers
+    rows: Numbers
+    """Tokens computed together: one of each user, and those drafted."""
+    rows_each: Numbers
+    users: Numbers
+    vocabulary: Numbers
+    """Entries of it, of which a user's next token is chosen."""
+    gpu_draft_s: Numbers
+    cpu_draft_bytes: Numbers
+    """Reading the weights of a draft, and how many passes of it one after the other."""
+    draft_passes: Numbers
+    divided_share: Numbers
+    """Part of the GPUs' time that the slowest of them takes where they share each layer; 1 where they do not."""
+    reduces: Numbers
+    reduce_s: Numbers
+    """Sums over the GPUs that share a layer, and the time on the link that they take."""
     cpu_bytes: Vector
     cpu_weights: Vector
     cpu_kv_bytes: Numbers
@@ -88,6 +111,8 @@ class Work:
     # One prompt, in micro-batches.
     prompt_tokens: Numbers
     batches: Numbers
+    prefill_reduces: Numbers
+    prefill_reduce_s: Numbers
     pipeline_gpus: Numbers
     """GPUs that work at different micro-batches at the same time."""
     rows_per_expert: Numbers
@@ -154,13 +179,13 @@ def machine_work(
 
 def decode_work(task: Columns, spans: Spans) -> dict[str, Vector]:
     """Fields of `Work` for one decode step of all users."""
-    users, link_b_s = task.users, task.link_gb_s * GB
+    users, rows, link_b_s = task.users, task.users * task.rows_each, task.link_gb_s * GB
     cpu, ram_experts = spans.layers[:, 0], spans.ram_experts
     gpu = (spans.layers / spans.byte_s[..., None]).sum(axis=1)
 
     # Weights: of the experts those that the tokens of all users choose.
-    read = _experts_read(task, users)
-    on_cpu = cpu[:, SIZES] + ram_experts[:, SIZES] * read[:, None] + spans.output * ~task.output_on_gpu[:, None]
+    read, read_ram = _experts_read(task, rows**ROUTED_ALIKE), _experts_read(task, rows)
+    on_cpu = cpu[:, SIZES] + ram_experts[:, SIZES] * read_ram[:, None] + spans.output * ~task.output_on_gpu[:, None]
     gpu_expert_s = (spans.gpu_experts[..., BYTES] / spans.byte_s[..., None]).sum(axis=1)
 
     # Context: what each user's token attends to, by all layers or in their window.
@@ -175,10 +200,21 @@ def decode_work(task: Columns, spans: Spans) -> dict[str, Vector]:
     # The link: out and back for each layer whose experts alone are in RAM, once per change of device; and what found
     # no room on the GPU, experts in part, all else whole.
     hops = (spans.layers[..., LAYERS.start] > 0).sum(axis=1) - 1
-    crossed = task.hidden_size * ACTIVATION_BYTES * users * (split * (task.n_experts_used + 1) + hops)
+    crossed = task.hidden_size * ACTIVATION_BYTES * rows * (split * (task.n_experts_used + 1) + hops)
     spilled = np.where(task.unified, 0.0, task.spilled_bytes)
-    share = (task.layer_bytes + task.expert_bytes * read) / (task.layer_bytes + task.expert_bytes)
+    share = (task.layer_bytes + task.expert_bytes * read_ram) / (task.layer_bytes + task.expert_bytes)
+    divided, reduces, reduce_s = _divided(task, spans, read, rows)
     return {
+        "rows": rows,
+        "rows_each": task.rows_each,
+        "users": users,
+        "vocabulary": task.vocab_size,
+        "gpu_draft_s": np.where(task.output_on_gpu, task.draft_bytes, 0.0) / (task.output_gb_s * GB),
+        "cpu_draft_bytes": np.where(task.output_on_gpu, 0.0, task.draft_bytes),
+        "draft_passes": task.draft_passes,
+        "divided_share": divided,
+        "reduces": reduces,
+        "reduce_s": reduce_s,
         "gpu_dense_s": gpu[:, BYTES] + spans.output[:, BYTES] / (task.output_gb_s * GB)[:, None],
         "gpu_expert_s": gpu_expert_s * read[:, None],
         "gpu_kv_s": (gpu_kv[:, :FLOP] * task.kv_element_bytes).sum(axis=1) * users,
@@ -190,16 +226,34 @@ def decode_work(task: Columns, spans: Spans) -> dict[str, Vector]:
         "cpu_bytes": on_cpu[:, BYTES],
         "cpu_weights": on_cpu[:, WEIGHTS],
         "cpu_kv_bytes": (cpu_kv[:, :FLOP] * task.kv_element_bytes).sum(axis=1) * users + 2 * cpu[:, STATE] * users,
-        "cpu_kv_products": cpu_kv[:, FLOP] * users / 2,
-        "cpu_kv_scores": cpu_kv[:, HEADS] * users,
+        "cpu_kv_products": cpu_kv[:, FLOP] * rows / 2,
+        "cpu_kv_scores": cpu_kv[:, HEADS] * rows,
         "cpu_layers": cpu_layers,
         "cpu_expert_layers": split,
         "cpu_recurrent_layers": cpu_recurrent,
         "crossings": 2.0 * split + hops,
         "link_s": crossed / link_b_s,
         "spill_s": spilled * share / link_b_s,
-        **_paging(task, cpu[:, BYTES].sum(axis=1), ram_experts[:, BYTES].sum(axis=1), read),
+        **_paging(task, cpu[:, BYTES].sum(axis=1), ram_experts[:, BYTES].sum(axis=1), read_ram),
     }
+
+
+def _divided(task: Columns, spans: Spans, read: Vector, rows: Vector) -> tuple[Vector, Vector, Vector]:
+    """Where GPUs share each layer: the part of their summed time that the slowest takes, how often they sum up, and
+    the seconds on the link of that. Each has as much of a layer as it would have had of all layers.
+    """
+    each = spans.layers[..., BYTES].sum(axis=2) + spans.gpu_experts[..., BYTES].sum(axis=2) * read[:, None]
+    each = each / spans.byte_s
+    longest, together = each.max(axis=1), each.sum(axis=1)
+    shared = np.where(task.divided & (together > 0), longest / np.maximum(together, 1e-30), 1.0)
+    reduces = np.where(shared < 1, REDUCES * gpu_layers_of(spans), 0.0)
+    sent = reduces * rows * task.hidden_size * ACTIVATION_BYTES * 2 * (1 - shared)  # a ring sends 2 (n - 1) / n
+    return shared, reduces, sent / (task.slowest_link_gb_s * GB)
+
+
+def gpu_layers_of(spans: Spans) -> Vector:
+    """Layers that GPUs compute. [tasks]"""
+    return np.asarray(spans.layers[:, 1:, LAYERS.start].sum(axis=1))
 
 
 def _paging(task: Columns, held_bytes: Vector, held_expert_bytes: Vector, read: Vector) -> dict[str, Vector]:
@@ -261,7 +315,11 @@ def prefill_work(task: Columns, spans: Spans) -> dict[str, Vector]:
     gpu_attention = _attended((spans.layers / spans.flop_s[..., None]).sum(axis=1), depth, in_window)
     cpu_attention = _attended(spans.layers[:, 0], depth, in_window)
     gpus = (spans.layers[:, 1:, LAYERS.start] > 0).sum(axis=1)
+    reduces = np.where(task.divided & (gpus > 1), REDUCES * gpu_layers_of(spans), 0.0)
+    sent = reduces * tokens * task.hidden_size * ACTIVATION_BYTES * 2 * (1 - 1 / np.maximum(gpus, 1))
     return {
+        "prefill_reduces": reduces * batches,
+        "prefill_reduce_s": sent / (task.slowest_link_gb_s * GB),
         "prompt_tokens": tokens,
         "batches": batches,
         "pipeline_gpus": np.where(task.gpus_in_turn & (batches > 1), gpus, 1.0),

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Protocol
+from typing import Protocol, cast
 
 from advisor.asked import CustomModel
 from advisor.errors import InputError
@@ -12,10 +12,11 @@ from advisor.machines.from_parts import machine_of
 from advisor.machines.machine import Machine
 from advisor.physics.coefficients import Setting, flash_of, setting_of
 from advisor.physics.placement import OVERFULL, Demand, Placement, demand_of, place_each
-from advisor.physics.task import Task
+from advisor.physics.task import DIVIDING, Task
 from advisor.physics.work import Work, work_of
 from advisor.prediction.devices import GAIN, seconds_of, unlike, ways
-from advisor.question import Scenario
+from advisor.prediction.drafting import MOST_DRAFTED, Draft, draft_of, extra_bytes, given_tokens, unsaid_of
+from advisor.question import Scenario, Speculative
 from advisor.sizes.beside import projector_bytes
 from advisor.sizes.footprint import Footprint, footprint
 from advisor.sizes.from_figures import figured
@@ -72,6 +73,13 @@ class Case(Task):
     """Places of the cards that are used among those of the question; empty: all, as llama.cpp splits by itself."""
     left_aside: tuple[str, ...] = ()
     """Cards that are not used, for they would slow the others down."""
+    draft: Draft | None = None
+    extra_bytes: float = 0.0
+    """GPU memory that drafting takes."""
+    drafted: int = 0
+    """Tokens drafted for each step."""
+    plain: "Case | None" = None
+    """The same without drafting, where there is some."""
 
     @cached_property
     def work(self) -> Work:
@@ -88,6 +96,11 @@ class Case(Task):
         """Class of placement within which errors are alike."""
         held = self.placement.ram_bytes + self.placement.storage_bytes
         return "storage" if self.placement.storage_bytes > STORAGE_SHARE * held else self.placement.strategy
+
+    @property
+    def mode(self) -> str:
+        """Whether errors are those of several users or of drafts; "" for one user without."""
+        return "speculative" if self.draft else "several_users" if self.users > 1 else ""
 
     @property
     def runs(self) -> bool:
@@ -125,6 +138,10 @@ class Unplaced:
     """Of log speed, for what is not said of the model."""
     chooses: bool = False
     """Whether unlike cards may be left aside, or be given other shares than llama.cpp gives them."""
+    draft: Draft | None = None
+    extra_bytes: float = 0.0
+    plain: "Unplaced | None" = None
+    """The same without drafting, where some is asked for."""
 
 
 def asked_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine | None = None) -> Unplaced:
@@ -144,17 +161,35 @@ def asked_of(scenario: Scenario, file: SizedModel | None = None, machine: Machin
         raise InputError("model files are not read here: name the model and the quant instead")
     engine, users = scenario.engine, scenario.workload.users
     chooses = machine is None and engine.n_gpu_layers is None and engine.n_cpu_moe is None
+    chooses = chooses and engine.split_mode in (None, "layer")
     machine = machine or machine_of(scenario.hardware, engine.backend)
     demand = demand_of(
         print_, scenario.context_tokens(llm.max_context or 0), engine.kv_types, engine.ubatch, flash_of(scenario), users
     )  # fmt: skip
     if engine.mmproj:
         size, told = projector_bytes(llm, engine.mmproj, scenario.model if isinstance(scenario.model, str) else "")
-        # Of several cards the one that has the output has the projector too; of one card it is there in any split.
-        parts = ("output",) if len(machine.gpus) > 1 else ("compute", "compute_offload")
-        demand = replace(demand, **{part: getattr(demand, part) + size for part in parts})
-        notes = (*notes, told)
-    return Unplaced(scenario, llm, quant, demand, machine, notes, deviation, chooses and unlike(machine))
+        demand, notes = _with_more(demand, machine, size), (*notes, told)
+    plain = Unplaced(scenario, llm, quant, demand, machine, notes, deviation, chooses and unlike(machine))
+    return _drafting(plain, print_) if engine.speculative else plain
+
+
+def _with_more(demand: Demand, machine: Machine, size: float) -> Demand:
+    """A demand with so many bytes more beside the model: of several cards on the one that has the output, of one card
+    in any split.
+    """
+    parts = ("output",) if len(machine.gpus) > 1 else ("compute", "compute_offload")
+    return replace(demand, **{part: getattr(demand, part) + size for part in parts})
+
+
+def _drafting(plain: Unplaced, print_: Footprint) -> Unplaced:
+    """A question with the draft that it asks for."""
+    scenario, llm = plain.scenario, plain.llm
+    asked = cast(Speculative, scenario.engine.speculative)
+    draft = draft_of(asked, llm, plain.quant, print_)
+    more = extra_bytes(draft, plain.demand, scenario, scenario.context_tokens(llm.max_context or 0))
+    notes = (*plain.notes, *draft.notes, *unsaid_of(asked))
+    demand = _with_more(plain.demand, plain.machine, more)
+    return replace(plain, demand=demand, notes=notes, draft=draft, extra_bytes=more, plain=plain)
 
 
 def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine | None = None) -> Case:
@@ -169,7 +204,30 @@ def case_of(scenario: Scenario, file: SizedModel | None = None, machine: Machine
 def cases_of(asked: Sequence[Unplaced]) -> list[Case]:
     """Cases of many questions, placed together as arrays; of unlike cards those are used that are fastest together."""
     cases = _placed(asked)
-    return [_fastest(item, case) if item.chooses else case for item, case in zip(asked, cases, strict=True)]
+    cases = [_fastest(item, case) if item.chooses else case for item, case in zip(asked, cases, strict=True)]
+    drafting = [place for place, item in enumerate(asked) if item.plain]
+    if drafting:
+        plain = cases_of([cast(Unplaced, asked[place].plain) for place in drafting])
+        for place, case in zip(drafting, plain, strict=True):
+            cases[place] = _best_drafted(replace(cases[place], plain=case))
+    return cases
+
+
+def _best_drafted(case: Case) -> Case:
+    """A case with the drafted tokens that are asked for, or else with as many as write fastest."""
+    asked, draft = cast(Speculative, case.scenario.engine.speculative), cast(Draft, case.draft)
+    numbers = [asked.max_tokens] if asked.max_tokens else range(1, MOST_DRAFTED[asked.kind] + 1)
+    tried = [
+        replace(
+            case, drafted=number, rows_each=number + 1, draft_bytes=draft.read_bytes(number),
+            draft_passes=float(draft.passes_of(number)), tokens_per_step=given_tokens(asked, number),
+        )
+        for number in numbers
+    ]  # fmt: skip
+    if len(tried) == 1:
+        return tried[0]
+    seconds = seconds_of(tried, [item.setting for item in tried])
+    return min(zip(tried, seconds, strict=True), key=lambda pair: pair[1] / pair[0].tokens_per_step)[0]
 
 
 def _fastest(asked: Unplaced, every: Case) -> Case:
@@ -231,4 +289,7 @@ def _case(asked: Unplaced, placement: Placement) -> Case:
         setting=setting_of(scenario, machine, placement),
         assumptions=(*asked.notes, *machine.assumptions),
         deviation=asked.deviation,
+        divided=engine.split_mode in DIVIDING and sum(need > 0 for need in placement.vram_bytes) > 1,
+        draft=asked.draft,
+        extra_bytes=asked.extra_bytes,
     )

@@ -7,16 +7,15 @@ llama.cpp would split and with the faster ones filled first.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 
 import numpy as np
 
 from advisor.machines.machine import GpuDevice, Machine
-from advisor.physics.coefficients import Efficiencies, Setting, by_name
+from advisor.physics.coefficients import Setting, by_name
+from advisor.physics.knowledge import shipped
 from advisor.physics.stages import decode_stages, total_s
 from advisor.physics.task import Task
 from advisor.physics.work import works_of
-from catalog import tables
 
 GAIN = 1.1
 """All cards are kept, split as llama.cpp does by itself, unless another way writes so many times as fast."""
@@ -54,14 +53,9 @@ def unlike(machine: Machine) -> bool:
     return machine.backend != "cpu" and len({gpu.bandwidth_gb_s for gpu in machine.gpus}) > 1
 
 
-@cache
-def _shipped() -> Efficiencies:
-    return Efficiencies.of(tables.efficiencies())
-
-
 def seconds_of(tasks: Sequence[Task], settings: Sequence[Setting]) -> list[float]:
     """Seconds of a decode step of each, by the shipped coefficients: enough to tell which is fastest."""
-    values = np.array([_shipped().row(setting) for setting in settings])
+    values = np.array([shipped().row(setting) for setting in settings])
     found: list[float] = np.asarray(total_s(decode_stages(works_of(tasks), by_name(values)))).tolist()
     return found
 

@@ -19,7 +19,7 @@
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,8 @@ from pydantic_core import to_json
 from advisor.answer import REGIMES, STAGES, Prediction, Warning
 from advisor.physics.coefficients import COLUMNS, OWN_RIG, by_name
 from advisor.physics.knowledge import Knowledge
-from advisor.physics.stages import cpu_limits, decode_stages, prefill_stages, total_s
+from advisor.physics.stages import cpu_limits, decode_stages, held_to_reading, prefill_stages, total_s
+from advisor.physics.task import Vector
 from advisor.physics.uncertainty import evaluated, log_bounds
 from advisor.physics.work import works_of
 from advisor.prediction.case import Case, asked_of, case_of, cases_of
@@ -76,6 +77,8 @@ def _answered(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any
     both = evaluated((decode_stages, prefill_stages), work, values, unsaid)
     (decode, decode_novelty), (prefill, prefill_novelty) = both
     reading, unpacking = cpu_limits(work, by_name(values))
+    plain_s = _plain_seconds(cases, knowledge)
+    decode["rows"] = _held_s(cases, decode, prefill)
     rows = zip(*(seconds.tolist() for seconds in decode.values()), strict=True)
     of_models = np.array([case.deviation for case in cases])
     both_novel = (np.hypot(novel, of_models).tolist() for novel in (decode_novelty, prefill_novelty))
@@ -83,10 +86,39 @@ def _answered(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any
     prompts, computing = np.asarray(total_s(prefill)).tolist(), (unpacking > reading).tolist()
     return [
         _answer(case, dict(zip(decode, row, strict=True)), prompt_s, computes, novel, own)
-        for case, row, prompt_s, computes, novel, own in zip(
-            cases, rows, prompts, computing, novelties, known, strict=True
+        | ({"speculation": _speculation(case, sum(row), plain)} if case.draft and case.runs else {})
+        for case, row, prompt_s, computes, novel, own, plain in zip(
+            cases, rows, prompts, computing, novelties, known, plain_s, strict=True
         )
     ]
+
+
+def _held_s(cases: Sequence[Case], decode: Mapping[str, Vector], prefill: Mapping[str, Vector]) -> Vector:
+    """Seconds by which steps of many rows are longer than their stages: none writes faster than it reads."""
+    step_s, prompt_s = np.asarray(total_s(decode)), np.asarray(total_s(prefill))
+    together = np.array([case.tokens_together for case in cases])
+    prompt_tokens = np.array([float(case.prompt_tokens) for case in cases])
+    return np.asarray(held_to_reading(step_s, prompt_s, together, prompt_tokens) - step_s)
+
+
+def _plain_seconds(cases: Sequence[Case], knowledge: Knowledge) -> list[float]:
+    """Seconds of a step without drafting, where there is some; else 0."""
+    plain = [case.plain for case in cases if case.plain]
+    found = iter(answers(plain, knowledge)) if plain else iter(())
+    speeds = [next(found).decode_tok_s if case.plain else None for case in cases]
+    return [1 / speed.p50 if speed else 0.0 for speed in speeds]
+
+
+def _speculation(case: Case, step_s: float, plain_s: float) -> dict[str, Any]:
+    """The fields of a `Speculation`; where nothing runs without drafting its gain is 1."""
+    return {
+        "gain": plain_s * case.tokens_per_step / step_s if plain_s else 1.0,
+        "kind": case.draft.kind if case.draft else "",
+        "max_tokens": case.drafted,
+        "tokens_per_step": case.tokens_per_step,
+        "acceptance": (case.tokens_per_step - 1) / case.drafted,
+        "extra_vram_gb": (case.extra_bytes if case.output_on_gpu else 0.0) / GIB,
+    }
 
 
 def _answer(
@@ -139,13 +171,13 @@ def _speeds(
     if case.mapped and case.placement.ram_bytes:
         gain = float(knowledge.efficiencies.row(case.setting)[COLUMNS["disk_gain"]])
         warm_up_s = case.placement.ram_bytes / (disk.random_gb_s * GB * gain)
-    decode, users = _range(1 / step_s, "decode", case.regime, novel[0], knowledge), case.users
+    decode, users = _range(case.tokens_per_step / step_s, "decode", case, novel[0], knowledge), case.users
     if case.work.cycled_bytes:  # no run is faster than the disk that is said
         decode["p95"] = min(decode["p95"], max(decode["p50"], disk.most_gb_s * GB / float(case.work.cycled_bytes)))
     return {
         "decode_tok_s": decode,
         "aggregate_tok_s": {name: users * speed for name, speed in decode.items()},
-        "prefill_tok_s": _range(prompt_tokens / prompt_s, "prefill", case.regime, novel[1], knowledge)
+        "prefill_tok_s": _range(prompt_tokens / prompt_s, "prefill", case, novel[1], knowledge)
         if prompt_tokens
         else None,
         "time_to_first_token_s": prompt_s * bool(prompt_tokens) + step_s,
@@ -155,8 +187,8 @@ def _speeds(
     }
 
 
-def _range(speed: float, kind: str, regime: str, novel: float, knowledge: Knowledge) -> dict[str, float]:
-    low, high = log_bounds(knowledge, kind, regime, novel)
+def _range(speed: float, kind: str, case: Case, novel: float, knowledge: Knowledge) -> dict[str, float]:
+    low, high = log_bounds(knowledge, kind, case.regime, novel, case.mode)
     return {"p50": speed, "p05": speed * math.exp(low), "p95": speed * math.exp(high)}
 
 
@@ -256,9 +288,12 @@ def flags_of(case: Case) -> dict[str, str]:
     served = f" -np {load.users}" if load.users > 1 else ""  # each has a share of the context
     # -lm has taken the place of --no-mmap and -mmp: llama.cpp common/arg.cpp in llama-cpp-python 0.3.36 (2026-11-28).
     mapped = {None: "", True: " -lm mmap", False: " -lm none"}[engine.mmap]
+    if engine.split_mode:
+        options += f" -sm {engine.split_mode}"
+    drafting = f" {case.draft.flags} --spec-draft-n-max {case.drafted}" if case.draft else ""
     seeing = " --mmproj MMPROJ.gguf" if engine.mmproj else ""
     return {
         "llama-server": f"llama-server -m MODEL.gguf -c {case.context_tokens * load.users}{served} {options} "
-        f"-fa {flash}{mapped}{seeing}",
+        f"-fa {flash}{mapped}{seeing}{drafting}",
         "llama-bench": f"llama-bench -m MODEL.gguf {options} {bench}{mapped}",
     }

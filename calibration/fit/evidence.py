@@ -7,6 +7,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from calibration.fit.fitting import FitRow
 EVIDENCE = Path(__file__).parents[1] / "evidence"
 TABLES = ("consumer.csv", "fullgpu.csv", "hybrid.csv", "released.csv", "hybrid2.csv", "fullgpu2.csv")
 ENGINES = ("llama.cpp", "ik_llama.cpp", "llama-cpp-python", "ollama", "lm studio", "lmstudio", "llamafile", "koboldcpp")
+EVIDENCE_READ = date(2026, 11, 29)
+"""When the evidence was collected: the date of what is learned from it."""
 REMOTE = "RPC"
 """Backend of runs on a device of another computer."""
 CUT = " cut to "
@@ -65,13 +68,13 @@ class LeftOutRuns:
 
 def rows() -> Iterator[Row]:
     """All rows of the evidence tables, with what became known of their machines later (corrections.csv)."""
-    for table in TABLES:
-        yield from map(corrected, _table(table))
+    for name in TABLES:
+        yield from map(corrected, table(name))
 
 
 @cache
 def _corrections() -> tuple[Row, ...]:
-    return tuple(_table("corrections.csv"))
+    return tuple(table("corrections.csv"))
 
 
 def corrected(row: Row) -> Row:
@@ -80,7 +83,8 @@ def corrected(row: Row) -> Row:
     return dict(row) | found if found else row
 
 
-def _table(name: str) -> Iterator[Row]:
+def table(name: str) -> Iterator[Row]:
+    """The rows of one table of the evidence as they were published."""
     with (EVIDENCE / name).open(newline="", encoding="utf-8") as file:
         yield from csv.DictReader(file)
 
@@ -121,29 +125,33 @@ def load_runs(source: Iterable[Row] | None = None) -> tuple[list[MeasuredRun], l
     return kept, left_out
 
 
-def reason_to_leave_out(row: Row) -> str | None:
-    """Why a row cannot be compared, or None."""
+DRAFTED, DIVIDED = "speculative decoding", "rows or tensors split over the GPUs, not layers"
+"""Reasons that do not count for the fit of drafts and split modes (`calibration.fit.beside`)."""
+
+
+def reason_to_leave_out(row: Row, but: Iterable[str] = ()) -> str | None:
+    """Why a row cannot be compared, or None; reasons in `but` do not count."""
     engine = row["engine"].lower()
     note = " ".join((row["offload_note"], row["engine"], row["model"])).lower()
     checks = (
         (not engine.startswith(ENGINES), "another engine"),
         (any(word in engine for word in ("fork", "branch", "(tosh")), "a fork of the engine"),
         (any(word in note for word in _DISTURBED), "VRAM overflow or a disturbed run"),
-        (any(word in note for word in ("mtp build", "speculative", "draft")), "speculative decoding"),
+        (any(word in note for word in ("mtp build", "speculative", "draft")), DRAFTED),
         ("expert-cache fork" in note, "a fork of the engine"),
         ("split up/gate" in note, "up and gate matrices of a layer on different GPUs"),
         (CUT in row["model"], "a model cut to fewer layers, experts or tokens"),
         (row["backend"].upper() == REMOTE, "on the device of another computer"),
         (bool(_BLAS.search(note)), "matrices multiplied by a BLAS library, not by the engine's kernels"),
         ("-ser " in note, "fewer experts used than the model routes to (-ser)"),
-        (any(mark in note for mark in _OTHER_SPLITS), "rows or tensors split over the GPUs, not layers"),
+        (any(mark in note for mark in _OTHER_SPLITS), DIVIDED),
         ("no-kv-offload" in note or "-nkvo" in note, "KV cache kept off the GPU by option"),
         ("turbo" in row["kv_type"].lower(), "a KV cache type of a fork"),
         (row["quality"] == "C", "anecdotal or suspect (quality C)"),
         (not (_number(row["decode_tok_s"]) or _number(row["prefill_tok_s"])), "no measurement"),
         (not row["model"] or not row["quant"], "model or quant unknown"),
     )
-    return next((reason for failed, reason in checks if failed), None)
+    return next((reason for failed, reason in checks if failed and reason not in but), None)
 
 
 def measured_run(row: Row) -> MeasuredRun:

@@ -81,7 +81,8 @@ class Design:
         self.kind = kind
         self.work: Work = stack([item.case.work for item in observations])
         tokens = np.array(
-            [item.case.scenario.workload.prompt_tokens if kind == "prefill" else 1.0 for item in observations]
+            [item.case.scenario.workload.prompt_tokens if kind == "prefill" else item.case.tokens_per_step
+                for item in observations]
         )
         self.target = np.log(tokens) - np.log([item.tok_s for item in observations])
         settings = [item.case.setting for item in observations]

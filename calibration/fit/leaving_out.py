@@ -17,10 +17,12 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.physics.coefficients import Efficiencies
 from advisor.physics.knowledge import Knowledge
-from advisor.physics.stages import decode_stages, prefill_stages
+from advisor.physics.stages import decode_stages, prefill_stages, total_s
 from advisor.physics.uncertainty import evaluated
 from advisor.physics.work import stack
+from advisor.prediction.case import Case
 from calibration.fit.fitting import Fit, FitProblem, FitRow, settled
 from calibration.fit.pooling import columns_of
 from catalog.efficiency import Effect
@@ -114,6 +116,16 @@ def left_out_errors(
         errors[asked] = -fit.problem.residuals(without.theta)[asked]
         novelties[asked] = _novelties(without, [ordered[place] for place in asked])
     return [LeftOutError(*row) for row in zip(ordered, errors.tolist(), novelties.tolist(), strict=True)]
+
+
+def novelties(cases: Sequence[Case], efficiencies: Efficiencies) -> tuple[Array, Array]:
+    """Seconds of a decode step of each case, and how novel it is to a table of efficiencies."""
+    work = stack([case.work for case in cases])
+    values, unsaid = (
+        np.array([of(case.setting) for case in cases]) for of in (efficiencies.row, efficiencies.deviations)
+    )  # fmt: skip
+    ((stages, novelty),) = evaluated([decode_stages], work, values, unsaid)
+    return np.asarray(total_s(stages)), novelty
 
 
 def _novelties(fit: Fit, observations: Sequence[FitRow]) -> Array:

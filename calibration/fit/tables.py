@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from advisor.errors import InputError
 from advisor.files import new_file
+from advisor.physics.coefficients import BESIDE
 from advisor.physics.uncertainty import deviation_of
 from advisor.prediction.nearest import described
 from calibration.fit.evidence import MeasuredRun, observe
@@ -32,8 +33,10 @@ NOT_OF_THIS_EVIDENCE = (
 )
 
 
-def effects_of(fit: Fit, as_of: date) -> list[Effect]:
-    """Rows of the efficiency table, by coefficient and label; levels of single rigs say nothing of others."""
+def effects_of(fit: Fit, as_of: date, *, beside: bool = False) -> list[Effect]:
+    """Rows of the efficiency table, by coefficient and label; levels of single rigs say nothing of others. `beside`:
+    those of several users, drafts and split modes, which the base fit leaves alone, in place of all others.
+    """
     rows = [
         Effect(
             coefficient=column.coefficient.name, label=column.label, log_value=round(float(value), DIGITS),
@@ -41,7 +44,7 @@ def effects_of(fit: Fit, as_of: date) -> list[Effect]:
             prior_deviation=column.deviation, informed=bool(informed), source=SOURCE, as_of=as_of,
         )
         for column, value, error, informed in zip(fit.columns, fit.theta, fit.standard_error, fit.informed, strict=True)
-        if not (column.label.startswith(RIG) and column.label != RIG)
+        if not (column.label.startswith(RIG) and column.label != RIG) and (column.coefficient.name in BESIDE) == beside
     ]
     return sorted(rows, key=lambda row: (row.coefficient, row.label))
 

@@ -11,7 +11,7 @@ from advisor.physics.task import FAMILIES
 from advisor.prediction.case import case_of
 from advisor.question import Scenario
 from catalog.efficiency import Effect
-from catalog.tables import efficiencies
+from catalog.tables import beside, efficiencies
 
 ROUNDING = 1e-9
 
@@ -74,14 +74,14 @@ def test_an_effect_of_a_quant_family_holds_for_that_family_alone(setting: Settin
 
 
 def test_a_chip_that_no_run_has_seen_is_taken_as_its_architecture(setting: Setting) -> None:
-    shipped = Efficiencies.of(efficiencies())
+    shipped = Efficiencies.of((*efficiencies(), *beside()))
     unknown, other = (shipped.values(setting._replace(chip=chip)) for chip in ("no such chip", "nor this"))
     for item in COEFFICIENTS:
         assert np.asarray(unknown[item.name]) == pytest.approx(np.asarray(other[item.name]), rel=ROUNDING)
 
 
 def test_the_shipped_table_speaks_of_coefficients_that_there_are_and_once_of_each_label() -> None:
-    rows = efficiencies()
+    rows = (*efficiencies(), *beside())
     keys = [(row.coefficient, row.label) for row in rows]
     assert len(keys) == len(set(keys))
     assert {row.coefficient for row in rows} == {item.name for item in COEFFICIENTS}
