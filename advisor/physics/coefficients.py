@@ -165,6 +165,7 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("row_cost",           "of reading, per row", 0.15, 0.5, True, (("{backend}", 0.3), ("{backend}/{architecture}", 0.4), ("{kind}", 0.3))),
     Coefficient("row_many",           "of a row's cost",    0.40, 0.5, False, (("{backend}", 0.3),)),
     Coefficient("row_expert",         "of reading experts", 0.40, 0.5, False, (("{backend}", 0.3), ("{backend}/{architecture}", 0.3))),
+    Coefficient("row_routed",         "of reading, per row", 0.05, 0.5, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.5))),
     Coefficient("row_kv",             "of reading, per row", 0.10, 0.7, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.7))),
     Coefficient("row_cpu",            "of unpacking, per row", 0.60, 0.4, False, (("{engine}", 0.3), ("{simd}", 0.3))),
     Coefficient("user_us",            "us per user",        1000., 0.7, False, (("{backend}", 0.3),)),
@@ -175,7 +176,8 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
 
 
 BESIDE = frozenset({
-    "row_cost", "row_many", "row_expert", "row_kv", "row_cpu", "user_us", "draft_us", "divided_loss", "reduce_us",
+    "row_cost", "row_many", "row_expert", "row_routed", "row_kv", "row_cpu", "user_us", "draft_us", "divided_loss",
+    "reduce_us",
 })  # fmt: skip
 """Coefficients that one user without a draft, on GPUs with layers of their own, has no use for: fitted on runs of several
 users, drafts and split modes, with all others held (`calibration.fit.beside`).

@@ -190,6 +190,13 @@ def _drafting_s(work: Work, values: Values) -> Any:
     return reading + overhead_s(work.draft_passes, values["draft_us"])
 
 
+def _expert_rows_cost(work: Work, values: Values) -> Any:
+    """What reading experts costs with several rows over reading as many with one: sorting rows by their experts, and
+    the kernels of some backends that read an expert for each row anew.
+    """
+    return 1 + (1 - 1 / work.rows) * values["row_expert"] + (work.expert_rows - 1) * values["row_routed"]
+
+
 def _users_s(work: Work, values: Values) -> Any:
     """What each user beyond the first costs a server's one thread in each step: choosing a token of the vocabulary."""
     return overhead_s((work.users - 1) * work.vocabulary / LARGE_VOCABULARY, values["user_us"])
@@ -220,7 +227,7 @@ def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
     experts_s = _total(work.gpu_expert_s / reached(stream * values["gpu_expert"]))
     seconds = {
         "gpu_weights": (dense_s + work.gpu_state_s / stream[..., 0]) * divided,
-        "gpu_experts": experts_s * (1 + (1 - 1 / work.rows) * values["row_expert"]) * divided,
+        "gpu_experts": experts_s * _expert_rows_cost(work, values) * divided,
         "gpu_kv": work.gpu_kv_s / reached(values["gpu_kv"]) * (1 + (work.rows_each - 1) * values["row_kv"]) * divided,
         "gpu_launches": _gpu_launches_s(work, values),
         "gpu_drafting": _drafting_s(work, values),

@@ -64,6 +64,8 @@ class Work:
     gpu_used: Numbers
     rows: Numbers
     """Tokens computed together: one of each user, and those drafted."""
+    expert_rows: Numbers
+    """Of them that each expert read is multiplied with."""
     rows_each: Numbers
     users: Numbers
     vocabulary: Numbers
@@ -206,6 +208,7 @@ def decode_work(task: Columns, spans: Spans) -> dict[str, Vector]:
     divided, reduces, reduce_s = _divided(task, spans, read, rows)
     return {
         "rows": rows,
+        "expert_rows": rows * _experts_read(task, np.ones_like(rows)) / read,
         "rows_each": task.rows_each,
         "users": users,
         "vocabulary": task.vocab_size,

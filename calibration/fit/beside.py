@@ -101,11 +101,14 @@ class BesideRun:
     fit_row: FitRow
     pair: str
     """Runs with one name are arms of one comparison."""
+    compared: bool
+    """Whether that has a plain arm: without one a level of its own takes all that a draft costs."""
 
     @property
     def tells(self) -> bool:
         """Whether it, or another of its pair, has a use for the coefficients."""
-        return bool(self.pair) or self.fit_row.case.divided or self.fit_row.case.users > 1
+        case = self.fit_row.case
+        return self.compared if case.draft else bool(self.pair) or case.divided or case.users > 1
 
 
 def scenario_of(row: Row) -> Scenario:
@@ -145,8 +148,9 @@ def load_beside() -> tuple[list[BesideRun], Counter[str]]:
             reasons[str(error)[:60]] += 1
     cases = cases_of([item for _, item in asked])
     counts = Counter(machine_key(case) for case in cases)
+    plain = {row.get("pair_id", "") for (row, _), case in zip(asked, cases, strict=True) if not case.draft} - {""}
     found = [
-        BesideRun(_observed(row, case, counts[machine_key(case)]), row.get("pair_id", ""))
+        BesideRun(_observed(row, case, counts[machine_key(case)]), pair := row.get("pair_id", ""), pair in plain)
         for (row, _), case in zip(asked, cases, strict=True) if case.runs
     ]  # fmt: skip
     return found, reasons
@@ -224,16 +228,22 @@ class BesideError:
     novelty: float
 
 
+def kind_of(run: BesideRun) -> str:
+    """The machine of a run, one or several of its cards alike."""
+    cards, _, cpu = run.fit_row.machine.rpartition(" | ")
+    return f"{' + '.join(sorted(set(cards.split(' + '))))} | {cpu}"
+
+
 def errors_beside(whole: Fit, runs: Sequence[BesideRun]) -> list[BesideError]:
     """Errors of all runs, predicted without their machine; several machines are left out together."""
-    told = [run.fit_row.machine for run in runs if run.tells]
-    machines = sorted({run.fit_row.machine for run in runs})
+    told = [kind_of(run) for run in runs if run.tells]
+    machines = sorted({kind_of(run) for run in runs})
     found: list[BesideError] = []
     for lot in range(LOTS):
         out = machines[lot::LOTS]
         places = np.flatnonzero(np.isin(told, out))
         efficiencies = with_effects(base_efficiencies(), refitted(whole, places) if len(places) else whole)
-        asked = [run for run in runs if run.fit_row.machine in out]
+        asked = [run for run in runs if kind_of(run) in out]
         found += [BesideError(run, *error) for run, error in zip(asked, predicted(asked, efficiencies), strict=True)]
     return found
 
