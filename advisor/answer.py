@@ -16,6 +16,7 @@ from advisor.charts import (
     GREY,
     ORANGE,
     PURPLE,
+    SAND,
     SKY,
     TEAL,
     VERMILLION,
@@ -165,12 +166,12 @@ STAGES: Final[Mapping[str, StageWords]] = {
     "cpu_weights": StageWords("CPU reads from RAM", "ram_bandwidth", VERMILLION),  # "cpu_compute" where that is longer
     "cpu_kv": StageWords("CPU reads context", "ram_bandwidth", ORANGE),
     "cpu_sync": StageWords("CPU thread waits", "cpu_overhead", YELLOW),
-    "rows": StageWords("multiplying many rows", "gpu_compute", DARK),
     "cpu_users": StageWords("choosing each user's token", "cpu_overhead", WINE),
     "link": StageWords("GPU-CPU link", "pcie", PURPLE),
     "disk": StageWords("disk reads", "storage", DARK),
+    "rows": StageWords("multiplying many rows", "gpu_compute", SAND),  # where several users are held to what is read
 }
-"""By `Stage.stage`, in the order of a step."""
+"""By `Stage.stage`, in the order of a step; "rows" is what its stages lack of the time that reading as much takes."""
 
 REGIMES: Final[Mapping[str, RegimeWords]] = {
     "full_gpu": RegimeWords("all of it on the GPU", "all on the GPU", "whole model in one GPU", BLUE, False),

@@ -20,9 +20,9 @@ WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 62, 14, 14, 46
 BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 ORANGE, SKY, YELLOW, GREY, DARK = "#e69f00", "#56b4e9", "#f0e442", "#7f7f7f", "#505050"
-TEAL, WINE = "#44aa99", "#882255"
+TEAL, WINE, SAND = "#44aa99", "#882255", "#ddcc77"
 """Colours that colour-blind readers tell apart. Source: Okabe and Ito, "Color Universal Design",
-https://jfly.uni-koeln.de/color/ (read 2026-11-24); teal and wine: Paul Tol, "Colour Schemes", 2021.
+https://jfly.uni-koeln.de/color/ (read 2026-11-24); teal, wine and sand: Paul Tol, "Colour Schemes", 2021.
 The first four and grey reach 3:1 on a light and on a dark page
 (WCAG 2.2, 1.4.11) and may be marks; the others only fill labelled bars.
 """

@@ -15,7 +15,7 @@ CASE = case_of(Scenario.model_validate({"model": "gpt-oss-20b", "hardware": {"gp
 
 def test_every_stage_of_a_decode_step_is_worded_limited_and_coloured() -> None:
     stages = decode_stages(CASE.work, Efficiencies().values(CASE.setting))
-    assert list(stages) == list(STAGES)
+    assert [*stages, "rows"] == list(STAGES)
     assert all(stage.words and stage.limit in LIMITS and COLOUR.fullmatch(stage.colour) for stage in STAGES.values())
     assert {stage.limit for stage in STAGES.values()} | {"cpu_compute"} == set(LIMITS)
 
