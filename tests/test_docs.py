@@ -20,8 +20,8 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 PYTHON = re.compile(r"<!-- python: run -->\n```python\n(.*?)```", re.DOTALL)
 NOT_RUN = re.compile(
-    r"""advisor\ (?:serve|app|mcp|run|engine\ (?:serve-device|bench|synth|experts|devices\ --rpc)|prices\ (?:import\ keepa|update)
-    |calibrate$|calibrate\ add\ (?:-$|server\.log))""",
+    r"""advisor\ (?:serve|app|mcp|run|engine\ (?:serve-device|bench|synth|experts|devices\ --rpc)
+    |prices\ (?:import\ keepa|update)|calibrate$|calibrate\ add\ (?:-$|server\.log))""",
     re.VERBOSE,
 )
 """They listen, take minutes, write gigabytes, ask shops or read what other programs wrote."""
