@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from advisor.answer import Prediction
+from advisor.buying.compatibility import LOAD_SHARE, cables_problem
 from advisor.buying.pricing import Quote, price_of
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock
@@ -195,11 +196,14 @@ class Rung:
 def ladder(asked: Scenario, stock: Stock, knowledge: Knowledge) -> list[Rung]:
     """Purchases for the machine of a question, cheapest first, each at least a tenth faster than the last.
 
-    Raises `InputError` for whole machines.
+    A machine sold whole takes a card in a dock alone. Raises `InputError` for one that takes none.
     """
     if asked.hardware.machine:
-        raise InputError("a whole machine cannot be upgraded part by part")
-    changes = [*_cards_for_sale(asked.hardware, stock), *_memory_for_sale(asked.hardware, stock)]
+        changes = list(_docked_cards(asked.hardware, stock))
+        if not changes:
+            raise InputError(f"{asked.hardware.machine} takes no graphics card and cannot be upgraded part by part")
+    else:
+        changes = [*_cards_for_sale(asked.hardware, stock), *_memory_for_sale(asked.hardware, stock)]
     answers = predict_many([asked.model_copy(update={"hardware": change.hardware}) for change in changes], knowledge)
     start = speed_tok_s(predict(asked, knowledge))
     rungs: list[Rung] = []
@@ -226,6 +230,28 @@ def _cards_for_sale(hardware: Hardware, stock: Stock) -> Iterator[Change]:
         yield _with_card(hardware, GpuRequest(name=gpu.name, vram_gb=gpu.vram_gib), mind, quotes)
         if len(there) == 1 and there[0].name == gpu.name:
             yield _one_more(hardware, mind, quotes)
+
+
+DOCK = "OCuLink dock (PCIe 4.0 x4)"
+"""Of accessories.csv: it is sold without a supply."""
+
+
+def _docked_cards(hardware: Hardware, stock: Stock) -> Iterator[Change]:
+    """A card beside a machine sold whole, in a dock with a supply of its own; none where the machine takes none."""
+    dock = stock.prices.quote("accessory", DOCK)
+    for gpu in stock.gpus if dock else ():
+        card = GpuRequest(name=gpu.name, vram_gb=gpu.vram_gib, link="oculink")
+        beside, cards = hardware.model_copy(update={"gpus": (card,)}), stock.prices.pieces("gpu", gpu.name, 1)
+        supplies = (
+            stock.prices.quote("psu", psu.name) for psu in stock.psus
+            if psu.watts * LOAD_SHARE >= gpu.power_w and cables_problem(psu, gpu, 1) is None
+        )  # fmt: skip
+        supply = min((quote for quote in supplies if quote), key=lambda quote: quote.price_usd, default=None)
+        if not _possible(beside) or not cards or supply is None or dock is None:
+            continue
+        cooling = tuple(quote for _, quote in stock.cooling(gpu, 1))
+        mind = "dock and supply are in the price; the machine must have an OCuLink port, or a free M.2 slot and adapter"
+        yield Change(beside, f"{gpu.name} in an OCuLink dock", mind=mind, quotes=(*cards, dock, supply, *cooling))
 
 
 def _memory_for_sale(hardware: Hardware, stock: Stock) -> Iterator[Change]:

@@ -2,14 +2,16 @@
 
 import pytest
 
-from advisor.buying.changes import OTHER_CARD, Change, gain_share, ladder, speed_tok_s, usual_changes
+from advisor.buying.changes import DOCK, OTHER_CARD, Change, gain_share, ladder, speed_tok_s, usual_changes
 from advisor.buying.ownership import owned_parts
-from advisor.buying.stock import stock_of
+from advisor.buying.stock import COOLING, stock_of
 from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.question import Engine, GpuRequest, Hardware, RamRequest, Scenario, Workload
+from catalog.names.gpus import resolve_gpu
+from catalog.tables import laptops, psus
 
 ANY = stock_of("any", owned_parts(()))
 BOX = Hardware(
@@ -53,9 +55,26 @@ def test_a_ladder_begins_at_nothing_where_the_model_does_not_fit() -> None:
     assert {rung.gain_share for rung in rungs} == {0.0}
 
 
-def test_a_whole_machine_has_no_ladder() -> None:
-    with pytest.raises(InputError, match="part by part"):
-        ladder(asked(Hardware(machine="Strix Halo", ram=RamRequest(gb=128)), "gpt-oss-20b"), ANY, load())
+@pytest.mark.parametrize("name", ["Strix Halo", laptops()[0].name])
+def test_a_whole_machine_takes_a_card_in_a_dock(name: str) -> None:
+    """The dock carries PCIe 4.0 x4; a dense model that fits on the card is read at the card's rate."""
+    machine = Hardware(machine=name, ram=RamRequest(gb=32))
+    rungs = ladder(asked(machine, "Qwen3-32B"), ANY, load())
+    assert rungs
+    for rung in rungs:
+        (card,) = rung.prediction.scenario.hardware.gpus
+        row = resolve_gpu(card.name).row
+        assert rung.prediction.scenario.hardware.machine == name
+        assert (card.link, rung.buy) == ("oculink", f"{card.name} in an OCuLink dock")
+        dearest = max(ANY.usd("psu", psu) for psu in (row.name for row in psus()))
+        alone = ANY.usd("gpu", row.name) + ANY.usd("accessory", DOCK)
+        assert alone < rung.price_usd <= alone + dearest + sum(ANY.usd("accessory", part) for part in COOLING)
+        assert "OCuLink port" in rung.mind
+
+
+def test_a_machine_that_takes_no_card_has_no_ladder() -> None:
+    with pytest.raises(InputError, match="takes no graphics card"):
+        ladder(asked(Hardware(machine="Mac Studio M2 Ultra", ram=RamRequest(gb=64)), "gpt-oss-20b"), ANY, load())
     assert usual_changes(Hardware(machine="Strix Halo"))[0] == []
 
 

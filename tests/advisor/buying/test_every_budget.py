@@ -35,7 +35,7 @@ MODELS = {
     "gpt-oss-120b": ("MXFP4", 400),
     "Qwen3.6-27B": ("Q4_K_M", 700),
     "Qwen3-32B": ("Q4_K_M", 800),
-    "Llama-3.3-70B": ("Q4_K_M", 1_100),
+    "Llama-3.3-70B": ("Q4_K_M", 1_200),
 }
 """Each with its quantisation, and the budget from which on it is to be written as fast as people read: a dense model
 reads all its bytes for every token, which only the memory of cards does in time."""
