@@ -166,7 +166,7 @@ STAGES: Final[Mapping[str, StageWords]] = {
     "cpu_weights": StageWords("CPU reads from RAM", "ram_bandwidth", VERMILLION),  # "cpu_compute" where that is longer
     "cpu_kv": StageWords("CPU reads context", "ram_bandwidth", ORANGE),
     "cpu_sync": StageWords("CPU thread waits", "cpu_overhead", YELLOW),
-    "cpu_users": StageWords("choosing each user's token", "cpu_overhead", WINE),
+    "cpu_users": StageWords("choosing tokens", "cpu_overhead", WINE),
     "link": StageWords("GPU-CPU link", "pcie", PURPLE),
     "disk": StageWords("disk reads", "storage", DARK),
     "rows": StageWords("multiplying many rows", "gpu_compute", SAND),  # where several users are held to what is read

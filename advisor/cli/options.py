@@ -24,7 +24,10 @@ OPTION_OF_FIELD: Mapping[str, str] = {
     "hardware.storage": "--storage", "engine.name": "--engine", "engine.backend": "--backend",
     "engine.n_gpu_layers": "--n-gpu-layers", "engine.n_cpu_moe": "--n-cpu-moe", "engine.n_ctx": "--context",
     "engine.kv_type": "--kv-type", "engine.threads": "--threads", "engine.ubatch": "--ubatch",
-    "engine.mmproj": "--mmproj",
+    "engine.mmproj": "--mmproj", "engine.split_mode": "--split-mode",
+    "engine.speculative.max_tokens": "--draft-tokens", "engine.speculative.acceptance": "--acceptance",
+    "engine.speculative.draft_model": "--draft-model", "engine.speculative.task": "--writes",
+    "engine.speculative": "--speculative",
     "workload.context_depth": "--depth", "workload.prompt_tokens": "--prompt", "workload.gen_tokens": "--gen",
     "workload.decode_depth": "--decode-depth", "workload.users": "--users", "model.gguf": "--gguf", "model.hf": "--hf",
     "model.file": "--hf-file", "model.custom": "--custom-model", "model": "--model", "quant": "--quant",
@@ -246,7 +249,21 @@ def _engine(options: Mapping[str, Any], cores: int | None) -> dict[str, Any]:
     return {
         **{name: options[name] for name in asked}, "name": options["engine"], "n_ctx": context,
         "threads": cores if options["threads"] is None else options["threads"], "mmproj": _projector(options),
+        "split_mode": options.get("split_mode"), "speculative": _speculative(options),
     }  # fmt: skip
+
+
+def _speculative(options: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Drafting as it is asked for; what says more of it needs to know by what."""
+    more = {"max_tokens": "draft_tokens", "acceptance": "acceptance", "draft_model": "draft_model", "task": "writes"}
+    said = {field: options.get(name) for field, name in more.items() if options.get(name) is not None}
+    kind: str | None = options.get("speculative")
+    if kind is None and said.get("draft_model"):
+        kind = "draft_model"
+    if kind is None and said:
+        option = more[next(iter(said))].replace("_", "-")
+        raise InputError(f"--{option} says more of drafting: name what drafts with --speculative, such as mtp")
+    return {"kind": kind, **said} if kind else None
 
 
 def _projector(options: Mapping[str, Any]) -> str | None:

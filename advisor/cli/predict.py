@@ -45,7 +45,8 @@ be left out or null:
                 "storage": {"read_gb_s": 3.5}},
    "engine": {"name": "llama.cpp", "backend": "cuda", "n_gpu_layers": null,
               "n_cpu_moe": null, "n_ctx": null, "kv_type": "f16",
-              "flash_attn": true, "mmap": null, "threads": 8, "ubatch": 512},
+              "flash_attn": true, "mmap": null, "threads": 8, "ubatch": 512,
+              "split_mode": null, "speculative": {"kind": "mtp", "max_tokens": 3}},
    "workload": {"context_depth": 0, "prompt_tokens": 512, "gen_tokens": 128,
                 "users": 1}}
 A line that cannot be answered gives
@@ -152,6 +153,16 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
     "--users", type=int, default=1, show_default=True, metavar="N", help="How many are served at the same time."
 )
 @click.option(
+    "--split-mode", metavar="MODE", help="How several cards share the model: layer (default), row, tensor or graph."
+)
+@click.option(
+    "--speculative", metavar="KIND", help="Draft tokens ahead by mtp, draft_model, ngram, eagle3 or dflash."
+)
+@click.option("--draft-tokens", type=int, metavar="N", help="Tokens drafted for each step. Default: the best number.")
+@click.option("--acceptance", type=float, metavar="SHARE", help="Share of the drafted tokens that is accepted, 0 to 1.")
+@click.option("--draft-model", metavar="NAME", help="The small model that drafts. Default: one of the same family.")
+@click.option("--writes", metavar="TASK", help="What is drafted, where the acceptance is not known: code, chat, prose.")
+@click.option(
     "--n-gpu-layers", type=int, metavar="N", help="Layers on the GPU (99: all). Default: the fastest that fits."
 )
 @click.option(
@@ -236,6 +247,7 @@ def _single(options: dict[str, Any]) -> None:
     from advisor.prediction.case import case_of
     from advisor.prediction.nearest import described, nearest
     from advisor.prediction.prediction import answers
+    from advisor.prediction.serving import served
     from catalog.tables import public_runs
 
     machines = own_machines_of(options)
@@ -249,19 +261,21 @@ def _single(options: dict[str, Any]) -> None:
     case = case_of(scenario, file)
     prediction, capacity = answers([case], knowledge)[0], capacity_of(case)
     near = nearest(described(case), public_runs())
+    many = served(scenario, knowledge, file) if scenario.workload.users > 1 else None
     if options["as_json"]:
         import json
         from dataclasses import asdict
 
         beside = [{name: getattr(run, name) for name in NEARBY} for run in near]
-        more = {"capacity": asdict(capacity), "measured_nearby": beside}
+        more: dict[str, Any] = {"capacity": asdict(capacity), "measured_nearby": beside}
+        more |= {"served": asdict(many)} if many else {}
         click.echo(json.dumps(prediction.model_dump(mode="json") | more, indent=2))
     else:
-        from advisor.prediction.report import report
+        from advisor.prediction.report import report, served_section
 
         deep = scenario.workload.context_depth
         anew = _read_anew(scenario, file, knowledge).time_to_first_token_s if deep else None
-        more_below = [_nearby(near)]
+        more_below = [*([served_section(many)] if many else []), _nearby(near)]
         click.echo(report(prediction, case, capacity, anew, lambda text: click.style(text, bold=True), more_below))
 
 

@@ -162,7 +162,7 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("prefill_link_level", "of the links' time", 1.00, 1e-6, False, ((RIG_LABEL, 0.3),)),
     Coefficient("prefill_pipeline",   "exponent",           0.50, 0.5, False, (("{backend}", 0.4),)),
     # Of several rows at once, drafts and GPUs that share layers: fitted apart, see `BESIDE`.
-    Coefficient("row_cost",           "of reading, per row", 0.15, 0.5, True, (("{backend}", 0.3), ("{backend}/{architecture}", 0.4), ("{kind}", 0.3))),
+    Coefficient("row_cost",           "of reading, per row", 0.15, 0.5, True, (("{backend}", 0.3), ("{backend}/{architecture}", 0.4), ("{kind}", 0.3), ("{backend}/{kind}", 0.1))),
     Coefficient("row_many",           "of a row's cost",    0.40, 0.5, False, (("{backend}", 0.3),)),
     Coefficient("row_expert",         "of reading experts", 0.40, 0.5, False, (("{backend}", 0.3), ("{backend}/{architecture}", 0.3))),
     Coefficient("row_routed",         "of reading, per row", 0.05, 0.5, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.5))),

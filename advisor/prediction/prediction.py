@@ -29,7 +29,7 @@ from advisor.answer import REGIMES, STAGES, Prediction, Warning
 from advisor.physics.coefficients import COLUMNS, OWN_RIG, by_name
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.stages import cpu_limits, decode_stages, held_to_reading, prefill_stages, total_s
-from advisor.physics.task import Vector
+from advisor.physics.task import DIVIDING, Vector
 from advisor.physics.uncertainty import evaluated, log_bounds
 from advisor.physics.work import works_of
 from advisor.prediction.case import Case, asked_of, case_of, cases_of
@@ -39,6 +39,8 @@ from advisor.question import Scenario
 from catalog.units import GB, GIB
 
 SMALLER = "smaller quant, a shorter context or more memory"
+FEW_USERS = 4
+"""Users from which on the gain of drafts is gone. Source: public runs of Qwen3.8-27B (August 2026)."""
 SLOW_RAM_GB_S = 30
 """Below two channels of DDR4-2133 (34 GB/s): one channel, or old modules."""
 
@@ -85,7 +87,7 @@ def _answered(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any
     novelties = zip(*both_novel, strict=True)
     prompts, computing = np.asarray(total_s(prefill)).tolist(), (unpacking > reading).tolist()
     return [
-        _answer(case, dict(zip(decode, row, strict=True)), prompt_s, computes, novel, own)
+        _answer(case, dict(zip(decode, row, strict=True)), prompt_s, computes, novel, own, plain)
         | ({"speculation": _speculation(case, sum(row), plain)} if case.draft and case.runs else {})
         for case, row, prompt_s, computes, novel, own, plain in zip(
             cases, rows, prompts, computing, novelties, known, plain_s, strict=True
@@ -128,8 +130,9 @@ def _answer(
     computes: bool,
     novel: tuple[float, float],
     knowledge: Knowledge,
+    plain_s: float,
 ) -> dict[str, Any]:
-    """The fields of a `Prediction`, in its order."""
+    """The fields of a `Prediction`, in its order; `plain_s`: of a step without drafts, where some are asked for."""
     worst, lies = max(stages, key=stages.__getitem__), case.placement
     limit = "cpu_compute" if worst == "cpu_weights" and computes else STAGES[worst].limit
     return {
@@ -153,7 +156,7 @@ def _answer(
         "bottleneck": limit if case.runs else None,
         "breakdown": [{"stage": name, "seconds_per_token": value} for name, value in stages.items() if value > 0],
         "flags": flags_of(case),
-        "warnings": (*warnings_of(case), *knowledge.warnings),
+        "warnings": (*loss_of(case, stages, plain_s), *warnings_of(case), *knowledge.warnings),
         "assumptions": case.assumptions,
         "calibration": knowledge.calibration,
     }
@@ -190,6 +193,15 @@ def _speeds(
 def _range(speed: float, kind: str, case: Case, novel: float, knowledge: Knowledge) -> dict[str, float]:
     low, high = log_bounds(knowledge, kind, case.regime, novel, case.mode)
     return {"p50": speed, "p05": speed * math.exp(low), "p95": speed * math.exp(high)}
+
+
+def loss_of(case: Case, stages: Mapping[str, float], plain_s: float) -> Iterator[Warning]:
+    """What is said of drafts that write slower than the model alone."""
+    gain = plain_s * case.tokens_per_step / sum(stages.values()) if plain_s else 1.0
+    if case.draft and case.runs and gain < 1:
+        yield Warning(code="drafting_loses", message=(
+            f"drafting makes it slower here: {gain:.2f} times the speed without; leave out speculative"
+        ))  # fmt: skip
 
 
 # What to say beside the numbers: pitfalls of the scenario, and the settings that run it.
@@ -253,6 +265,16 @@ def _pitfalls(case: Case) -> Iterator[tuple[str, str]]:
         others = " and ".join(case.left_aside)
         verb = "is" if len(case.left_aside) == 1 else "are"
         yield "device_left_aside", f"{others} {verb} left aside: with all cards it would be slower"
+    if case.users > 1 and case.placement.experts_on_cpu.any():
+        yield "batching_hardly_helps", (
+            f"experts in RAM are read for each of {case.users} users: together they write hardly faster than one alone"
+        )
+    if case.scenario.engine.split_mode == "graph" and case.scenario.engine.name != "ik_llama.cpp":
+        yield "split_mode_elsewhere", "split mode graph is ik_llama.cpp's: llama.cpp has row and tensor"
+    if case.scenario.engine.split_mode in DIVIDING and not case.divided:
+        yield "split_mode_idle", "the split mode changes nothing: the model lies on one GPU"
+    if case.draft and case.users >= FEW_USERS:
+        yield "draft_for_many", "drafts help one user: with several at once the rows are there without them"
     asked, longest = case.context_tokens, case.llm.max_context
     if longest and asked > longest:
         yield "context_beyond_model", f"{asked} tokens exceed the {longest} that {case.llm.name} was made for"

@@ -20,6 +20,8 @@ from advisor.documents import (
 )  # fmt: skip
 from advisor.prediction.capacity import Capacity
 from advisor.prediction.case import Case
+from advisor.prediction.drafting import WORDS
+from advisor.prediction.serving import Served
 from catalog.units import GIB
 
 WIDTH = 80
@@ -64,6 +66,24 @@ def speed_range(speed: Range) -> str:
     return f"{number(speed.p50)} tok/s ({number(speed.p05)}-{number(speed.p95)})"
 
 
+def served_section(served: Served) -> Section:
+    """How many a machine serves: speeds of each and of all by their number."""
+    columns = (
+        TableColumn("at once", width=8, right=True), TableColumn("each tok/s", width=11, right=True),
+        TableColumn("together tok/s", width=15, right=True), TableColumn("  where", width=34),
+    )  # fmt: skip
+    rows = [
+        (str(row.users), number(row.each_tok_s), number(row.together_tok_s), f"  {REGIMES[row.regime].words}")
+        if row.each_tok_s and row.together_tok_s
+        else (str(row.users), "-", "-", "  does not fit")
+        for row in served.rows
+    ]
+    many = f"{served.most} at once" if served.most else "nobody"
+    return Section("Several at once", [
+        Paragraph(f"At {number(served.least_tok_s)} tok/s or more for each it serves {many}."), Table(columns, rows),
+    ])  # fmt: skip
+
+
 def own_profile(prediction: Prediction) -> str:
     """Whose numbers these are, where the machine was calibrated."""
     kind, colon, name = prediction.calibration.partition(":")
@@ -78,6 +98,14 @@ def _speeds(prediction: Prediction, whole_context_s: float | None) -> Iterator[t
     depth = f" at {load.decode_start:,} tokens of context" if load.decode_start >= TOLD_DEPTH else ""
     each = f" for each of {load.users} users" if load.users > 1 else ""
     yield "Writing", f"{speed_range(prediction.decode_tok_s)}{each}{depth}"
+    if load.users > 1 and prediction.aggregate_tok_s is not None:
+        yield "Together", f"{speed_range(prediction.aggregate_tok_s)}"
+    if told := prediction.speculation:
+        gains = f"{told.gain:.2f} times as fast" if told.gain >= 1 else f"a loss: {told.gain:.2f} times the speed"
+        yield "Drafting", (
+            f"{gains} with {WORDS[told.kind]}, {told.max_tokens} tokens a step of which {told.acceptance:.0%} are "
+            f"accepted; {told.extra_vram_gb:.2f} GiB more GPU memory"
+        )
     if prediction.prefill_tok_s is not None:
         yield "Reading", f"{speed_range(prediction.prefill_tok_s)}, a prompt of {load.prompt_tokens:,} tokens"
     if prediction.time_to_first_token_s is not None:

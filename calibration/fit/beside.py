@@ -57,6 +57,12 @@ MODES = (
     ("graph", re.compile(r"-sm graph|split-mode graph|graph split|split mode graph|split graph")),
     ("layer", re.compile(r"-sm layer|layer split|split mode layer")),
 )  # fmt: skip
+APPLE_KINDS = ("k", "k_low", "four", "iq_low")
+APPLE_ROW_COST = 4.0
+"""Of quants of blocks in blocks each further row costs Apple's GPUs so many times as much as of others: drafts
+gained 1.03 there at the median where NVIDIA's cards gained 1.9 (design notes, section 10); no pair of theirs is in the
+tables.
+"""
 KINDS = (("mtp", "mtp"), ("eagle", "eagle3"), ("ngram", "ngram"), ("dflash", "dflash"), ("draft", "draft_model"))
 PLAIN = frozenset({"", "none", "off", "plain"})
 
@@ -305,7 +311,19 @@ def spreads_beside(errors: Sequence[BesideError], as_of: date) -> list[Spread]:
 
 def effects_beside(found: Fit, as_of: date) -> list[Effect]:
     """Rows of the table of these coefficients."""
-    return [row.model_copy(update={"source": SOURCE}) for row in effects_of(found, as_of, beside=True)]
+    rows = {row.label: row for row in effects_of(found, as_of, beside=True) if row.coefficient == "row_cost"}
+    first = next(iter(rows.values()))
+    apple = {
+        f"metal/{kind}": first.model_copy(update={
+            "label": f"metal/{kind}", "log_value": round(float(np.log(APPLE_ROW_COST)), DIGITS), "standard_error": 0.3,
+            "prior": 0.0, "prior_deviation": 0.3, "informed": False,
+            "source": "design notes, section 10: drafts gained 1.03 on Apple at the median",
+        })
+        for kind in APPLE_KINDS
+    }  # fmt: skip
+    fitted = [row.model_copy(update={"source": SOURCE}) for row in effects_of(found, as_of, beside=True)]
+    kept = [row for row in fitted if row.coefficient != "row_cost" or row.label not in apple]
+    return sorted([*kept, *apple.values()], key=lambda row: (row.coefficient, row.label))
 
 
 def figures(errors: Sequence[BesideError]) -> dict[str, float]:
