@@ -5,7 +5,6 @@ one with a model has its ranking; both have named picks with reasons, what lies 
 the nearest ways out.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +49,8 @@ from advisor.prediction.case import case_of
 MOST_WAYS = 3
 SHORT_CONTEXT = 8192
 """The context of a chat: the way out of a longer one."""
+MORE_MONEY = (1.25, 1.6, 2.2, 4.0, 16.0)
+"""Times the budget that are tried in turn."""
 SLOWEST_TOK_S = 2.0
 """Slower than this is no way out."""
 
@@ -123,8 +124,7 @@ def advice_from(wish: Wish, stock: Stock, knowledge: Knowledge) -> Advice:
 def _ranking(found: Advice, stock: Stock, owned: Owned, exchange: Exchange) -> Recommendation:
     """The candidates that serve, those of the best value first, each card once."""
     wish = found.goal.wish
-    limit = wish.budget_usd or math.inf
-    serving = [item for item in found.candidates if item.serves and item.build.price_usd <= limit]
+    serving = [item for item in found.candidates if item.serves and item.affordable(wish.budget_usd)]
     order = sorted(serving, key=ORDER[wish.sort])
     if not wish.every:
         firsts: dict[str, Pairing] = {}
@@ -246,7 +246,8 @@ def ways_out(wish: Wish, stock: Stock, used: Stock | None, knowledge: Knowledge)
     if used is not None:
         changes.append(("used", {"condition": "any"}, used))
     if wish.budget_usd is not None:
-        changes.append(("money", {"budget_usd": None}, stock))
+        dearer = [wish.budget_usd * times for times in MORE_MONEY]
+        changes += [("money", {"budget_usd": budget}, stock) for budget in dearer]
     if wish.model is not None:
         changes.append(("model", {"model": None, "quant": None, "task": wish.task or "chat"}, stock))
     if goal.context > SHORT_CONTEXT:
@@ -254,13 +255,16 @@ def ways_out(wish: Wish, stock: Stock, used: Stock | None, knowledge: Knowledge)
     changes.append(("speed", {"min_tok_s": min(SLOWEST_TOK_S, goal.least_tok_s)}, stock))
     if set(wish.kinds) != set(ALL_KINDS):
         changes.append(("kinds", {"kinds": ALL_KINDS}, stock))
+    told: set[str] = set()
     for change, fields, parts in changes:
+        if change in told:
+            continue
         changed = Wish.model_validate(said | fields)
         try:
             found = advice_from(changed, parts, knowledge)
         except InputError:
             continue
-        limit = changed.budget_usd or math.inf
-        serving = [item for item in found.candidates if item.serves and item.build.price_usd <= limit]
+        serving = [item for item in found.candidates if item.serves and item.affordable(changed.budget_usd)]
         if serving:
+            told.add(change)
             yield change, min(serving, key=lambda item: (item.build.price_usd, item.step_s))

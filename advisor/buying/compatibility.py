@@ -30,8 +30,9 @@ MINIMUM_SYSTEM_W = (
 Source: NVIDIA GeForce specification pages, "required system power" (RTX 3050 130 W 450 W, 3060 170 W 550 W, 4070 200 W
 600-650 W, 5070 250 W 650 W, 4070 Ti 285 W 700 W, 3090 350 W 750 W, 4090 450 W 850 W, 5090 575 W 1000 W);
 https://www.guru3d.com/story/nvidia-explains-psu-requirements-for-geforce-rtx-40-series-gpu (read 2026-11-24)."""
-LOAD_SHARE = 0.8
-"""Highest sustained load of a supply, as share of its rating: the 20 % reserve that makers' calculators add."""
+HEADROOM = 0.3
+"""Part of the load that a supply's rating is to lie above it: 20 to 30 % is what makers' calculators add, and short
+peaks of cards are above their board power."""
 TURBO_FACTOR = {"amd": 1.35, "intel": 1.5}
 """Package power under all-core load over TDP. Source: AMD PPT = 1.35 x TDP on AM4 and AM5; Intel 65-125 W desktop parts
 draw 1.2-2 times their base power in turbo (ARK, maximum turbo power), 1.5 on average."""
@@ -156,8 +157,8 @@ def load_w(gpu: Gpu | None, count: int, cpu: Cpu) -> float:
 
 
 def psu_watts_needed(gpu: Gpu | None, count: int, cpu: Cpu) -> float:
-    """Rating a supply must have: the card maker's figure for one card, and the whole load at no more than 80 %."""
-    reserve = load_w(gpu, count, cpu) / LOAD_SHARE
+    """Rating a supply must have: the card maker's figure for one card, and the whole load with room above it."""
+    reserve = load_w(gpu, count, cpu) * (1 + HEADROOM)
     if gpu is None:
         return reserve
     return max(

@@ -39,8 +39,12 @@ PRICE_WEIGHT: Final = 0.5
 "the best for any money" (0) and "the most per dollar" (1), which always ends at the cheapest."""
 HARDER: Final = 0.85
 """What a computer that is harder to build is worth of another: this program's choice."""
+MOST_OF_IT: Final = 0.8
+"""A part that costs so much of a build decides its price."""
 LEAST_QUALITY: Final = 0.75
 """The cheaper pick is to be nearly as good: at least so much of the quality of the first."""
+SLACK: Final = 0.9
+"""Of models that much below even that nothing is asked."""
 SAME_SPEED: Final = 1.03
 """Builds whose steps differ by less are equally fast: the cheaper is taken."""
 FASTER: Final = 1.1
@@ -181,6 +185,18 @@ class Pairing:
         """Whether it does what is wished, by its median speeds."""
         return bool(self.goal.serves(np.array([self.decode_tok_s]), np.array([self.prefill_tok_s]))[0])
 
+    def affordable(self, budget_usd: float | None) -> bool:
+        """Whether it costs no more than a budget; where nearly all of it is one part whose price a single source tells,
+        not even at the high end of its interval.
+        """
+        if budget_usd is None:
+            return True
+        alone = any(
+            part.quote.one_source and part.quote.price_usd >= MOST_OF_IT * self.build.price_usd
+            for part in self.build.parts
+        )  # fmt: skip
+        return (self.build.interval_usd[1] if alone else self.build.price_usd) <= budget_usd
+
     @property
     def pleasant(self) -> bool:
         """Whether nobody waits for its writing."""
@@ -232,7 +248,7 @@ def shortlist(goal: Goal, tried: Sequence[Choice], shelf: Shelf, knowledge: Know
     budget = goal.wish.budget_usd or math.inf
     best = 0.0
     for choice in tried:
-        if choice.cautious < best * LEAST_QUALITY**2:
+        if choice.cautious < best * LEAST_QUALITY * SLACK or choice.file_gb > shelf.stored(choice.file_gb).most_gb:
             continue
         scenario = goal.question(choice)
         asked = shelf.asked(case_of(scenario), knowledge.efficiencies)
@@ -297,7 +313,7 @@ def candidates(goal: Goal, listed: Sequence[Entrant], knowledge: Knowledge) -> l
 
 def picked(found: Sequence[Pairing], budget_usd: float | None) -> dict[PickName, Pairing]:
     """The named picks among candidates, in the order in which they are shown."""
-    serving = [item for item in found if item.serves and item.build.price_usd <= (budget_usd or math.inf)]
+    serving = [item for item in found if item.serves and item.affordable(budget_usd)]
     if not serving:
         return {}
     value = max(serving, key=lambda item: item.value)
@@ -312,7 +328,7 @@ def picked(found: Sequence[Pairing], budget_usd: float | None) -> dict[PickName,
         picks["fastest"] = fastest
     near = [item for item in serving if item.choice.cautious >= LEAST_QUALITY * value.choice.cautious]
     free = _free(near, picks)
-    pleasant = [item for item in free if item.pleasant] or free
+    pleasant = [item for item in free if item.pleasant]
     cheap = min(pleasant, key=lambda item: (item.build.price_usd, item.step_s), default=None)
     if cheap and cheap.build.price_usd < value.build.price_usd:
         picks["cheapest"] = cheap
@@ -354,7 +370,7 @@ def near_misses(
         yield "more", min(more, key=lambda item: item.build.price_usd)
     better = [
         item for item in found
-        if item.serves and item.build.price_usd <= budget_usd and item.choice.cautious > FASTER * first.choice.cautious
+        if item.serves and item.affordable(budget_usd) and item.choice.cautious > FASTER * first.choice.cautious
     ]  # fmt: skip
     if better:
         yield "better", max(better, key=lambda item: item.value)

@@ -75,6 +75,9 @@ def against(item: Pairing, first: Pairing, exchange: Exchange) -> Iterator[str]:
     low, high = build.interval_usd
     if low > 0 and high / low > WIDE_PRICE:
         yield f"its price is uncertain: {exchange.said(low)} to {exchange.said(high)}"
+    main = max(build.parts, key=lambda part: part.quote.price_usd)
+    if main.quote.one_source and main.quote.observations:
+        yield f"the price of {main.name} rests on one source: look for it before you decide"
     if build.kind != "desktop":
         yield "its memory cannot be added to later"
     elif build.platform is None and not item.ready_made:

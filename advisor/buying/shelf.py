@@ -52,7 +52,7 @@ class Shelf:
         self._budget_usd = float("inf") if budget_usd is None else budget_usd
         self._desktops = "desktop" in kinds
         self._kinds = frozenset(kinds)
-        self._tinkerer = tinkerer
+        self._stored: dict[float, Stored] = {}
 
     @cached_property
     def combinations(self) -> Combinations:
@@ -97,15 +97,74 @@ class Shelf:
         """The shelf with one model: prices with a disk that has room for it, and speeds."""
         return OnShelf(self, case, efficiencies)
 
-    def machines(self, model_gb: float) -> list[Build]:
-        """Machines sold whole, and used office PCs with a card or without."""
-        sold = (*whole_machines(self.stock), *office_builds(self.stock, model_gb))
-        return [build for build in sold if build.kind in self._kinds and build.price_usd <= self._budget_usd]
+    def stored(self, model_gb: float) -> "Stored":
+        """The shelf with disks that have room for a model; sizes are rounded up to a few steps."""
+        step = next((step for step in DISK_STEPS_GB if model_gb <= step), model_gb)
+        if step not in self._stored:
+            self._stored[step] = self._with_disks(step)
+        return self._stored[step]
 
-    @property
-    def fleet(self) -> Fleet:
-        """The machines of the desktops that are kept."""
-        return self._fleet
+    def _with_disks(self, model_gb: float) -> "Stored":
+        sold = (*whole_machines(self.stock), *office_builds(self.stock, model_gb))
+        machines = [build for build in sold if build.kind in self._kinds and build.price_usd <= self._budget_usd]
+        fleet = joined(self._fleet, Fleet.of([machine_of(build.hardware) for build in machines]))
+        assembler = Assembler(self.stock, model_gb)
+        disks = [assembler.disk(platform.board) for platform in self.combinations.platforms]
+        usd = np.array([self.stock.usd("ssd", disk.name) if disk else np.inf for disk in disks])
+        desktops = np.round(self.combinations.usd[self.rows] + usd[self.combinations.platform_at[self.rows]], 2)
+        price = np.concatenate([desktops, [build.price_usd for build in machines]])
+        return Stored(assembler, machines, fleet, price, self._labels(machines))
+
+    def _labels(self, machines: Sequence[Build]) -> list[str]:
+        """What must not stand twice among picks: the card, or the machine."""
+        names = [item.gpu.name if item.gpu else "" for item in self.combinations.cards]
+        at = self.combinations.cards_at[self.rows].tolist()
+        return [*(names[place] for place in at), *(card_of(build) for build in machines)]
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A shelf with disks: machines sold whole, all machines as a fleet, prices, and labels."""
+
+    assembler: Assembler
+    machines: list[Build]
+    fleet: Fleet
+    price_usd: Vector
+    labels: list[str]
+
+    @cached_property
+    def most_gb(self) -> float:
+        """The largest model that any of the machines holds, roughly, in 10^9 bytes."""
+        vram = np.array([sum(gpu.vram_bytes for gpu in machine.gpus) for machine in self.fleet.graphics])
+        shared = np.array([machine.unified for machine in self.fleet.graphics])
+        ram, cards = self.fleet.ram_bytes[self.fleet.size_at], vram[self.fleet.graphics_at]
+        there = np.where(shared[self.fleet.graphics_at], np.maximum(ram, cards), ram + cards)
+        return float(there.max(initial=0.0)) / GB
+
+    @cached_property
+    def numbered(self) -> tuple[list[str], Whole]:
+        """The distinct labels, and which of them each row has."""
+        names, at = np.unique(np.array(self.labels, dtype=object).astype(str), return_inverse=True)
+        return names.tolist(), np.asarray(at, dtype=np.intp)
+
+
+DISK_STEPS_GB = (60.0, 200.0, 400.0, 800.0, 1600.0)
+"""Models up to these sizes share a disk."""
+
+
+def joined(first: Fleet, second: Fleet) -> Fleet:
+    """Machines of two fleets, one after the other."""
+    sizes = np.concatenate([first.ram_bytes, second.ram_bytes])
+
+    def both(name: str, beyond: int = 0) -> Any:
+        return np.concatenate([getattr(first, name), getattr(second, name) + beyond])
+
+    return Fleet(
+        graphics=(*first.graphics, *second.graphics), processors=(*first.processors, *second.processors),
+        graphics_at=both("graphics_at", len(first.graphics)), processor_at=both("processor_at", len(first.processors)),
+        ram_bytes=sizes, size_at=both("size_at", len(first.ram_bytes)), ram_gb_s=both("ram_gb_s"),
+        random_gb_s=both("random_gb_s"), disk_gb_s=both("disk_gb_s"),
+    )  # fmt: skip
 
 
 class OnShelf:
@@ -114,29 +173,17 @@ class OnShelf:
     def __init__(self, shelf: Shelf, case: Case, efficiencies: Efficiencies) -> None:
         self._shelf, self._case, self._efficiencies = shelf, case, efficiencies
         self.model_gb = case.demand.footprint.file_bytes / GB
-        self.machines = shelf.machines(self.model_gb)
-        self._assembler = Assembler(shelf.stock, self.model_gb)
+        self.stored = shelf.stored(self.model_gb)
 
-    @cached_property
+    @property
     def price_usd(self) -> Vector:
         """Of each build with its disk."""
-        table, rows = self._shelf.combinations, self._shelf.rows
-        disks = [self._assembler.disk(platform.board) for platform in table.platforms]
-        usd = np.array([self._shelf.stock.usd("ssd", disk.name) if disk else np.inf for disk in disks])
-        desktops = np.round(table.usd[rows] + usd[table.platform_at[rows]], 2)
-        return np.concatenate([desktops, [build.price_usd for build in self.machines]])
+        return self.stored.price_usd
 
     @cached_property
     def speeds(self) -> ShelfSpeeds:
         """Median speeds, 0 where the model is not held in memory with room for the system."""
-        fleets = [self._shelf.fleet] if len(self._shelf.rows) else []
-        fleets += [Fleet.of([machine_of(build.hardware) for build in self.machines])] if self.machines else []
-        each = [self._speeds(fleet) for fleet in fleets]
-        if not each:
-            return ShelfSpeeds(np.empty(0), np.empty(0))
-        return ShelfSpeeds(
-            np.concatenate([one.decode_tok_s for one in each]), np.concatenate([one.prefill_tok_s for one in each])
-        )
+        return self._speeds(self.stored.fleet)
 
     def _speeds(self, fleet: Fleet) -> ShelfSpeeds:
         found = speeds_on(fleet, self._case, self._case.scenario, self._efficiencies)
@@ -153,41 +200,30 @@ class OnShelf:
         )
         return ShelfSpeeds(decode, prefill)
 
-    @cached_property
-    def labels(self) -> list[str]:
-        """What must not stand twice among picks: the card, or the machine."""
-        table, rows = self._shelf.combinations, self._shelf.rows
-        names = [item.gpu.name if item.gpu else "" for item in table.cards]
-        return [*(names[at] for at in table.cards_at[rows].tolist()), *(card_of(build) for build in self.machines)]
-
-    @cached_property
-    def _numbered(self) -> tuple[list[str], Whole]:
-        names, at = np.unique(np.array(self.labels, dtype=object).astype(str), return_inverse=True)
-        return names.tolist(), np.asarray(at, dtype=np.intp)
-
     @property
     def label_names(self) -> list[str]:
         """The distinct labels."""
-        return self._numbered[0]
+        return self.stored.numbered[0]
 
     @property
     def label_at(self) -> Whole:
         """Which of the names each row has."""
-        return self._numbered[1]
+        return self.stored.numbered[1]
 
     @cached_property
     def ready_made(self) -> NDArray[np.bool_]:
         """Whether a build is bought as it is: nothing has to be put together."""
-        whole = [len(build.parts) == 1 for build in self.machines]
+        whole = [len(build.parts) == 1 for build in self.stored.machines]
         return np.concatenate([np.zeros(len(self._shelf.rows), dtype=bool), np.array(whole, dtype=bool)])
 
     def build(self, row: int) -> Build:
         """A row as a build with all its parts."""
         table, rows = self._shelf.combinations, self._shelf.rows
         if row >= len(rows):
-            return self.machines[row - len(rows)]
+            return self.stored.machines[row - len(rows)]
         place = int(rows[row])
-        build = self._assembler.complete(table.cards[table.cards_at[place]], table.platforms[table.platform_at[place]])
+        cards, platform = table.cards[table.cards_at[place]], table.platforms[table.platform_at[place]]
+        build = self.stored.assembler.complete(cards, platform)
         if build is None:
             raise LookupError(f"row {row} of the shelf is no build")
         return build

@@ -32,6 +32,8 @@ REFERENCE = "llama-3-8b"
 """The model of which all types were measured in one run."""
 NEARLY = 1.12
 """A better model that is larger by less than this is the one to take."""
+STEP = 1.15
+"""The same of quantisations of one model."""
 BASIC_INDEX = 5.0
 """Below this the order of models says nothing."""
 
@@ -64,8 +66,14 @@ class Choice:
 
     @property
     def cautious(self) -> float:
-        """The same, the lower the less is known: midway (of logarithms) to the low end of its range."""
-        return math.sqrt(self.known.quality * self.known.low) * self.kept if self.known else 1.0
+        """The same, the lower the less is known: midway (of logarithms) to the low end of its range, and that end where
+        the index was not measured.
+        """
+        if self.known is None:
+            return 1.0
+        if self.known.how != "measured":
+            return self.low
+        return math.sqrt(self.known.quality * self.known.low) * self.kept
 
     @property
     def low(self) -> float:
@@ -227,7 +235,10 @@ def front(found: Sequence[Choice]) -> list[Choice]:
     """Those that no better one nearly equals in size and in bytes read by a token at once; best first."""
     kept: list[Choice] = []
     for item in sorted(found, key=lambda item: (-item.cautious, item.file_gb)):
-        nearly = (item.file_gb * NEARLY, item.read_gb * NEARLY)
-        if not any(other.file_gb <= nearly[0] and other.read_gb <= nearly[1] for other in kept):
+        beaten = (
+            other.file_gb <= item.file_gb * near and other.read_gb <= item.read_gb * near
+            for other in kept for near in (STEP if other.llm is item.llm else NEARLY,)
+        )  # fmt: skip
+        if not any(beaten):
             kept.append(item)
     return kept

@@ -1,0 +1,101 @@
+"""What a build must hold, written a second time from the names of its parts alone, without a rule of the program."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from advisor.buying.recommendation import RankedBuild
+from catalog import tables
+from catalog.parts import Board, Cpu, Gpu, PcCase, Psu
+from catalog.rows import Row
+
+TABLES: Mapping[str, Any] = {
+    "gpu": tables.gpus, "cpu": tables.cpus, "board": tables.boards, "ram": tables.ram_kits, "ssd": tables.ssds,
+    "psu": tables.psus, "case": tables.cases, "cooler": tables.coolers,
+}  # fmt: skip
+
+
+def rows_of(build: RankedBuild) -> dict[str, list[Any]]:
+    """Catalog rows of a build's parts by kind, a row for each piece."""
+    found: dict[str, list[Row]] = {}
+    for part in build.parts:
+        if part.kind in TABLES:
+            found.setdefault(part.kind, []).append(next(row for row in TABLES[part.kind]() if row.name == part.name))
+    return found
+
+
+def problems(build: RankedBuild) -> Iterator[str]:
+    """All that does not go together in a build of single parts."""
+    parts = rows_of(build)
+    if not {"cpu", "board", "ram", "psu", "case", "cooler", "ssd"} <= parts.keys():
+        return  # sold whole, or a used office PC with its own
+    (cpu,), (board,), (psu,), (case,), (cooler,), gpus = (
+        parts["cpu"], parts["board"], parts["psu"], parts["case"], parts["cooler"], parts.get("gpu", []),
+    )  # fmt: skip
+    if cpu.socket != board.socket:
+        yield f"socket {cpu.socket} on {board.socket}"
+    yield from _memory(cpu, board, parts["ram"])
+    yield from _power(cpu, psu, gpus)
+    if cpu.socket not in cooler.sockets or cooler.max_tdp_w < cpu.tdp_w:
+        yield f"{cooler.name} on {cpu.name}"
+    if cooler.height_mm > case.max_cooler_height_mm or board.form_factor not in case.board_form_factors:
+        yield f"{case.name} with {cooler.name}, {board.form_factor}"
+    yield from _room(case, gpus)
+    if len(gpus) > 1 + (board.slot2_pcie_lanes is not None):
+        yield f"{len(gpus)} cards on {board.name}"
+    if not cpu.integrated_gpu and all(gpu.form == "datacentre" for gpu in gpus):
+        yield "no picture"
+    if all(ssd.form_factor == "M.2" for ssd in parts["ssd"]) and not board.m2_slots:
+        yield "no M.2 slot"
+    if max(ssd.capacity_gb for ssd in parts["ssd"]) < build.prediction.placement.weights_gb * 1.0737 + 60:
+        yield "the disk is too small for model and system"
+
+
+def _room(case: PcCase, gpus: list[Gpu]) -> Iterator[str]:
+    if any((gpu.length_mm or 0) > case.max_gpu_length_mm for gpu in gpus):
+        yield f"a card too long for {case.name}"
+    if sum(-int(-(gpu.slots or 2) // 1) for gpu in gpus) + max(0, len(gpus) - 1) > case.gpu_slots:
+        yield f"cards too wide for {case.name}"
+
+
+def _memory(cpu: Cpu, board: Board, kits: list[Any]) -> Iterator[str]:
+    modules, gib = sum(kit.modules for kit in kits), sum(kit.modules * kit.module_gib for kit in kits)
+    if any(kit.ram_type != board.ram_type or kit.ram_type not in cpu.memory_types for kit in kits):
+        yield "type of memory"
+    if any(kit.form_factor != "DIMM" or kit.registered != (board.registered_memory and cpu.registered_memory)
+           for kit in kits):  # fmt: skip
+        yield "form of memory"
+    if modules > board.dimm_slots or gib > min(board.max_memory_gib, cpu.max_memory_gib):
+        yield f"{modules} modules of {gib} GiB on {board.name}"
+
+
+def _power(cpu: Cpu, psu: Psu, gpus: list[Gpu]) -> Iterator[str]:
+    """Watts with 30 % above cards, processor (AMD 1.35, Intel 1.5 of TDP) and 60 W; and plugs."""
+    load = sum(gpu.power_w for gpu in gpus) + cpu.tdp_w * (1.35 if cpu.maker == "amd" else 1.5) + 60
+    if psu.watts < 1.3 * load * 0.999:
+        yield f"{psu.watts:g} W for a load of {load:.0f} W"
+    eight, sixteen = psu.pcie_8pin, psu.pcie_16pin
+    for gpu in gpus:
+        for count, pins in re.findall(r"(?:(\d)\s*x\s*)?(\d+)-pin", gpu.power_connectors):
+            many = int(count or 1)
+            if int(pins) >= 12 and sixteen >= many:
+                sixteen -= many
+            elif int(pins) >= 12:
+                eight -= many * sum(gpu.power_w > most for most in (0, 225, 300, 450))
+            else:
+                eight -= many
+    if eight < 0:
+        yield f"{psu.name} has too few plugs for {Counter(gpu.name for gpu in gpus)}"
+
+
+def memory_is_enough(build: RankedBuild) -> bool:
+    """Whether there is room for system and model: 8 GiB beside what lies in RAM, 16 GiB at least, 32 where the file is
+    larger than 24 GiB, and file and system together below that.
+    """
+    hardware, where = build.prediction.scenario.hardware, build.prediction.placement
+    have = hardware.ram.gb or 0.0
+    if hardware.machine and not hardware.gpus and build.kind == "unified":
+        return have >= where.vram_gb + where.ram_gb + 8 - 0.5
+    # GiB by parameters and bits differ by a little from those of the very file.
+    return have >= max(16.0, where.ram_gb + 8, min(where.weights_gb + 8, 32.0)) - 0.5

@@ -1,0 +1,111 @@
+"""Answers to wishes hold the laws of good advice, and the second set of rules sees what does not go together."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from advisor.buying.advice import advise_from
+from advisor.buying.ownership import owned_parts
+from advisor.buying.picks import best_of_labels
+from advisor.buying.platforms import platforms_of
+from advisor.buying.recommendation import Recommendation
+from advisor.buying.shelf import ram_needed_gib, sensible, unbeaten_platforms
+from advisor.buying.stock import Stock, stock_of
+from advisor.buying.wish import Wish
+from advisor.market.market import shipped_market, today
+from advisor.market.money import Exchange
+from advisor.physics.knowledge import load
+from tests.advisor.buying.rules import memory_is_enough, problems
+from tests.advisor.buying.wishes import broken
+
+SAMPLE = (
+    {"task": "chat", "budget_usd": 700.0}, {"task": "agent", "budget_usd": 2000.0},
+    {"task": "coding", "budget_usd": 5000.0},
+)  # fmt: skip
+
+
+@cache
+def used_stock() -> Stock:
+    return stock_of("used", owned_parts(()), shipped_market().estimates(today()))
+
+
+@cache
+def answered(place: int) -> tuple[Wish, Recommendation]:
+    wish = Wish(condition="used", **SAMPLE[place])  # type: ignore[arg-type]
+    return wish, advise_from(used_stock(), owned_parts(()), wish, load(), Exchange())
+
+
+@pytest.mark.parametrize("place", range(len(SAMPLE)))
+def test_an_answer_holds_the_laws(place: int) -> None:
+    wish, found = answered(place)
+    assert list(broken(wish, found)) == []
+
+
+def test_more_money_never_buys_a_worse_first_pick() -> None:
+    _, poorer = answered(0)
+    richer = Wish(condition="used", task="chat", budget_usd=3000.0)
+    found = advise_from(used_stock(), owned_parts(()), richer, load(), Exchange())
+    assert found.models[0].quality >= poorer.models[0].quality
+
+
+def test_the_rules_see_what_does_not_go_together() -> None:
+    _, found = answered(1)
+    build = next(item for item in found.builds if any(part.kind == "psu" for part in item.parts))
+    assert list(problems(build)) == []
+    for kind, name, said in (
+        ("psu", min(used_stock().psus, key=lambda row: row.watts).name, "W for a load"),
+        ("board", next(row.name for row in used_stock().boards if row.socket == "SP3"), "socket"),
+        ("ram", next(row.name for row in used_stock().ram_kits if row.registered), "memory"),
+    ):
+        parts = tuple(
+            part.model_copy(update={"name": name}) if part.kind == kind else part for part in build.parts
+        )
+        assert any(said in problem for problem in problems(build.model_copy(update={"parts": parts}))), kind
+    starved = build.prediction.scenario.hardware.model_copy(
+        update={"ram": build.prediction.scenario.hardware.ram.model_copy(update={"gb": 8.0})}
+    )
+    scenario = build.prediction.scenario.model_copy(update={"hardware": starved})
+    told = build.prediction.model_copy(update={"scenario": scenario})
+    assert not memory_is_enough(build.model_copy(update={"prediction": told}))
+
+
+def test_a_tinkerers_card_is_on_the_shelf_only_when_asked_for() -> None:
+    plain, tinkerers = (sensible(used_stock(), None, tinkerer=asked) for asked in (False, True))
+    names = {gpu.name for gpu in plain.gpus}
+    assert "RTX 3090" in names
+    assert not names & {"Tesla P40", "Tesla P100 PCIe 16GB", "Instinct MI50 16GB", "Tesla K80", "P102-100", "GTX 1070"}
+    assert {"Tesla P40", "Instinct MI50 16GB"} <= {gpu.name for gpu in tinkerers.gpus}
+
+
+def test_a_platform_that_is_left_out_is_beaten_by_a_cheaper_one() -> None:
+    every = platforms_of(sensible(used_stock(), 1500.0, tinkerer=False))
+    kept = unbeaten_platforms(every)
+    assert 0 < len(kept) < len(every)
+    for out in [item for item in every if item not in kept][:: max(1, len(every) // 40)]:
+        assert any(
+            item.price_usd <= out.price_usd and item.memory.gib >= out.memory.gib
+            and item.cpu.performance_cores >= out.cpu.performance_cores
+            and item.channels * item.mt_s >= min(out.channels * out.mt_s, (out.cpu.fabric_read_gb_s or 1e9) / 0.008)
+            for item in kept
+        )  # fmt: skip
+
+
+@given(st.floats(0, 300), st.floats(1, 300), st.floats(0, 50))
+def test_memory_leaves_room_for_system_and_model(in_ram: float, file: float, more: float) -> None:
+    needed = float(ram_needed_gib(in_ram, file, False))
+    assert needed >= max(16.0, in_ram + 8.0)
+    assert float(ram_needed_gib(in_ram + more, file, False)) >= needed
+    assert float(ram_needed_gib(0.0, 20.0, False)) > 20.0  # 16 GB beside a 20 GB model is not advice
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.floats(0, 9) | st.just(float("inf"))), max_size=30), st.integers(1, 5))
+def test_the_best_of_each_label_are_found(rows: list[tuple[int, float]], most: int) -> None:
+    labels, rank = np.array([row[0] for row in rows], dtype=np.intp), np.array([row[1] for row in rows], dtype=float)
+    places = best_of_labels(rank, labels, most)
+    assert len(places) <= most
+    assert len({labels[place] for place in places}) == len(places)
+    for place in places:
+        assert rank[place] == min(rank[labels == labels[place]])
