@@ -52,7 +52,7 @@ class Shelf:
         self._budget_usd = float("inf") if budget_usd is None else budget_usd
         self._desktops = "desktop" in kinds
         self._kinds = frozenset(kinds)
-        self._stored: dict[float, Stored] = {}
+        self._stored: dict[float, WithDisks] = {}
 
     @cached_property
     def combinations(self) -> Combinations:
@@ -97,14 +97,14 @@ class Shelf:
         """The shelf with one model: prices with a disk that has room for it, and speeds."""
         return OnShelf(self, case, efficiencies)
 
-    def stored(self, model_gb: float) -> "Stored":
+    def stored(self, model_gb: float) -> "WithDisks":
         """The shelf with disks that have room for a model; sizes are rounded up to a few steps."""
         step = next((step for step in DISK_STEPS_GB if model_gb <= step), model_gb)
         if step not in self._stored:
             self._stored[step] = self._with_disks(step)
         return self._stored[step]
 
-    def _with_disks(self, model_gb: float) -> "Stored":
+    def _with_disks(self, model_gb: float) -> "WithDisks":
         sold = (*whole_machines(self.stock), *office_builds(self.stock, model_gb))
         machines = [build for build in sold if build.kind in self._kinds and build.price_usd <= self._budget_usd]
         fleet = joined(self._fleet, Fleet.of([machine_of(build.hardware) for build in machines]))
@@ -113,7 +113,7 @@ class Shelf:
         usd = np.array([self.stock.usd("ssd", disk.name) if disk else np.inf for disk in disks])
         desktops = np.round(self.combinations.usd[self.rows] + usd[self.combinations.platform_at[self.rows]], 2)
         price = np.concatenate([desktops, [build.price_usd for build in machines]])
-        return Stored(assembler, machines, fleet, price, self._labels(machines))
+        return WithDisks(assembler, machines, fleet, price, self._labels(machines))
 
     def _labels(self, machines: Sequence[Build]) -> list[str]:
         """What must not stand twice among picks: the card, or the machine."""
@@ -123,7 +123,7 @@ class Shelf:
 
 
 @dataclass(frozen=True, eq=False)
-class Stored:
+class WithDisks:
     """A shelf with disks: machines sold whole, all machines as a fleet, prices, and labels."""
 
     assembler: Assembler
