@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from advisor.answer import Prediction
-from advisor.buying.compatibility import LOAD_SHARE, cables_problem
+from advisor.buying.compatibility import HEADROOM, cables_problem
 from advisor.buying.pricing import Quote, price_of
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock
@@ -244,7 +244,7 @@ def _docked_cards(hardware: Hardware, stock: Stock) -> Iterator[Change]:
         beside, cards = hardware.model_copy(update={"gpus": (card,)}), stock.prices.pieces("gpu", gpu.name, 1)
         supplies = (
             stock.prices.quote("psu", psu.name) for psu in stock.psus
-            if psu.watts * LOAD_SHARE >= gpu.power_w and cables_problem(psu, gpu, 1) is None
+            if psu.watts >= gpu.power_w * (1 + HEADROOM) and cables_problem(psu, gpu, 1) is None
         )  # fmt: skip
         supply = min((quote for quote in supplies if quote), key=lambda quote: quote.price_usd, default=None)
         if not _possible(beside) or not cards or supply is None or dock is None:
