@@ -152,7 +152,8 @@ def test_a_width_or_size_is_taken_as_stated(
         ("Qwen3.6-35B-A3B", "UD-IQ4_NL_XL", 18.15, 0.03),  # public runs of that file
         ("Qwen2.5-3B", "Q4_0_8_8", 1.69, 0.03),  # ggml.h of 2026-08-22: the bytes of Q4_0; public runs
         ("Qwen3-14B", "IQ2_KL", 5.141, 0.04),  # github.com/ikawrakow/ik_llama.cpp/pull/602, embedding wider
-        ("DeepSeek-V3.1", "UD-TQ1_0", 162e9 / GIB, 0.15),  # unsloth's pages, from memory
+        ("DeepSeek-V3.1", "UD-TQ1_0", 162e9 / GIB, 0.03),  # unsloth's pages, from memory
+        ("Kimi-K2", "UD-TQ1_0", 245e9 / GIB, 0.03),  # docs.unsloth.ai/basics/kimi-k2-how-to-run-locally (case 84)
     ],
 )
 def test_names_of_quantisations_have_the_sizes_of_their_files(
