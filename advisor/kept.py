@@ -98,4 +98,11 @@ def _held_by(item: object) -> Iterable[Any]:
         return (*item.keys(), *item.values())
     if isinstance(item, BaseModel):
         return (item.__dict__, item.__pydantic_fields_set__)
-    return [getattr(item, field.name) for field in fields(item)] if is_dataclass(item) else ()
+    names = _FIELDS.get(type(item))
+    if names is None:
+        names = _FIELDS[type(item)] = tuple(field.name for field in fields(item)) if is_dataclass(item) else ()
+    return [getattr(item, name) for name in names]
+
+
+_FIELDS: dict[type, tuple[str, ...]] = {}
+"""Names of the fields of each type met, none where it is no dataclass."""

@@ -132,13 +132,14 @@ def _offers(search: Search, parts: Parts, hardware: Hardware) -> list[Offer]:
 
 def _best_with(search: Search, cards: Cards, gib: float | None) -> list[Offer]:
     """The best build with the cards and, where it is told, so much memory."""
-    table, at = search.combinations, search.candidates.desktop_at
-    sizes = np.array([platform.memory.gib for platform in table.platforms])
+    table, found = search.combinations, search.candidates
+    sizes = np.array([memory.gib for memory, _ in table.platforms.memories])
     labels = np.array([item.label == cards.label for item in table.cards])
     rows = search.ranked(None, 0.0)
-    rows = rows[at[rows] >= 0]
-    rows = rows[labels[table.cards_at[at[rows]]]]
-    rows = rows[(gib is None) | (sizes[table.platform_at[at[rows]]] == gib)]
+    rows = rows[found.desktop_at[rows] >= 0]
+    cards_at, platform_at = np.divmod(found.desktop_at[rows], max(1, len(table.platforms)))
+    wanted = labels[cards_at] & ((gib is None) | (sizes[table.platforms.memory_at[platform_at]] == gib))
+    rows = rows[wanted]
     return search.offers(rows[:1])
 
 

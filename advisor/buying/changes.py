@@ -120,10 +120,10 @@ def next_dollars(offers: Sequence[Offer], search: Search) -> list[Upgrade | None
     """
     plain = _plainly(offers, search)
     best = [_best_swap(offer, search) for offer in plain]
-    builds = search.builds(np.array([row for row in best if row is not None], dtype=np.intp))
+    builds = [search.desktop(place) for place in best if place is not None]
     usual = replace(search.knowledge, own=())
     swaps = iter(search.predicted(builds, usual))
-    return [None if row is None else upgrade(offer, next(swaps)) for offer, row in zip(plain, best, strict=True)]
+    return [None if place is None else upgrade(offer, next(swaps)) for offer, place in zip(plain, best, strict=True)]
 
 
 def _plainly(offers: Sequence[Offer], search: Search) -> list[Offer]:
@@ -136,16 +136,16 @@ def _plainly(offers: Sequence[Offer], search: Search) -> list[Offer]:
 
 
 def _best_swap(offer: Offer, search: Search) -> int | None:
-    """The row of the candidates with other cards or on another platform that gains most of the build's speed per
-    dollar, of those that gain enough; power, case and cooling are completed anew.
+    """The place in the search's combinations with other cards or on another platform that gains most of the build's
+    speed per dollar, of those that gain enough; power, case and cooling are completed anew.
     """
-    rows = np.concatenate(search.alike(offer.build))
-    extra = search.candidates.price_usd[rows] - offer.build.price_usd
-    gain = search.candidates.decode_tok_s[rows] / offer.decode_tok_s - 1
+    places, price_usd, tok_s = search.alike(offer.build)
+    extra = price_usd - offer.build.price_usd
+    gain = tok_s / offer.decode_tok_s - 1
     better = (gain >= LEAST_GAIN) & (extra > 0) & (extra <= offer.build.price_usd * DEAREST_SHARE)
     if not better.any():
         return None
-    return int(rows[better][np.argmax(gain[better] / extra[better])])
+    return int(places[better][np.argmax(gain[better] / extra[better])])
 
 
 def upgrade(offer: Offer, swap: Offer) -> Upgrade:

@@ -1,19 +1,21 @@
-"""Every build that the parts of a stock make, as columns: cards, platform and the cheapest parts that go with them.
+"""Every build that the parts of a stock make, as a table of cards by platforms, with the cheapest parts beside them.
 
 Nothing is left out that fits together: each count of each card on each processor, board and memory that has the slots,
 with a power supply that has the watts and plugs, and a cooler and a case that have the room. Prices and machines are
 columns of numbers; `builds.Assembler` makes of a row the build with all its parts.
+
+A rule of compatibility is asked once for all parts that are alike in what it reads of them.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.buying.builds import Cards, cards_requests
+from advisor.buying.builds import Assembler, Build, Cards
 from advisor.buying.compatibility import (
     Link,
     cables_problem,
@@ -21,80 +23,109 @@ from advisor.buying.compatibility import (
     cooler_problem,
     display_problem,
     gpu_links,
+    has_outputs,
     psu_watts_needed,
 )
-from advisor.buying.platforms import Platform, platforms_of
+from advisor.buying.platforms import Platforms, platforms_of
 from advisor.buying.pricing import price_of
 from advisor.buying.stock import Stock
+from advisor.machines.cards import default_backend, device_of
 from advisor.machines.from_parts import machine_of
-from advisor.machines.machine import Machine
-from advisor.question import Hardware
+from advisor.machines.machine import GpuDevice, Machine, pcie_gb_s
+from advisor.machines.memory import ram_of
+from advisor.machines.processor import Processor, cpu_side
+from advisor.physics.fleet import Fleet, distinct
+from advisor.question import Hardware, RamRequest
+from catalog.parts import Cpu
+from catalog.units import GIB
 
+A = TypeVar("A")
+B = TypeVar("B")
 Vector = NDArray[np.float64]
 Whole = NDArray[np.intp]
-MOST_CARDS = 4
-"""More cards than that go into no board of the catalog."""
+MOST_CARDS = 2
+"""More cards than that go into no board of the catalog (`compatibility.gpu_links`)."""
+ANY_CPU = "Ryzen 7 5800X"
+"""Stands where the processor does not count."""
 
 
 @dataclass(frozen=True, eq=False)
 class Combinations:
-    """Builds of a stock without their disk, one row each; indices point into cards, platforms and machines."""
+    """Builds of a stock without their disk: a row of the tables for each cards, a column for each platform.
+
+    It is about no model: searches for many models over one stock share it.
+    """
 
     cards: tuple[Cards, ...]
-    cards_at: Whole
-    platforms: tuple[Platform, ...]
-    platform_at: Whole
+    platforms: Platforms
     usd: Vector
-    """All parts but the disk."""
-    graphics: tuple[Machine, ...]
-    """Machines with the cards and links of some rows; what else they have does not count."""
-    graphics_at: Whole
-    processors: tuple[Machine, ...]
-    """Machines with the processor and memory of some rows, but not with its size."""
-    processor_at: Whole
+    """All parts but the disk, infinite where they do not go together. [cards, platforms]"""
+    machine_at: NDArray[np.int32]
+    """Which row of the fleet a build is, where it is one. [cards, platforms]"""
+    fleet: Fleet
+    """The machines that the physics tells apart, each once. The disk does not count: what is read from it again and
+    again is nothing to be bought.
+    """
 
-    def __len__(self) -> int:
-        return len(self.cards_at)
+    def with_disks(self, stock: Stock, assembler: Assembler) -> Vector:
+        """Prices with the cheapest disk that has room for a model, infinite where nothing is. [cards x platforms]"""
+        disks = [assembler.disk(board) for board in self.platforms.boards]
+        disk_usd = np.array([stock.usd("ssd", disk.name) if disk else np.inf for disk in disks], dtype=float)
+        usd: Vector = np.round(self.usd + disk_usd[self.platforms.board_at], 2).ravel()
+        return usd
+
+    def build(self, place: int, assembler: Assembler) -> Build:
+        """The build at a place, counted row by row, with all its parts. Raises `LookupError` where none is."""
+        row, column = divmod(place, len(self.platforms))
+        build = assembler.complete(self.cards[row], self.platforms[column])
+        if build is None:
+            raise LookupError(f"place {place} of the combinations is no build")
+        return build
 
 
 @lru_cache(maxsize=4)
-def combinations_of(stock: Stock, platforms: tuple[Platform, ...] | None = None) -> Combinations:
+def combinations_of(stock: Stock, platforms: Platforms | None = None) -> Combinations:
     """All compatible builds of a stock that have a price, on all its platforms or on some of them."""
     platforms, cards = platforms_of(stock) if platforms is None else platforms, _cards(stock)
-    cpus = {platform.cpu.name: platform.cpu for platform in platforms}
-    cpu_at = _places(cpus, [platform.cpu.name for platform in platforms])
-    forms = dict.fromkeys(platform.board.form_factor for platform in platforms)
-    form_at = _places(forms, [platform.board.form_factor for platform in platforms])
-    power, shells = _power_usd(stock, cards, [*cpus.values()]), _shell_usd(stock, cards, [*cpus.values()], [*forms])
-    shows = np.array([[display_problem(item.gpu, cpu) is None for cpu in cpus.values()] for item in cards])
+    if not len(platforms) or not stock.psus:
+        nothing = np.zeros((len(cards), 0))
+        return Combinations(cards, platforms, nothing, nothing.astype(np.int32), Fleet.of([]))
+    cpus = platforms.cpus
+    board_form = [board.form_factor for board in platforms.boards]
+    forms = list(dict.fromkeys(board_form))
+    form_at = np.array([forms.index(form) for form in board_form], dtype=np.intp)[platforms.board_at]
     graphics, graphics_of = _graphics(cards, platforms)
     pieces = [stock.prices.pieces("gpu", item.gpu.name, item.count) if item.gpu else () for item in cards]
     cooling = [stock.cooling(item.gpu, item.count) if item.gpu else () for item in cards]
-    cards_usd = [
+    cards_usd = np.array([
         price_of((*(quotes or ()), *(quote for _, quote in beside)))
         for quotes, beside in zip(pieces, cooling, strict=True)
-    ]
-    parts_usd = [
-        stock.usd("cpu", item.cpu.name) + stock.usd("board", item.board.name) + price_of(item.memory_quotes)
-        for item in platforms
-    ]
-    usd = np.array(cards_usd)[:, None] + np.array(parts_usd) + (power[:, :, None] + shells)[:, cpu_at, form_at]
-    there = np.isfinite(usd) & (graphics_of >= 0) & shows[:, cpu_at]
-    cards_at, platform_at = np.nonzero(there)
-    memories = [(item.cpu.name, item.memory.ram_type, item.mt_s, item.channels) for item in platforms]
-    asked = dict(zip(memories, platforms, strict=True))
-    processor_of = _places(asked, memories)
-    return Combinations(
-        cards=cards, cards_at=cards_at, platforms=platforms, platform_at=platform_at,
-        usd=usd[there], graphics=graphics, graphics_at=graphics_of[there],
-        processors=tuple(machine_of(Hardware(cpu=item.cpu.name, ram=item.ram)) for item in asked.values()),
-        processor_at=processor_of[platform_at],
+    ])  # fmt: skip
+    shows = _each(
+        lambda item, cpu: display_problem(item.gpu, cpu) is None,
+        cards, lambda item: item.gpu and has_outputs(item.gpu), cpus, lambda cpu: cpu.integrated_gpu,
     )  # fmt: skip
+    rest = _power_usd(stock, cards, cpus)[:, :, None] + _shell_usd(stock, cards, cpus, forms)
+    rest[~shows] = np.inf
+    usd = cards_usd[:, None] + platforms.usd + rest[:, platforms.cpu_at, form_at]
+    usd[graphics_of < 0] = np.inf
+    machine_at, fleet = _machines(np.isfinite(usd), graphics, graphics_of, platforms)
+    return Combinations(cards, platforms, usd, machine_at, fleet)
 
 
-def _places(distinct: Any, names: Sequence[Any]) -> Whole:
-    order = {name: place for place, name in enumerate(distinct)}
-    return np.array([order[name] for name in names], dtype=np.intp)
+def _each(
+    rule: Callable[[A, B], Any], rows: Sequence[A], row_key: Callable[[A], Hashable], columns: Sequence[B],
+    column_key: Callable[[B], Hashable],
+) -> NDArray[Any]:  # fmt: skip
+    """What a rule says of each row and column, asked once for those with the same keys. [rows, columns]"""
+    row_keys, column_keys = [row_key(row) for row in rows], [column_key(column) for column in columns]
+    some_rows, some_columns = dict(zip(row_keys, rows, strict=True)), dict(zip(column_keys, columns, strict=True))
+    said = np.array([[rule(row, column) for column in some_columns.values()] for row in some_rows.values()])
+    places = [
+        np.array([{key: place for place, key in enumerate(some)}[key] for key in keys], dtype=np.intp)
+        for some, keys in ((some_rows, row_keys), (some_columns, column_keys))
+    ]
+    return said.reshape(len(some_rows), len(some_columns))[np.ix_(*places)]
 
 
 def _cards(stock: Stock) -> tuple[Cards, ...]:
@@ -104,56 +135,124 @@ def _cards(stock: Stock) -> tuple[Cards, ...]:
     return (Cards(None, 0), *priced)
 
 
-def _graphics(cards: Sequence[Cards], platforms: Sequence[Platform]) -> tuple[tuple[Machine, ...], Whole]:
-    """Machines by cards and links, and which of them each pair of cards and platform is, -1 where no slots are free."""
-    kinds: dict[Any, Platform] = {}
-    kind_at = []
-    for platform in platforms:
-        board, cpu = platform.board, platform.cpu
-        slots = (board.slot1_pcie_gen, board.slot1_pcie_lanes, board.slot2_pcie_gen, board.slot2_pcie_lanes)
-        key = (*slots, board.slot1_shared_lanes, cpu.pcie_gen, cpu.pcie_lanes)
-        kinds.setdefault(key, platform)
-        kind_at.append(key)
-    found: dict[tuple[Cards, tuple[Link, ...]], int] = {}
-    table = np.full((len(cards), len(kinds)), -1, dtype=np.intp)
+def _graphics(cards: Sequence[Cards], platforms: Platforms) -> tuple[tuple[Machine, ...], Whole]:
+    """Machines by cards and links, and which of them each pair of cards and platform is, -1 where no slots are free.
+    [cards, platforms]
+    """
+    keys = [
+        (*board, *cpu)
+        for board in [
+            (row.slot1_pcie_gen, row.slot1_pcie_lanes, row.slot2_pcie_gen, row.slot2_pcie_lanes, row.slot1_shared_lanes)
+            for row in platforms.boards
+        ]
+        for cpu in [(row.pcie_gen, row.pcie_lanes) for row in platforms.cpus]
+    ]
+    order = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+    kind_of = np.array([order[key] for key in keys], dtype=np.intp)  # of each board with each processor
+    pair_at = platforms.board_at * len(platforms.cpus) + platforms.cpu_at
+    some, first = np.unique(kind_of[pair_at], return_index=True)
+    slots = [platforms[place] for place in first.tolist()]
+    found: dict[tuple[int, tuple[Link, ...]], int] = {}
+    table = np.full((len(cards), len(order)), -1, dtype=np.intp)
     for row, item in enumerate(cards):
-        for column, platform in enumerate(kinds.values()):
-            links = gpu_links(item.gpu, item.count, platform.cpu, platform.board) if item.gpu else ()
+        for column, slot in zip(some.tolist(), slots, strict=True):
+            links = gpu_links(item.gpu, item.count, slot.cpu, slot.board) if item.gpu else ()
             if links is not None:
-                table[row, column] = found.setdefault((item, links), len(found))
-    machines = tuple(machine_of(_with_cards(item, links)) for item, links in found)
-    return machines, table[:, _places(kinds, kind_at)]
+                table[row, column] = found.setdefault((row, links), len(found))
+    return _with_links(cards, [*found]), table[:, kind_of[pair_at]]
 
 
-def _with_cards(cards: Cards, links: Sequence[Link]) -> Hardware:
-    return Hardware(gpus=cards_requests(cards, links), cpu=ANY_CPU)
+def _with_links(cards: Sequence[Cards], found: Sequence[tuple[int, tuple[Link, ...]]]) -> tuple[Machine, ...]:
+    plain = machine_of(Hardware(cpu=ANY_CPU))
+    devices: dict[tuple[int, Link], GpuDevice] = {}
+    machines = []
+    for place, links in found:
+        for link in links:
+            row = cards[place].gpu
+            if row and (place, link) not in devices:
+                gb_s = pcie_gb_s(link.generation, link.lanes)
+                devices[place, link] = replace(device_of(row), link_gb_s=gb_s)
+        gpus = tuple(devices[place, link] for link in links)
+        machines.append(replace(plain, gpus=gpus, backend=default_backend(gpus)))
+    return tuple(machines)
 
 
-ANY_CPU = "Ryzen 7 5800X"
-"""Stands where the processor does not count."""
+def _machines(
+    there: NDArray[np.bool_], graphics: tuple[Machine, ...], graphics_of: Whole, platforms: Platforms
+) -> tuple[NDArray[np.int32], Fleet]:
+    """Which machine each build is, and the machines."""
+    gib_of = np.array([memory.gib for memory, _ in platforms.memories])
+    types = [memory.ram_type for memory, _ in platforms.memories]
+    type_of = np.array([types.index(name) for name in types], dtype=np.intp)
+    sizes, size_of = np.unique(gib_of, return_inverse=True)
+    # What a platform's memory gives, and that with its size: each once.
+    columns = (platforms.cpu_at, type_of[platforms.memory_at], platforms.mt_s, platforms.channels)
+    rates, rate_at = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+    seats, seat_at = np.unique(rate_at * len(sizes) + size_of[platforms.memory_at], return_inverse=True)
+    code = graphics_of * len(seats) + seat_at
+    codes, machine_at = distinct(code[there], len(graphics) * len(seats))
+    table = np.zeros(there.shape, dtype=np.int32)
+    table[there] = machine_at
+    graphics_at, seat = np.divmod(codes, len(seats))
+    rate, size_at = np.divmod(seats[seat], len(sizes))
+    processors = [Processor(cpu_side(cpu), cpu) for cpu in platforms.cpus]
+    ram_gb_s = np.array([
+        ram_of(RamRequest(type=types[kind], mt_s=mt_s, channels=channels, gb=1), processors[cpu], ())[0].bandwidth_gb_s
+        for cpu, kind, mt_s, channels in rates.tolist()
+    ])  # fmt: skip
+    plain = machine_of(Hardware(cpu=ANY_CPU))
+    ones = np.ones(len(codes))
+    return table, Fleet(
+        graphics=graphics, graphics_at=graphics_at,
+        processors=tuple(replace(plain, cpu=item.side, unknown=frozenset()) for item in processors),
+        processor_at=rates[rate, 0], ram_bytes=sizes * GIB, size_at=size_at, ram_gb_s=ram_gb_s[rate], random_gb_s=ones,
+        disk_gb_s=ones,
+    )  # fmt: skip
 
 
-def _power_usd(stock: Stock, cards: Sequence[Cards], cpus: Sequence[Any]) -> Vector:
+def _power_usd(stock: Stock, cards: Sequence[Cards], cpus: Sequence[Cpu]) -> Vector:
     """Price of the cheapest power supply that feeds cards and processor. [cards, processors]"""
     psus = stock.psus
     usd = np.array([stock.usd("psu", psu.name) for psu in psus])
     watts = np.array([psu.watts for psu in psus])
-    needed = np.array([[psu_watts_needed(item.gpu, item.count, cpu) for cpu in cpus] for item in cards])
-    plugged = np.array([[cables_problem(psu, item.gpu, item.count) is None for psu in psus] for item in cards])
+    needed = _each(
+        lambda item, cpu: psu_watts_needed(item.gpu, item.count, cpu),
+        cards, lambda item: item.gpu and (item.gpu.power_w, item.count), cpus, lambda cpu: (cpu.tdp_w, cpu.maker),
+    )  # fmt: skip
+    plugged = _each(
+        lambda item, psu: cables_problem(psu, item.gpu, item.count) is None,
+        cards, lambda item: item.gpu and (item.gpu.power_connectors, item.gpu.power_w, item.count),
+        psus, lambda psu: (psu.pcie_16pin, psu.pcie_8pin),
+    )  # fmt: skip
     feeds = (watts >= needed.reshape(len(cards), len(cpus), 1)) & plugged.reshape(len(cards), 1, len(psus))
     return np.asarray(np.where(feeds, usd, np.inf).min(axis=2, initial=np.inf))
 
 
-def _shell_usd(stock: Stock, cards: Sequence[Cards], cpus: Sequence[Any], forms: Sequence[str]) -> Vector:
+def _shell_usd(stock: Stock, cards: Sequence[Cards], cpus: Sequence[Cpu], forms: Sequence[str]) -> Vector:
     """Price of the cheapest cooler and case that go together and with the rest. [cards, processors, board sizes]"""
     coolers, cases = stock.coolers, stock.cases
     cooler_usd = np.array([stock.usd("cooler", item.name) for item in coolers])
     case_usd = np.array([stock.usd("case", item.name) for item in cases])
-    cools = np.array([[cooler_problem(item, cpu) is None for item in coolers] for cpu in cpus])
+    cools = _each(
+        lambda cpu, cooler: cooler_problem(cooler, cpu) is None,
+        cpus, lambda cpu: (cpu.socket, cpu.tdp_w), coolers, lambda cooler: cooler.name,
+    )  # fmt: skip
     high = np.array([[cooler.height_mm <= case.max_cooler_height_mm for case in cases] for cooler in coolers])
     takes = np.array([[form in case.board_form_factors for case in cases] for form in forms])
-    room = np.array([[card_problem(case, item.gpu, item.count) is None for case in cases] for item in cards])
-    fits = cools[:, :, None] & high[None]
+
+    def seen(item: Cards) -> Hashable:
+        return item.gpu and (item.gpu.length_mm, item.gpu.slots, item.count)
+
+    room = _each(
+        lambda item, case: card_problem(case, item.gpu, item.count) is None, cards, seen, cases, lambda case: case.name
+    )
+    fits = cools[:, :, None] & high.reshape(1, len(coolers), len(cases))
     cooled = np.where(fits, cooler_usd[:, None], np.inf).min(axis=1, initial=np.inf) + case_usd  # [processors, cases]
     boxed = np.where(takes[None], cooled[:, None, :], np.inf)  # [processors, board sizes, cases]
-    return np.array([np.where(case_there, boxed, np.inf).min(axis=2, initial=np.inf) for case_there in room])
+    known: dict[bytes, Vector] = {}
+    for case_there in room:
+        if case_there.tobytes() not in known:
+            known[case_there.tobytes()] = np.where(case_there, boxed, np.inf).min(axis=2, initial=np.inf)
+    return np.array([known[case_there.tobytes()] for case_there in room])
+
+

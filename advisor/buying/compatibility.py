@@ -6,6 +6,7 @@ Each `..._problem` tells in words why two parts do not go together, or gives Non
 import math
 import re
 from dataclasses import dataclass
+from functools import cached_property
 
 from catalog.parts import Board, Cooler, Cpu, Gpu, PcCase, Psu, RamKit
 
@@ -44,28 +45,28 @@ PASSIVE_FORMS = frozenset({"datacentre"})
 MODULE_PREFIXES = ("SXM", "OAM")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Memory:
     """Kits of memory put together."""
 
     kits: tuple[RamKit, ...]
 
-    @property
+    @cached_property
     def ram_type(self) -> str:
         """DDR generation of the first kit; the others must be alike."""
         return self.kits[0].ram_type
 
-    @property
+    @cached_property
     def modules(self) -> int:
         """How many DIMM slots it takes."""
         return sum(kit.modules for kit in self.kits)
 
-    @property
+    @cached_property
     def gib(self) -> float:
         """Size of all modules."""
         return sum(kit.modules * kit.module_gib for kit in self.kits)
 
-    @property
+    @cached_property
     def mt_s(self) -> int:
         """Rated speed: that of the slowest kit."""
         return min(kit.mt_s for kit in self.kits)

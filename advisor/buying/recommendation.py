@@ -230,7 +230,8 @@ def recommend_from(
         for rank, (row, offer, swap) in enumerate(zip(rows.tolist(), shown, upgrades, strict=True), 1)
     )
     return Recommendation(
-        scenario=_question(wish, found.search), builds=builds, tried=len(ranked), quant_choice=found.choice,
+        scenario=_question(wish, found.search), builds=builds,
+        tried=search.count(wish.budget_usd, wish.min_tok_s), quant_choice=found.choice,
         quant_source=quality_order(llm.row.llm).source if _asks_best(wish) else "",
         left_out=left_out(stock, wish), unpriced=stock.unpriced,
         assumptions=(*llm.assumptions, *owned.assumptions, *_unused(owned, builds)),

@@ -5,7 +5,7 @@ physics sees the speed is worked out once. Only the builds that are shown become
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
@@ -20,12 +20,12 @@ from advisor.buying.stock import Stock
 from advisor.buying.wish import Wish
 from advisor.machines.from_parts import machine_of
 from advisor.machines.machine import Machine
-from advisor.physics.fleet import Fleet, speeds_on
+from advisor.physics.fleet import Fleet, decode_s_on
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.case import case_of
 from advisor.prediction.prediction import predict_many
 from advisor.question import Hardware, Scenario
-from catalog.units import GB, GIB
+from catalog.units import GB
 
 UNLIMITED = float("inf")
 
@@ -58,16 +58,24 @@ class Candidates:
     label_at: Whole
     """Builds of one number are variants of each other: the same cards, or the same machine."""
     desktop_at: Whole
-    """The row of the combinations, -1 for a machine sold whole."""
-    machine_at: Whole
+    """The place in the table of combinations, row by row; -1 for a machine sold whole."""
+    whole_at: Whole
     """Which of the machines sold whole, -1 for a desktop."""
 
     def __len__(self) -> int:
         return len(self.price_usd)
 
+    def take(self, rows: Any) -> "Candidates":
+        """Some of the rows."""
+        return Candidates(*(getattr(self, item.name)[rows] for item in fields(self)))
+
 
 class Search:
-    """The builds of a stock for one wish and one quantisation."""
+    """The builds of a stock for one wish and one quantisation.
+
+    What is of the stock alone (which builds there are, what they cost, how many machines the physics tells apart) is
+    worked out once for it and shared by all searches over it; a search adds where its model lies and how fast it is.
+    """
 
     def __init__(self, wish: Wish, quant: str, stock: Stock, knowledge: Knowledge) -> None:
         self.wish, self.stock, self.knowledge = wish, stock, knowledge
@@ -88,15 +96,37 @@ class Search:
         return [build for build in sold if build.kind in self.wish.kinds]
 
     @cached_property
-    def candidates(self) -> Candidates:
+    def every(self) -> Candidates:
         """Every build that holds the model without reading it from disk again and again."""
-        desktops = self._desktops() if "desktop" in self.wish.kinds else []
-        found = [*desktops, *([self._whole()] if self.machines else [])]
+        columns = [*self._desktops(), *([self._whole()] if self.machines else [])]
         none = np.empty(0, dtype=np.intp)
-        if not found:
-            return Candidates(np.empty(0), np.empty(0), none, none, none)
-        columns: list[Any] = [np.concatenate(parts) for parts in zip(*found, strict=True)]
-        return Candidates(*columns)
+        joined: list[Any] = [np.concatenate(parts) for parts in zip(*columns, strict=True)]
+        return Candidates(*joined) if joined else Candidates(np.empty(0), np.empty(0), none, none, none)
+
+    @cached_property
+    def kept(self) -> NDArray[np.bool_]:
+        """Which of every build an answer can hold: of desktops that are one machine to the physics the cheapest.
+
+        Of two builds with the same cards and the same speed the dearer is never first, never one that no cheaper one
+        beats, and nothing is told of it but that it is there. Machines with numbers of their own are kept whole: their
+        profile may ask for more than the physics does.
+        """
+        desktops = np.flatnonzero(self.every.desktop_at >= 0)
+        kept = np.ones(len(self.every), dtype=bool)
+        if len(desktops):
+            fleet, price = self.combinations.fleet, self.every.price_usd[desktops]
+            machine_at = self.combinations.machine_at.ravel()[self.every.desktop_at[desktops]]
+            least, whole = np.full(len(fleet), np.inf), np.zeros(len(fleet), dtype=bool)
+            np.minimum.at(least, machine_at, price)
+            for own in self.knowledge.own:
+                whole |= _is_like(fleet, machine_of(own.hardware))
+            kept[desktops] = (price <= least[machine_at]) | whole[machine_at]
+        return kept
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """The builds that an answer can hold."""
+        return self.every.take(self.kept)
 
     @cached_property
     def decode_tok_s(self) -> Vector:
@@ -112,20 +142,31 @@ class Search:
 
     def ranked(self, budget_usd: float | None, min_tok_s: float) -> Whole:
         """Rows of the candidates within a budget that decode so fast, best first: fewest dollars per token a second."""
-        found, speed = self.candidates, self.decode_tok_s
+        rows = self._within(budget_usd, min_tok_s)
+        price, speed = self.candidates.price_usd[rows], self.decode_tok_s[rows]
+        return rows[_ordered(price / speed, price)]
+
+    def count(self, budget_usd: float | None, min_tok_s: float) -> int:
+        """How many builds there are within a budget that decode so fast, with those that no answer holds."""
+        every, limit = self.every, UNLIMITED if budget_usd is None else budget_usd
+        others = (every.price_usd <= limit) & (every.decode_tok_s >= min_tok_s) & ~self.kept
+        return int(np.count_nonzero(others)) + len(self._within(budget_usd, min_tok_s))
+
+    def _within(self, budget_usd: float | None, min_tok_s: float) -> Whole:
         limit = UNLIMITED if budget_usd is None else budget_usd
-        rows = np.flatnonzero((found.price_usd <= limit) & (speed >= min_tok_s))
-        price = found.price_usd[rows]
-        return rows[np.lexsort((price, price / speed[rows]))]
+        return np.flatnonzero((self.candidates.price_usd <= limit) & (self.decode_tok_s >= min_tok_s))
 
     def reaches(self, budget_usd: float | None, tok_s: float) -> bool:
         """Whether some build within the budget decodes so fast."""
-        return len(self.ranked(budget_usd, tok_s)) > 0
+        return len(self._within(budget_usd, tok_s)) > 0
 
     def first_of_each(self, rows: Whole) -> Whole:
         """Of the rows the first of each label, in their order."""
-        _, first = np.unique(self.candidates.label_at[rows], return_index=True)
-        return rows[np.sort(first)]
+        labels = self.candidates.label_at[rows]
+        first = np.full(labels.max(initial=-1) + 1, len(rows), dtype=np.intp)
+        np.minimum.at(first, labels, np.arange(len(rows)))
+        found: Whole = rows[np.sort(first[first < len(rows)])]
+        return found
 
     def efficient(self, rows: Whole, labels: Whole | None = None) -> NDArray[np.bool_]:
         """Whether no other of the rows, or of those with the same label, beats each in price and speed at once; of
@@ -133,7 +174,7 @@ class Search:
         """
         price, speed = self.candidates.price_usd[rows], self.decode_tok_s[rows]
         group = np.zeros(len(rows), dtype=np.intp) if labels is None else labels
-        order = np.lexsort((np.arange(len(rows)), -speed, price, group))
+        order = _ordered(price, -speed) if labels is None else np.lexsort((-speed, price, group))
         # Speeds of a later label are lifted above all of those before, so that one running maximum serves all.
         lifted = speed[order] + group[order] * (1 + speed.max(initial=0.0))
         kept = np.ones(len(rows), dtype=bool)
@@ -146,18 +187,14 @@ class Search:
 
     def builds(self, rows: Whole) -> list[Build]:
         """Candidates as builds with all their parts."""
-        found, table = self.candidates, self.combinations if "desktop" in self.wish.kinds else None
-        builds = []
-        for row in rows.tolist():
-            place = int(found.desktop_at[row])
-            build: Build | None = self.machines[found.machine_at[row]] if place < 0 else None
-            if table is not None and place >= 0:
-                cards, platform = table.cards[table.cards_at[place]], table.platforms[table.platform_at[place]]
-                build = self.assembler.complete(cards, platform)
-            if build is None:
-                raise LookupError(f"row {row} of the candidates is no build")
-            builds.append(build)
-        return builds
+        places, whole = self.candidates.desktop_at[rows].tolist(), self.candidates.whole_at[rows].tolist()
+        return [
+            self.machines[at] if place < 0 else self.desktop(place) for place, at in zip(places, whole, strict=True)
+        ]
+
+    def desktop(self, place: int) -> Build:
+        """The build at a place in the table of combinations, with all its parts."""
+        return self.combinations.build(place, self.assembler)
 
     def offers(self, rows: Whole) -> list[Offer]:
         """Candidates as builds with their predictions."""
@@ -177,50 +214,39 @@ class Search:
         """The question asked of a hardware."""
         return self.question.model_copy(update={"hardware": hardware})
 
-    def alike(self, build: Build) -> tuple[Whole, Whole]:
-        """Rows with the same platform and other cards, and with the same cards on another platform."""
-        if build.platform is None or build.cards is None:
-            return np.empty(0, dtype=np.intp), np.empty(0, dtype=np.intp)
-        table, at = self.combinations, self.candidates.desktop_at
-        cards = [place for place, item in enumerate(table.cards) if item.label == build.cards.label]
-        there = build.platform
-        platforms = [
-            place for place, item in enumerate(table.platforms)
-            if (item.cpu, item.board, item.memory) == (there.cpu, there.board, there.memory)
-        ]  # fmt: skip
-        same_cards, same_platform = np.isin(table.cards_at[at], cards), np.isin(table.platform_at[at], platforms)
-        desktop = at >= 0
-        return np.flatnonzero(desktop & same_platform & ~same_cards), np.flatnonzero(desktop & same_cards)
+    def alike(self, build: Build) -> tuple[Whole, Vector, Vector]:
+        """Places in the table of combinations with the same platform and other cards, then those with the same cards;
+        their prices, and their speeds by what is known of all machines.
+        """
+        nothing = np.empty(0, dtype=np.intp), np.empty(0), np.empty(0)
+        if build.platform is None or build.cards is None or not self.combinations.usd.size:
+            return nothing
+        table, many = self.combinations, len(self.combinations.platforms)
+        cards = np.array([item.label == build.cards.label for item in table.cards])
+        other = np.flatnonzero(~cards)[:, None] * many + table.platforms.like(build.platform)
+        places = np.concatenate([other.ravel(), (np.flatnonzero(cards)[:, None] * many + np.arange(many)).ravel()])
+        price, speed = self._price_usd[places], self._machine_tok_s[table.machine_at.ravel()[places]]
+        there = np.isfinite(price) & (speed > 0)
+        return places[there], price[there], speed[there]
+
+    @cached_property
+    def _price_usd(self) -> Vector:
+        """Of each place in the table of combinations, with its disk; infinite where nothing is."""
+        return self.combinations.with_disks(self.stock, self.assembler)
+
+    @cached_property
+    def _machine_tok_s(self) -> Vector:
+        """Of each machine of the combinations."""
+        return self._speeds(self.combinations.fleet)
 
     def _desktops(self) -> list[tuple[NDArray[Any], ...]]:
-        table = self.combinations
-        if not len(table):
+        if "desktop" not in self.wish.kinds or not self.combinations.usd.size:
             return []
-        disks = [self.assembler.disk(platform.board) for platform in table.platforms]
-        disk_usd = np.array([self.stock.usd("ssd", disk.name) if disk else np.inf for disk in disks])
-        price = np.round(table.usd + disk_usd[table.platform_at], 2)
-        rows = np.flatnonzero(np.isfinite(price))
-        size_of = np.array([platform.memory.gib * GIB for platform in table.platforms])
-        sizes, size_at = np.unique(size_of, return_inverse=True)
-        # What the physics tells apart stands once.
-        size_at = size_at[table.platform_at]
-        seen = (table.graphics_at * len(table.processors) + table.processor_at) * len(sizes) + size_at
-        _, first, at = np.unique(seen[rows], return_index=True, return_inverse=True)
-        kept = rows[first]
-        processors = table.processor_at[kept]
-        ram_gb_s = np.array([machine.ram.bandwidth_gb_s for machine in table.processors])
-        # The disk does not count: what is read from it again and again is no candidate.
-        random_gb_s, disk_gb_s = np.ones(len(kept)), np.ones(len(kept))
-        fleet = Fleet(
-            graphics=table.graphics, graphics_at=table.graphics_at[kept], processors=table.processors,
-            processor_at=processors, ram_bytes=sizes, size_at=size_at[kept],
-            ram_gb_s=ram_gb_s[processors], random_gb_s=random_gb_s, disk_gb_s=disk_gb_s,
-        )  # fmt: skip
-        speed = self._speeds(fleet)[at]
-        holds = speed > 0
-        rows = rows[holds]
-        none = np.full(len(rows), -1, dtype=np.intp)
-        return [(price[rows], speed[holds], table.cards_at[rows], rows, none)]
+        speed = self._machine_tok_s[self.combinations.machine_at.ravel()]
+        price = self._price_usd
+        places = np.flatnonzero(np.isfinite(price) & (speed > 0))
+        none = np.full(len(places), -1, dtype=np.intp)
+        return [(price[places], speed[places], places // len(self.combinations.platforms), places, none)]
 
     def _whole(self) -> tuple[NDArray[Any], ...]:
         speed = self._speeds(Fleet.of([machine_of(build.hardware) for build in self.machines]))
@@ -233,21 +259,37 @@ class Search:
 
     def _speeds(self, fleet: Fleet) -> Vector:
         """Tokens per second of one user, 0 where the model is not held in memory."""
-        found = speeds_on(fleet, self.case, self.question, self.knowledge.efficiencies)
-        # What is asked of a build must fit: a unified machine that is a little over full is no offer.
-        holds = found.placed.rooms.fits[found.placed.at] & found.in_memory
-        return np.asarray(np.where(holds, 1 / found.decode_s, 0.0))
+        seconds = decode_s_on(fleet, self.case, self.question, self.knowledge.efficiencies)
+        tok_s: Vector = 1 / seconds
+        return tok_s
 
     def _like(self, machine: Machine) -> Whole:
         """Rows whose processor and cards have the names of a machine's."""
         found = self.candidates
         whole = [place for place, build in enumerate(self.machines) if machine_of(build.hardware).name == machine.name]
-        rows = np.flatnonzero(np.isin(found.machine_at, whole))
-        if "desktop" not in self.wish.kinds or not len(self.combinations):
+        rows = np.flatnonzero(np.isin(found.whole_at, whole))
+        if "desktop" not in self.wish.kinds:
             return rows
-        table, names = self.combinations, [gpu.name for gpu in machine.gpus]
-        graphics = [place for place, item in enumerate(table.graphics) if [gpu.name for gpu in item.gpus] == names]
-        processors = [place for place, item in enumerate(table.processors) if item.cpu.name == machine.cpu.name]
-        alike = np.isin(table.graphics_at, graphics) & np.isin(table.processor_at, processors)
+        alike = _is_like(self.combinations.fleet, machine)[self.combinations.machine_at.ravel()]
         desktops = np.flatnonzero((found.desktop_at >= 0) & alike[found.desktop_at])
         return np.concatenate([desktops, rows])
+
+
+def _is_like(fleet: Fleet, machine: Machine) -> NDArray[np.bool_]:
+    """Which machines of a fleet have processor and cards of these names."""
+    names = [gpu.name for gpu in machine.gpus]
+    graphics = [place for place, item in enumerate(fleet.graphics) if [gpu.name for gpu in item.gpus] == names]
+    processors = [place for place, item in enumerate(fleet.processors) if item.cpu.name == machine.cpu.name]
+    return np.isin(fleet.graphics_at, graphics) & np.isin(fleet.processor_at, processors)
+
+
+def _ordered(first: Vector, second: Vector) -> Whole:
+    """The order by one column, then by another, then by place: as `np.lexsort`, which sorts by each in turn, where the
+    first column rarely says the same of two rows.
+    """
+    order = np.argsort(first)
+    same = np.diff(first[order]) == 0
+    tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+    rows = order[tied]
+    order[tied] = rows[np.lexsort((rows, second[rows], first[rows]))]
+    return order

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from advisor.buying.builds import Assembler, Build, BuildKind, whole_machines
 from advisor.buying.combinations import Combinations, Vector, Whole, combinations_of
 from advisor.buying.offices import office_builds
-from advisor.buying.platforms import Platform, platforms_of
+from advisor.buying.platforms import Platforms, platforms_of
 from advisor.buying.practice import practice_of
 from advisor.buying.stock import Stock
 from advisor.machines.from_parts import machine_of
@@ -61,37 +61,22 @@ class Shelf:
 
     @cached_property
     def rows(self) -> Whole:
-        """Rows of the combinations that are kept."""
+        """Places in the combinations that are kept, the cheapest first."""
         table = self.combinations
-        if not self._desktops or not len(table):
+        if not self._desktops or not table.usd.size:
             return np.empty(0, dtype=np.intp)
-        affordable = np.flatnonzero(table.usd <= self._budget_usd)
-        _, size_at = self._sizes
-        key = table.graphics_at[affordable] * len(table.processors) + table.processor_at[affordable]
-        key = key * len(self._sizes[0]) + size_at[table.platform_at[affordable]]
-        order = np.lexsort((table.usd[affordable], key))
+        usd = table.usd.ravel()
+        affordable = np.flatnonzero((usd <= self._budget_usd) & np.isfinite(usd))
+        key = table.machine_at.ravel()[affordable]
+        order = np.lexsort((usd[affordable], key))
         first = np.ones(len(order), dtype=bool)
         first[1:] = key[order][1:] != key[order][:-1]
-        return affordable[order[first]]
-
-    @cached_property
-    def _sizes(self) -> tuple[Vector, Whole]:
-        sizes = np.array([platform.memory.gib * GIB for platform in self.combinations.platforms])
-        found, at = np.unique(sizes, return_inverse=True)
-        return found, at
+        kept = affordable[order[first]]
+        return kept[np.argsort(usd[kept], kind="stable")]
 
     @cached_property
     def _fleet(self) -> Fleet:
-        table, rows = self.combinations, self.rows
-        sizes, size_at = self._sizes
-        ram_gb_s = np.array([machine.ram.bandwidth_gb_s for machine in table.processors])
-        processors = table.processor_at[rows]
-        ones = np.ones(len(rows))  # what is read from disk again and again is no candidate
-        return Fleet(
-            graphics=table.graphics, graphics_at=table.graphics_at[rows], processors=table.processors,
-            processor_at=processors, ram_bytes=sizes, size_at=size_at[table.platform_at[rows]],
-            ram_gb_s=ram_gb_s[processors], random_gb_s=ones, disk_gb_s=ones,
-        )  # fmt: skip
+        return self.combinations.fleet.take(self.combinations.machine_at.ravel()[self.rows].astype(np.intp))
 
     def asked(self, case: Case, efficiencies: Efficiencies) -> "OnShelf":
         """The shelf with one model: prices with a disk that has room for it, and speeds."""
@@ -109,16 +94,14 @@ class Shelf:
         machines = [build for build in sold if build.kind in self._kinds and build.price_usd <= self._budget_usd]
         fleet = joined(self._fleet, Fleet.of([machine_of(build.hardware) for build in machines]))
         assembler = Assembler(self.stock, model_gb)
-        disks = [assembler.disk(platform.board) for platform in self.combinations.platforms]
-        usd = np.array([self.stock.usd("ssd", disk.name) if disk else np.inf for disk in disks])
-        desktops = np.round(self.combinations.usd[self.rows] + usd[self.combinations.platform_at[self.rows]], 2)
+        desktops = self.combinations.with_disks(self.stock, assembler)[self.rows]
         price = np.concatenate([desktops, [build.price_usd for build in machines]])
         return WithDisks(assembler, machines, fleet, price, self._labels(machines))
 
     def _labels(self, machines: Sequence[Build]) -> list[str]:
         """What must not stand twice among picks: the card, or the machine."""
         names = [item.gpu.name if item.gpu else "" for item in self.combinations.cards]
-        at = self.combinations.cards_at[self.rows].tolist()
+        at = (self.rows // max(1, len(self.combinations.platforms))).tolist()
         return [*(names[place] for place in at), *(card_of(build) for build in machines)]
 
 
@@ -218,15 +201,10 @@ class OnShelf:
 
     def build(self, row: int) -> Build:
         """A row as a build with all its parts."""
-        table, rows = self._shelf.combinations, self._shelf.rows
+        rows = self._shelf.rows
         if row >= len(rows):
             return self.stored.machines[row - len(rows)]
-        place = int(rows[row])
-        cards, platform = table.cards[table.cards_at[place]], table.platforms[table.platform_at[place]]
-        build = self.stored.assembler.complete(cards, platform)
-        if build is None:
-            raise LookupError(f"row {row} of the shelf is no build")
-        return build
+        return self._shelf.combinations.build(int(rows[row]), self.stored.assembler)
 
 
 def ram_needed_gib(in_ram_gib: Any, file_gib: float, shared: Any) -> Any:
@@ -280,22 +258,33 @@ def _unbeaten(
     return tuple(part for some in kept.values() for part in some)
 
 
-def unbeaten_platforms(platforms: Sequence[Platform]) -> tuple[Platform, ...]:
-    """Platforms than which no cheaper one has as much memory, as fast, with as many cores and as good slots."""
-    kept: list[Platform] = []
-    merits = np.empty((0, 8))
-    for platform in sorted(platforms, key=lambda item: item.price_usd):
-        cpu, board = platform.cpu, platform.board
-        one = np.array([
-            platform.memory.gib, min(platform.mt_s * platform.channels * 0.008, cpu.fabric_read_gb_s or 1e9),
-            cpu.performance_cores, min(board.slot1_pcie_gen, cpu.pcie_gen) + board.slot1_pcie_lanes / 16,
-            (board.slot2_pcie_gen or 0) + (board.slot2_pcie_lanes or 0) / 16, board.slot1_shared_lanes or 16,
-            cpu.integrated_gpu, -platform.memory.modules / 2 // 1,
-        ])  # fmt: skip
-        if not (merits >= one).all(axis=1).any():
-            kept.append(platform)
-            merits = np.vstack([merits, one])
-    return tuple(kept)
+def unbeaten_platforms(platforms: Platforms) -> Platforms:
+    """Platforms than which no cheaper one has as much memory, as fast, with as many cores and as good slots, the
+    cheapest first.
+    """
+    of_cpu = np.array([
+        (row.fabric_read_gb_s or 1e9, row.performance_cores, row.pcie_gen, row.integrated_gpu)
+        for row in platforms.cpus
+    ], dtype=float).reshape(-1, 4)  # fmt: skip
+    of_board = np.array([
+        (row.slot1_pcie_gen, row.slot1_pcie_lanes / 16, (row.slot2_pcie_gen or 0) + (row.slot2_pcie_lanes or 0) / 16,
+         row.slot1_shared_lanes or 16)
+        for row in platforms.boards
+    ], dtype=float).reshape(-1, 4)  # fmt: skip
+    of_memory = np.array([(memory.gib, -memory.modules / 2 // 1) for memory, _ in platforms.memories], dtype=float)
+    order = np.argsort(platforms.housed_usd, kind="stable")
+    fabric, cores, pcie, shows = of_cpu[platforms.cpu_at[order]].T
+    slot_pcie, lanes, second, shared = of_board[platforms.board_at[order]].T
+    gib, fewer = of_memory.reshape(-1, 2)[platforms.memory_at[order]].T
+    gb_s = np.minimum(platforms.mt_s[order] * platforms.channels[order] * 0.008, fabric)
+    merits = np.stack([gib, gb_s, cores, np.minimum(slot_pcie, pcie) + lanes, second, shared, shows, fewer], axis=1)
+    kept: list[int] = []
+    best = np.empty_like(merits)
+    for place, one in enumerate(merits):
+        if not (best[: len(kept)] >= one).all(axis=1).any():
+            best[len(kept)] = one
+            kept.append(place)
+    return platforms.take(order[kept])
 
 
 def _cpu_group(cpu: Cpu) -> tuple[object, ...]:

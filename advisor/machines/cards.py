@@ -79,7 +79,7 @@ def card_of(request: GpuRequest, cpu: Cpu | None = None) -> AskedCard:
         found = resolve_gpu(request.name, request.vram_gb)
         row, notes = found.row, found.assumptions
         unread = left_aside("GPU", request.name, found.unread)
-        device, label = _of_row(row), row.name
+        device, label = device_of(row), row.name
         if row.vram_gib not in {other.vram_gib for other in gpus() if other.name == row.name}:
             label = f"{row.name} ({row.vram_gib:g} GB)"
     limited, said = _limited(device, row, request.power_limit_w)
@@ -98,7 +98,8 @@ def default_backend(devices: Sequence[GpuDevice]) -> str:
     return {"nvidia": "cuda", "amd": amd, "qualcomm": "opencl"}.get(first.maker, "vulkan")
 
 
-def _of_row(row: Gpu) -> GpuDevice:
+def device_of(row: Gpu) -> GpuDevice:
+    """The device of a row, behind its own link."""
     return GpuDevice(
         name=row.name,
         maker=row.maker,
@@ -116,7 +117,7 @@ def _described(custom: CustomGpu) -> tuple[GpuDevice, Gpu | None, str, tuple[str
     found = resolve_gpu(custom.like) if custom.like else None
     row, notes = (found.row, found.assumptions) if found else (None, ())
     if row:
-        like = _of_row(row)
+        like = device_of(row)
     else:
         maker = MAKERS.get(custom.backend or "", DESCRIBED_CARD)
         tflops = (custom.bandwidth_gb_s or 0.0) * _tflops_per_gb_s(maker)
@@ -139,7 +140,7 @@ def _described(custom: CustomGpu) -> tuple[GpuDevice, Gpu | None, str, tuple[str
 def _tflops_per_gb_s(maker: str) -> float:
     """Common FP16 compute beside a bandwidth: the median over the desktop cards of a maker, or of all."""
     rows = [row for row in gpus() if row.form == "desktop" and maker in (row.maker, DESCRIBED_CARD)]
-    return median(_of_row(row).fp16_tflops / row.bandwidth_gb_s for row in rows) if rows else 0.05
+    return median(device_of(row).fp16_tflops / row.bandwidth_gb_s for row in rows) if rows else 0.05
 
 
 def _limited(device: GpuDevice, row: Gpu | None, power_limit_w: float | None) -> tuple[GpuDevice, tuple[str, ...]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ from advisor.physics.placement import Placement
 from advisor.physics.task import FAMILIES, KINDS
 from advisor.question import Scenario
 from catalog.efficiency import Effect
+
+T = TypeVar("T")
 
 
 class Setting(NamedTuple):
@@ -204,8 +206,21 @@ def by_name(rows: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
 
 def labels_of(coefficient: Coefficient, setting: Setting, family: str = "") -> tuple[str, ...]:
     """Labels of a coefficient in a setting; the base label "" comes first."""
-    words = setting._asdict() | {"family": family, "kind": KINDS.get(family, family)}
-    return ("", *(template.format_map(words) for template, _ in coefficient.pools))
+    return _labels(coefficient, setting, (family,))[0]
+
+
+def _labels(coefficient: Coefficient, setting: Setting, families: Sequence[str]) -> list[tuple[str, ...]]:
+    """Labels for each quant family; those that name none are written once for all."""
+    words = setting._asdict()
+    same = {
+        template: template.format_map(words)
+        for template, _ in coefficient.pools if "{family}" not in template and "{kind}" not in template
+    }  # fmt: skip
+    found = []
+    for family in families:
+        said = words | {"family": family, "kind": KINDS.get(family, family)}
+        found.append(("", *(same.get(template) or template.format_map(said) for template, _ in coefficient.pools)))
+    return found
 
 
 def own_label(family: str) -> str:
@@ -242,13 +257,18 @@ class Efficiencies:
         return _row(self, setting)
 
     def tables(
-        self, graphics: Sequence[Setting], processors: Sequence[Setting]
+        self, graphics: Sequence[Setting], processors: Sequence[Setting], *, prompt: bool = True
     ) -> dict[str, tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]]:
-        """Every coefficient for each pair of what graphics cards and what processors give to a setting, by name: a row
+        """Every coefficient (without `prompt` those of decode alone) for each pair of what graphics cards and what processors give to a setting, by name: a row
         of its table for each setting of `graphics`, a column for each of `processors`, and the table, which holds each
         distinct pair of words once. [rows, columns] or, by quant family, [rows, columns, families]
         """
-        return {item.name: _table(self, index, graphics, processors) for index, item in enumerate(COEFFICIENTS)}
+        some, graphics_at = _once(graphics)
+        return {
+            item.name: (rows[graphics_at], columns, table)
+            for index, item in enumerate(COEFFICIENTS) if prompt or not item.name.startswith("prefill_")
+            for rows, columns, table in [_table(self, index, some, processors)]
+        }  # fmt: skip
 
     def deviations(self, setting: Setting) -> NDArray[np.float64]:
         """Deviation of the logarithm of each coefficient over its labels that no run informed or that are not known of
@@ -278,19 +298,26 @@ def _table(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
     words = _USED[index]
     own = [word for word in words if word not in _OF_PROCESSORS]
-    sides = [[tuple(getattr(item, word) for word in own) for item in graphics]]
     others = [word for word in words if word in _OF_PROCESSORS]
-    sides.append([tuple(getattr(item, word) for word in others) for item in processors])
-    distinct = [{words: place for place, words in enumerate(dict.fromkeys(side))} for side in sides]
+    (rows_of, rows), (columns_of, columns) = (
+        _once([tuple(getattr(item, word) for word in some) for item in side])
+        for some, side in ((own, graphics), (others, processors))
+    )
 
     def value(pair: tuple[tuple[str, ...], tuple[str, ...]]) -> NDArray[np.float64]:
         said = dict(zip((*own, *others), (*pair[0], *pair[1]), strict=True))
         picked = tuple(said[word] for word in words)
         return _value_among(efficiencies, index, picked if len(picked) > 1 else picked[0])
 
-    table = np.array([[value((row, column)) for column in distinct[1]] for row in distinct[0]])
-    rows, columns = (np.array([of[words] for words in side]) for of, side in zip(distinct, sides, strict=True))
+    table = np.array([[value((row, column)) for column in columns_of] for row in rows_of])
     return rows, columns, table if COEFFICIENTS[index].per_family else table[..., 0]
+
+
+def _once(items: Sequence[T]) -> tuple[list[T], NDArray[np.intp]]:
+    """The distinct ones of some items, and which of them each is."""
+    places: dict[T, int] = {}
+    at = np.array([places.setdefault(item, len(places)) for item in items], dtype=np.intp)
+    return [*places], at
 
 
 def _setting_of(index: int, words: str | tuple[str, ...]) -> Setting:
@@ -307,18 +334,17 @@ def _values(efficiencies: Efficiencies, setting: Setting) -> dict[str, NDArray[n
 @lru_cache(maxsize=200_000)
 def _value_among(efficiencies: Efficiencies, index: int, words: str | tuple[str, ...]) -> NDArray[np.float64]:
     item, setting = COEFFICIENTS[index], _setting_of(index, words)
-    return np.array([_value(efficiencies, item, setting, family) for family in _families(item)])
+    effects, families = efficiencies.effects, _families(item)
+    base = effects.get((item.name, ""), math.log(item.start))
+    logs = [
+        base + sum(effects.get((item.name, label), 0.0) for label in (*labels[1:], own_label(family)))
+        for labels, family in zip(_labels(item, setting, families), families, strict=True)
+    ]
+    return np.array([math.exp(log) for log in logs])
 
 
 def _families(item: Coefficient) -> tuple[str, ...]:
     return FAMILIES if item.per_family else ("",)
-
-
-def _value(efficiencies: Efficiencies, item: Coefficient, setting: Setting, family: str) -> float:
-    effects = efficiencies.effects
-    base = effects.get((item.name, ""), math.log(item.start))
-    labels = (*labels_of(item, setting, family)[1:], own_label(family))
-    return math.exp(base + sum(effects.get((item.name, label), 0.0) for label in labels))
 
 
 @lru_cache(maxsize=50_000)
@@ -336,13 +362,14 @@ def _deviation_among(efficiencies: Efficiencies, index: int, words: str | tuple[
     item, setting = COEFFICIENTS[index], _setting_of(index, words)
     if item.name in efficiencies.measured:
         return np.zeros(len(_families(item)))
-    return np.array([_deviation(efficiencies, item, setting, family) for family in _families(item)])
+    labels = _labels(item, setting, _families(item))
+    return np.array([_deviation(efficiencies, item, setting, each) for each in labels])
 
 
-def _deviation(efficiencies: Efficiencies, item: Coefficient, setting: Setting, family: str) -> float:
+def _deviation(efficiencies: Efficiencies, item: Coefficient, setting: Setting, labels: Sequence[str]) -> float:
     pools = (("", item.deviation), *item.pools)
     variance = RAM_SPEED_DEVIATION**2 if item.name == "ram_stream" and "ram_speed" in setting.known else 0.0
-    for (template, deviation), label in zip(pools, labels_of(item, setting, family), strict=True):
+    for (template, deviation), label in zip(pools, labels, strict=True):
         guessed = template in _OF_CPU and "cpu" in setting.known
         if template == RIG_LABEL and setting.rig == OWN_RIG and item.name in efficiencies.level_deviations:
             variance += efficiencies.level_deviations[item.name] ** 2

@@ -6,7 +6,7 @@ row, in blocks that stay in the processor's cache, with coefficients gathered by
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -127,16 +127,22 @@ class Speeds:
         return self.placed.rooms.storage_bytes[self.placed.at] <= 0
 
 
+def distinct(codes: Whole, many: int) -> tuple[Whole, Whole]:
+    """The distinct ones of codes below `many`, in order, and which of them each is: `np.unique`, without sorting where
+    not very many more codes could be than there are.
+    """
+    if many > 4 * max(len(codes), 1):
+        found, at = np.unique(codes, return_inverse=True)
+        return found, at
+    there = np.zeros(many, dtype=bool)
+    there[codes] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]
+
+
 def placed_on(fleet: Fleet, load: Usage, limits: tuple[int | None, int | None, bool | None]) -> Placed:
     """Where a load lies; `limits` are n_gpu_layers, n_cpu_moe and mmap as asked (None: as the planner chooses)."""
     code = fleet.graphics_at * len(fleet.ram_bytes) + fleet.size_at
-    many = len(fleet.graphics) * len(fleet.ram_bytes)
-    if many <= max(len(code), 1):
-        there = np.zeros(many, dtype=bool)
-        there[code] = True
-        pairs, at = np.flatnonzero(there), (np.cumsum(there) - 1)[code]
-    else:
-        pairs, at = np.unique(code, return_inverse=True)
+    pairs, at = distinct(code, len(fleet.graphics) * len(fleet.ram_bytes))
     graphics_at, size_at = np.divmod(pairs, len(fleet.ram_bytes))
     each = Memories.of(fleet.graphics)
     kept: tuple[Any, ...] = tuple(column[graphics_at] for column in each)
@@ -162,17 +168,43 @@ def speeds_on(
     return Speeds(lies, decode_s, prefill_s)
 
 
+def decode_s_on(fleet: Fleet, load: Usage, scenario: Scenario, efficiencies: Efficiencies) -> Vector:
+    """Seconds of one decode step of all users on each machine, infinite where the load does not fit or is read from
+    disk again and again: what is asked of a machine that is to be bought. As `speeds_on`, without the rest.
+    """
+    engine = scenario.engine
+    lies = placed_on(fleet, load, (engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap))
+    held = np.flatnonzero((lies.rooms.fits & (lies.rooms.storage_bytes <= 0))[lies.at])
+    some = replace(lies, fleet=fleet.take(held), at=lies.at[held])
+    prompt = load.tokens_together > 1  # then a step is held to what a machine reads of one
+    work = _works(some, load, engine.split_mode in DIVIDING, prompt=prompt)
+    families = _families_in(work)
+    found = np.full(len(fleet), np.inf)
+    seconds = np.empty(len(held))
+    tables = _gathered(some, scenario, efficiencies, families, prompt=prompt)
+    for rows, block, values in _blocks(some, load, work, families, tables):
+        step_s = total_s(decode_stages(block, values))
+        if prompt:
+            read_s = total_s(prefill_stages(block, values))
+            step_s = held_to_reading(step_s, read_s, load.tokens_together, float(load.prompt_tokens))
+        seconds[rows] = step_s
+    found[held] = seconds
+    return found
+
+
 # Work of each placement, and settings of each pair of cards and processor.
 
 
-def _works(lies: Placed, load: Usage, divides: bool) -> dict[str, NDArray[np.float64]]:
-    """Fields of `Work` but those of processor and memory. [placements] or [placements, families]"""
+def _works(lies: Placed, load: Usage, divides: bool, *, prompt: bool = True) -> dict[str, NDArray[np.float64]]:
+    """Fields of `Work` but those of processor and memory. [placements] or [placements, families]. Without `prompt`
+    those of a decode step alone.
+    """
     rooms, machines = lies.rooms, lies.fleet.graphics
     peaks = peaks_of(machines, 1 + lies.memories.vram_bytes.shape[1])[lies.graphics_at]
     zeros = np.zeros(len(lies.graphics_at), dtype=np.intp)
     spans = spans_at([load.sums], zeros, rooms.bounds, rooms.experts_from, peaks)
     task = _columns(lies, load, divides)
-    return decode_work(task, spans) | prefill_work(task, spans)
+    return decode_work(task, spans) | (prefill_work(task, spans) if prompt else {})
 
 
 def _columns(lies: Placed, load: Usage, divides: bool) -> Columns:
@@ -216,7 +248,7 @@ def _columns(lies: Placed, load: Usage, divides: bool) -> Columns:
 
 def _families_in(work: Mapping[str, NDArray[np.float64]]) -> list[int]:
     """The quant families that the model has, and the first, which the physics asks for by place."""
-    used = np.any([(work[name] != 0).any(axis=0) for name in BY_FAMILY], axis=0)
+    used = np.any([(work[name] != 0).any(axis=0) for name in BY_FAMILY & work.keys()], axis=0)
     used[0] = True
     return np.flatnonzero(used).tolist()
 
@@ -243,7 +275,7 @@ class _Table:
 
 
 def _gathered(
-    lies: Placed, scenario: Scenario, efficiencies: Efficiencies, families: Sequence[int]
+    lies: Placed, scenario: Scenario, efficiencies: Efficiencies, families: Sequence[int], *, prompt: bool = True
 ) -> dict[str, _Table]:
     """Coefficients by name, each distinct one worked out once."""
     fleet = lies.fleet
@@ -255,7 +287,7 @@ def _gathered(
     needs = [lies.rooms.vram_bytes[row, : len(item.gpus)].tolist() for row, item in zip(first, cards, strict=True)]
     graphics = [setting_at(scenario, machine, need) for machine, need in zip(cards, needs, strict=True)]
     processors = [setting_at(scenario, item, [0.0] * len(item.gpus)) for item in fleet.processors]
-    tables = efficiencies.tables(graphics, processors)
+    tables = efficiencies.tables(graphics, processors, prompt=prompt)
     by_family = {item.name for item in COEFFICIENTS if item.per_family}
     return {
         name: _Table(rows[at.ravel()], columns, table[..., families] if name in by_family else table)
@@ -276,9 +308,10 @@ def _blocks(
     cores, sockets, vector_gb_s = (
         np.array([getattr(cpu, name) for cpu in cpus], dtype=float) for name in ("cores", "sockets", "vector_gb_s")
     )
-    fields = {name: column[:, families] if name in BY_FAMILY else column for name, column in work.items()}
-    same: dict[str, Any] = {name: column[0] for name, column in fields.items() if (column == column[:1]).all()}
-    varied = {name: column for name, column in fields.items() if name not in same}
+    found = {name: column[:, families] if name in BY_FAMILY else column for name, column in work.items()}
+    same: dict[str, Any] = {name: column[0] for name, column in found.items() if (column == column[:1]).all()}
+    varied = {name: column for name, column in found.items() if name not in same}
+    plain = {item.name: 0.0 for item in fields(Work)} | same
     for start in range(0, len(fleet), BLOCK):
         rows = slice(start, min(start + BLOCK, len(fleet)))
         at, cpu = lies.at[rows], fleet.processor_at[rows]
@@ -286,5 +319,5 @@ def _blocks(
             load.threads, cores[cpu], sockets[cpu], vector_gb_s[cpu], fleet.ram_gb_s[rows], fleet.random_gb_s[rows],
             fleet.disk_gb_s[rows],
         )  # fmt: skip
-        block = Work(**same, **{name: np.take(column, at, axis=0) for name, column in varied.items()}, **machine)
+        block = Work(**plain | {name: np.take(column, at, axis=0) for name, column in varied.items()} | machine)
         yield rows, block, {name: table.at(at, cpu) for name, table in tables.items()}

@@ -259,7 +259,7 @@ def resolve_cpu(text: str) -> Resolved[Cpu]:
     if len(hits) > 1:
         raise _index().ambiguous(text, (entry.row for entry in hits.values()))
     if not hits:
-        raise UnknownName("CPU", text, nearest(text, _index().names), way_out=DESCRIBE)
+        raise UnknownName("CPU", text, lambda: nearest(text, _index().names), way_out=DESCRIBE)
     entry = next(iter(hits.values()))
     notes: tuple[str, ...] = (f"{entry.sibling} is taken as its sibling {entry.row.name}",) if entry.sibling else ()
     if sample:

@@ -6,9 +6,9 @@ for: `Resolved.unread` hands them on.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Generic, Protocol, TypeVar
 
 
@@ -45,17 +45,26 @@ class UnknownName(ValueError):
         self,
         kind: str,
         text: str,
-        nearest: tuple[str, ...],
+        nearest: tuple[str, ...] | Callable[[], tuple[str, ...]],
         *,
         ambiguous: bool = False,
         why: str = "",
         way_out: str = "",
     ) -> None:
-        self.kind, self.text, self.nearest, self.ambiguous = kind, text, nearest, ambiguous
-        verb = "is ambiguous" if ambiguous else "is not in the catalog"
-        hint = f"; nearest: {', '.join(nearest)}" if nearest else ""
-        said = f"cannot be answered: {why}" if why else f"{verb}{hint}"
-        super().__init__(f"{kind} {text!r} {said}{f'; {way_out}' if way_out else ''}")
+        super().__init__(kind, text)
+        self.kind, self.text, self.ambiguous, self.why, self.way_out = kind, text, ambiguous, why, way_out
+        self._nearest = nearest
+
+    @cached_property
+    def nearest(self) -> tuple[str, ...]:
+        """Names that may be meant, looked for when they are asked for: many a name is tried that may be none."""
+        return self._nearest() if callable(self._nearest) else self._nearest
+
+    def __str__(self) -> str:
+        verb = "is ambiguous" if self.ambiguous else "is not in the catalog"
+        hint = f"; nearest: {', '.join(self.nearest)}" if self.nearest else ""
+        said = f"cannot be answered: {self.why}" if self.why else f"{verb}{hint}"
+        return f"{self.kind} {self.text!r} {said}{f'; {self.way_out}' if self.way_out else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +118,7 @@ class NameIndex(Generic[N, S]):
     ) -> UnknownName:
         """The refusal of a name of no row: with `rows`, else with the names nearest to what was `asked`."""
         found = tuple(dict.fromkeys(row.name for row in rows))[:most]
-        return UnknownName(self.kind, text, found or nearest(asked or text, self.names), way_out=way_out)
+        return UnknownName(self.kind, text, found or (lambda: nearest(asked or text, self.names)), way_out=way_out)
 
     def ambiguous(self, text: str, rows: Iterable[N], *, most: int | None = None) -> UnknownName:
         """The refusal of a name that says too little to choose among `rows`."""

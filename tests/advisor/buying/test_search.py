@@ -1,23 +1,38 @@
 """The columns of a search are the builds made one by one: compared with making and predicting every one."""
 
 from dataclasses import replace
+from functools import cached_property
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from advisor.buying.builds import Cards
 from advisor.buying.changes import next_dollars
 from advisor.buying.ownership import owned_parts
 from advisor.buying.platforms import platforms_of
+from advisor.buying.recommendation import recommend_from
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import Wish
-from advisor.physics.knowledge import load
+from advisor.machines.fingerprint import same_machine
+from advisor.physics.knowledge import Knowledge, load
+from advisor.question import Hardware, Scenario
 
 CPUS = {"Ryzen 5 5500", "Core i5-12400", "Ryzen 5 7600X", "Threadripper 1920X"}
 CARDS = {"RTX 3060 12GB", "RX 7900 XT"}
+
+
+class Own(NamedTuple):
+    """A machine with numbers of its own."""
+
+    hardware: Hardware
+    knowledge: Knowledge
+
+    def covers(self, scenario: Scenario) -> bool:
+        return same_machine(scenario.hardware, self.hardware)
 
 
 def small_stock() -> Stock:
@@ -44,11 +59,57 @@ def brute_force() -> list[Offer]:
 
 def test_every_build_is_there_with_its_price_and_speed(brute_force: list[Offer]) -> None:
     found = search()
-    rows = found.ranked(None, 0.0)
-    table = zip(found.candidates.price_usd[rows].tolist(), found.decode_tok_s[rows].tolist(), strict=True)
+    table = zip(found.every.price_usd.tolist(), found.every.decode_tok_s.tolist(), strict=True)
     alone = [(offer.build.price_usd, offer.decode_tok_s) for offer in brute_force]
-    assert len(rows) == len(brute_force) > 800
+    assert len(found.every) == found.count(None, 0.0) == len(brute_force) > 800
     np.testing.assert_allclose(sorted(table), sorted(alone), rtol=1e-9)
+
+
+@pytest.mark.parametrize(("budget", "tok_s"), [(None, 20.0), (900, 0.0), (1300, 30.0), (400, 5.0)])
+def test_all_builds_within_the_limits_are_counted(brute_force: list[Offer], budget: float | None, tok_s: float) -> None:
+    within = [o for o in brute_force if o.build.price_usd <= (budget or np.inf) and o.decode_tok_s >= tok_s]
+    assert search().count(budget, tok_s) == len(within)
+
+
+class Unpruned(Search):
+    """A search whose answers may hold every build."""
+
+    @cached_property
+    def kept(self) -> NDArray[np.bool_]:
+        return np.ones(len(self.every), dtype=bool)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"model": "Qwen3.6-35B-A3B", "condition": "new", "every": True, "limit": 300},
+        {"model": "gpt-oss-120b", "condition": "used", "budget_usd": 4000},
+        {"model": "Qwen3-8B", "condition": "new", "own": ("RTX 3060 12GB", "DDR4-3200 2x16")},
+        {"model": "Qwen3-32B", "condition": "any", "quant": "best", "budget_usd": 2500, "min_tok_s": 8},
+    ],
+)
+def test_what_is_left_out_of_the_candidates_changes_no_answer(wish: dict[str, Any]) -> None:
+    """The whole stock, ranked with every build and without those that another of the same speed undercuts."""
+    asked = Wish.model_validate(wish)
+    owned = owned_parts(asked.own)
+    stock = stock_of(asked.condition, owned)
+    pruned, whole = (recommend_from(stock, owned, asked, load(), kind) for kind in (Search, Unpruned))
+    assert pruned == whole
+    assert len(pruned.builds) > 5
+
+
+def test_a_machine_with_numbers_of_its_own_keeps_all_its_builds() -> None:
+    """Its profile may hold for one of two builds that are one machine to the physics."""
+    plain = search()
+    hardware = plain.offers(plain.ranked(None, 0.0)[:1])[0].build.hardware
+    own = Own(hardware, replace(load(), calibration="profile:mine"))
+    found = Search(plain.wish, "Q4_K_M", plain.stock, replace(load(), own=(own,)))
+    assert len(plain.candidates) < len(found.candidates) < len(found.every)
+    labels = [item.label for item in found.combinations.cards]
+    (card,) = {labels[at] for at in found.candidates.label_at[np.isin(found.candidates.desktop_at,
+               np.setdiff1d(found.candidates.desktop_at, plain.candidates.desktop_at))]}  # fmt: skip
+    assert card in {f"{hardware.gpus[0].name}", f"2 x {hardware.gpus[0].name}"}
+    assert found.count(None, 0.0) == len(found.every)
 
 
 def test_the_ranking_is_that_of_all_builds(brute_force: list[Offer]) -> None:
@@ -92,10 +153,9 @@ def test_the_fastest_within_a_budget_is_found(brute_force: list[Offer], budget: 
 def test_a_random_thousand_of_the_whole_stock_is_as_each_by_itself(model: str) -> None:
     """Among them two cards with unlike links, cards in part, and machines sold whole."""
     stock = stock_of("any", owned_parts(()))
-    found = Search(Wish(model=model, condition="any"), "Q4_K_M", stock, load())
-    rows = found.ranked(None, 0.0)
-    assert len(rows) > 20_000
-    some = np.random.default_rng(7).choice(rows, 1000, replace=False)
+    found = Unpruned(Wish(model=model, condition="any"), "Q4_K_M", stock, load())
+    assert len(found.candidates) > 20_000
+    some = np.random.default_rng(7).choice(len(found.candidates), 1000, replace=False)
     offers = found.offers(some)
     assert len(offers) == len(some)
     assert [offer.decode_tok_s for offer in offers] == pytest.approx(found.decode_tok_s[some].tolist(), rel=1e-9)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from advisor.machines.from_parts import machine_of
-from advisor.physics.fleet import Fleet, Speeds, speeds_on
+from advisor.physics.fleet import Fleet, Speeds, decode_s_on, speeds_on
 from advisor.physics.knowledge import load
 from advisor.prediction.case import Case, asked_of, cases_of
 from advisor.prediction.prediction import answers
@@ -89,3 +89,17 @@ def test_what_is_alike_stands_once() -> None:
     fleet = Fleet.of([machine_of(Hardware.model_validate(item)) for item in some_hardware(200)])
     assert len(fleet.processors) <= 4 * (len(CPUS) + len(WHOLE))
     assert len(fleet.ram_bytes) <= 4 + len(WHOLE)
+
+
+@pytest.mark.parametrize("users", [1, 6])
+def test_a_step_alone_is_as_with_the_rest_where_the_model_is_held(users: int) -> None:
+    cases = asked("gpt-oss-120b", "MXFP4", some_hardware(120))
+    scenario = cases[0].scenario
+    workload = scenario.workload.model_copy(update={"users": users})
+    (case,) = cases_of([asked_of(scenario.model_copy(update={"workload": workload}))])
+    fleet = Fleet.of([item.machine for item in cases])
+    whole = speeds_on(fleet, case, case.scenario, KNOWLEDGE.efficiencies)
+    held = whole.runs & whole.in_memory
+    assert 0 < held.sum() < len(held)
+    alone = decode_s_on(fleet, case, case.scenario, KNOWLEDGE.efficiencies)
+    np.testing.assert_allclose(alone, np.where(held, whole.decode_s, np.inf), rtol=1e-12)

@@ -1,0 +1,82 @@
+"""The table of all builds, compared with what the rules of compatibility and the builder say of each pair of parts."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from advisor.buying.builds import Assembler
+from advisor.buying.combinations import combinations_of
+from advisor.buying.compatibility import cooler_problem, memory_channels, memory_problem, running_mt_s, socket_problem
+from advisor.buying.ownership import owned_parts
+from advisor.buying.platforms import Platform, platforms_of
+from advisor.buying.stock import Stock, stock_of
+from advisor.machines.from_parts import machine_of
+
+
+@pytest.fixture(scope="module")
+def stock() -> Stock:
+    return stock_of("any", owned_parts(()))
+
+
+def test_platforms_are_all_that_the_rules_allow(stock: Stock) -> None:
+    """Of the boards that the table has: rules are asked of each processor, board and memory."""
+    table = platforms_of(stock)
+    expected = [
+        (cpu.name, board.name, memory, running_mt_s(memory, cpu, board), memory_channels(cpu, board, memory.modules))
+        for cpu in stock.cpus if not all(cooler_problem(row, cpu) for row in stock.coolers)
+        for board in table.boards if socket_problem(cpu, board) is None
+        for memory, _ in stock.memories() if memory_problem(memory, cpu, board) is None
+    ]  # fmt: skip
+    found = [(item.cpu.name, item.board.name, item.memory, item.mt_s, item.channels) for item in table]
+    assert len(found) == len(table) > 5000
+    assert set(expected) == set(found)
+    assert len(expected) == len(found)
+
+
+def test_a_platform_is_found_by_its_parts(stock: Stock) -> None:
+    table = platforms_of(stock)
+    for place in range(0, len(table), 997):
+        assert table.like(table[place]).tolist() == [place]
+    other = next(item for item in table if item.memory.ram_type != table[0].memory.ram_type)
+    assert table.like(replace(table[0], memory=other.memory)).tolist() == []
+    assert table[3:5] == [table[3], table[4]]
+
+
+def test_a_place_has_a_price_where_the_builder_makes_a_build(stock: Stock) -> None:
+    """A random three thousand of all pairs of cards and platform: the same go together, for the same money, and are
+    the machine that their scenario says.
+    """
+    table, builder = combinations_of(stock), Assembler(stock, 1.0)
+    random = np.random.default_rng(5)
+    machines = 0
+    for row, column in zip(
+        random.integers(len(table.cards), size=3000), random.integers(len(table.platforms), size=3000), strict=True
+    ):
+        build = builder.complete(table.cards[row], table.platforms[int(column)])
+        assert (build is None) == bool(np.isinf(table.usd[row, column]))
+        if build is None:
+            continue
+        disk = sum(part.quote.price_usd for part in build.parts if part.kind == "ssd")
+        assert build.price_usd - disk == pytest.approx(table.usd[row, column], abs=0.01)
+        at, fleet, machine = table.machine_at[row, column], table.fleet, machine_of(build.hardware)
+        assert fleet.graphics[fleet.graphics_at[at]].gpus == machine.gpus
+        assert fleet.graphics[fleet.graphics_at[at]].backend == machine.backend
+        assert fleet.processors[fleet.processor_at[at]].cpu == machine.cpu
+        assert fleet.ram_bytes[fleet.size_at[at]] == machine.ram.capacity_bytes
+        assert fleet.ram_gb_s[at] == pytest.approx(machine.ram.bandwidth_gb_s, rel=1e-12)
+        machines += 1
+    assert machines > 1000
+
+
+@pytest.mark.parametrize("kind", ["cpus", "boards", "ram_kits", "psus", "cases", "coolers"])
+def test_without_parts_of_a_kind_there_is_no_build(stock: Stock, kind: str) -> None:
+    assert not np.isfinite(combinations_of(replace(stock, **{kind: ()})).usd).any()
+
+
+def test_without_cards_what_shows_a_picture_is_left(stock: Stock) -> None:
+    table = combinations_of(replace(stock, gpus=()))
+    there = np.isfinite(table.usd[0])
+    assert there.any()
+    shown: list[Platform] = [item for item, has in zip(table.platforms, there, strict=True) if has]
+    assert all(item.cpu.integrated_gpu for item in shown)
