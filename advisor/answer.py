@@ -182,6 +182,10 @@ REGIMES: Final[Mapping[str, RegimeWords]] = {
         "attention and context on the GPU; the experts of {moe} of {layers} layers in RAM, on the CPU",
         "experts in RAM", "experts in RAM", VERMILLION, True,
     ),
+    "feed_forward_offload": RegimeWords(
+        "attention and context on the GPU; the feed-forward weights of {moe} of {layers} layers in RAM, on the CPU",
+        "feed-forward in RAM", "dense feed-forward in RAM", WINE, True,
+    ),
     "cpu_only": RegimeWords("all of it in RAM, on the CPU", "on the CPU", "CPU only", PURPLE, True),
     "storage": RegimeWords(
         "what finds no room in RAM on the disk", "larger than RAM", "model larger than RAM", GREY, True
@@ -194,4 +198,5 @@ REGIMES: Final[Mapping[str, RegimeWords]] = {
         "some layers in RAM", "dense split over GPU and RAM", ORANGE, True,
     ),
 }
-"""By `Prediction.regime`; all but "storage" are strategies of a placement too."""
+"""By `Prediction.regime`; all but "storage" are strategies of a placement too; "feed_forward_offload" is
+"expert_offload" with a dense model's feed-forward matrices in the place of experts."""

@@ -212,6 +212,10 @@ class Engine(_Question):
     backend: Backend | None = None
     n_gpu_layers: Annotated[int, Field(ge=-1, le=100_000)] | None = None
     n_cpu_moe: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    n_cpu_ffn: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """Of a model without experts: layers, from the first, whose feed-forward matrices stay in RAM, attention and
+    context on the card (llama.cpp's --override-tensor).
+    """
     n_ctx: Annotated[int, Field(ge=1, le=100_000_000)] | None = None
     kv_type: Text = "f16"
     flash_attn: bool | None = None

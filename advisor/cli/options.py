@@ -24,7 +24,7 @@ OPTION_OF_FIELD: Mapping[str, str] = {
     "hardware.storage": "--storage", "engine.name": "--engine", "engine.backend": "--backend",
     "engine.n_gpu_layers": "--n-gpu-layers", "engine.n_cpu_moe": "--n-cpu-moe", "engine.n_ctx": "--context",
     "engine.kv_type": "--kv-type", "engine.threads": "--threads", "engine.ubatch": "--ubatch",
-    "engine.mmproj": "--mmproj", "engine.split_mode": "--split-mode",
+    "engine.mmproj": "--mmproj", "engine.split_mode": "--split-mode", "engine.n_cpu_ffn": "--n-cpu-ffn",
     "engine.speculative.max_tokens": "--draft-tokens", "engine.speculative.acceptance": "--acceptance",
     "engine.speculative.draft_model": "--draft-model", "engine.speculative.task": "--writes",
     "engine.speculative": "--speculative",
@@ -249,7 +249,8 @@ def _engine(options: Mapping[str, Any], cores: int | None) -> dict[str, Any]:
     return {
         **{name: options[name] for name in asked}, "name": options["engine"], "n_ctx": context,
         "threads": cores if options["threads"] is None else options["threads"], "mmproj": _projector(options),
-        "split_mode": options.get("split_mode"), "speculative": _speculative(options),
+        "split_mode": options.get("split_mode"), "n_cpu_ffn": options.get("n_cpu_ffn"),
+        "speculative": _speculative(options),
     }  # fmt: skip
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 HELP = """Show where a model's bytes should lie on this machine, how fast that will be, and the settings that do it.
 
 MODEL is a model file (.gguf) or the name of a model. Of the placements that fit into the memory that is free now, the
-one that is predicted to write fastest is taken; what you name is kept. The buffers are llama.cpp's own figures.
+one that is predicted to answer a request of --prompt and --gen soonest is taken; what you name is kept. The buffers are
+llama.cpp's own figures.
 
 \b
 For example:
@@ -34,6 +35,7 @@ For example:
 @click.option("--gen", type=click.IntRange(1), default=128, show_default=True, help="Tokens of the answer to write.")
 @click.option("--n-gpu-layers", type=click.IntRange(0), help="Layers on devices (99: all).")
 @click.option("--n-cpu-moe", type=click.IntRange(0), help="Layers whose experts stay in RAM.")
+@click.option("--n-cpu-ffn", type=click.IntRange(0), help="Layers whose dense feed-forward weights stay in RAM.")
 @click.option("--kv-type", metavar="TYPE", help='Number format of the context: f16, q8_0, ... or "K/V".')
 @click.option("--ubatch", type=click.IntRange(1), help="Prompt tokens per micro-batch.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.")
@@ -121,7 +123,7 @@ def _hardware(found: "Hardware", ram: str | None, machines: "OwnMachines") -> di
 
 
 def _engine(options: dict[str, Any]) -> dict[str, Any]:
-    names = ("n_gpu_layers", "n_cpu_moe", "kv_type", "ubatch", "threads", "mmap")
+    names = ("n_gpu_layers", "n_cpu_moe", "n_cpu_ffn", "kv_type", "ubatch", "threads", "mmap")
     engine = {name: options[name] for name in names if options.get(name) is not None}
     work = {"prompt_tokens": options.get("prompt"), "gen_tokens": options.get("gen")}
     asked = {name: value for name, value in work.items() if isinstance(value, int)}

@@ -172,6 +172,9 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
     help="Layers whose experts stay in RAM (99: all, 0: none). Default: as few as fit.",
 )
 @click.option(
+    "--n-cpu-ffn", type=int, metavar="N", help="Layers of a dense model whose feed-forward weights stay in RAM (-ot)."
+)
+@click.option(
     "--kv-type",
     metavar="TYPE",
     help='Number format of the context: f16, q8_0, ... or "K/V" such as "q8_0/f16". Default: f16.',

@@ -40,6 +40,7 @@ def _llama_server(plan: Plan, file: str) -> Configuration:
         "model": file, "ctx-size": settings.n_ctx, "n-gpu-layers": settings.n_gpu_layers,
         "n-cpu-moe": settings.n_cpu_moe or None, "cache-type-k": settings.kv_type_k,
         "cache-type-v": settings.kv_type_v, "tensor-split": ",".join(f"{share:g}" for share in settings.tensor_split),
+        "override-tensor": ",".join(f"{item.pattern}={item.device}" for item in settings.overrides),
         "rpc": ",".join(settings.rpc), "batch-size": settings.n_batch, "ubatch-size": settings.n_ubatch,
         "threads": settings.threads, "threads-batch": settings.threads_batch,
         "flash-attn": FLASH_ATTN[settings.flash_attn],
@@ -67,7 +68,7 @@ def _ollama(plan: Plan, file: str) -> Configuration:
     Source: ollama docs/modelfile.md and api/types.go, `Runner` (read 2026-11-29).
     """
     settings = plan.settings
-    placed = None if settings.n_cpu_moe or settings.tensor_split else settings.n_gpu_layers
+    placed = None if settings.n_cpu_moe or settings.overrides or settings.tensor_split else settings.n_gpu_layers
     values = {
         "num_ctx": settings.n_ctx, "num_batch": settings.n_ubatch, "num_gpu": placed, "num_thread": settings.threads,
         "use_mmap": str(settings.mapped).lower(),
@@ -81,6 +82,8 @@ def _ollama(plan: Plan, file: str) -> Configuration:
 def _beyond_ollama(settings: EngineSettings) -> Iterator[str]:
     if settings.n_cpu_moe:
         yield f"Ollama keeps no experts of {settings.n_cpu_moe} layers in RAM when told: it places as it chooses"
+    if settings.overrides:
+        yield "Ollama keeps no single weights in RAM when told: it places whole layers as it chooses"
     if settings.tensor_split:
         yield "Ollama splits a model over devices as it chooses"
     if (settings.kv_type_k, settings.kv_type_v) != ("f16", "f16"):
@@ -109,6 +112,7 @@ def _lm_studio(plan: Plan, file: str) -> Configuration:
     if (settings.kv_type_k, settings.kv_type_v) != ("f16", "f16"):
         config |= {"llamaKCacheQuantizationType": settings.kv_type_k, "llamaVCacheQuantizationType": settings.kv_type_v}
     unsaid = [f"import the file first: lms import {shlex.quote(file)}"]
+    unsaid += ["LM Studio keeps no single weights in RAM when told"] * bool(settings.overrides)
     unsaid += ["LM Studio splits a model over devices as it chooses"] * bool(settings.tensor_split)
     unsaid += ["LM Studio does not use remote devices"] * bool(settings.rpc)
     return Configuration(json.dumps(config, indent=2) + "\n", tuple(unsaid))

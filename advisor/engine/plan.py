@@ -3,12 +3,14 @@
 Pure: what the machine is, what is free on it and what llama.cpp says of its buffers come as arguments.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from advisor.answer import Prediction
+from advisor.answer import REGIMES, Prediction
+from advisor.documents import seconds
 from advisor.engine.layout import CPU, Layout, Sizes
-from advisor.engine.settings import GGML_TYPES, EngineSettings, LoadMode
+from advisor.engine.settings import GGML_TYPES, EngineSettings, LoadMode, Override
 from advisor.errors import InputError
 from advisor.gguf.model_file import ModelFile
 from advisor.machines.machine import Machine
@@ -29,8 +31,8 @@ EVERY_LAYER = 10_000
 """More layers than any model has: the number is clamped to the model."""
 NEARLY_ALL = 0.99
 """Threads beyond the fewest that reach this share of the best speed only draw power: the memory is the limit."""
-SAME_SPEED = 0.999
-"""Of candidates that write this alike, the one that reads prompts fastest is taken."""
+FASTER_WRITING = 1.02
+"""Another way that writes this much faster than the one with the shortest request is told of."""
 FASTER_READING = 1.02
 """A larger micro-batch must read this much faster to be worth its memory."""
 
@@ -46,6 +48,14 @@ class Candidate:
     def decode(self) -> float:
         """Predicted tok/s when writing; 0 where it cannot run."""
         return self.prediction.decode_tok_s.p50 if self.prediction.decode_tok_s else 0.0
+
+    @property
+    def request_s(self) -> float:
+        """Predicted seconds to read the prompt and write the answer; infinite where it cannot run."""
+        load = self.case.scenario.workload
+        if not self.decode:
+            return math.inf
+        return load.gen_tokens / self.decode + (load.prompt_tokens / self.prefill if self.prefill else 0.0)
 
     @property
     def prefill(self) -> float:
@@ -88,7 +98,7 @@ def choose(asked: Scenario, given: Given) -> tuple[Candidate, tuple[str, ...]]:
     """The best candidate and why, `asked` leaving open what may be chosen. One that does not fit only if none does."""
     found = given.candidates([placed for item in _variants(asked) for placed in _placements(item, given)])
     best = _best(found)
-    reasons = [*_about_cache(asked, best), *_about_batches(found, best)]
+    reasons = [*_about_cache(asked, best), *_about_writing(found, best), *_about_batches(found, best)]
     if asked.engine.threads is None:
         best = _fewest_threads(best, given)
         reasons += _about_threads(best, given.cores)
@@ -109,10 +119,32 @@ def _placements(asked: Scenario, given: Given) -> Iterator[Scenario]:
     """As much on the devices as fits, and where they might be the slower side, all experts or all layers in RAM."""
     yield asked
     machine, engine = given.machine, asked.engine
-    free = engine.n_gpu_layers is None and engine.n_cpu_moe is None
-    if given.speeds_known and free and machine.gpus and not machine.unified:
+    free = engine.n_gpu_layers is None and engine.n_cpu_moe is None and engine.n_cpu_ffn is None
+    if not (given.speeds_known and free and machine.gpus and not machine.unified):
+        return
+    first = given.candidates([asked])[0].case
+    if first.demand.footprint.n_experts:
         yield with_engine(asked, n_cpu_moe=EVERY_LAYER)
-        yield with_engine(asked, n_gpu_layers=0)
+    elif first.placement.strategy == "layer_split":
+        number = _fewest_feed_forward(asked, given, first.llm.n_layers)
+        if number:
+            yield with_engine(asked, n_cpu_ffn=number)
+    yield with_engine(asked, n_gpu_layers=0)
+
+
+def _fewest_feed_forward(asked: Scenario, given: Given, n_layers: int) -> int | None:
+    """Fewest layers whose feed-forward matrices must be in RAM for the rest to fit on the devices; None if none do."""
+    low, high = 0, n_layers + 1
+    while high - low > 1:
+        step = max(1, (high - low) // 6)
+        numbers = [*range(low + step, min(high, n_layers + 1), step)]
+        if not numbers:
+            break
+        tried = given.candidates([with_engine(asked, n_cpu_ffn=number) for number in numbers])
+        fits = [number for number, item in zip(numbers, tried, strict=True) if item.case.placement.fits]
+        low = max([low, *(number for number in numbers if number not in fits)])
+        high = min([high, *fits])
+    return high if high <= n_layers else None
 
 
 def with_engine(asked: Scenario, **fields: object) -> Scenario:
@@ -121,19 +153,15 @@ def with_engine(asked: Scenario, **fields: object) -> Scenario:
 
 
 def _best(candidates: Sequence[Candidate]) -> Candidate:
-    """Fastest writing; the first cache type unless another gains enough; then fastest reading, the smallest batch."""
+    """The shortest request, prompt and answer together; the first cache type unless another gains enough. Of requests
+    alike the first listed, which has the smallest batch.
+    """
     fitting = [item for item in candidates if item.case.runs] or list(candidates)
     usual_type = candidates[0].case.scenario.engine.kv_type
     usual = [item for item in fitting if item.case.scenario.engine.kv_type == usual_type]
-    if usual and max(item.decode for item in fitting) < max(item.decode for item in usual) * KV_GAIN:
+    if usual and min(item.request_s for item in usual) < min(item.request_s for item in fitting) * KV_GAIN:
         fitting = usual
-    top = max(item.decode for item in fitting)
-    alike = [item for item in fitting if item.decode >= top * SAME_SPEED]
-    chosen = alike[0]
-    for item in alike[1:]:
-        if item.prefill > chosen.prefill * FASTER_READING:
-            chosen = item
-    return chosen
+    return min(fitting, key=lambda item: item.request_s)
 
 
 def _fewest_threads(best: Candidate, given: Given) -> Candidate:
@@ -147,6 +175,20 @@ def _about_cache(asked: Scenario, best: Candidate) -> Iterator[str]:
     kv_type = best.case.scenario.engine.kv_type
     if kv_type != asked.engine.kv_type:
         yield f"a {kv_type} context instead of {asked.engine.kv_type}: it leaves room for more of the model"
+
+
+def _about_writing(candidates: Sequence[Candidate], best: Candidate) -> Iterator[str]:
+    """The way that writes fastest, where another makes the request shorter."""
+    kv_type = best.case.scenario.engine.kv_type
+    alike = [item for item in candidates if item.case.runs and item.case.scenario.engine.kv_type == kv_type]
+    writer = max(alike, key=lambda item: item.decode, default=best)
+    if writer.decode > best.decode * FASTER_WRITING:
+        load, how = best.case.scenario.workload, REGIMES[writer.case.regime].words
+        yield (
+            f"{how}, -ub {writer.case.scenario.engine.ubatch}, would write at {writer.decode:,.1f} instead of "
+            f"{best.decode:,.1f} tok/s, but a prompt of {load.prompt_tokens:,} and an answer of {load.gen_tokens:,} "
+            f"tokens would take {seconds(writer.request_s)} instead of {seconds(best.request_s)}"
+        )
 
 
 def _about_batches(candidates: Sequence[Candidate], best: Candidate) -> Iterator[str]:
@@ -179,11 +221,19 @@ def settings_for(
     values = {
         "n_ctx": case.context_tokens, "n_batch": max(LARGEST_BATCH, engine.ubatch),
         "n_ubatch": engine.ubatch, "threads": engine.threads or cores, "threads_batch": max(cores, engine.threads or 1),
-        "n_gpu_layers": place.n_gpu_layers + unused, "n_cpu_moe": place.n_cpu_moe,
+        "n_gpu_layers": place.n_gpu_layers + unused,
+        "n_cpu_moe": 0 if engine.n_cpu_ffn else place.n_cpu_moe,
+        "overrides": feed_forward_overrides(place.n_cpu_moe) if engine.n_cpu_ffn else (),
         "tensor_split": _split(place, n_devices, unused), "rpc": rpc, "kv_type_k": k_type, "kv_type_v": v_type,
         "flash_attn": engine.flash_attn, "load_mode": mode, "extra_buffers": place.storage_bytes <= 0,
     }  # fmt: skip
     return EngineSettings.model_validate(values), (reason,) if reason else ()
+
+
+def feed_forward_overrides(layers: int) -> tuple[Override, ...]:
+    """What keeps the feed-forward matrices of the first layers in RAM."""
+    numbers = "|".join(str(layer) for layer in range(layers))
+    return (Override(pattern=rf"blk\.({numbers})\.ffn_(up|down|gate)\.weight"),) if layers else ()
 
 
 def _cache_type(name: str) -> str:

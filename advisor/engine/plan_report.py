@@ -60,7 +60,7 @@ def _memory(plan: Plan) -> list[Block]:
     """How it is placed, and what lies on each device."""
     layers = plan.candidate.case.demand.footprint.n_layers
     how = REGIMES[plan.candidate.case.placement.strategy].sentence.format(
-        gpu_layers=plan.settings.n_gpu_layers, layers=layers, moe=min(plan.settings.n_cpu_moe, layers)
+        gpu_layers=plan.settings.n_gpu_layers, layers=layers, moe=min(plan.candidate.case.placement.n_cpu_moe, layers)
     )
     titles = {"weights": 9, "context": 9, "states": 8, "buffers": 9, "all": 9, "free": 9}
     places = [TableColumn(title, width, right=True) for title, width in titles.items()]
@@ -91,6 +91,8 @@ def _shared(settings: EngineSettings) -> Iterator[str]:
     yield from ("-ngl", str(settings.n_gpu_layers))
     if settings.n_cpu_moe:
         yield from ("-ncmoe", str(settings.n_cpu_moe))
+    for override in settings.overrides:
+        yield from ("-ot", f"{override.pattern}={override.device}")
     if (settings.kv_type_k, settings.kv_type_v) != ("f16", "f16"):
         yield from ("-ctk", settings.kv_type_k, "-ctv", settings.kv_type_v)
     if settings.tensor_split:
@@ -117,6 +119,8 @@ def python_call(settings: EngineSettings, file: str) -> str:
     lines = ["llama_cpp.Llama(", *(f"    {name}={value!r}," for name, value in values.items()), ")"]
     if settings.n_cpu_moe:
         lines.append("# Llama() cannot keep experts in RAM: `advisor run` can, as can the low-level API")
+    if settings.overrides:
+        lines.append("# Llama() cannot keep feed-forward weights in RAM: `advisor run` can, as can the low-level API")
     if not settings.extra_buffers:
         lines.append("# Llama() repacks weights in RAM all the same: `advisor run` does not")
     return "\n".join(lines)

@@ -121,7 +121,8 @@ def plan_here(
         easier = easier_than(best, layout, free)
         if easier is None:
             break
-        best, _ = choose(with_engine(asked, n_gpu_layers=easier[0], n_cpu_moe=easier[1]), given)
+        apart = "n_cpu_ffn" if best.case.scenario.engine.n_cpu_ffn else "n_cpu_moe"
+        best, _ = choose(with_engine(asked, **{"n_gpu_layers": easier[0], apart: easier[1]}), given)
     check_threads(settings, processors())
     check_room(layout, free, settings)
     told = reasons if here.speeds_known else ()
@@ -138,7 +139,7 @@ def easier_than(best: Candidate, layout: Layout, free: dict[str, float]) -> tupl
     if not over or not place.n_gpu_layers:
         return None
     n_layers = best.case.demand.footprint.n_layers
-    if best.case.demand.footprint.n_experts and place.n_cpu_moe < n_layers:
+    if best.case.demand.footprint.has_apart and place.n_cpu_moe < n_layers:
         return place.n_gpu_layers, place.n_cpu_moe + 1
     return place.n_gpu_layers - 1, place.n_cpu_moe
 

@@ -116,7 +116,7 @@ class Demands(NamedTuple):
         at = np.arange(len(demands)) if index is None else index
         ends = np.cumsum([len(demand.held_below) for demand in demands])
         numbers = np.array([
-            (end - len(item.held_below), item.footprint.n_layers, item.footprint.n_experts > 0, item.output,
+            (end - len(item.held_below), item.footprint.n_layers, item.footprint.has_apart, item.output,
              item.compute, item.compute_offload, item.compute_cpu, item.compute_piped, item.compute_piped_last,
              item.compute_cpu_piped, item.footprint.embedding_bytes)
             for item, end in zip(demands, ends.tolist(), strict=True)

@@ -29,6 +29,8 @@ from catalog.quants import Quant
 
 STORAGE_SHARE = 0.02
 """A larger part of the RAM tier than this on the disk makes the disk the regime."""
+EVERY_LAYER = 10_000
+"""More layers than any model has."""
 OFFLOAD_MIN_BATCH = 32
 """Batches of so many tokens and more copy RAM-resident weights to the GPU. Source: ggml GGML_OP_OFFLOAD_MIN_BATCH."""
 
@@ -106,7 +108,8 @@ class Case(Task):
     def runs(self) -> bool:
         """Whether it can run at all: an explicit placement may be a little over full, a planned one must fit."""
         place_ = self.placement
-        asked = self.scenario.engine.n_gpu_layers is not None or self.scenario.engine.n_cpu_moe is not None
+        engine = self.scenario.engine
+        asked = any(number is not None for number in (engine.n_gpu_layers, engine.n_cpu_moe, engine.n_cpu_ffn))
         return place_.fits or (asked and place_.exceeded <= OVERFULL)
 
 
@@ -160,8 +163,10 @@ def asked_of(scenario: Scenario, file: SizedModel | None = None, machine: Machin
     else:
         raise InputError("model files are not read here: name the model and the quant instead")
     engine, users = scenario.engine, scenario.workload.users
+    if engine.n_cpu_ffn:
+        print_ = _feed_forward_apart(scenario, print_)
     chooses = machine is None and engine.n_gpu_layers is None and engine.n_cpu_moe is None
-    chooses = chooses and engine.split_mode in (None, "layer")
+    chooses = chooses and engine.split_mode in (None, "layer") and not engine.n_cpu_ffn
     machine = machine or machine_of(scenario.hardware, engine.backend)
     demand = demand_of(
         print_, scenario.context_tokens(llm.max_context or 0), engine.kv_types, engine.ubatch, flash_of(scenario), users
@@ -171,6 +176,15 @@ def asked_of(scenario: Scenario, file: SizedModel | None = None, machine: Machin
         demand, notes = _with_more(demand, machine, size), (*notes, told)
     plain = Unplaced(scenario, llm, quant, demand, machine, notes, deviation, chooses and unlike(machine))
     return _drafting(plain, print_) if engine.speculative else plain
+
+
+def _feed_forward_apart(scenario: Scenario, print_: Footprint) -> Footprint:
+    """A footprint whose first feed-forward parts may lie apart, as `n_cpu_ffn` says. Raises `InputError`."""
+    if print_.n_experts:
+        raise InputError(f"n_cpu_ffn is for models without experts: of {print_.name} keep experts in RAM (n_cpu_moe)")
+    if scenario.engine.n_cpu_moe:
+        raise InputError(f"n_cpu_moe is for models with experts, which {print_.name} has not: give n_cpu_ffn alone")
+    return print_.feed_forward_apart(scenario.engine.n_cpu_ffn or 0)
 
 
 def _with_more(demand: Demand, machine: Machine, size: float) -> Demand:
@@ -253,8 +267,12 @@ def _placed(asked: Sequence[Unplaced]) -> list[Case]:
     placements = place_each(
         [item.demand for item in asked],
         [item.machine for item in asked],
-        [(engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap) for engine in engines],
-    )
+        [
+            (EVERY_LAYER if engine.n_cpu_ffn and engine.n_gpu_layers is None else engine.n_gpu_layers,
+             engine.n_cpu_ffn or engine.n_cpu_moe, engine.mmap)
+            for engine in engines
+        ],
+    )  # fmt: skip
     return [_case(item, placement) for item, placement in zip(asked, placements, strict=True)]
 
 
@@ -270,6 +288,8 @@ def offload_min_batch(scenario: Scenario, footprint: Footprint) -> int:
 def _case(asked: Unplaced, placement: Placement) -> Case:
     scenario, machine = asked.scenario, asked.machine
     engine, load = scenario.engine, scenario.workload
+    if engine.n_cpu_ffn and placement.strategy == "expert_offload":
+        placement = replace(placement, strategy="feed_forward_offload")
     return Case(
         demand=asked.demand,
         placement=placement,

@@ -265,7 +265,7 @@ def _pitfalls(case: Case) -> Iterator[tuple[str, str]]:
         others = " and ".join(case.left_aside)
         verb = "is" if len(case.left_aside) == 1 else "are"
         yield "device_left_aside", f"{others} {verb} left aside: with all cards it would be slower"
-    if case.users > 1 and case.placement.experts_on_cpu.any():
+    if case.users > 1 and case.demand.footprint.n_experts and case.placement.experts_on_cpu.any():
         yield "batching_hardly_helps", (
             f"experts in RAM are read for each of {case.users} users: together they write hardly faster than one alone"
         )
@@ -294,7 +294,10 @@ def flags_of(case: Case) -> dict[str, str]:
     engine, load = case.scenario.engine, case.scenario.workload
     k_type, _, v_type = engine.kv_type.lower().partition("/")
     shared = [f"-ngl {case.placement.n_gpu_layers}"]
-    if case.placement.n_cpu_moe:
+    if engine.n_cpu_ffn and case.placement.n_cpu_moe:
+        layers = "|".join(str(layer) for layer in range(case.placement.n_cpu_moe))
+        shared.append(rf'-ot "blk\.({layers})\.ffn_(up|down|gate)\.weight=CPU"')
+    elif case.placement.n_cpu_moe:
         shared.append(f"-ncmoe {case.placement.n_cpu_moe}")
     if k_type != "f16" or v_type not in {"", "f16"}:
         shared.append(f"-ctk {k_type} -ctv {v_type or k_type}")

@@ -1,5 +1,6 @@
 """How many bytes and FLOPs a quantised model has, layer by layer: all the rest of the physics reads these arrays."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,9 +22,12 @@ Array = NDArray[np.float64]
 USUAL_UBATCH, PAD, FLOAT_BYTES = 512, 256, 4
 """Tokens of a micro-batch, for which a window keeps room too; cells of a cache are padded; states are f32."""
 WEIGHT_BYTES = (
-    "layer_resident_bytes", "layer_expert_bytes", "last_feed_forward_bytes", "output_bytes", "embedding_bytes",
+    "layer_resident_bytes", "layer_expert_bytes", "last_feed_forward_bytes", "layer_feed_forward_bytes",
+    "output_bytes", "embedding_bytes",
     "largest_expert_bytes", "file_bytes",
 )  # fmt: skip
+FEED_FORWARD_MATRIX = re.compile(r"\.ffn_(up|gate|down)\.weight$")
+"""Matrices of a dense feed-forward part, as llama.cpp names them."""
 FEED_FORWARD: frozenset[Group] = frozenset({"router", "dense_ffn", "shared_expert"})
 
 
@@ -47,6 +51,10 @@ class Footprint:
     last_feed_forward_bytes: Array
     """Of the last layer's resident weights those after its attention: a prompt needs them only for the tokens whose
     logits are wanted. Source: `inp_out_ids` in llama.cpp src/models (read 2026-11-28). [T]
+    """
+    layer_feed_forward_bytes: Array
+    """Of the resident weights the up, gate and down matrices of dense parts: what `--override-tensor` can keep in RAM.
+    [L, T]
     """
     layer_matrices: Array
     """Matrix multiplications with weights per token in the layer (experts: one per fused kind). [L]"""
@@ -79,6 +87,23 @@ class Footprint:
     """Weights that one token is multiplied with: no lookups, no MTP, of the experts only those used."""
     file_bytes: float
 
+    @property
+    def has_apart(self) -> bool:
+        """Whether weights of some layers may lie apart from their layer: routed experts, or feed-forward matrices."""
+        return bool(self.layer_is_moe.any())
+
+    def feed_forward_apart(self, layers: int) -> "Footprint":
+        """The same with the feed-forward matrices of the first layers counted as experts are: what may lie in RAM while
+        attention and cache are on a card. Each token uses all of them.
+        """
+        apart = np.where(np.arange(self.n_layers)[:, None] < layers, self.layer_feed_forward_bytes, 0.0)
+        return replace(
+            self, layer_resident_bytes=self.layer_resident_bytes - apart,
+            layer_expert_bytes=self.layer_expert_bytes + apart,
+            last_feed_forward_bytes=self.last_feed_forward_bytes - apart[-1],
+            layer_is_moe=self.layer_is_moe | (apart.sum(axis=1) > 0),
+        )  # fmt: skip
+
     def scaled(self, factor: float) -> "Footprint":
         """The same with so many times the bytes of weights: a file of a stated size whose recipe is not known."""
         return replace(self, **{name: getattr(self, name) * factor for name in WEIGHT_BYTES})
@@ -105,7 +130,8 @@ def footprint_of_tensors(llm: Llm, tensors: Sequence[Tensor]) -> Footprint:
         vocab_size=llm.vocab_size, max_context=llm.max_context, types=types,
         bits_per_weight=np.array([tensor_types()[t].bits_per_weight for t in types]),
         layer_resident_bytes=weights.resident, layer_expert_bytes=weights.experts,
-        last_feed_forward_bytes=weights.last_feed_forward, layer_matrices=weights.matrices,
+        last_feed_forward_bytes=weights.last_feed_forward, layer_feed_forward_bytes=weights.feed_forward,
+        layer_matrices=weights.matrices,
         layer_is_moe=weights.experts.sum(axis=1) > 0,
         n_experts=llm.n_experts, n_experts_used=llm.n_experts_used,
         output_bytes=weights.output, embedding_bytes=weights.embedding,
@@ -128,6 +154,7 @@ class _Weights:
         self.resident = np.zeros((llm.n_layers, len(types)))
         self.experts = np.zeros((llm.n_layers, len(types)))
         self.last_feed_forward = np.zeros(len(types))
+        self.feed_forward = np.zeros((llm.n_layers, len(types)))
         self.matrices = np.zeros(llm.n_layers)
         self.output = np.zeros(len(types))
         self.embedding = self.parameters = self.active = self.file_bytes = self.largest_expert = 0.0
@@ -160,6 +187,8 @@ class _Weights:
         self.active += tensor.elements * (share if routed else 1.0)
         if len(tensor.shape) > 1 and tensor.name.endswith(".weight") and "conv" not in tensor.name:
             self.matrices[layer] += 1
+        if FEED_FORWARD_MATRIX.search(tensor.name):
+            self.feed_forward[layer, t] += size
         if routed:
             self.largest_expert = max(self.largest_expert, size)
 

@@ -33,7 +33,8 @@ HEADS_BY_LAYER = {
 PATTERN_IN_FILE = {"gemma4", "mimo2", "step35"}
 """Architectures whose files must have the pattern of sliding layers (get_arr without a default)."""
 ARRAYS = {
-    "layer_resident_bytes", "layer_expert_bytes", "last_feed_forward_bytes", "layer_matrices", "layer_is_moe",
+    "layer_resident_bytes", "layer_expert_bytes", "last_feed_forward_bytes",
+    "layer_feed_forward_bytes", "layer_matrices", "layer_is_moe",
     "output_bytes", "layer_kv_elements", "layer_window", "layer_recurrent_bytes", "layer_attention_flops",
     "layer_attention_heads", "bits_per_weight",
 }  # fmt: skip

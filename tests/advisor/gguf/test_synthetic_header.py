@@ -19,7 +19,8 @@ from catalog.names.quants import resolve_quant
 from catalog.tables import llms
 
 ARRAYS = (
-    "layer_resident_bytes", "layer_expert_bytes", "last_feed_forward_bytes", "layer_kv_elements",
+    "layer_resident_bytes", "layer_expert_bytes", "last_feed_forward_bytes",
+    "layer_feed_forward_bytes", "layer_kv_elements",
     "layer_recurrent_bytes", "layer_window", "layer_attention_flops", "layer_attention_heads",
 )  # fmt: skip
 
