@@ -4,17 +4,13 @@ How this program was installed is read from its own metadata (PEP 610 direct_url
 repository, else an index), so that the command that is told works as it stands.
 """
 
-import json
 import shlex
 import sys
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
 
 from advisor.errors import InputError
 
@@ -83,6 +79,12 @@ def quoted(word: str) -> str:
 
 
 def _requirement(extras: str) -> str:
+    # Only one who lacks something pays for importing these.
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.parse import unquote, urlsplit
+    from urllib.request import url2pathname
+
     try:
         text = distribution(PACKAGE).read_text("direct_url.json")
     except PackageNotFoundError:

@@ -259,16 +259,23 @@ class Efficiencies:
     def tables(
         self, graphics: Sequence[Setting], processors: Sequence[Setting], *, prompt: bool = True
     ) -> dict[str, tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]]:
-        """Every coefficient (without `prompt` those of decode alone) for each pair of what graphics cards and what processors give to a setting, by name: a row
-        of its table for each setting of `graphics`, a column for each of `processors`, and the table, which holds each
-        distinct pair of words once. [rows, columns] or, by quant family, [rows, columns, families]
+        """Every coefficient (without `prompt` those of decode alone) for each pair of what graphics cards and what
+        processors give to a setting, by name: a row of its table for each setting of `graphics`, a column for each of
+        `processors`, and the table, which holds each distinct pair of words once. [rows, columns] or, by quant family,
+        [rows, columns, families]
         """
-        some, graphics_at = _once(graphics)
-        return {
-            item.name: (rows[graphics_at], columns, table)
-            for index, item in enumerate(COEFFICIENTS) if prompt or not item.name.startswith("prefill_")
-            for rows, columns, table in [_table(self, index, some, processors)]
-        }  # fmt: skip
+        found = {}
+        (some_graphics, graphics_at), (some_processors, processors_at) = _once(graphics), _once(processors)
+        said, others = ([*zip(*some, strict=True)] for some in (some_graphics, some_processors))  # by word
+        for index, item in enumerate(COEFFICIENTS):
+            if prompt or not item.name.startswith("prefill_"):
+                own_at, other_at = _PLACES[index]
+                own = [*zip(*(said[at] for at in own_at), strict=True)] if own_at else [()] * len(some_graphics)
+                their = [*zip(*(others[at] for at in other_at), strict=True)] if other_at else [()] * len(others[0])
+                (rows_of, rows), (columns_of, columns) = _once(own), _once(their)
+                table = _table(self, index, tuple(rows_of), tuple(columns_of))
+                found[item.name] = rows[graphics_at], columns[processors_at], table
+        return found
 
     def deviations(self, setting: Setting) -> NDArray[np.float64]:
         """Deviation of the logarithm of each coefficient over its labels that no run informed or that are not known of
@@ -293,24 +300,31 @@ _OF_PROCESSORS = frozenset({"microarchitecture", "cpu", "simd", "sockets", "know
 """Words of a setting that the processor and its memory give; all others come from graphics cards and engine."""
 
 
-def _table(
-    efficiencies: Efficiencies, index: int, graphics: Sequence[Setting], processors: Sequence[Setting]
-) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-    words = _USED[index]
-    own = [word for word in words if word not in _OF_PROCESSORS]
-    others = [word for word in words if word in _OF_PROCESSORS]
-    (rows_of, rows), (columns_of, columns) = (
-        _once([tuple(getattr(item, word) for word in some) for item in side])
-        for some, side in ((own, graphics), (others, processors))
+_PLACES = tuple(
+    tuple(
+        tuple(Setting._fields.index(word) for word in words if (word in _OF_PROCESSORS) is of_processor)
+        for of_processor in (False, True)
     )
+    for words in _USED
+)
+"""Of each coefficient the words that cards and engine give, and those of the processor, by their place."""
 
-    def value(pair: tuple[tuple[str, ...], tuple[str, ...]]) -> NDArray[np.float64]:
-        said = dict(zip((*own, *others), (*pair[0], *pair[1]), strict=True))
-        picked = tuple(said[word] for word in words)
-        return _value_among(efficiencies, index, picked if len(picked) > 1 else picked[0])
 
-    table = np.array([[value((row, column)) for column in columns_of] for row in rows_of])
-    return rows, columns, table if COEFFICIENTS[index].per_family else table[..., 0]
+@lru_cache(maxsize=256)
+def _table(
+    efficiencies: Efficiencies, index: int, rows: tuple[tuple[str, ...], ...], columns: tuple[tuple[str, ...], ...]
+) -> NDArray[np.float64]:
+    """A coefficient for each pair of words, kept for the next model that is asked of the same machines."""
+    places = [*_PLACES[index][0], *_PLACES[index][1]]
+    order = sorted(range(len(places)), key=places.__getitem__)
+    values = []
+    for row in rows:
+        for column in columns:
+            said = (*row, *column)
+            words = tuple(said[place] for place in order)
+            values.append(_value_among(efficiencies, index, words if len(words) > 1 else words[0]))
+    table = np.array(values).reshape(len(rows), len(columns), -1)
+    return table if COEFFICIENTS[index].per_family else table[..., 0]
 
 
 def _once(items: Sequence[T]) -> tuple[list[T], NDArray[np.intp]]:
