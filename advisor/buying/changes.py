@@ -198,12 +198,9 @@ def ladder(asked: Scenario, stock: Stock, knowledge: Knowledge) -> list[Rung]:
 
     A machine sold whole takes a card in a dock alone. Raises `InputError` for one that takes none.
     """
-    if asked.hardware.machine:
-        changes = list(_docked_cards(asked.hardware, stock))
-        if not changes:
-            raise InputError(f"{asked.hardware.machine} takes no graphics card and cannot be upgraded part by part")
-    else:
-        changes = [*_cards_for_sale(asked.hardware, stock), *_memory_for_sale(asked.hardware, stock)]
+    changes = list(single_purchases(asked.hardware, stock))
+    if asked.hardware.machine and not changes:
+        raise InputError(f"{asked.hardware.machine} takes no graphics card and cannot be upgraded part by part")
     answers = predict_many([asked.model_copy(update={"hardware": change.hardware}) for change in changes], knowledge)
     start = speed_tok_s(predict(asked, knowledge))
     rungs: list[Rung] = []
@@ -216,6 +213,17 @@ def ladder(asked: Scenario, stock: Stock, knowledge: Knowledge) -> list[Rung]:
             rungs.append(Rung(change.said("for"), usd, change.quotes[0], answer, gain, change.mind))
             reached = speed
     return rungs
+
+
+def single_purchases(hardware: Hardware, stock: Stock) -> Iterator[Change]:
+    """Everything that can be bought for a hardware by itself: cards, one more of the same, memory; of a machine sold
+    whole a card in a dock, where it takes one.
+    """
+    if hardware.machine:
+        yield from _docked_cards(hardware, stock)
+    else:
+        yield from _cards_for_sale(hardware, stock)
+        yield from _memory_for_sale(hardware, stock)
 
 
 def _cards_for_sale(hardware: Hardware, stock: Stock) -> Iterator[Change]:

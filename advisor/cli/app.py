@@ -71,6 +71,7 @@ class Tree(click.Group):
 COMMANDS: Final[Mapping[str, Entry]] = {
     "recommend": Entry("advisor.cli.recommend", "Rank whole builds for a model and a budget."),
     "predict": Entry("advisor.cli.predict", "Tell how fast a model runs on a machine you describe, or on many."),
+    "upgrade": Entry("advisor.cli.upgrade", "Tell what to buy for a computer you have, by what it changes."),
     "models": Entry("advisor.cli.models", "List the models that a machine runs, the best for a task first."),
     "quants": Entry("advisor.cli.quants", "Compare the quantisations of a model on a machine."),
     "detect": Entry("advisor.cli.detect", "Show what this computer is made of."),

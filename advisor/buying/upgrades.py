@@ -1,0 +1,312 @@
+"""What to buy for a computer there is: purchases and pairs of them, ranked by what they change for a goal.
+
+Goals: faster (seconds of a typical step), larger (the best model that then serves the task), longer (the longest
+context of the model), people (how many can write at once at a fair speed). A new card brings a supply that feeds it
+wherever it draws more than the one before; cards for tinkerers are left out unless asked for.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from advisor.answer import Prediction
+from advisor.buying.changes import Change, single_purchases, speed_tok_s
+from advisor.buying.compatibility import psu_problem
+from advisor.buying.pricing import Quote, interval_of, price_of
+from advisor.buying.shelf import sensible
+from advisor.buying.stock import Stock
+from advisor.choosing.quality import Choice, choices
+from advisor.choosing.tasks import TASKS, Purpose, TaskName
+from advisor.errors import InputError
+from advisor.machines.from_parts import machine_of
+from advisor.physics.knowledge import Knowledge
+from advisor.prediction.capacity import longest_context
+from advisor.prediction.case import asked_of, case_of, cases_of
+from advisor.prediction.prediction import answers, predict_many
+from advisor.question import Hardware, Scenario
+from catalog.names.cpus import resolve_cpu
+from catalog.names.gpus import resolve_gpu
+from catalog.names.index import UnknownName
+from catalog.units import GIB
+
+Aim = Literal["faster", "larger", "longer", "people"]
+LEAST_GAIN: Final = 1.1
+"""A purchase that improves less is not worth opening the case for."""
+PAIRED: Final = 6
+"""Of cards, and of memories, so many of the best go into pairs."""
+RESALE: Final = "what the old parts bring when sold is not counted"
+CROWDS: Final = (1, 2, 4, 8, 16)
+SLOT_W: Final = 75.0
+"""A card that draws no more lives off its slot. Source: PCI Express CEM specification."""
+UNITS: Mapping[Aim, str] = {
+    "faster": "s for a typical step", "larger": "index of the best model", "longer": "tokens of context",
+    "people": "people at once",
+}  # fmt: skip
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Purchase(_Told):
+    """What to buy, what it costs with all that it needs, and what it changes."""
+
+    buy: str
+    price_usd: float
+    low_usd: float
+    high_usd: float
+    after: float
+    """The goal's measure with it."""
+    gain: float
+    """Times better than now; 0 where nothing served before."""
+    model: str
+    """That then runs: for a larger model another one."""
+    quant: str
+    mind: str
+    prediction: Prediction
+
+
+class Upgrades(_Told):
+    """The purchases that help, cheapest first, each a tenth better than the one before."""
+
+    goal: Aim
+    unit: str
+    now: float
+    """The goal's measure today; 0 where nothing serves."""
+    now_model: str
+    prediction: Prediction | None
+    """Of the model as the computer is; None where none serves."""
+    purchases: tuple[Purchase, ...]
+    best: int | None
+    """Which of them a friend would buy: the most for its price."""
+    said: tuple[str, ...]
+    """What to know, and what to do where nothing helps."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Measured:
+    """A goal's measure on one hardware; larger is better."""
+
+    value: float
+    shown: float
+    answer: Prediction | None
+    model: str = ""
+
+
+Measure = Callable[[Sequence[Hardware]], list[_Measured]]
+
+
+def upgrades(
+    asked: Scenario, aim: Aim, task: TaskName, stock: Stock, knowledge: Knowledge, budget_usd: float | None = None,
+    *, tinkerer: bool = False,
+) -> Upgrades:  # fmt: skip
+    """Purchases for the hardware of a question. `asked`: its model is meant by all goals but "larger".
+
+    Raises `UnknownName` and `InputError` for hardware or a model that cannot be answered.
+    """
+    shelf = sensible(stock, budget_usd, tinkerer=tinkerer)
+    measure = _measure(asked, aim, TASKS[task], knowledge)
+    (now,) = measure([asked.hardware])
+    single = list(single_purchases(asked.hardware, shelf))
+    if asked.hardware.machine and not single:
+        return _whole(aim, now, asked.hardware)
+    if not asked.hardware.machine:
+        single = [fed for change in single if (fed := _fed(change, asked.hardware, shelf))]
+    limit = float("inf") if budget_usd is None else budget_usd
+    changes = [change for change in single if price_of(change.quotes) <= limit and _no_less(change, asked.hardware)]
+    told = list(zip(changes, measure([change.hardware for change in changes]), strict=True))
+    pairs = [pair for pair in _pairs(told, asked.hardware) if price_of(pair.quotes) <= limit]
+    told += zip(pairs, measure([pair.hardware for pair in pairs]), strict=True)
+    found = tuple(_ladder(told, now))
+    best = max(range(len(found)), key=lambda at: _per_money(found[at], now), default=None)
+    return Upgrades(
+        goal=aim, unit=UNITS[aim], now=now.shown, now_model=now.model, prediction=now.answer, purchases=found,
+        best=best, said=tuple(_said(found, asked.hardware, budget_usd)),
+    )  # fmt: skip
+
+
+def _per_money(item: Purchase, now: _Measured) -> float:
+    """Doublings over the square root of the price: as picks weigh money."""
+    gain = item.gain if now.value > 0 else 2.0
+    return math.log2(gain) / math.sqrt(max(item.price_usd, 1.0))
+
+
+def _ladder(told: Sequence[tuple[Change, _Measured]], now: _Measured) -> Iterator[Purchase]:
+    """Cheapest first, each better than the one before by a tenth at least."""
+    reached = now.value
+    for change, after in sorted(told, key=lambda pair: price_of(pair[0].quotes)):
+        if after.value > reached * LEAST_GAIN and after.value > 0 and after.answer is not None:
+            low, high = interval_of(change.quotes)
+            yield Purchase(
+                buy=change.said("in place of"), price_usd=round(price_of(change.quotes), 2), low_usd=round(low, 2),
+                high_usd=round(high, 2), after=after.shown, gain=after.value / now.value if now.value else 0.0,
+                model=after.answer.model, quant=after.answer.quant, mind=change.mind, prediction=after.answer,
+            )  # fmt: skip
+            reached = after.value
+
+
+def _said(found: Sequence[Purchase], hardware: Hardware, budget_usd: float | None) -> Iterator[str]:
+    if not found:
+        limit = "" if budget_usd is None else f" for ${budget_usd:,.0f}"
+        yield f"no purchase and no pair of them helps by a tenth{limit}: another computer would (advisor recommend)"
+    if not hardware.ram.modules and not hardware.machine:
+        yield "how many memory slots are free is not said: memory is counted in place of what there is"
+    yield RESALE
+
+
+def _whole(aim: Aim, now: _Measured, hardware: Hardware) -> Upgrades:
+    """Laptops, Macs and boxes: there is nothing to exchange."""
+    whole = f"{hardware.machine} is sold whole: neither its memory nor its processor can be exchanged"
+    said = (f"{whole}; the next step is to sell it and buy (advisor recommend)", RESALE)
+    return Upgrades(goal=aim, unit=UNITS[aim], now=now.shown, now_model=now.model, prediction=now.answer, purchases=(),
+                    best=None, said=said)  # fmt: skip
+
+
+# Purchases that make sense for the hardware.
+
+
+def _no_less(change: Change, hardware: Hardware) -> bool:
+    """Whether nothing gets smaller: less memory than there is, in RAM or on the cards, is no upgrade."""
+    ram, after = hardware.ram.gb or 0.0, change.hardware.ram.gb or 0.0
+    try:
+        before, then = (sum(gpu.vram_bytes for gpu in machine_of(item).gpus) for item in (hardware, change.hardware))
+    except InputError:
+        return False
+    return after >= ram and then >= before
+
+
+def _fed(change: Change, hardware: Hardware, stock: Stock) -> Change | None:
+    """A change with a supply where its cards draw more than those there are; None where no supply feeds them."""
+    before, after = (_power_w(item) for item in (hardware, change.hardware))
+    if after <= max(before, SLOT_W):
+        return change
+    try:
+        cpu = resolve_cpu(hardware.cpu_name or "").row
+    except UnknownName:
+        return replace(change, mind=f"{change.mind}; the supply is not in the price")
+    card = change.hardware.gpus[-1]
+    row = resolve_gpu(card.name).row
+    count = sum(gpu.count for gpu in change.hardware.gpus)
+    fitting = [psu for psu in stock.psus if psu_problem(psu, row, count, cpu) is None]
+    psu = min(fitting, key=lambda psu: stock.usd("psu", psu.name), default=None)
+    quote = stock.prices.quote("psu", psu.name) if psu else None
+    if psu is None or quote is None:
+        return None
+    buy = f"{change.buy} and a supply of {psu.watts:.0f} W"
+    return replace(change, buy=buy, quotes=(*change.quotes, quote), mind=f"{change.mind}; if yours has the watts and "
+                   f"plugs, take ${quote.price_usd:,.0f} off")  # fmt: skip
+
+
+def _power_w(hardware: Hardware) -> float:
+    found = 0.0
+    for gpu in hardware.gpus:
+        try:
+            found += gpu.count * resolve_gpu(gpu.name).row.power_w
+        except UnknownName:
+            continue
+    return found
+
+
+def _pairs(told: Sequence[tuple[Change, _Measured]], hardware: Hardware) -> Iterator[Change]:
+    """A card and memory together: of each the few that make the most of their price."""
+    ranked = sorted(told, key=lambda pair: -pair[1].value / max(price_of(pair[0].quotes), 1.0) ** 0.5)
+    cards = [change for change, _ in ranked if change.hardware.gpus != hardware.gpus][:PAIRED]
+    memories = [change for change, _ in ranked if change.hardware.gpus == hardware.gpus][:PAIRED]
+    for card in cards:
+        for memory in memories:
+            both = card.hardware.model_copy(update={"ram": memory.hardware.ram})
+            buy = f"{card.said('in place of')}, with {memory.buy}"
+            quotes: tuple[Quote, ...] = (*card.quotes, *memory.quotes)
+            yield Change(both, buy, mind=card.mind, quotes=quotes)
+
+
+# What a goal measures.
+
+
+def _measure(asked: Scenario, aim: Aim, task: Purpose, knowledge: Knowledge) -> Measure:
+    if aim == "larger":
+        return lambda many: _best_models(asked, task, many, knowledge)
+    if aim == "people":
+        return lambda many: _crowds(asked, task, many, knowledge)
+    if aim == "longer":
+        return lambda many: _contexts(asked, many, knowledge)
+    return lambda many: _steps(asked, task, many, knowledge)
+
+
+def _on(asked: Scenario, hardware: Hardware) -> Scenario:
+    return asked.model_copy(update={"hardware": hardware})
+
+
+def _steps(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge: Knowledge) -> list[_Measured]:
+    """Seconds of a typical step; steps a second are what is larger for better."""
+    found = []
+    for answer in predict_many([_on(asked, hardware) for hardware in many], knowledge):
+        decode, prefill = speed_tok_s(answer), answer.prefill_tok_s
+        if not decode or prefill is None:
+            found.append(_Measured(0.0, 0.0, None))
+            continue
+        seconds = task.step_s(decode, prefill.p50)
+        found.append(_Measured(1 / seconds, seconds, answer, answer.model))
+    return found
+
+
+def _contexts(asked: Scenario, many: Sequence[Hardware], knowledge: Knowledge) -> list[_Measured]:
+    """The longest context of the model that the memory has room for."""
+    found = []
+    for hardware, answer in zip(many, predict_many([_on(asked, item) for item in many], knowledge), strict=True):
+        longest = longest_context(case_of(_on(asked, hardware)), None, None) or 0
+        found.append(_Measured(float(longest), float(longest), answer if longest else None, answer.model))
+    return found
+
+
+def _crowds(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge: Knowledge) -> list[_Measured]:
+    """How many people can write at once, each at the task's least speed; between the counts tried by the speed left."""
+    found = [_Measured(0.0, 0.0, None) for _ in many]
+    for users in CROWDS:
+        load = asked.workload.model_copy(update={"users": users})
+        crowd = [_on(asked.model_copy(update={"workload": load}), hardware) for hardware in many]
+        for place, answer in enumerate(predict_many(crowd, knowledge)):
+            speed = speed_tok_s(answer)
+            if answer.fits and speed and speed >= task.least_tok_s:
+                found[place] = _Measured(float(users), float(users), answer, answer.model)
+    return found
+
+
+def _best_models(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge: Knowledge) -> list[_Measured]:
+    """The best model that serves the task, by its cautious quality."""
+    tried = choices(task, task.context)
+    found: list[_Measured] = []
+    for hardware in many:
+        holds = [choice for choice in tried if choice.file_gb * 1e9 <= _room_bytes(hardware)]
+        found.append(_first_that_serves(asked, task, hardware, holds, knowledge))
+    return found
+
+
+def _room_bytes(hardware: Hardware) -> float:
+    machine = machine_of(hardware)
+    vram = sum(gpu.vram_bytes for gpu in machine.gpus)
+    ram = machine.ram.capacity_bytes or 0.0
+    return max(vram, ram) if machine.unified else vram + max(0.0, ram - 4 * GIB)
+
+
+def _first_that_serves(
+    asked: Scenario, task: Purpose, hardware: Hardware, tried: Sequence[Choice], knowledge: Knowledge
+) -> _Measured:
+    questions = [task.question(choice.llm.name, choice.quant) for choice in tried]
+    engine = {"name": asked.engine.name, "backend": asked.engine.backend}
+    cases = cases_of([
+        asked_of(_on(question.model_copy(update={"engine": question.engine.model_copy(update=engine)}), hardware))
+        for question in questions
+    ])  # fmt: skip
+    pairs = [
+        (choice, case) for choice, case in zip(tried, cases, strict=True)
+        if case.placement.fits and case.placement.storage_bytes <= 0
+    ]  # fmt: skip
+    for (choice, _), answer in zip(pairs, answers([case for _, case in pairs], knowledge), strict=True):
+        decode, prefill = speed_tok_s(answer), answer.prefill_tok_s
+        if decode and prefill and decode >= task.least_tok_s and task.reads <= task.longest_wait_s * prefill.p50:
+            return _Measured(choice.cautious, round(choice.quality, 1), answer, answer.model)
+    return _Measured(0.0, 0.0, None)
