@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from advisor.buying.ownership import Owned, owned_parts
-from advisor.buying.picks import (
+from advisor.buying.picking.picks import (
     BEYOND,
     Goal,
     Pairing,
@@ -21,7 +21,8 @@ from advisor.buying.picks import (
     picked,
     shortlist,
 )
-from advisor.buying.reasons import against, model_sentence, near_words, way_words, why
+from advisor.buying.picking.reasons import against, model_sentence, near_words, way_words, why
+from advisor.buying.picking.shelf import Shelf
 from advisor.buying.recommendation import (
     ChosenModel,
     Near,
@@ -36,7 +37,6 @@ from advisor.buying.recommendation import (
     ties_of,
 )
 from advisor.buying.search import Offer
-from advisor.buying.shelf import Shelf
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import ALL_KINDS, Wish
 from advisor.errors import InputError

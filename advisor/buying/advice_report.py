@@ -3,7 +3,7 @@ words in a terminal, in Markdown and on a page.
 """
 
 from advisor.answer import Range
-from advisor.buying.reasons import PICK_WORDS, REMARKS
+from advisor.buying.picking.reasons import PICK_WORDS, REMARKS
 from advisor.buying.recommendation import Pick, RankedBuild, Recommendation
 from advisor.buying.report import (
     CONDITIONS,

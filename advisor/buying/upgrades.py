@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from advisor.answer import Prediction
 from advisor.buying.changes import Change, single_purchases, speed_tok_s
 from advisor.buying.compatibility import psu_problem
+from advisor.buying.picking.shelf import sensible
 from advisor.buying.pricing import Quote, interval_of, price_of
-from advisor.buying.shelf import sensible
 from advisor.buying.stock import Stock
 from advisor.choosing.quality import Choice, choices
 from advisor.choosing.tasks import TASKS, Purpose, TaskName
@@ -47,11 +47,11 @@ UNITS: Mapping[Aim, str] = {
 }  # fmt: skip
 
 
-class _Told(BaseModel):
+class _OfUpgrades(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Purchase(_Told):
+class Purchase(_OfUpgrades):
     """What to buy, what it costs with all that it needs, and what it changes."""
 
     buy: str
@@ -69,7 +69,7 @@ class Purchase(_Told):
     prediction: Prediction
 
 
-class Upgrades(_Told):
+class Upgrades(_OfUpgrades):
     """The purchases that help, cheapest first, each a tenth better than the one before."""
 
     goal: Aim
@@ -87,7 +87,7 @@ class Upgrades(_Told):
 
 
 @dataclass(frozen=True, eq=False)
-class _Measured:
+class _OnHardware:
     """A goal's measure on one hardware; larger is better."""
 
     value: float
@@ -96,7 +96,7 @@ class _Measured:
     model: str = ""
 
 
-Measure = Callable[[Sequence[Hardware]], list[_Measured]]
+Measure = Callable[[Sequence[Hardware]], list[_OnHardware]]
 
 
 def upgrades(
@@ -128,13 +128,13 @@ def upgrades(
     )  # fmt: skip
 
 
-def _per_money(item: Purchase, now: _Measured) -> float:
+def _per_money(item: Purchase, now: _OnHardware) -> float:
     """Doublings over the square root of the price: as picks weigh money."""
     gain = item.gain if now.value > 0 else 2.0
     return math.log2(gain) / math.sqrt(max(item.price_usd, 1.0))
 
 
-def _ladder(told: Sequence[tuple[Change, _Measured]], now: _Measured) -> Iterator[Purchase]:
+def _ladder(told: Sequence[tuple[Change, _OnHardware]], now: _OnHardware) -> Iterator[Purchase]:
     """Cheapest first, each better than the one before by a tenth at least."""
     reached = now.value
     for change, after in sorted(told, key=lambda pair: price_of(pair[0].quotes)):
@@ -157,7 +157,7 @@ def _said(found: Sequence[Purchase], hardware: Hardware, budget_usd: float | Non
     yield RESALE
 
 
-def _whole(aim: Aim, now: _Measured, hardware: Hardware) -> Upgrades:
+def _whole(aim: Aim, now: _OnHardware, hardware: Hardware) -> Upgrades:
     """Laptops, Macs and boxes: there is nothing to exchange."""
     whole = f"{hardware.machine} is sold whole: neither its memory nor its processor can be exchanged"
     said = (f"{whole}; the next step is to sell it and buy (advisor recommend)", RESALE)
@@ -210,7 +210,7 @@ def _power_w(hardware: Hardware) -> float:
     return found
 
 
-def _pairs(told: Sequence[tuple[Change, _Measured]], hardware: Hardware) -> Iterator[Change]:
+def _pairs(told: Sequence[tuple[Change, _OnHardware]], hardware: Hardware) -> Iterator[Change]:
     """A card and memory together: of each the few that make the most of their price."""
     ranked = sorted(told, key=lambda pair: -pair[1].value / max(price_of(pair[0].quotes), 1.0) ** 0.5)
     cards = [change for change, _ in ranked if change.hardware.gpus != hardware.gpus][:PAIRED]
@@ -240,45 +240,45 @@ def _on(asked: Scenario, hardware: Hardware) -> Scenario:
     return asked.model_copy(update={"hardware": hardware})
 
 
-def _steps(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge: Knowledge) -> list[_Measured]:
+def _steps(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge: Knowledge) -> list[_OnHardware]:
     """Seconds of a typical step; steps a second are what is larger for better."""
     found = []
     for answer in predict_many([_on(asked, hardware) for hardware in many], knowledge):
         decode, prefill = speed_tok_s(answer), answer.prefill_tok_s
         if not decode or prefill is None:
-            found.append(_Measured(0.0, 0.0, None))
+            found.append(_OnHardware(0.0, 0.0, None))
             continue
         seconds = task.step_s(decode, prefill.p50)
-        found.append(_Measured(1 / seconds, seconds, answer, answer.model))
+        found.append(_OnHardware(1 / seconds, seconds, answer, answer.model))
     return found
 
 
-def _contexts(asked: Scenario, many: Sequence[Hardware], knowledge: Knowledge) -> list[_Measured]:
+def _contexts(asked: Scenario, many: Sequence[Hardware], knowledge: Knowledge) -> list[_OnHardware]:
     """The longest context of the model that the memory has room for."""
     found = []
     for hardware, answer in zip(many, predict_many([_on(asked, item) for item in many], knowledge), strict=True):
         longest = longest_context(case_of(_on(asked, hardware)), None, None) or 0
-        found.append(_Measured(float(longest), float(longest), answer if longest else None, answer.model))
+        found.append(_OnHardware(float(longest), float(longest), answer if longest else None, answer.model))
     return found
 
 
-def _crowds(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge: Knowledge) -> list[_Measured]:
+def _crowds(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge: Knowledge) -> list[_OnHardware]:
     """How many people can write at once, each at the task's least speed; between the counts tried by the speed left."""
-    found = [_Measured(0.0, 0.0, None) for _ in many]
+    found = [_OnHardware(0.0, 0.0, None) for _ in many]
     for users in CROWDS:
         load = asked.workload.model_copy(update={"users": users})
         crowd = [_on(asked.model_copy(update={"workload": load}), hardware) for hardware in many]
         for place, answer in enumerate(predict_many(crowd, knowledge)):
             speed = speed_tok_s(answer)
             if answer.fits and speed and speed >= task.least_tok_s:
-                found[place] = _Measured(float(users), float(users), answer, answer.model)
+                found[place] = _OnHardware(float(users), float(users), answer, answer.model)
     return found
 
 
-def _best_models(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge: Knowledge) -> list[_Measured]:
+def _best_models(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge: Knowledge) -> list[_OnHardware]:
     """The best model that serves the task, by its cautious quality."""
     tried = choices(task, task.context)
-    found: list[_Measured] = []
+    found: list[_OnHardware] = []
     for hardware in many:
         holds = [choice for choice in tried if choice.file_gb * 1e9 <= _room_bytes(hardware)]
         found.append(_first_that_serves(asked, task, hardware, holds, knowledge))
@@ -294,7 +294,7 @@ def _room_bytes(hardware: Hardware) -> float:
 
 def _first_that_serves(
     asked: Scenario, task: Purpose, hardware: Hardware, tried: Sequence[Choice], knowledge: Knowledge
-) -> _Measured:
+) -> _OnHardware:
     questions = [task.question(choice.llm.name, choice.quant) for choice in tried]
     engine = {"name": asked.engine.name, "backend": asked.engine.backend}
     cases = cases_of([
@@ -308,5 +308,5 @@ def _first_that_serves(
     for (choice, _), answer in zip(pairs, answers([case for _, case in pairs], knowledge), strict=True):
         decode, prefill = speed_tok_s(answer), answer.prefill_tok_s
         if decode and prefill and decode >= task.least_tok_s and task.reads <= task.longest_wait_s * prefill.p50:
-            return _Measured(choice.cautious, round(choice.quality, 1), answer, answer.model)
-    return _Measured(0.0, 0.0, None)
+            return _OnHardware(choice.cautious, round(choice.quality, 1), answer, answer.model)
+    return _OnHardware(0.0, 0.0, None)

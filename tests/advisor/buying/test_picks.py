@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from advisor.buying.advice import advise_from
 from advisor.buying.ownership import owned_parts
-from advisor.buying.picks import best_of_labels
+from advisor.buying.picking.picks import best_of_labels
+from advisor.buying.picking.shelf import ram_needed_gib, sensible, unbeaten_platforms
 from advisor.buying.platforms import platforms_of
 from advisor.buying.recommendation import Recommendation
-from advisor.buying.shelf import ram_needed_gib, sensible, unbeaten_platforms
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import Wish
 from advisor.market.market import shipped_market, today

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from advisor.buying.ownership import owned_parts
-from advisor.buying.practice import practice_of
+from advisor.buying.picking.practice import practice_of
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.upgrades import Aim, Upgrades, upgrades
 from advisor.market.market import shipped_market, today

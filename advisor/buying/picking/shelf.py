@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from advisor.buying.builds import Assembler, Build, BuildKind, whole_machines
 from advisor.buying.combinations import Combinations, Vector, Whole, combinations_of
 from advisor.buying.offices import office_builds
+from advisor.buying.picking.practice import practice_of
 from advisor.buying.platforms import Platforms, platforms_of
-from advisor.buying.practice import practice_of
 from advisor.buying.stock import Stock
 from advisor.machines.from_parts import machine_of
 from advisor.physics.coefficients import Efficiencies

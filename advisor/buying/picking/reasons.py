@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from advisor.answer import REGIMES
-from advisor.buying.picks import ENOUGH_RUNS, Pairing, PickName
+from advisor.buying.picking.picks import ENOUGH_RUNS, Pairing, PickName
 from advisor.documents import number, seconds
 from advisor.market.money import Exchange
 from catalog.names.gpus import resolve_gpu

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from advisor.answer import Prediction, Range
 from advisor.buying.builds import Build
 from advisor.buying.combinations import Vector, Whole
-from advisor.buying.shelf import OnShelf, Shelf, card_of
+from advisor.buying.picking.shelf import OnShelf, Shelf, card_of
 from advisor.buying.wish import Wish
 from advisor.choosing.quality import Choice, choice_of, choices
 from advisor.choosing.tasks import TASKS, Purpose
