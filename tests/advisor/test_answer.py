@@ -28,7 +28,7 @@ def test_no_two_stages_and_no_two_regimes_look_or_read_alike() -> None:
 
 def test_every_regime_that_was_measured_or_has_a_spread_is_worded_and_coloured() -> None:
     met = {run.regime for run in public_runs()} | {row.regime for row in spreads()} - {"all"}
-    # No public run of the tables keeps a dense model's feed-forward matrices in RAM: it is planned, by the same physics.
+    # No public run of the tables keeps a dense model's feed-forward matrices in RAM: it is planned by the same physics.
     assert met | {"feed_forward_offload"} == set(REGIMES)
     for regime in REGIMES.values():
         assert regime.sentence.format(moe=3, gpu_layers=4, layers=40)
