@@ -72,6 +72,8 @@ BOARD_WORDS = frozenset(
      "waterforce", "white", "windforce", "xfx", "xlr", "xmod", "yeston", "zotac"}
 )  # fmt: skip
 """Words of board partners and of their lines of coolers: the chip is the same under all of them."""
+CHANGED = frozenset({"modified", "modded", "mod", "upgraded", "custom", "soldered", "resoldered"})
+"""Words that say of a card with other memory what its size says already."""
 WATTS = re.compile(r"(?<=[\s(@])(\d{2,4})\s?w(?:atts?)?\b")
 LANES = re.compile(r"(?<=[\s(])(?:pci-?e\s?)?(?:gen\s?)?(?:[1-6](?:\.0)?\s?)?x(1|4|8|16)\b")
 PROCESSORS = frozenset(
@@ -249,7 +251,8 @@ def resolve_gpu(text: str, vram_gib: float | None = None) -> Resolved[Gpu]:
         common = next((key.row for key in hits if key.row.common_variant), hits[0].row)
         changed = _modified(text, common, asked)
         best = next((key for key in hits if key.row is common), None)
-        return Resolved(changed.row, changed.assumptions, _unread(text, reading, best, common))
+        unread = (word for word in _unread(text, reading, best, common) if word not in CHANGED)
+        return Resolved(changed.row, changed.assumptions, tuple(unread))
     if not rows:
         raise _refusal(text, reading, hits)
     chosen = next((row for row in rows if row.common_variant), rows[0])

@@ -12,6 +12,7 @@ from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.question import Hardware, Scenario
 from catalog import tables
+from catalog.names.gpus import resolve_gpu
 from catalog.names.index import UnknownName
 from catalog.names.parts import resolve_part
 from catalog.names.quants import resolve_quant
@@ -114,6 +115,11 @@ def test_a_power_and_lanes_in_a_name_are_said_to_count_for_nothing_unless_they_a
     assert "'x4'" in told({"gpus": [{"name": "RTX 3090 x4"}]})
     own = {"gpus": [{"name": "RTX 3090 350W PCIe 4.0 x16"}], "cpu": "Ryzen 7 5800X", "storage": {"read_gb_s": 3}}
     assert not told({**own, "ram": {"type": "DDR4", "mt_s": 3200, "channels": 2, "gb": 32}})
+
+
+def test_a_changed_card_may_be_called_so() -> None:
+    assert resolve_gpu("RTX 4090 48GB (modified)").unread == ()
+    assert resolve_gpu("RTX 4090 (modified)").unread == ("modified",)
 
 
 def test_what_is_owned_is_read_by_the_same_rule() -> None:
