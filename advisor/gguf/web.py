@@ -217,7 +217,7 @@ def _import_httpx() -> None:
         try:
             import_module("httpx")
         finally:
-            del modules["httpx._main"]
+            modules.pop("httpx._main", None)  # another thread may have been first
 
 
 def _public_address(host: str, port: int) -> str:
