@@ -1,5 +1,6 @@
 """What all tests share: no test sees or touches the user's own data, and property tests are repeatable."""
 
+import signal
 from importlib import import_module
 from pathlib import Path
 
@@ -9,6 +10,11 @@ from hypothesis import settings
 # No deadline: wall time on a shared machine says nothing about a law. Derandomised: a red run is red again.
 settings.register_profile("house", deadline=None, derandomize=True)
 settings.load_profile("house")
+
+# A script in the background is started with Ctrl-C ignored, and hands that on to what it starts: the tests that press
+# it would wait for ever. What is handled here is not ignored there.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -3,20 +3,31 @@
 Exit codes: 0 done, 2 the user's input, 1 anything else, 130 interrupted.
 """
 
+import contextlib
+import errno
 import gc
+import io
 import os
+import re
+import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from types import FrameType
 from typing import Any, Final, NamedTuple
 
 import click
 
-from advisor.errors import EngineFailed, InputError
+from advisor.errors import EngineFailed, InputError, printable, reason
 from advisor.extras import extra_of, lacking
 from catalog.names.index import UnknownName
 
+UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF, getattr(errno, "EDQUOT", errno.EIO)})
+"""What goes wrong when printing."""
+COLOURS: Final = re.compile(r"(\x1b\[[0-9;]*m)")
+"""What we send to a terminal ourselves. Source: ECMA-48, SGR."""
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -134,7 +145,52 @@ def run(arguments: Sequence[str], entries: Mapping[str, Entry] = COMMANDS) -> in
 def main() -> None:
     """Entry point of the console command."""
     gc.set_threshold(100_000)  # what imports and tables make lives on: going through it again is a tenth of a start
+    _open_streams()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminated)
     sys.exit(run(sys.argv[1:]))
+
+
+def _terminated(number: int, _: FrameType | None) -> None:
+    """End as after an error, so that drafts are removed and children end; the exit code is the shell's for a signal."""
+    raise SystemExit(128 + number)
+
+
+class _Terminal(io.TextIOWrapper):
+    """Standard output that is a terminal: what files and models of strangers say must not steer it."""
+
+    def write(self, text: str) -> int:
+        """Write it with its colours, and a sign in place of other control characters; how many characters it had."""
+        parts = COLOURS.split(text.replace("\r\n", "\n"))
+        super().write("".join(part if index % 2 else printable(part) for index, part in enumerate(parts)))
+        return len(text)
+
+
+class _Closed(io.TextIOBase):
+    """Standard output that was closed before we began: whatever is printed fails, as it would on a full disk."""
+
+    encoding = "utf-8"
+
+    def write(self, _: str) -> int:
+        """Fail."""
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+def _open_streams() -> None:
+    """Standard streams that were closed lead nowhere: else the next file that is opened would take their place."""
+    closed = sys.stdout is None
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8")
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
+    if closed:
+        sys.stdout = _Closed()
+    elif sys.stdout.isatty() and isinstance(kept := sys.stdout, io.TextIOWrapper) and sys.platform != "win32":
+        # on Windows click and rich speak to the console by themselves
+        sys.stdout = _Terminal(kept.detach(), encoding=kept.encoding, errors=kept.errors, line_buffering=True)
 
 
 def _exit_code(error: BaseException) -> int:
@@ -147,11 +203,13 @@ def _exit_code(error: BaseException) -> int:
 
 def _tell(error: BaseException) -> int:
     code = _exit_code(error)
-    if isinstance(error, BrokenPipeError):
-        # The reader has left: the interpreter's last flush goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    elif code != INTERRUPTED:
-        print(f"advisor: {' '.join(_sentence(error).split())}", file=sys.stderr)
+    if isinstance(error, OSError):
+        # The reader has left, or there is no room: the interpreter's last flush goes nowhere
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if code != INTERRUPTED and not isinstance(error, BrokenPipeError):
+        with contextlib.suppress(OSError):  # nowhere to tell it: the exit code does
+            print(f"advisor: {printable(' '.join(_sentence(error).split()))}", file=sys.stderr)
     return code
 
 
@@ -164,4 +222,6 @@ def _sentence(error: BaseException) -> str:
         return error.format_message()
     if isinstance(error, EngineFailed) or _exit_code(error) == WRONG_INPUT:
         return str(error)
+    if isinstance(error, OSError) and error.errno in UNWRITABLE and error.filename is None:
+        return f"standard output cannot be written ({reason(error)}): make room, or send it elsewhere"
     return f"this failed unexpectedly ({type(error).__name__}: {error}); ADVISOR_DEBUG=1 shows where"

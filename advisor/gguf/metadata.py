@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from advisor.errors import printable
 from advisor.gguf.stream import Stream
 
 KEY_BYTES_LIMIT = 65_535
@@ -86,7 +87,7 @@ def read_text(stream: Stream, limit_bytes: int, what: str) -> str:
 
 def _decoded(stream: Stream, length: int, what: str) -> str:
     try:
-        return stream.take(length).decode("utf-8")
+        return printable(stream.take(length).decode("utf-8"))
     except UnicodeDecodeError:
         raise stream.damaged(f"{what} is not UTF-8") from None
 

@@ -1,0 +1,116 @@
+"""Where the command line prints: a full disk, a closed stream, a reader that left, a terminal, a signal."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from advisor.gguf.synthetic import Cut, Recipe, write_model
+from catalog.names.llms import resolve_llm
+from catalog.names.quants import resolve_quant
+
+ADVISOR = (sys.executable, "-m", "advisor")
+PREDICT = ("predict", "--model", "gpt-oss-20b", "--gpu", "RTX 3090")
+QUESTION = {"model": "gpt-oss-20b", "hardware": {"gpus": [{"name": "RTX 3090"}]}}
+
+
+def in_shell(line: str, *words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """A line of a shell in which "$@" is the program with these words."""
+    command = ["bash", "-c", line, "bash", *ADVISOR, *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("words", [PREDICT, (*PREDICT, "--json"), ("prices", "show", "RTX 3090")], ids=" ".join)
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [('"$@" > /dev/full', "no space left on device"), ('"$@" >&-', "bad file descriptor")],
+    ids=["a full disk", "closed"],
+)
+def test_what_cannot_be_printed_is_one_sentence(line: str, said: str, words: tuple[str, ...]) -> None:
+    done = in_shell(line, *words)
+    assert done.returncode == 1
+    assert done.stderr == f"advisor: standard output cannot be written ({said}): make room, or send it elsewhere\n"
+
+
+def test_a_closed_output_does_not_take_the_place_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text(json.dumps(QUESTION) + "\n")
+    done = in_shell('"$@" >&- <&- 2>&-', "predict", "--batch", "in.jsonl", "--output", "out.jsonl", cwd=tmp_path)
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "out.jsonl").read_text())["fits"] is True
+
+
+@pytest.mark.parametrize("line", ['"$@" 2> /dev/full', '"$@" 2>&-'], ids=["a full disk", "closed"])
+def test_a_refusal_that_cannot_be_told_keeps_its_exit_code(line: str) -> None:
+    assert in_shell(line, "predict", "--model", "no such model").returncode == 2
+
+
+def test_a_reader_that_left_is_no_failure() -> None:
+    done = in_shell('set -o pipefail; "$@" | head -c 1', *PREDICT)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def drafts(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if ".partial" in path.name]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_signal_leaves_no_draft(number: signal.Signals, tmp_path: Path) -> None:
+    (tmp_path / "in.jsonl").write_text((json.dumps(QUESTION) + "\n") * 100_000)
+    command = [*ADVISOR, "predict", "--batch", "in.jsonl", "--output", "out.jsonl"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as program:
+        limit = time.monotonic() + 120
+        while not drafts(tmp_path) and time.monotonic() < limit:
+            time.sleep(0.05)
+        assert drafts(tmp_path)
+        program.send_signal(number)
+        _, err = program.communicate(timeout=60)
+    assert program.returncode == (143 if number is signal.SIGTERM else 130)
+    assert "Traceback" not in err
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "advisor-home") == ["in.jsonl"]
+
+
+def on_a_terminal(*words: str, cwd: Path) -> bytes:
+    """All that a command writes to a terminal."""
+    child, leader = pty.fork()
+    if child == 0:
+        os.chdir(cwd)
+        os.execv(sys.executable, [*ADVISOR, *words])
+    written = b""
+    while True:
+        try:
+            some = os.read(leader, 65_536)
+        except OSError:  # the terminal's other side is closed
+            break
+        if not some:
+            break
+        written += some
+    os.waitpid(child, 0)
+    os.close(leader)
+    return written
+
+
+EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31mNice‮ model"
+
+
+def test_escape_characters_of_a_model_file_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    recipe = Recipe(resolve_llm("SmolLM2-135M").row.llm, resolve_quant("Q8_0").row, Cut(1, None, 64))
+    write_model(recipe, tmp_path / "plain.gguf")
+    content = (tmp_path / "plain.gguf").read_bytes()
+    name = recipe.name.encode()
+    evil = EVIL.encode().ljust(len(name), b"!")[: len(name)] if len(name) >= len(EVIL.encode()) else None
+    assert evil or len(name) >= 20, "the name is too short to carry an attack"
+    content = content.replace(name, (evil or b"\x1b[2J\x1b]0;x\x07".ljust(len(name), b"!")), 1)
+    (tmp_path / "evil.gguf").write_bytes(content)
+    for words in (("--gpu", "RTX 3060 12GB"), ("--gpu", "no such card"), ("--gpu", "RTX 3060 12GB", "--json")):
+        shown = on_a_terminal("predict", "--gguf", "evil.gguf", *words, cwd=tmp_path)
+        assert len(shown) > 50
+        left = re.sub(rb"\x1b\[[0-9;]*m", b"", shown)
+        assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", left), left[:300]
+        assert "‮".encode() not in left
