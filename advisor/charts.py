@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from advisor.errors import InputError
-from advisor.extras import lacking
+from advisor.extras import require
 from advisor.files import new_file
 
 WIDTH, HEIGHT = 560, 320
@@ -165,6 +165,14 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</t
 """
 
 
+def plot_file(target: str) -> Path:
+    """The file that --plot names, to be asked before what is to be drawn is worked out. Raises as `draw`."""
+    if Path(target).suffix not in FORMATS:
+        raise InputError(f"--plot {target!r} must end in {', '.join(FORMATS)}")
+    require("--plot", "plots")
+    return Path(target)
+
+
 def draw(charts: Sequence[Chart], target: str, title: str, *, columns: int = 2, headed: bool = True) -> None:
     """Draw charts side by side into a file, which appears whole or not at all.
 
@@ -172,13 +180,9 @@ def draw(charts: Sequence[Chart], target: str, title: str, *, columns: int = 2, 
     Raises `InputError` for another ending than those of `FORMATS` or without matplotlib, before anything is drawn, and
     where the file cannot be written.
     """
-    path = Path(target)
-    if path.suffix not in FORMATS:
-        raise InputError(f"--plot {target!r} must end in {', '.join(FORMATS)}")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise lacking("--plot", "plots") from None
+    path = plot_file(target)
+    from matplotlib.figure import Figure
+
     rows = max(1, -(-len(charts) // columns))
     figure = Figure(figsize=(PANEL_IN[0] * columns, PANEL_IN[1] * rows), dpi=DPI, layout="constrained")
     if headed:

@@ -24,10 +24,10 @@ LINES = [
     ["quants", "--model", "Qwen3-8B", "--gpu", "RTX 3060 12GB"],
     ["detect", "--json", "--all"],
     ["plan", "model.gguf", "--context", "1024"],
-    ["run", "model.gguf", "--prompt", "Hello", "--max-tokens", "2"],
+    ["run", "gemma.gguf", "--prompt", "Hello", "--max-tokens", "2"],
     ["engine", "devices"],
     ["engine", "bench", "model.gguf", "--json"],
-    ["calibrate", "add", "--model", "Qwen3-8B", "--cpu", "Ryzen 7 5800X", "--ram", "DDR4-3200 2x16", "--decode", "8"],
+    ["calibrate", "add", "--model", "Qwen3-8B-Q4_K_M", "--cpu", "Ryzen 7 5800X", "--ram", "DDR4-3200", "--decode", "8"],
     ["calibrate", "list"],
     ["calibrate", "show"],
     ["calibrate", "export", "--evidence"],
@@ -82,7 +82,8 @@ def test_every_command_is_tried() -> None:
     assert {line[0] for line in LINES} | ASKING == set(COMMANDS)
 
 
-def test_no_command_looks_for_another_host(tmp_path: Path) -> None:
+def test_no_command_looks_for_another_host(tmp_path: Path, gemma_path: Path) -> None:
+    (tmp_path / "gemma.gguf").hardlink_to(gemma_path)
     question = {"model": "gpt-oss-20b", "hardware": {"gpus": [{"name": "RTX 3090"}]}}
     (tmp_path / "questions.jsonl").write_text(json.dumps(question) + "\n")
     rows = (ROOT / "calibration" / "evidence" / "consumer.csv").read_text("utf-8").splitlines(keepends=True)

@@ -43,6 +43,10 @@ def command(claims: bool, again: bool, as_json: bool, markdown: bool, plot: str 
     if claims:
         _claims(as_json, markdown)
         return
+    if plot:
+        from advisor.charts import plot_file
+
+        plot_file(plot)
     from calibration.accuracy.accuracy import accuracy
     from calibration.accuracy.page import as_data, charts, document, page
 

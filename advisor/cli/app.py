@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import pairwise
 from types import FrameType
 from typing import Any, Final, NamedTuple
 
@@ -133,6 +134,7 @@ def _program(entries: Mapping[str, Entry]) -> Tree:
 def run(arguments: Sequence[str], entries: Mapping[str, Entry] = COMMANDS) -> int:
     """Run one command line and give its exit code; an error is told in one line on standard error."""
     try:
+        _refuse_blanks(arguments)
         code = _program(entries).main(list(arguments), prog_name="advisor", standalone_mode=False)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:
@@ -140,6 +142,15 @@ def run(arguments: Sequence[str], entries: Mapping[str, Entry] = COMMANDS) -> in
             raise
         return _tell(error)
     return code if isinstance(code, int) else DONE
+
+
+def _refuse_blanks(arguments: Sequence[str]) -> None:
+    """Raise `InputError` for a word that is empty: it says nothing, and must not be taken for one that was left out."""
+    for before, word in pairwise(["", *arguments]):
+        option = word.removesuffix("=") if re.fullmatch(r"--[\w-]+=\s*", word) else before
+        if not word.strip() or option != before:
+            named = option if option.startswith("-") else f"the word after {before!r}" if before else "the first word"
+            raise InputError(f"{named} is empty: give a value, or leave it out")
 
 
 def main() -> None:

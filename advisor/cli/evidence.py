@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.cli.app import Entry, Tree
 from advisor.errors import InputError, reason
 
 if TYPE_CHECKING:
@@ -20,12 +21,13 @@ and those that can hardly be, are told with the reason.
 """
 
 
-@click.group("evidence")
-def command() -> None:
-    """Measured runs of many machines, which the predictions are fitted to."""
+command = Tree(
+    "evidence", {"check": Entry("advisor.cli.evidence", "Check a table before it is added.", "check_table")},
+    help="Measured runs of many machines, which the predictions are fitted to.",
+)  # fmt: skip
 
 
-@command.command("check", help=HELP)
+@click.command("check", help=HELP)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON alone.")
 def check_table(file: Path, *, as_json: bool) -> None:

@@ -36,7 +36,7 @@ def sweep(grid: Grid, folder: Path, processes: int, scheduler: str | None, told:
     rows = sum(chunk.stop - chunk.start for chunk in grid.chunks if chunk.number in done)
     told(rows, grid.rows)
     left = [chunk.number for chunk in grid.chunks if chunk.number not in done]
-    spec, place = grid.spec.model_dump_json(), str(folder.resolve())
+    spec, place = grid.spec.model_dump_json(exclude_defaults=True), str(folder.resolve())
     work = _on_cluster(spec, place, left, scheduler) if scheduler else _here(spec, place, left, processes)
     for _, count in work:
         rows += count
