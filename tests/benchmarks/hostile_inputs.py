@@ -38,9 +38,9 @@ def damaged(rng: random.Random) -> bytes:
                 break
             place = place[key]
         if isinstance(place, dict):
-            place[rng.choice([*place, "surplus"])] = rng.choice(VALUES)
+            place[rng.choice([*place, "surplus"])] = json.loads(json.dumps(rng.choice(VALUES)))
         elif place:
-            place[rng.randrange(len(place))] = rng.choice(VALUES)
+            place[rng.randrange(len(place))] = json.loads(json.dumps(rng.choice(VALUES)))
     content = bytearray(json.dumps(found).encode())
     for _ in range(rng.choice((0, 0, 1, 20))):
         content[rng.randrange(len(content))] = rng.randrange(256)
