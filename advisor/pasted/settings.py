@@ -32,6 +32,8 @@ BACKENDS: Final = {"cuda": "cuda", "rocm": "rocm", "hip": "rocm", "vulkan": "vul
                    "sycl": "sycl", "opencl": "opencl", "cpu": "cpu", "cublas": "cuda", "hipblas": "rocm"}  # fmt: skip
 BLAS: Final = "prompts were multiplied by a BLAS library, not by the engine's own code"
 ALL: Final = 999
+DIVIDING: Final = frozenset({"row", "tensor", "graph"})
+"""Split modes besides layer by layer; llama.cpp counts none, layer, row, tensor from 0 (llama.h, read 2026-11-29)."""
 _COUNTS: Final = {"n_gpu_layers", "n_cpu_moe", "threads", "ubatch", "n_ctx"}
 _FLAGS: Final = {"no_mmap", "cpu_moe", "no_kv_offload", "embeddings"}
 _OFF, _ON = {"0", "off", "false", "no", "none", "disabled", ""}, {"1", "on", "true", "yes", "enabled"}
@@ -116,8 +118,11 @@ class Told:
             self.engine["mmap"] = said.lower().startswith("mmap")
 
     def _split(self, said: str) -> None:
-        if said.lower() not in {"layer", "none", "0", "1", ""} and "," not in said:
-            self.why_not = f"split mode {said[:20]!r} over several GPUs is not compared"
+        word = {"2": "row", "3": "tensor"}.get(said.lower(), said.lower())
+        if word in DIVIDING:
+            self.engine["split_mode"] = word
+        elif word not in {"layer", "none", "0", "1", ""} and "," not in word:
+            self.why_not = f"split mode {said[:20]!r} over several GPUs is not known"
 
     def _override(self, said: str) -> None:
         if said.lower() not in {"none", ""}:

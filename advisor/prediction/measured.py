@@ -72,7 +72,7 @@ def _told(run: OwnRun, machine: Scenario) -> list[_OwnSpeed]:
     )
     case = case_of(scenario)
     tokens = scenario.workload.prompt_tokens
-    speeds = (("decode", run.decode_tok_s, 1), ("prefill", run.prefill_tok_s, tokens))
+    speeds = (("decode", run.decode_tok_s, case.tokens_per_step), ("prefill", run.prefill_tok_s, tokens))
     return [_OwnSpeed(run, case, speed, count / tok_s) for speed, tok_s, count in speeds if tok_s and count]
 
 
