@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from advisor.engine.layout import CPU
+from advisor.engine.plan import feed_forward_overrides
 from advisor.engine.preparation import dry_run, prepare
 from advisor.engine.remote import RpcServer
 from advisor.engine.session import Session
@@ -174,3 +175,21 @@ def test_the_greedy_text_is_the_same_wherever_the_layers_are(gemma_path, device)
             found = session.generate(Generate(prompt="The capital of France is", max_tokens=16))
             texts.append("".join(item.text for item in found if isinstance(item, Piece)))
     assert texts[0] == texts[1] == texts[2] != ""
+
+
+def test_feed_forward_parts_of_a_dense_model_lie_in_ram_and_it_writes_the_same(gemma_path, device):
+    """A real model of 18 layers, attention and cache on the device: its report against the plan, and the text."""
+    asked = settings("device", 18, device, n_ctx=256, n_ubatch=64, extra_buffers=False, n_gpu_layers=ALL)
+    apart = asked.model_copy(update={"overrides": feed_forward_overrides(10)})
+    check_within_3_percent(gemma_path, apart)
+    texts = []
+    for way in (asked, apart):
+        prepared = prepare(gemma_path, way)
+        with prepared.open() as session:
+            found = session.generate(Generate(prompt="The capital of France is", max_tokens=16))
+            texts.append("".join(item.text for item in found if isinstance(item, Piece)))
+    assert texts[0] == texts[1] != ""
+    moved = prepared.layout.moved
+    assert {name.split(".")[1] for name in moved} == {str(layer) for layer in range(10)}
+    assert {name.split(".")[2] for name in moved} == {"ffn_up", "ffn_gate", "ffn_down"}
+    assert set(moved.values()) == {CPU}
