@@ -251,6 +251,13 @@ class OfficePc(Row):
     aliases: Words = ()
 
 
+class EndedSupport(Row):
+    """A generation of cards (`name`: the architecture) that its maker's drivers or libraries no longer support."""
+
+    ended: str
+    """What has ended, after the name of a card and "; "."""
+
+
 class Accessory(Row):
     """What a card may need beside it: fans, risers, docks, adapters."""
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from catalog.rows import Positive
+from catalog.rows import Positive, Row
 
 PartKind = Literal[
     "gpu", "cpu", "ram", "board", "ssd", "psu", "case", "cooler", "unified", "laptop", "office", "accessory"
@@ -87,6 +87,22 @@ class PriceTrend(BaseModel):
     """Left out one by one to fit this row; 0: too few, the row is the start."""
     source: str = Field(min_length=1)
     as_of: date
+
+
+class PowerPrice(Row):
+    """What households pay for electricity; `name` is the country's code of two letters."""
+
+    country: str
+    usd_per_kwh: float = Field(gt=0)
+
+
+class ApiPrice(Row):
+    """What a model costs over an interface; `name` is the id of its row in llms.csv."""
+
+    kind: Literal["lowest", "median"]
+    """Of the providers that a market lists, by a blend of three tokens read to one written."""
+    input_usd_per_m: float = Field(ge=0)
+    output_usd_per_m: float = Field(ge=0)
 
 
 class ExchangeRate(BaseModel):

@@ -25,6 +25,7 @@ from catalog.parts import (
     Board,
     Cooler,
     Cpu,
+    EndedSupport,
     Gpu,
     Laptop,
     OfficePc,
@@ -34,7 +35,7 @@ from catalog.parts import (
     Ssd,
     UnifiedMachine,
 )
-from catalog.prices import ExchangeRate, Observation, PriceFactor, PriceTrend
+from catalog.prices import ApiPrice, ExchangeRate, Observation, PowerPrice, PriceFactor, PriceTrend
 from catalog.quants import Quant, QuantQuality, TensorType
 
 DATA = Path(__file__).parent / "data"
@@ -142,6 +143,24 @@ def price_factors() -> tuple[PriceFactor, ...]:
 def price_trends() -> tuple[PriceTrend, ...]:
     """How fast prices of each kind of part go stale."""
     return _read(PriceTrend, "price_trends.csv")
+
+
+@cache
+def electricity() -> tuple[PowerPrice, ...]:
+    """What households of countries pay for electricity."""
+    return _read(PowerPrice, "electricity.csv")
+
+
+@cache
+def api_prices() -> tuple[ApiPrice, ...]:
+    """What open models cost over an interface."""
+    return _read(ApiPrice, "api_prices.csv")
+
+
+@cache
+def ended_support() -> tuple[EndedSupport, ...]:
+    """Generations of cards without drivers or libraries to come."""
+    return _read(EndedSupport, "ended_support.csv")
 
 
 @cache

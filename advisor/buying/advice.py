@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from advisor.buying.costs import Power, RunningCosts, cost_words, power_of, running_costs
 from advisor.buying.ownership import Owned, owned_parts
 from advisor.buying.picking.picks import (
     BEYOND,
@@ -50,7 +51,7 @@ MOST_WAYS = 3
 SHORT_CONTEXT = 8192
 """The context of a chat: the way out of a longer one."""
 MORE_MONEY = (1.25, 1.6, 2.2, 4.0, 16.0)
-"""Times the budget that are tried in turn."""
+"""Times the budget that are tried in turn, before any price."""
 SLOWEST_TOK_S = 2.0
 """Slower than this is no way out."""
 
@@ -191,15 +192,25 @@ def _with_picks(base: Recommendation, found: Advice, exchange: Exchange) -> Reco
         Near(text=near_words(kind, item, first, wish.budget_usd or 0.0, exchange), build=_built([item], exchange)[0])
         for kind, item in found.near
     )
+    power = power_of(wish.kwh_usd, wish.country, wish.hours_per_day)
+    running = tuple(cost_words(costs_of(first, power), exchange, power.where))
     picks = tuple(
         Pick(
             pick=name, build=places[name], why=tuple(why(name, item, first, exchange)),
-            against=tuple(against(item, first, exchange)),
+            against=tuple(against(item, first, exchange)), costs=costs_of(item, power),
         )
         for name, item in found.picks.items()
     )  # fmt: skip
     models = tuple(_chosen(item, budget) for item in distinct.values())
-    return base.model_copy(update={"builds": tuple(builds), "picks": picks, "near": near, "models": models})
+    told = {"builds": tuple(builds), "picks": picks, "near": near, "models": models, "running": running}
+    return base.model_copy(update=told)
+
+
+def costs_of(item: Pairing, power: Power) -> RunningCosts:
+    """Running costs of a pick."""
+    build = item.build
+    speeds = item.decode_tok_s, item.prefill_tok_s
+    return running_costs(item.choice.llm.id, item.goal.task, build.power_w, build.interval_usd, speeds, power)
 
 
 def same_build(build: RankedBuild, item: Pairing) -> bool:
@@ -246,7 +257,7 @@ def ways_out(wish: Wish, stock: Stock, used: Stock | None, knowledge: Knowledge)
     if used is not None:
         changes.append(("used", {"condition": "any"}, used))
     if wish.budget_usd is not None:
-        dearer = [wish.budget_usd * times for times in MORE_MONEY]
+        dearer = [*(wish.budget_usd * times for times in MORE_MONEY), None]
         changes += [("money", {"budget_usd": budget}, stock) for budget in dearer]
     if wish.model is not None:
         changes.append(("model", {"model": None, "quant": None, "task": wish.task or "chat"}, stock))

@@ -20,6 +20,8 @@ from advisor.choosing.tasks import TASKS
 from advisor.documents import Code, Document, Paragraph, Points, Section, Table, TableColumn, as_markdown, number
 from advisor.market.money import Exchange
 
+UNCOUNTED = "What it brings when sold, repairs and your time are not counted."
+
 
 def title(found: Recommendation) -> str:
     """The wish in one line."""
@@ -43,6 +45,9 @@ def advice_document(found: Recommendation, width: int) -> Document:
     sections += [_picked(pick, found.builds[pick.build], exchange) for pick in found.picks]
     if len(found.models) > 1:
         sections.append(Section("Other models above", [Points([f"{model.why}." for model in found.models[1:]])]))
+    if found.running:
+        said = [*(f"{line[0].upper()}{line[1:]}." for line in found.running), UNCOUNTED]
+        sections.append(Section("What our pick costs to run", [Points(said)]))
     if found.near:
         sections.append(Section("Just beside", [Points([f"{item.text}." for item in found.near])]))
     first = found.builds[found.picks[0].build] if found.picks else found.builds[0]

@@ -18,6 +18,7 @@ from advisor.answer import Prediction, Warning
 from advisor.buying.builds import Build, BuildKind, predict_command
 from advisor.buying.changes import Upgrade, next_dollars
 from advisor.buying.combinations import Whole
+from advisor.buying.costs import RunningCosts
 from advisor.buying.ownership import Owned, owned_parts
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock, stock_of
@@ -121,6 +122,8 @@ class Pick(_Ranked):
     """Its place in `builds`."""
     why: tuple[str, ...]
     against: tuple[str, ...]
+    costs: RunningCosts | None = None
+    """Electricity, and whether an API would be cheaper."""
 
 
 class WayOut(_Ranked):
@@ -177,6 +180,8 @@ class Recommendation(_Ranked):
     picks: tuple[Pick, ...] = ()
     models: tuple[ChosenModel, ...] = ()
     """The models of the picks, in their order."""
+    running: tuple[str, ...] = ()
+    """What the first pick costs to run, in sentences."""
     near: tuple[Near, ...] = ()
     """What a little more or much less money buys."""
     ways_out: tuple[WayOut, ...] = ()

@@ -45,6 +45,11 @@ class Wish(BaseModel):
     own: tuple[Text, ...] = ()
     sort: Literal["value", "speed", "price", "prompt"] = "value"
     """Order of the builds: dollars per token a second, writing speed, price, or reading speed."""
+    kwh_usd: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None
+    """Price of electricity; None: that of the households of `country`."""
+    country: Annotated[Text, Field(max_length=60)] | None = None
+    hours_per_day: Annotated[float, Field(gt=0, le=24)] = 2.0
+    """Of work: the computer writes or reads."""
     limit: Annotated[int, Field(ge=1, le=100_000)] = 10
     tinkerer: bool = False
     """Picks may have cards without a fan, a picture or a maintained driver."""

@@ -28,6 +28,7 @@ OPTION_OF_FIELD = {
     "model": "--model", "quant": "--quant", "context": "--context", "budget_usd": "--budget",
     "as_of": "--as-of", "currency": "--currency", "min_tok_s": "--min-tok-s", "condition": "--condition",
     "kinds": "--kinds", "own": "--own", "limit": "--limit", "task": "--task", "sort": "--sort",
+    "country": "--country", "hours_per_day": "--hours-per-day", "kwh_usd": "--kwh-price",
 }  # fmt: skip
 MOST_COLUMNS = 130
 PAGE_COLUMNS = 110
@@ -93,6 +94,13 @@ PAGE_COLUMNS = 110
     "--sort", type=click.Choice(["value", "speed", "price", "prompt"]), default="value", show_default=True,
     help="Order of the ranking.",
 )
+@click.option(
+    "--kwh-price", "kwh_price", metavar="AMOUNT", help='Price of a kWh: 0.30, "0.30 EUR". Default: that of --country.'
+)
+@click.option("--country", metavar="CODE", help="Whose electricity counts: DE, Germany. Default: the US.")
+@click.option(
+    "--hours-per-day", type=float, default=2.0, show_default=True, metavar="H", help="Hours a day that it works."
+)
 @click.option("--limit", type=int, metavar="N", help="Most builds to show. Default: 10, with --all every one.")
 @click.option(
     "--all", "every", is_flag=True,
@@ -149,6 +157,12 @@ def _wish(options: dict[str, Any], market: Any) -> Any:
         raise InputError(f"--budget: {error}") from None
     currency = currency or (budget or Money(0, "USD")).currency
     usd = budget and budget.amount / market.rates.per_usd(budget.currency, options["as_of"] or today())
+    asked |= {"country": options["country"], "hours_per_day": options["hours_per_day"]}
+    try:
+        kwh = money_of(options["kwh_price"], currency) if options["kwh_price"] is not None else None
+    except InputError as error:
+        raise InputError(f"--kwh-price: {error}") from None
+    asked["kwh_usd"] = kwh and kwh.amount / market.rates.per_usd(kwh.currency, options["as_of"] or today())
     try:
         limit = options["limit"] if options["limit"] is not None else (100_000 if options["every"] else 10)
         return Wish.model_validate(asked | {"budget_usd": usd, "currency": currency, "kinds": kinds, "limit": limit})

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from advisor.answer import REGIMES
 from advisor.buying.picking.picks import ENOUGH_RUNS, Pairing, PickName
+from advisor.buying.picking.practice import practice_of
 from advisor.documents import number, seconds
 from advisor.market.money import Exchange
 from catalog.names.gpus import resolve_gpu
@@ -65,6 +66,7 @@ def against(item: Pairing, first: Pairing, exchange: Exchange) -> Iterator[str]:
         yield "a second-hand card: no maker's warranty, so test it on the first day"
     elif used:
         yield "second-hand: no maker's warranty"
+    yield from of_card(item)
     if item.choice.cautious < 0.9 * first.choice.cautious:
         yield f"a weaker model: index {item.choice.quality:.0f}, not {first.choice.quality:.0f}"
     yield from _of_speed(item)
@@ -83,6 +85,18 @@ def against(item: Pairing, first: Pairing, exchange: Exchange) -> Iterator[str]:
     elif build.platform is None and not item.ready_made:
         yield "a used office PC: its own power supply and slots set the limits"
     yield from (note.message for note in build.notes if note.code != "check_length")
+
+
+def of_card(item: Pairing) -> Iterator[str]:
+    """What living with its card is like, where that is hard."""
+    card = next((part.name for part in item.build.parts if part.kind == "gpu"), "")
+    if not card:
+        return
+    known = practice_of(resolve_gpu(card).row)
+    if known.ended:
+        yield f"{card}: {known.ended}"
+    if not known.outputs:
+        yield f"{card} has no output for a screen"
 
 
 def _of_speed(item: Pairing) -> Iterator[str]:
@@ -126,9 +140,10 @@ def model_sentence(item: Pairing, budget: str) -> str:
     span = f"index {choice.quality:.0f} (two of three such models: {choice.low:.0f} to {choice.high:.0f})"
     estimated = "" if choice.known.how == "measured" else ", estimated from other benchmarks"
     asked = item.goal.wish.model is not None
-    best = "as asked" if asked else f"the best for {task.words} that {budget} runs at a pleasant speed"
+    best = "as asked" if asked else f"for {task.words} the best balance of quality and speed that {budget} buys"
     thinks = "thinks before it answers" if choice.known.reasons else "answers at once"
-    facts = [best, f"{span}{estimated}", thinks, f"licence {choice.facts.licence or 'not known'}"]
+    kept = f"{choice.quant} keeps {choice.kept:.0%} of its quality"
+    facts = [best, f"{span}{estimated}", kept, thinks, f"licence {choice.facts.licence or 'not known'}"]
     if choice.facts.commercial == "no":
         facts.append("not for earning money")
     elif choice.facts.commercial == "conditions":
