@@ -175,7 +175,8 @@ def _speeds(
         gain = float(knowledge.efficiencies.row(case.setting)[COLUMNS["disk_gain"]])
         warm_up_s = case.placement.ram_bytes / (disk.random_gb_s * GB * gain)
     decode, users = _range(case.tokens_per_step / step_s, "decode", case, novel[0], knowledge), case.users
-    if case.work.cycled_bytes:  # no run is faster than the disk that is said
+    # Only what finds no room is asked for its work by itself, which takes as long as all the rest of an answer.
+    if case.placement.storage_bytes > 0 and case.work.cycled_bytes:  # no run is faster than the disk that is said
         decode["p95"] = min(decode["p95"], max(decode["p50"], disk.most_gb_s * GB / float(case.work.cycled_bytes)))
     return {
         "decode_tok_s": decode,
