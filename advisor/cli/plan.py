@@ -46,15 +46,20 @@ For example:
     "--for", "program", type=click.Choice(["llama-server", "llama-swap", "ollama", "lm-studio"]),
     help="Print the plan as that program's configuration alone.",
 )
+@click.option(
+    "--strategies", is_flag=True, help="Compare ways to place experts: whole layers, favourites, a cache that streams."
+)
 @profile_options
 @click.option("--json", "as_json", is_flag=True, help="Print the plan as JSON alone.")
-def command(model: str, *, as_json: bool, program: str | None, **options: Any) -> None:
+def command(model: str, *, as_json: bool, program: str | None, strategies: bool, **options: Any) -> None:
     """Plan and show; the help that users see is above."""
     if as_json and program:
         raise InputError("--json and --for exclude each other: give one")
     from advisor.engine.plan_report import as_data, report
+    from advisor.prediction.strategies import section, ways_of
 
     plan = plan_of(model, options)
+    ways = ways_of(plan.candidate.case, plan.candidate.prediction) if strategies else None
     if program:
         from advisor.engine.other_programs import configuration
 
@@ -64,10 +69,16 @@ def command(model: str, *, as_json: bool, program: str | None, **options: Any) -
         click.echo(found.text, nl=False)
     elif as_json:
         import json
+        from dataclasses import asdict
 
-        click.echo(json.dumps(as_data(plan, _file_word(model)), indent=2))
+        more = {"strategies": asdict(ways) if ways else None} if strategies else {}
+        click.echo(json.dumps(as_data(plan, _file_word(model)) | more, indent=2))
     else:
         click.echo(report(plan, _file_word(model), emphasis=lambda text: click.style(text, bold=True)))
+        if strategies:
+            from advisor.documents import Document, as_text
+
+            click.echo(as_text(Document("", [section(ways)]), 80, lambda text: click.style(text, bold=True)))
 
 
 def plan_of(model: str, options: dict[str, Any]) -> "Plan":

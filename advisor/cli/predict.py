@@ -206,6 +206,9 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
     help='A run of yours on this hardware, such as "Qwen3.6-35B-A3B Q4_K_M 31", or a file of what a program printed; '
     "repeat it for several.",
 )
+@click.option(
+    "--strategies", is_flag=True, help="Compare ways to place experts: whole layers, favourites, a cache that streams."
+)
 @profile_options
 @click.option("--json", "as_json", is_flag=True, help="Print the prediction as JSON alone.")
 @click.option(
@@ -251,6 +254,7 @@ def _single(options: dict[str, Any]) -> None:
     from advisor.prediction.nearest import described, nearest
     from advisor.prediction.prediction import answers
     from advisor.prediction.serving import served
+    from advisor.prediction.strategies import section, ways_of
     from catalog.tables import public_runs
 
     machines = own_machines_of(options)
@@ -272,13 +276,16 @@ def _single(options: dict[str, Any]) -> None:
         beside = [{name: getattr(run, name) for name in NEARBY} for run in near]
         more: dict[str, Any] = {"capacity": asdict(capacity), "measured_nearby": beside}
         more |= {"served": asdict(many)} if many else {}
+        if options["strategies"]:
+            more["strategies"] = asdict(ways) if (ways := ways_of(case, prediction)) else None
         click.echo(json.dumps(prediction.model_dump(mode="json") | more, indent=2))
     else:
         from advisor.prediction.report import report, served_section
 
         deep = scenario.workload.context_depth
         anew = _read_anew(scenario, file, knowledge).time_to_first_token_s if deep else None
-        more_below = [*([served_section(many)] if many else []), _nearby(near)]
+        compared = [section(ways_of(case, prediction))] if options["strategies"] else []
+        more_below = [*([served_section(many)] if many else []), *compared, _nearby(near)]
         click.echo(report(prediction, case, capacity, anew, lambda text: click.style(text, bold=True), more_below))
 
 
