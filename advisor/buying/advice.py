@@ -83,14 +83,18 @@ def advise(wish: Wish, knowledge: Knowledge, market: Market | None = None) -> Re
     owned, market, day = owned_parts(wish.own), market or shipped_market(), wish.as_of or today()
     exchange = Exchange(wish.currency, market.rates.per_usd(wish.currency, day))
     stock = stock_of(wish.condition, owned, market.estimates(day))
-    used = stock_of("any", owned, market.estimates(day)) if wish.condition == "new" else None
-    return advise_from(stock, owned, wish, knowledge, exchange, used)
+
+    def used() -> Stock:
+        return stock_of("any", owned, market.estimates(day))
+
+    return advise_from(stock, owned, wish, knowledge, exchange, used if wish.condition == "new" else None)
 
 
 def advise_from(
-    stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge, exchange: Exchange, used: Stock | None = None
+    stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge, exchange: Exchange,
+    used: Stock | Callable[[], Stock] | None = None,
 ) -> Recommendation:
-    """The same from a stock; `used`: the stock with used parts, where the wish is for new ones."""
+    """The same from a stock; `used` is or gives the stock with used parts, where the wish is for new ones."""
     base: Recommendation | None = None
     if wish.model is not None:
         try:
@@ -234,7 +238,8 @@ def _chosen(item: Pairing, budget: str) -> ChosenModel:
 
 
 def _nothing(
-    wish: Wish, stock: Stock, used: Stock | None, knowledge: Knowledge, exchange: Exchange, owned: Owned
+    wish: Wish, stock: Stock, used: Stock | Callable[[], Stock] | None, knowledge: Knowledge, exchange: Exchange,
+    owned: Owned,
 ) -> Recommendation:
     goal = Goal.of(wish)
     ways = []
@@ -250,12 +255,14 @@ def _nothing(
     )  # fmt: skip
 
 
-def ways_out(wish: Wish, stock: Stock, used: Stock | None, knowledge: Knowledge) -> Iterator[tuple[str, Pairing]]:
+def ways_out(
+    wish: Wish, stock: Stock, used: Stock | Callable[[], Stock] | None, knowledge: Knowledge
+) -> Iterator[tuple[str, Pairing]]:
     """Changes of a wish that nothing serves, each with the cheapest that then does, the least change first."""
     goal, said = Goal.of(wish), wish.model_dump(exclude_unset=True)
     changes: list[tuple[str, dict[str, object], Stock]] = []
     if used is not None:
-        changes.append(("used", {"condition": "any"}, used))
+        changes.append(("used", {"condition": "any"}, used() if callable(used) else used))
     if wish.budget_usd is not None:
         dearer = [*(wish.budget_usd * times for times in MORE_MONEY), None]
         changes += [("money", {"budget_usd": budget}, stock) for budget in dearer]

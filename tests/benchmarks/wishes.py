@@ -2,7 +2,7 @@
 
 import sys
 import time
-from functools import cache
+from functools import cache, partial
 
 from advisor.buying.advice import advise_from
 from advisor.buying.ownership import owned_parts
@@ -26,7 +26,7 @@ def main() -> int:
         if len(sys.argv) > 1 and wish.condition not in sys.argv[1:]:
             continue
         start = time.process_time()
-        used = stock("any") if wish.condition == "new" else None
+        used = partial(stock, "any") if wish.condition == "new" else None
         found = advise_from(stock(wish.condition), owned_parts(()), wish, load(), Exchange(), used)
         failed = list(broken(wish, found))
         asked, wrong = asked + 1, wrong + bool(failed)

@@ -247,17 +247,38 @@ def shortlist(goal: Goal, tried: Sequence[Choice], shelf: Shelf, knowledge: Know
     found: list[Entrant] = []
     budget = goal.wish.budget_usd or math.inf
     best = 0.0
-    for choice in tried:
-        if choice.cautious < best * LEAST_QUALITY * SLACK or choice.file_gb > shelf.stored(choice.file_gb).most_gb:
-            continue
-        scenario = goal.question(choice)
-        asked = shelf.asked(case_of(scenario), knowledge.efficiencies)
-        rows = _listed(goal, choice, asked)
-        if len(rows):
-            found.append(Entrant(choice, asked, scenario, rows))
-            if (asked.price_usd[rows] <= budget).any():
+    for choices_of_one in _by_model(tried):
+        for choice in choices_of_one:
+            if choice.cautious < best * LEAST_QUALITY * SLACK:
+                continue
+            entrant = _entrant(goal, choice, shelf, knowledge)
+            if entrant is None:
+                break
+            found.append(entrant)
+            if (entrant.asked.price_usd[entrant.rows] <= budget).any():
                 best = max(best, choice.cautious)
     return found
+
+
+def _by_model(tried: Sequence[Choice]) -> Iterator[list[Choice]]:
+    """The quantisations of each model, the smallest first: what does not serve in one does not in a larger one. Models
+    come in the order of their best.
+    """
+    models: dict[str, list[Choice]] = {}
+    for choice in tried:
+        models.setdefault(choice.llm.id, []).append(choice)
+    for some in models.values():
+        yield sorted(some, key=lambda choice: choice.file_gb)
+
+
+def _entrant(goal: Goal, choice: Choice, shelf: Shelf, knowledge: Knowledge) -> Entrant | None:
+    """A model asked of the shelf; None where no build serves."""
+    if choice.file_gb > shelf.stored(choice.file_gb).most_gb:
+        return None
+    scenario = goal.question(choice)
+    asked = shelf.asked(case_of(scenario), knowledge.efficiencies)
+    rows = _listed(goal, choice, asked)
+    return Entrant(choice, asked, scenario, rows) if len(rows) else None
 
 
 def _listed(goal: Goal, choice: Choice, asked: OnShelf) -> Whole:

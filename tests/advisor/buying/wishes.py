@@ -62,8 +62,9 @@ def _unspent(wish: Wish, found: Recommendation, picks: dict[Any, RankedBuild]) -
         safe = build in picks.values() or (not list(problems(build)) and memory_is_enough(build))
         row = next((row for row in gpus() if row.name == card(build)), None)
         sound = row is not None and row.form != "datacentre" and row.architecture not in OLD
-        slow = step_s(fastest, wish.task or "chat")
-        if alike and safe and sound and step_s(build, wish.task or "chat") * FASTER < slow:
+        task = wish.task or "chat"
+        quicker = all(step_s(build, task, end) * FASTER < step_s(fastest, task, end) for end in ("p05", "p50"))
+        if alike and safe and sound and quicker:
             yield f"{build.name} at {build.price_usd:.0f} is faster than {fastest.name} at {fastest.price_usd:.0f}"
 
 
@@ -72,9 +73,10 @@ def card(build: RankedBuild) -> str:
     return next((part.name for part in build.parts if part.kind == "gpu"), build.name)
 
 
-def step_s(build: RankedBuild, task: TaskName) -> float:
-    """Seconds of a typical step of a task at the low ends of the speeds."""
+def step_s(build: RankedBuild, task: TaskName, end: str) -> float:
+    """Seconds of a typical step of a task at one end of the ranges of its speeds, or at their medians."""
     asked, told = TASKS[task], build.prediction
     assert told.decode_tok_s
     assert told.prefill_tok_s
-    return asked.writes / told.decode_tok_s.p05 + asked.new / told.prefill_tok_s.p05
+    decode, prefill = (float(getattr(speed, end)) for speed in (told.decode_tok_s, told.prefill_tok_s))
+    return asked.writes / decode + asked.new / prefill
