@@ -79,6 +79,15 @@ class Speculation(_Answer):
     """GiB for the draft's weights, its cache and its buffer."""
 
 
+class Evidence(_Answer):
+    """How many measured runs stand behind an answer, at the closest level that has any: "this machine", "this card and
+    model", "this card", "its architecture" or "nobody". Where no card takes part, the processor stands for it.
+    """
+
+    level: str
+    runs: int
+
+
 class Prediction(_Answer):
     """What a scenario will do. Speeds are null where it cannot run; a warning then says what would make it fit."""
 
@@ -103,6 +112,7 @@ class Prediction(_Answer):
     flags: dict[str, str]
     warnings: tuple[Warning, ...]
     assumptions: tuple[str, ...]
+    evidence: Evidence
     calibration: str
     speculation: Speculation | None = None
 

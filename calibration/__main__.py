@@ -16,7 +16,16 @@ from calibration.fit.beside import (
 from calibration.fit.evidence import EVIDENCE_READ, load_runs, observe
 from calibration.fit.fitting import fit
 from calibration.fit.leaving_out import architectures_out, balance_of, left_out_errors, sources_out
-from calibration.fit.tables import effects_of, public_runs, rows_of, spreads_of, wider_of, write_runs, write_table
+from calibration.fit.tables import (
+    behind_of,
+    effects_of,
+    public_runs,
+    rows_of,
+    spreads_of,
+    wider_of,
+    write_runs,
+    write_table,
+)
 from catalog.tables import DATA
 
 WIDER_LOTS = 5
@@ -57,6 +66,7 @@ def main() -> None:
     write_table(DATA / "spreads.csv", spreads_of(errors, EVIDENCE_READ))
     write_table(DATA / "left_out.csv", rows_of(errors, EVIDENCE_READ))
     write_table(DATA / "left_out_wider.csv", wider)
+    write_table(DATA / "runs_behind.csv", behind_of(observations, EVIDENCE_READ))
     write_runs(DATA / "public_runs.csv", public_runs(runs, EVIDENCE_READ.isoformat()))
 
 

@@ -26,6 +26,8 @@ class Effect(BaseModel):
     prior_deviation: float = Field(gt=0)
     informed: bool
     """False: no run moved it, the number is the prior ("assumed")."""
+    runs: int = Field(default=0, ge=0)
+    """Measured speeds that move with it."""
     source: str
     as_of: date
 
@@ -49,6 +51,22 @@ class Spread(BaseModel):
     as_of: date
 
 
+class RunsBehind(BaseModel):
+    """How many fitted runs stand behind answers about a card (a processor, where no card takes part)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    level: str
+    """this card and model, this card, or its architecture"""
+    name: str
+    """Of the card, or of its architecture."""
+    model: str = ""
+    """At the first level."""
+    runs: int = Field(gt=0)
+    source: str
+    as_of: date
+
+
 class LeftOutRow(BaseModel):
     """How far off one measured speed was predicted by the fit that never saw its machine."""
 
@@ -65,6 +83,12 @@ class LeftOutRow(BaseModel):
     """log(predicted / measured)"""
     novelty: float = Field(ge=0, allow_inf_nan=False)
     """How novel the run was to that fit (see `advisor.physics.uncertainty`)."""
+    unsaid: float = Field(ge=0, allow_inf_nan=False)
+    """The same without what machines with like parts differ by."""
+    gpu_share: float = Field(ge=0, le=1)
+    cpu_share: float = Field(ge=0, le=1)
+    link_share: float = Field(ge=0, le=1)
+    """Parts of the predicted time that the GPUs, the processor and the links take; the rest is the disk's."""
     source: str
     as_of: date
 

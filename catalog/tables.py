@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from catalog.efficiency import Effect, LeftOutRow, PublicRun, Spread, WiderRow
+from catalog.efficiency import Effect, LeftOutRow, PublicRun, RunsBehind, Spread, WiderRow
 from catalog.llms import (
     Acceptance,
     DraftHead,
@@ -191,6 +191,12 @@ def spreads_beside() -> tuple[Spread, ...]:
 def spreads() -> tuple[Spread, ...]:
     """Quantiles of the prediction's errors on machines never fitted."""
     return _read(Spread, "spreads.csv")
+
+
+@cache
+def runs_behind() -> tuple[RunsBehind, ...]:
+    """How many fitted runs stand behind answers about cards, processors and architectures."""
+    return _read(RunsBehind, "runs_behind.csv")
 
 
 @cache

@@ -17,6 +17,8 @@ formulas of other advisors on the same rows.
 Examples:
   advisor accuracy
   advisor accuracy --claims
+  advisor accuracy --anchor 1
+  advisor accuracy --predictions
   advisor accuracy --plot accuracy.png
   advisor accuracy --markdown --plot docs/accuracy.png > ACCURACY.md
 """
@@ -28,6 +30,11 @@ MADE_BY = "advisor accuracy --markdown --plot docs/accuracy.png > ACCURACY.md"
 
 @click.command("accuracy", help=TEXT, context_settings={"max_content_width": 100})
 @click.option("--claims", is_flag=True, help="Instead: what an article claims, beside predictions and measured runs.")
+@click.option(
+    "--anchor", type=click.IntRange(1, 50), metavar="N", help="Instead: errors where N runs of each rig are told."
+)
+@click.option("--predictions", is_flag=True, help="Instead: what was predicted beforehand, and what came.")
+@click.option("--coefficients", is_flag=True, help="Instead: what the runs say of each coefficient of the physics.")
 @click.option("--again", is_flag=True, help="Leave every machine out anew instead of reading how that ended: minutes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON alone.")
 @click.option("--markdown", is_flag=True, help="Print a Markdown page: the one kept as ACCURACY.md.")
@@ -36,12 +43,22 @@ MADE_BY = "advisor accuracy --markdown --plot docs/accuracy.png > ACCURACY.md"
     metavar="FILE",
     help="Also draw predicted against measured: .png, .svg or .html (needs the extra 'plots').",
 )
-def command(claims: bool, again: bool, as_json: bool, markdown: bool, plot: str | None) -> None:
+def command(
+    claims: bool, anchor: int | None, predictions: bool, coefficients: bool, again: bool, as_json: bool, markdown: bool,
+    plot: str | None,
+) -> None:  # fmt: skip
     """Compare with measured runs; the help that users see is above."""
     if as_json and markdown:
         raise InputError("--json and --markdown cannot both be printed: leave one out")
-    if claims:
-        _claims(as_json, markdown)
+    views = (
+        (claims, _claims), (bool(anchor), lambda: _anchored(anchor or 1, again)),
+        (predictions, _predictions), (coefficients, _coefficients),
+    )  # fmt: skip
+    chosen = [view for asked, view in views if asked]
+    if len(chosen) > 1:
+        raise InputError("--claims, --anchor, --predictions and --coefficients are shown one at a time: take one")
+    if chosen:
+        _put(*chosen[0](), as_json, markdown)
         return
     if plot:
         from advisor.charts import plot_file
@@ -65,19 +82,56 @@ def command(claims: bool, again: bool, as_json: bool, markdown: bool, plot: str 
         _print(document(found))
 
 
-def _claims(as_json: bool, markdown: bool) -> None:
-    from advisor.documents import as_markdown
+def _claims() -> "tuple[Any, Document]":
     from advisor.physics.knowledge import load
     from calibration.accuracy.claims import as_data, document, judged
     from catalog.tables import public_runs
 
     found = judged(load(), public_runs())
+    return as_data(found), document(found, "Claims")
+
+
+def _anchored(runs: int, again: bool) -> "tuple[Any, Document]":
+    from dataclasses import asdict
+
+    from advisor.documents import Document
+    from advisor.physics.knowledge import load
+    from calibration.accuracy.accuracy import accuracy
+    from calibration.accuracy.anchoring import anchored, floors, section
+    from calibration.accuracy.page import GROUP_OF_REGIME
+
+    found, table = accuracy(again), load().efficiencies
+    data = {
+        "anchored": [asdict(row) for row in anchored(found, runs, table)],
+        "floor": [asdict(of) for of in floors(found)],
+    }
+    return data, Document("", [section(found, table, GROUP_OF_REGIME, [runs])])
+
+
+def _predictions() -> "tuple[Any, Document]":
+    from calibration.accuracy.registered import as_data, document, judged
+
+    found = judged()
+    return as_data(found), document(found)
+
+
+def _coefficients() -> "tuple[Any, Document]":
+    from calibration.accuracy.learned import as_data, document, learned
+    from catalog.tables import beside, efficiencies
+
+    found = learned((*efficiencies(), *beside()))
+    return as_data(found), document(found)
+
+
+def _put(data: Any, shown: "Document", as_json: bool, markdown: bool) -> None:
+    from advisor.documents import as_markdown
+
     if as_json:
-        _print_json(as_data(found))
+        _print_json(data)
     elif markdown:
-        click.echo(as_markdown(document(found, "Claims")), nl=False)
+        click.echo(as_markdown(shown), nl=False)
     else:
-        _print(document(found))
+        _print(shown)
 
 
 def _print(shown: "Document") -> None:

@@ -68,6 +68,8 @@ class CpuSide:
     ghz: float
     sockets: int
     features: frozenset[str]
+    segment: str = "desktop"
+    """desktop, laptop, hedt, server or embedded."""
 
     @property
     def vector_gb_s(self) -> float:

@@ -141,18 +141,46 @@ def common_cpu(ram_type: str | None, gpus: Sequence[Gpu | GpuDevice], server: bo
     return row
 
 
+ARM_MAKERS = frozenset(
+    {"amazon", "ampere", "apple", "broadcom", "cix", "nvidia", "qualcomm", "rockchip"}
+)
+"""Makers whose processors have Arm's vector instructions."""
+
+
+I8MM = frozenset(
+    {"AmpereOne", "Apple M2", "Apple M3", "Apple M4", "Apple M5", "Cortex-A720", "Cortex-X925/A725", "Neoverse V1"}
+    | {"Neoverse V2", "Oryon"}
+)
+"""Arm cores with instructions for products of 8-bit matrices, which llama.cpp's repacked kernels use. Source:
+developer.arm.com; ggml/src/ggml-cpu/arch/arm/repack.cpp.
+"""
+WITHOUT_VNNI = frozenset({"Skylake-SP", "Skylake-X"})
+"""AVX-512 without its integer dot products runs llama.cpp's kernels at the width of AVX2. Source: ark.intel.com,
+ggml/src/ggml-cpu/ggml-cpu-quants.c.
+"""
+DESKTOP_CLOCK = 0.88
+"""All cores of a desktop processor run at about this part of the boost clock, whatever its base clock: 5.0 of 5.7 GHz
+on a Ryzen 9 7950X (amd.com: boost 5.7, base 4.5). Errors on machines left out fell with it (2026-11-29).
+"""
+
+
 def cpu_side(row: Cpu, sockets: int = 1) -> CpuSide:
     """What the physics needs of a CPU row; efficiency cores count half (narrower vectors, lower clocks)."""
     small = row.cores - row.performance_cores
-    features = frozenset(name for name in FEATURES if getattr(row, name))
+    wide = row.microarchitecture not in WITHOUT_VNNI
+    features = frozenset(name for name in FEATURES if getattr(row, name) and (wide or name != "avx512"))
+    if row.maker in ARM_MAKERS:
+        features |= {"arm", "i8mm"} if row.microarchitecture in I8MM else {"arm"}
+    ghz = (row.base_ghz * row.boost_ghz) ** 0.5
     return CpuSide(
         name=row.name if sockets == 1 else f"{sockets} x {row.name}",
         microarchitecture=row.microarchitecture,
         cores=max(1, round((row.performance_cores + small / 2) * sockets)),
         vector_bytes=row.vector_bytes or _vector_bytes(features),
-        ghz=(row.base_ghz * row.boost_ghz) ** 0.5,
+        ghz=max(ghz, DESKTOP_CLOCK * row.boost_ghz) if row.segment == "desktop" else ghz,
         sockets=sockets,
         features=features,
+        segment=row.segment,
     )
 
 

@@ -5,7 +5,6 @@ showed have no effect, so an unknown chip falls back to its architecture, and th
 """
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.machines.machine import Machine
+from advisor.physics.builds import era_of, flash_of
 from advisor.physics.placement import Placement
 from advisor.physics.task import FAMILIES, KINDS
 from advisor.question import Scenario
@@ -52,6 +52,12 @@ class Setting(NamedTuple):
     """one, several GPUs, or unified memory."""
     split: str = "layer"
     """How several GPUs share the model: layer, row, tensor, graph."""
+    segment: str = "desktop"
+    """desktop, laptop, hedt, server or embedded: what the processor is made for."""
+    pages: str = "mapped"
+    """"mapped" where the model's file is mapped into memory, whose pages a card cannot read by itself."""
+    cache: str = "f16"
+    """How the keys of the context are stored: f16, q8 or q4."""
     rig: str = ""
     """One person's machine, in the fit and where its owner measured it; "" in all other predictions."""
 
@@ -90,6 +96,13 @@ _GPU = (
     ("{layout}", 0.15),
     ("{form}", 0.2),
 )
+_PROMPT = (
+    *_GPU[:-1],
+    ("{form}", 0.35),
+    ("{backend}/{architecture}/{era}", 0.2),
+    ("{backend}/{architecture}/{flash}", 0.1),
+)
+"""Matrix units of new cards come into use build by build; laptops compute at what power they have."""
 _FAMILY = (
     ("{kind}", 0.2),
     ("{backend}/{kind}", 0.15),
@@ -97,6 +110,14 @@ _FAMILY = (
     ("{engine}/{kind}", 0.1),
     ("{backend}/{family} alone", 0.05),
 )
+_CONTEXT = (
+    ("{flash}", 0.4),
+    ("{backend}/{flash}", 0.4),
+    ("{backend}/{architecture}/{flash}", 0.3),
+    ("{flash}/{cache}", 0.2),
+    ("{backend}/{flash}/{cache}", 0.2),
+)
+"""Kernels with and without flash attention have nothing in common."""
 _MICROS = (
     ("{backend}", 0.75),
     ("{backend}/{maker}", 0.45),
@@ -106,6 +127,16 @@ _MICROS = (
     ("{layout}", 0.45),
     ("{form}", 0.6),
 )
+_ROUTING = (
+    ("{backend}", 0.5),
+    ("{backend}/{maker}", 0.3),
+    ("{backend}/{architecture}", 0.7),
+    ("{backend}/{era}", 0.4),
+    ("{stated}", 0.2),
+    ("{layout}", 0.3),
+    ("{form}", 0.2),
+)
+"""Few runs tell the cost of choosing experts: what one slow architecture shows must not count for all cards alike."""
 _BUILD = (("{stated}/{era}", 0.4),)
 _CPU = (
     ("{microarchitecture}", 0.08),
@@ -114,26 +145,27 @@ _CPU = (
     ("{known}", 0.08),
     ("{role}", 0.08),
     ("{engine}/{simd}", 0.04),
+    ("{segment}", 0.15),
 )
 
 COEFFICIENTS: tuple[Coefficient, ...] = (
     #           name                  unit                start  deviation per family  pools
     Coefficient("gpu_stream",         "share of peak",      0.80, 0.3, True,  (*_GPU, ("{stated}/{era}", 0.15), *_FAMILY)),
     Coefficient("gpu_expert",         "share of stream",    0.80, 0.3, True,  (("{backend}", 0.2), ("{backend}/{architecture}", 0.2), ("{kind}", 0.1), ("{backend}/{era}", 0.2))),
-    Coefficient("gpu_kv",             "share of peak",      0.50, 0.5, False, (("{flash}", 0.4), ("{backend}/{flash}", 0.4), ("{backend}/{architecture}", 0.3), ("{backend}/{era}/{flash}", 0.3))),
+    Coefficient("gpu_kv",             "share of peak",      0.50, 0.5, False, (*_CONTEXT, ("{backend}/{era}/{flash}", 0.3))),
     Coefficient("gpu_matrix_us",      "us per matrix",      2.0,  0.5, False, (*_MICROS, *_BUILD, ("{chip}", 0.3))),
-    Coefficient("gpu_moe_us",         "us per MoE layer",   10.,  0.7, False, _MICROS),
+    Coefficient("gpu_moe_us",         "us per MoE layer",   10.,  0.7, False, _ROUTING),
     Coefficient("gpu_recurrent_us",   "us per layer",       10.,  0.7, False, _MICROS),
     Coefficient("gpu_token_us",       "us per token",       300., 0.7, False, _MICROS + _BUILD),
     Coefficient("ram_stream",         "share of peak",      0.75, 0.3, False, _CPU),
-    Coefficient("core_gb_s",          "GB/s per thread",    28.,  0.3, False, (("{microarchitecture}", 0.16), ("{cpu}", 0.08))),
-    Coefficient("cpu_unpack",         "weights per byte",   0.15, 0.6, True,  (("{kind}", 0.5), ("{family} alone", 0.15), ("{simd}", 0.3), ("{simd}/{kind}", 0.3), ("{engine}/{kind}", 0.3), ("{microarchitecture}", 0.1), ("{cpu}", 0.08))),
+    Coefficient("core_gb_s",          "GB/s per thread",    28.,  0.3, False, (("{microarchitecture}", 0.16), ("{cpu}", 0.08), ("{segment}", 0.15))),
+    Coefficient("cpu_unpack",         "weights per byte",   0.15, 0.6, True,  (("{kind}", 0.5), ("{family} alone", 0.15), ("{simd}", 0.3), ("{simd}/{kind}", 0.3), ("{engine}/{kind}", 0.3), ("{microarchitecture}", 0.1), ("{cpu}", 0.08), ("{engine}/{era}", 0.1))),
     Coefficient("cpu_kv",             "share of RAM peak",  0.40, 0.6, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
     Coefficient("cpu_scores",         "products per byte",  0.03, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
     Coefficient("cpu_score_ns",       "ns per score",       20.,  0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
     Coefficient("thread_loss",        "exponent",           0.05, 0.7, False, (("{sockets}", 0.3),)),
     Coefficient("numa_share",         "of a 2nd socket",    0.30, 0.5, False, (("{engine}", 0.2),)),
-    Coefficient("cpu_layer_us",       "us per layer",       60.,  0.5, False, (("{microarchitecture}", 0.12), ("{engine}", 0.16), ("{known}", 0.12))),
+    Coefficient("cpu_layer_us",       "us per layer",       60.,  0.5, False, (("{microarchitecture}", 0.12), ("{engine}", 0.16), ("{known}", 0.12), ("{segment}", 0.3), ("{engine}/{era}", 0.2))),
     Coefficient("cpu_thread_us",      "us per layer, thread", 1.5, 0.8, False, (("{sockets}", 0.5), ("{engine}", 0.3))),
     Coefficient("crowding_cost",      "of the CPU's time",  0.40, 0.5, False, (("{engine}", 0.3),)),
     Coefficient("cpu_expert_share",   "of a layer's waits", 0.40, 0.5, False, (("{engine}", 0.3),)),
@@ -143,21 +175,22 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("disk_gain",          "x random reads",     8.,   0.7, False, ()),
     Coefficient("fault_use",          "of what faults read", 1.0, 0.05, False, ()),  # held: public runs cannot tell it from disk_gain, a probe of faults can
     Coefficient("page_locality",      "ratio of odds",      5.,   0.5, False, ()),
-    Coefficient("prefill_matmul",     "share of peak",      0.40, 0.4, True,  (*_GPU, ("{backend}/{architecture}/{flash}", 0.1), *_FAMILY)),
+    Coefficient("prefill_matmul",     "share of peak",      0.40, 0.4, True,  (*_PROMPT, *_FAMILY)),
     Coefficient("prefill_expert",     "share of matmul",    0.70, 0.4, True,  (("{backend}", 0.3), ("{backend}/{architecture}", 0.3), ("{kind}", 0.2), ("{backend}/{era}", 0.3))),
     Coefficient("prefill_half_rows",  "rows per expert",    16.,  0.7, False, (("{backend}", 0.4), ("{backend}/{architecture}", 0.3))),
-    Coefficient("prefill_attention",  "share of peak",      0.25, 0.6, False, (("{flash}", 0.4), ("{backend}/{flash}", 0.4), ("{backend}/{architecture}", 0.3))),
+    Coefficient("prefill_attention",  "share of peak",      0.25, 0.6, False, _CONTEXT),
     Coefficient("prefill_matrix_us",  "us per matrix",      8.,   0.7, False, _MICROS),
     Coefficient("prefill_moe_us",     "us per MoE layer",   60.,  0.7, False, _MICROS),
     Coefficient("prefill_recurrent_ns", "ns per token",     200., 0.8, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.4), ("{backend}/{era}", 0.4))),
-    Coefficient("prefill_link",       "share of peak",      0.45, 0.3, False, (("{backend}", 0.15), ("{engine}", 0.15), ("{chip}", 0.1), ("{known}", 0.1))),
-    Coefficient("prefill_cpu",        "products per byte",  0.60, 0.6, True,  (("{kind}", 0.3), ("{family} alone", 0.15), ("{simd}", 0.4), ("{engine}/{kind}", 0.25), ("{microarchitecture}", 0.15), ("{cpu}", 0.1), ("{sockets}", 0.2), ("{known}", 0.15))),
+    Coefficient("prefill_link",       "share of peak",      0.45, 0.3, False, (("{backend}", 0.15), ("{engine}", 0.15), ("{chip}", 0.1), ("{known}", 0.1), ("{engine}/{era}", 0.25), ("{form}", 0.15), ("{segment}", 0.15))),
+    Coefficient("prefill_staging",    "share of RAM peak",  0.35, 0.4, False, (("{pages}", 0.4), ("{engine}", 0.15), ("{known}", 0.1))),
+    Coefficient("prefill_cpu",        "products per byte",  0.60, 0.6, True,  (("{kind}", 0.3), ("{family} alone", 0.15), ("{simd}", 0.4), ("{engine}/{kind}", 0.25), ("{microarchitecture}", 0.15), ("{cpu}", 0.1), ("{sockets}", 0.2), ("{known}", 0.15), ("{engine}/{era}", 0.25), ("{engine}/{simd}", 0.2), ("{segment}", 0.2))),
     Coefficient("prefill_cpu_expert", "share of matmul",    0.70, 0.4, True,  (("{kind}", 0.15), ("{engine}", 0.2), ("{simd}", 0.2))),
     Coefficient("prefill_cpu_recurrent_us", "us per token, layer", 150., 0.8, False, (("{engine}", 0.3), ("{stated}/{era}", 0.4))),
     Coefficient("prefill_cpu_scores", "products per byte",  0.20, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.4))),
     Coefficient("prefill_cpu_score_ns", "ns per score",     2.,   0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.3))),
     Coefficient("gpu_level",          "of the GPUs' time",  1.00, 1e-6, False, ((RIG_LABEL, 0.10),)),
-    Coefficient("cpu_level",          "of the CPU's time",  1.00, 1e-6, False, (("{known}", 0.4), (RIG_LABEL, 0.28))),
+    Coefficient("cpu_level",          "of the CPU's time",  1.00, 1e-6, False, (("{known}", 0.4), (RIG_LABEL, 0.40))),
     Coefficient("link_level",         "of the links' time", 1.00, 1e-6, False, ((RIG_LABEL, 0.25),)),
     Coefficient("prefill_gpu_level",  "of the GPUs' time",  1.00, 1e-6, False, ((RIG_LABEL, 0.18),)),
     Coefficient("prefill_cpu_level",  "of the CPU's time",  1.00, 1e-6, False, (("{known}", 0.4), (RIG_LABEL, 0.35))),
@@ -296,7 +329,7 @@ _BLANK = Setting(*[""] * len(Setting._fields))
 """Settings that differ in other words share a coefficient: it is worked out once for all of them."""
 
 
-_OF_PROCESSORS = frozenset({"microarchitecture", "cpu", "simd", "sockets", "known"})
+_OF_PROCESSORS = frozenset({"microarchitecture", "cpu", "simd", "sockets", "known", "segment"})
 """Words of a setting that the processor and its memory give; all others come from graphics cards and engine."""
 
 
@@ -394,40 +427,12 @@ def _deviation(efficiencies: Efficiencies, item: Coefficient, setting: Setting, 
 
 # From a scenario and its placement to the labels that pick its coefficients.
 
-BUILD_ERAS = ((4000, "2024"), (6000, "2025a"), (7500, "2025b"), (8250, "2026a"))
-"""First build number after each era: b4000 is of November 2024, b6000 of July 2025, b7500 of December 2025, b8250 of
-March 2026, when Gated DeltaNet became one operation (llama.cpp tags; pull 19504).
-"""
-YEAR_ERAS = (("2024-11", "2024"), ("2025-07", "2025a"), ("2025-13", "2025b"), ("2026-03", "2026a"))
-AUTO_FLASH_ERAS = frozenset({"2025b", "2026a", "current"})
-"""llama.cpp chooses flash attention by itself since b6325 (August 2025, pull 15434)."""
-_BUILD_NUMBER = re.compile(r"(?<![0-9a-f])b?(\d{4,5})(?![0-9a-f])")
-
-
-def era_of(version: str | None, released: str | None) -> str:
-    """Age class of an engine build, from its number or else its date; "current" when neither tells.
-
-    >>> era_of("4426e298 (2824)", None), era_of(None, "2025-03-14"), era_of("b10481", "2026-08-25"), era_of(None, None)
-    ('2024', '2025a', 'current', 'current')
-    """
-    found = _BUILD_NUMBER.search(version.lower()) if version else None
-    if found and int(found[1]) > 1000 and not found[1].startswith("20"):
-        return next((era for bound, era in BUILD_ERAS if int(found[1]) < bound), "current")
-    return next((era for bound, era in YEAR_ERAS if released and released[:7] < bound), "current")
-
-
-def flash_of(scenario: Scenario) -> bool:
-    """Whether flash attention runs: as said, else as the build chooses by itself."""
-    said = scenario.engine.flash_attn
-    if said is not None:
-        return said
-    era = era_of(scenario.engine.version, scenario.engine.released)
-    return era in AUTO_FLASH_ERAS or scenario.engine.name == "ik_llama.cpp"
+_CACHES = (("q8", "q8"), ("q", "q4"), ("iq", "q4"))
 
 
 def simd_of(machine: Machine) -> str:
     """Widest instruction set of the CPU that llama.cpp's kernels use."""
-    names = ("amx", "avx512", "avx_vnni", "avx2", "unified")
+    names = ("amx", "avx512", "avx_vnni", "avx2", "i8mm", "arm", "unified")
     return next((name for name in names if name in machine.cpu.features), "none")
 
 
@@ -451,9 +456,12 @@ def setting_at(scenario: Scenario, machine: Machine, vram_bytes: Sequence[float]
         chip=main.name if main else "none",
         form=main.form if main else "none",
         engine=engine.name,
-        era=era_of(engine.version, engine.released),
+        era=era_of(engine.version, engine.released, engine.name),
         stated="unstated" if engine.released and not engine.version else "stated",
         flash="fa" if flash_of(scenario) else "nofa",
+        cache=next((short for mark, short in _CACHES if engine.kv_types[0].startswith(mark)), "f16"),
+        segment=machine.cpu.segment,
+        pages="unmapped" if engine.mmap is False else "mapped",
         microarchitecture=machine.cpu.microarchitecture,
         cpu="none" if "cpu" in machine.unknown else machine.cpu.name,
         simd=simd_of(machine),

@@ -224,7 +224,7 @@ def _columns(lies: Placed, load: Usage, divides: bool) -> Columns:
     numbers |= {name: getattr(load, name) for name in ("rows_each", "draft_bytes", "draft_passes")}
     numbers |= {name: getattr(footprint, name) for name in ("n_experts", "n_experts_used", "hidden_size", "vocab_size")}
     numbers |= {"file_bytes": footprint.file_bytes, "embedding_bytes": footprint.embedding_bytes}
-    numbers |= {name: getattr(load.sums, name) for name in ("layer_bytes", "expert_bytes", "window")}
+    numbers |= {name: getattr(load.sums, name) for name in ("layer_bytes", "expert_bytes")} | {"window": load.window}
     none = dict.fromkeys(("ram_gb_s", "cores", "sockets", "vector_gb_s", "random_gb_s", "disk_gb_s"), np.ones(many))
     return Columns(
         **{name: np.full(many, float(number)) for name, number in numbers.items()},

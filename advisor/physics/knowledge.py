@@ -2,8 +2,8 @@
 errors.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Protocol
 
@@ -45,6 +45,10 @@ class Knowledge:
     own: tuple[Calibrated, ...] = ()
     runs: tuple[OwnRun, ...] = ()
     """Runs that the owner of the machine measured: they are taken with those of the question."""
+    own_runs: int = 0
+    """How many runs of the very machine were learned from, those of the question not counted."""
+    behind: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    """How many fitted runs stand behind answers, by level, name and model (`catalog.efficiency.RunsBehind`)."""
     warnings: tuple[Warning, ...] = ()
     """What is said beside each answer, such as that a profile which was asked for is not used."""
 
@@ -63,7 +67,9 @@ def load() -> Knowledge:
     """The shipped tables, read once per process. For the faces only: everything below takes `Knowledge` as an
     argument.
     """
-    return Knowledge.of(shipped(), (*tables.spreads(), *tables.spreads_beside()))
+    behind = {(row.level, row.name, row.model): row.runs for row in tables.runs_behind()}
+    spreads = (*tables.spreads(), *tables.spreads_beside())
+    return replace(Knowledge.of(shipped(), spreads), behind=behind)
 
 
 @cache

@@ -239,7 +239,9 @@ def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
         + overhead_s(work.reduces, values["reduce_us"]),
         "disk": _disk_s(work, values),
     }
-    return _levelled(seconds, values, "")
+    levelled = _levelled(seconds, values, "")
+    at_peak_s = _total(work.cpu_bytes) / work.ram_bandwidth  # no machine is better than its memory
+    return levelled | {"cpu_weights": np.maximum(levelled["cpu_weights"], at_peak_s)}
 
 
 def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
@@ -253,6 +255,8 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
     launches = launches + overhead_s(work.gpu_moe_layers * work.batches, values["prefill_moe_us"])
     scans = work.gpu_recurrent_layers * work.prompt_tokens * values["prefill_recurrent_ns"] * 1e-9
     attention = work.prefill_attention_s / values["prefill_attention"]
+    attention = attention + work.prefill_unpacked_s / reached(values["gpu_kv"])
+    staging = work.prefill_copied_bytes / (work.ram_bandwidth * values["prefill_staging"])  # pages copied by the CPU
 
     divided = _divided(work, values)
 
@@ -263,7 +267,8 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
     seconds = {
         "gpu_matmul": piped(matrices * divided), "gpu_attention": piped(attention * divided),
         "gpu_launches": piped(launches + scans),
-        "link": (work.prefill_link_s + work.prefill_reduce_s) / reached(values["prefill_link"])
+        "link": slower_of(work.prefill_link_s / reached(values["prefill_link"]), staging)
+        + work.prefill_reduce_s / reached(values["prefill_link"])
         + overhead_s(work.prefill_reduces, values["reduce_us"]),
         "cpu_matmul": _cpu_prompt_s(work, values),
     }

@@ -4,6 +4,7 @@ Objects end here. `columns_of` reads one array per number, `spans_of` gathers wh
 by closed indices into tables of distinct models; all that follows computes on arrays with one row per task.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -141,6 +142,8 @@ class Usage:
     kv_types: tuple[str, str]
     offload_min_batch: int
     """Prompts of so many tokens per micro-batch have their layers in RAM computed by the main GPU."""
+    windowed: bool
+    """Whether a layer with a window reads that alone: builds before May 2025 read all of the context and masked it."""
     mapped: bool
     """Whether the model's file is mapped into memory (llama.cpp's default)."""
     rows_each: int = 1
@@ -163,6 +166,11 @@ class Usage:
     def tokens_together(self) -> float:
         """Tokens that several users get of a step; one user alone is not held to what a machine reads."""
         return self.users * self.tokens_per_step if self.users > 1 else 1.0
+
+    @property
+    def window(self) -> float:
+        """Tokens that a layer with a window reads; 0 where there is none."""
+        return self.sums.window if self.windowed else math.inf
 
     @property
     def kv_element_bytes(self) -> tuple[float, float]:
@@ -233,7 +241,7 @@ class Columns(NamedTuple):
     embedding_bytes: Annotated[Vector, "demand.footprint.embedding_bytes"]
     layer_bytes: Annotated[Vector, "sums.layer_bytes"]
     expert_bytes: Annotated[Vector, "sums.expert_bytes"]
-    window: Annotated[Vector, "sums.window"]
+    window: Annotated[Vector, "window"]
     ram_bytes: Annotated[Vector, "placement.ram_bytes"]
     storage_bytes: Annotated[Vector, "placement.storage_bytes"]
     spilled_bytes: Annotated[Vector, "placement.spilled_bytes"]

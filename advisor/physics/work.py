@@ -33,6 +33,10 @@ from catalog.units import GB
 
 EXPERT_MATRICES = 3
 """Fused matrix multiplications (up, gate, down) of a layer's routed experts."""
+HALF_BYTES = 2
+"""Kernels for batches read keys and values as 16-bit floats: others are unpacked, written and read again (llama.cpp
+ggml/src/ggml-cuda/fattn-common.cuh, `need_f16_K`).
+"""
 ACTIVATION_BYTES = 4
 """Activations cross the link as 32-bit floats."""
 ROUTED_ALIKE = 0.7
@@ -121,8 +125,12 @@ class Work:
     prefill_dense_s: Vector
     prefill_expert_s: Vector
     prefill_attention_s: Numbers
+    prefill_unpacked_s: Numbers
+    """Unpacking a context in a quantised cache for each micro-batch, at the full bandwidth."""
     prefill_stream_s: Vector
     prefill_link_s: Numbers
+    prefill_copied_bytes: Numbers
+    """Of a prompt, from RAM over the link to the GPU that computes for layers in RAM."""
     prefill_products: Vector
     prefill_expert_products: Vector
     """The CPU's part of a prompt's multiplications, without and of routed experts."""
@@ -316,6 +324,8 @@ def prefill_work(task: Columns, spans: Spans) -> dict[str, Vector]:
     depth = task.prompt_start + tokens / 2
     in_window = tokens_seen(task.window, depth)
     gpu_attention = _attended((spans.layers / spans.flop_s[..., None]).sum(axis=1), depth, in_window)
+    gpu_context = _attended((spans.layers / spans.byte_s[..., None]).sum(axis=1), depth, in_window)[:, :FLOP]
+    unpacked = np.where(task.kv_element_bytes < HALF_BYTES, task.kv_element_bytes + 2 * HALF_BYTES, 0.0)
     cpu_attention = _attended(spans.layers[:, 0], depth, in_window)
     gpus = (spans.layers[:, 1:, LAYERS.start] > 0).sum(axis=1)
     reduces = np.where(task.divided & (gpus > 1), REDUCES * gpu_layers_of(spans), 0.0)
@@ -331,7 +341,9 @@ def prefill_work(task: Columns, spans: Spans) -> dict[str, Vector]:
         "prefill_expert_s": (2 * tokens * used)[:, None] * routed[:, WEIGHTS],
         "prefill_stream_s": dense[:, BYTES] * batches[:, None] + routed[:, BYTES] * read[:, None],
         "prefill_attention_s": gpu_attention[:, FLOP] * tokens,
+        "prefill_unpacked_s": (gpu_context * unpacked).sum(axis=1) * batches,
         "prefill_link_s": copied * offload / (task.link_gb_s * GB),
+        "prefill_copied_bytes": copied * offload,
         "prefill_products": tokens[:, None] * cpu_dense[:, WEIGHTS],
         "prefill_expert_products": (tokens * used)[:, None] * cpu_routed[:, WEIGHTS],
         "prefill_cpu_bytes": cpu_dense[:, BYTES] * batches[:, None] + cpu_routed[:, BYTES] * read[:, None],

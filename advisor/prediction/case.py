@@ -10,7 +10,8 @@ from advisor.asked import CustomModel
 from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
 from advisor.machines.machine import Machine
-from advisor.physics.coefficients import Setting, flash_of, setting_of
+from advisor.physics.builds import flash_of, windowed
+from advisor.physics.coefficients import Setting, setting_of
 from advisor.physics.placement import OVERFULL, Demand, Placement, demand_of, place_each
 from advisor.physics.task import DIVIDING, Task
 from advisor.physics.work import Work, work_of
@@ -302,6 +303,7 @@ def _case(asked: Unplaced, placement: Placement) -> Case:
         users=load.users,
         kv_types=engine.kv_types,
         offload_min_batch=offload_min_batch(scenario, asked.demand.footprint),
+        windowed=windowed(engine.version, engine.released, engine.name),
         mapped=engine.mmap is not False,
         scenario=scenario,
         llm=asked.llm,

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterable
 
+from advisor.answer import Evidence
+from advisor.physics.knowledge import Knowledge
 from advisor.prediction.case import Case
 from catalog.efficiency import PublicRun
 from catalog.units import GB
@@ -53,6 +55,29 @@ def described(case: Case) -> PublicRun:
         source="",
         as_of="",
     )
+
+
+LEVELS_BEHIND = ("this card and model", "this card", "its architecture")
+
+
+def stands_behind(case: Case) -> tuple[tuple[str, str, str], ...]:
+    """Level, name and model of what a run of the case tells most of, closest first: its card and that card's
+    architecture, or the processor's where no card takes part.
+    """
+    words = case.setting
+    names = (words.cpu, words.microarchitecture) if case.regime == "cpu_only" else (words.chip, words.architecture)
+    keys = ((names[0], case.llm.name), (names[0], ""), (names[1], ""))
+    return tuple((level, *key) for level, key in zip(LEVELS_BEHIND, keys, strict=True))
+
+
+def evidence_of(case: Case, knowledge: Knowledge) -> Evidence:
+    """How many fitted runs stand behind the answer to a case, at the closest level that has any."""
+    own = knowledge.own_runs + len(case.scenario.measured)
+    if own:
+        return Evidence(level="this machine", runs=own)
+    found = ((level, knowledge.behind.get((level, name, model), 0)) for level, name, model in stands_behind(case))
+    level, runs = next(((level, runs) for level, runs in found if runs), ("nobody", 0))
+    return Evidence(level=level, runs=runs)
 
 
 def distance(left: PublicRun, right: PublicRun) -> float:

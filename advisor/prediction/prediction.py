@@ -35,6 +35,7 @@ from advisor.physics.work import works_of
 from advisor.prediction.case import Case, asked_of, case_of, cases_of
 from advisor.prediction.devices import device_name
 from advisor.prediction.measured import by_own_runs
+from advisor.prediction.nearest import evidence_of
 from advisor.question import Scenario
 from catalog.units import GB, GIB
 
@@ -158,6 +159,7 @@ def _answer(
         "flags": flags_of(case),
         "warnings": (*loss_of(case, stages, plain_s), *warnings_of(case), *knowledge.warnings),
         "assumptions": case.assumptions,
+        "evidence": evidence_of(case, knowledge).model_dump(),
         "calibration": knowledge.calibration,
     }
 

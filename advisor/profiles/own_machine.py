@@ -43,9 +43,10 @@ def knowledge_of(profile: Profile, knowledge: Knowledge) -> Knowledge:
     effects: Mapping[tuple[str, str], float] = ChainMap(shifted, cast(dict[tuple[str, str], float], known))
     spreads = knowledge.spreads | {(row.speed, row.regime): row for row in profile.spreads}
     measured = frozenset(shift.coefficient for shift in profile.effects if shift.informed and not shift.label)
-    return Knowledge(
-        Efficiencies(effects, knowledge.efficiencies.informed, measured), spreads, f"profile:{profile.name}",
-        runs=own_runs_of(profile),
+    runs = own_runs_of(profile)
+    return replace(
+        knowledge, efficiencies=Efficiencies(effects, knowledge.efficiencies.informed, measured), spreads=spreads,
+        calibration=f"profile:{profile.name}", runs=runs, own_runs=len(runs) or len(profile.runs), own=(), warnings=(),
     )  # fmt: skip
 
 

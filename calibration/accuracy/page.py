@@ -11,6 +11,8 @@ from advisor.charts import COLOURS, Chart, Curve, axis_of
 from advisor.documents import Document, Paragraph, Section, Table, as_markdown, columns
 from advisor.market import check_report
 from advisor.market.market import shipped_market
+from advisor.physics.knowledge import load
+from calibration.accuracy import anchoring
 from calibration.accuracy.accuracy import GROUPS, AccuracyTable, Comparison, explanation, figures, grouped, worst
 from calibration.accuracy.baselines import BASELINES, Baseline
 from catalog import tables
@@ -26,6 +28,9 @@ INTRODUCTION = """Every speed here is predicted by a fit that never saw the mach
 CPU): what is fitted is fitted again without it, intervals too (how: see below). Error: |predicted - measured| /
 measured. Balanced: the median of the machines' medians, so that one well-measured machine does not decide. Inside:
 share of the measured speeds within the interval that should hold 90 %; width: its p95 / p05."""
+PUBLISHED = """What others publish of themselves, on rows of their own, so that it is no comparison (read 2026-11-29):
+FitCheck 17.5 % with an accelerator left out, fitted to LocalScore's runs, dense models within one card alone;
+quantprobe 19 %, and 5.8 % on a machine that it was calibrated on."""
 WIDER = """The first table leaves out a machine with its aliases: all its runs, and those of the same people on the same
 cards or processor. Here more is left out before it is predicted: everything that one source measured, and every run on
 an architecture of cards (of processors, where no card takes part): the error on "a card nobody has measured"."""
@@ -52,6 +57,7 @@ def document(found: AccuracyTable, title: str = "", introduction: str = INTRODUC
         *(_groups(group, found) for group in GROUPS if group != "regime"),
         *(_worst(kind, of_kind(found, kind)) for kind in KINDS),
         _wider(),
+        anchoring.section(found, load().efficiencies, GROUP_OF_REGIME, anchoring.TOLD),
         _left_out(found),
         prices(),
     ])
@@ -156,7 +162,7 @@ def _beside(rows: Sequence[Comparison]) -> Section:
     where = "; ".join(f"[{item.name}]({item.source}): {item.where}" for item in BASELINES)
     remark = (
         "Balanced error of their formulas, in brackets ours on the same rows, which are those where the formula has an "
-        f"answer. {where}. None of them predicts prefill."
+        f"answer. {where}. None of them predicts prefill. {PUBLISHED}"
     )
     return _section("Decode beside other advisors", remark, titles, table)
 
@@ -221,6 +227,10 @@ def as_data(found: AccuracyTable) -> dict[str, Any]:
         "refused": len(found.refused),
         "left_out_wider": [row.model_dump(mode="json") for row in tables.left_out_wider()],
     }
+    data["anchored"] = [
+        asdict(row) for told in anchoring.TOLD for row in anchoring.anchored(found, told, load().efficiencies)
+    ]
+    data["floor"] = [asdict(of) for of in anchoring.floors(found)]
     for kind in KINDS:
         rows = of_kind(found, kind)
         data[kind] = {

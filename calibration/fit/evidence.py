@@ -21,6 +21,8 @@ TABLES = ("consumer.csv", "fullgpu.csv", "hybrid.csv", "released.csv", "hybrid2.
 ENGINES = ("llama.cpp", "ik_llama.cpp", "llama-cpp-python", "ollama", "lm studio", "lmstudio", "llamafile", "koboldcpp")
 EVIDENCE_READ = date(2026, 11, 29)
 """When the evidence was collected: the date of what is learned from it."""
+OLLAMA = "ollama"
+"""It splits a model by whole layers, experts with them. Source: docs.ollama.com/faq, what `ollama ps` shows."""
 REMOTE = "RPC"
 """Backend of runs on a device of another computer."""
 CUT = " cut to "
@@ -29,7 +31,9 @@ UNIFIED = ("apple", "strix", "ryzen ai", "gb10", "dgx spark", "radeon 8060s", "m
 _KV_TYPES = re.compile(r"bf16|f16|f32|q8_0|q5_1|q5_0|q4_1|q4_0|iq4_nl")
 _BACKENDS = ("cuda", "vulkan", "metal", "sycl", "cpu", "opencl")
 _ON_CPU = ("exps=cpu", "--cpu-moe", "-cmoe")
-_EXPERTS_BESIDE = ("exps=cpu", "cpu-moe", "ncmoe", "experts on cpu")
+_FFN_BESIDE = re.compile(r"^-ot blk.*ffn=cpu")
+"""Whole feed-forward blocks of named layers in RAM: of a model with experts these are nearly all of it."""
+_EXPERTS_BESIDE = ("exps=cpu", "cpu-moe", "ncmoe", "experts on cpu", "experts of layers")
 _OTHER_SPLITS = ("-sm row", "split-mode row", "sm=row", "tensor split", "tensor-split", "-sm tensor", "-sm graph")
 _DISTURBED = ("overflow", "spill", "thrash", "disturbed")
 _BLAS = re.compile(r"with openblas|blas build|backend (cuda\+)?blas")
@@ -201,7 +205,7 @@ def regime_of(row: Row) -> str:
         return "cpu_only"
     if _PAGING.search(note):
         return "storage"
-    if row["n_cpu_moe"] not in {"", "0"} or any(mark in note for mark in _EXPERTS_BESIDE):
+    if row["n_cpu_moe"] not in {"", "0"} or any(mark in note for mark in _EXPERTS_BESIDE) or _FFN_BESIDE.search(note):
         return "expert_offload"
     if _whole(row["n_gpu_layers"]) == 0:
         return "cpu_only"
@@ -251,6 +255,9 @@ def _hardware(row: Row) -> Hardware:
 def _engine(row: Row, load: Workload) -> Engine:
     note, word = row["offload_note"].lower(), row["backend"].lower()
     kv_types = _KV_TYPES.findall(row["kv_type"].lower())
+    n_cpu_moe, n_gpu_layers = _whole(row["n_cpu_moe"]), _whole(row["n_gpu_layers"])
+    if row["engine"].lower().startswith(OLLAMA) and n_gpu_layers is None:
+        n_cpu_moe = n_cpu_moe or 0
     all_on_cpu = row["n_cpu_moe"].strip().lower() == "all" or any(mark in note for mark in _ON_CPU)
     flash = row["flash_attn"].strip().lower()
     unmapped = any(mark in note for mark in ("no-mmap", "no mmap", "mmap off"))
@@ -261,8 +268,8 @@ def _engine(row: Row, load: Workload) -> Engine:
         "released": row["source_date"] or None,
         "mmap": False if unmapped else True if "mmap" in note else None,
         "backend": "rocm" if rocm else next((name for name in _BACKENDS if word.startswith(name)), None),
-        "n_gpu_layers": _whole(row["n_gpu_layers"]),
-        "n_cpu_moe": 999 if all_on_cpu else _whole(row["n_cpu_moe"]),
+        "n_gpu_layers": n_gpu_layers,
+        "n_cpu_moe": 999 if all_on_cpu else n_cpu_moe,
         "kv_type": None if not kv_types else kv_types[0] if len(set(kv_types)) == 1 else "/".join(kv_types[:2]),
         "flash_attn": None if not flash else flash in {"1", "1.0", "on", "true", "yes"},
         "threads": _whole(row["threads"]),

@@ -17,8 +17,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.physics.coefficients import Efficiencies
-from advisor.physics.knowledge import Knowledge
+from advisor.physics.coefficients import COLUMNS, Efficiencies
+from advisor.physics.rigs import LEVELS
 from advisor.physics.stages import decode_stages, prefill_stages, total_s
 from advisor.physics.uncertainty import evaluated
 from advisor.physics.work import stack
@@ -29,8 +29,10 @@ from catalog.efficiency import Effect
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
-CONVERGED = 5e-6
+CONVERGED = 2.5e-6
 """Relative gain of a step below which a refit ends: it starts near its optimum."""
+PARTS = ("gpu_", "cpu_", "link")
+"""How the stages begin that move with each of a rig's levels."""
 LOTS = 12
 """Lots of machines that are left out together: each fit still has eleven twelfths of them."""
 
@@ -52,6 +54,10 @@ class LeftOutError:
     log_ratio: float
     novelty: float
     """How novel the run is to that fit (see `advisor.physics.uncertainty`)."""
+    unsaid: float = 0.0
+    """The same without what machines with like parts differ by."""
+    shares: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Parts of the predicted time that move with the levels of the GPUs, the processor and the links."""
 
 
 class Without(NamedTuple):
@@ -107,15 +113,19 @@ def left_out_errors(
     together: dict[int, list[Without]] = {}
     for one in choices(ordered):
         together.setdefault(crc32(one.name.encode()) % lots, []).append(one)
-    errors, novelties = np.zeros(len(ordered)), np.zeros(len(ordered))
+    errors, told = np.zeros(len(ordered)), np.zeros((len(ordered), 2 + len(PARTS)))
     outs = [np.unique(np.concatenate([one.out for one in lot])) for lot in together.values()]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         fits = list(pool.map(partial(refitted, fit), outs))
     for lot, without in zip(together.values(), fits, strict=True):
         asked = np.sort(np.concatenate([one.asked for one in lot]))
         errors[asked] = -fit.problem.residuals(without.theta)[asked]
-        novelties[asked] = _novelties(without, [ordered[place] for place in asked])
-    return [LeftOutError(*row) for row in zip(ordered, errors.tolist(), novelties.tolist(), strict=True)]
+        told[asked] = _told(without, [ordered[place] for place in asked])
+    rows = zip(ordered, errors.tolist(), told.tolist(), strict=True)
+    return [
+        LeftOutError(item, error, novelty, unsaid, (gpu, cpu, link))
+        for item, error, (novelty, unsaid, gpu, cpu, link) in rows
+    ]
 
 
 def novelties(cases: Sequence[Case], efficiencies: Efficiencies) -> tuple[Array, Array]:
@@ -128,16 +138,25 @@ def novelties(cases: Sequence[Case], efficiencies: Efficiencies) -> tuple[Array,
     return np.asarray(total_s(stages)), novelty
 
 
-def _novelties(fit: Fit, observations: Sequence[FitRow]) -> Array:
-    """Novelty of each observation to a fit; the observations are ordered by kind."""
-    knowledge = Knowledge(fit.efficiencies())
+def _told(fit: Fit, observations: Sequence[FitRow]) -> Array:
+    """Novelty of each observation to a fit, the same without levels, and the parts of its time, shape (runs, 5); the
+    observations are ordered by kind.
+    """
+    table = fit.efficiencies()
     found = []
     for kind, stages in (("decode", decode_stages), ("prefill", prefill_stages)):
         cases = [item.case for item in observations if item.kind == kind]
         if cases:
-            table, work = knowledge.efficiencies, stack([case.work for case in cases])
+            work = stack([case.work for case in cases])
             values, unsaid = (np.array([of(case.setting) for case in cases]) for of in (table.row, table.deviations))
-            found += [novelty for _, novelty in evaluated([stages], work, values, unsaid)]
+            levelled = unsaid.copy()
+            for name in LEVELS:
+                levelled[:, COLUMNS[name]] = 0.0
+            ((seconds, novelty),) = evaluated([stages], work, values, unsaid)
+            ((_, unlevelled),) = evaluated([stages], work, values, levelled)
+            total = total_s(seconds)
+            parts = [sum(value for name, value in seconds.items() if name.startswith(part)) / total for part in PARTS]
+            found.append(np.column_stack([novelty, unlevelled, *parts]))
     return np.concatenate(found)
 
 

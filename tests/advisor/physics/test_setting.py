@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from advisor.physics.coefficients import Setting, era_of, flash_of
+from advisor.physics.builds import era_of, flash_of, windowed
+from advisor.physics.coefficients import Setting
 from advisor.prediction.case import case_of
 from advisor.question import Scenario
 
@@ -35,6 +36,50 @@ def setting(hardware: dict[str, Any] | None = None, model: str = "Llama-3.1-8B",
 )
 def test_builds_are_aged_by_number_else_by_date(version: str, released: str | None, same_as: str | None) -> None:
     assert era_of(version, released) == era_of(None, same_as)
+
+
+@pytest.mark.parametrize(
+    ("version", "released", "same_as"),
+    [("3639 (3bb64d46)", "2025-04-18", "2025-04"), ("3639", None, "2025-04"), ("4192", None, None)],
+)
+def test_another_engine_counts_its_own_builds(version: str, released: str | None, same_as: str | None) -> None:
+    # ik_llama.cpp 3639 is of April 2025 (calibration/evidence); a b3639 of llama.cpp of August 2024
+    assert era_of(version, released, "ik_llama.cpp") == era_of(None, same_as)
+    assert era_of("3639", None) == era_of(None, "2024-08")
+
+
+@pytest.mark.parametrize(
+    ("engine", "reads_window"),
+    [
+        ({}, True),
+        ({"released": "2025-03-14"}, False),
+        ({"version": "b5200"}, False),  # llama.cpp pull 13194 is in b5427 of May 2025
+        ({"version": "b5500", "released": "2025-03-14"}, True),
+        ({"name": "ik_llama.cpp", "version": "3639", "released": "2025-04-18"}, False),
+    ],
+)
+def test_old_builds_read_all_of_the_context_in_layers_with_a_window(engine: dict[str, Any], reads_window: bool) -> None:
+    asked = scenario(model="Gemma-3-12B", **engine)
+    asked = asked.model_copy(update={"workload": asked.workload.model_copy(update={"decode_depth": 16384})})
+    whole = case_of(asked.model_copy(update={"engine": asked.engine.model_copy(update={"version": "b5426"})}))
+    assert windowed(asked.engine.version, asked.engine.released, asked.engine.name) is reads_window
+    assert (case_of(asked).work.gpu_kv_s < 0.5 * whole.work.gpu_kv_s) is reads_window
+
+
+@pytest.mark.parametrize(
+    ("engine", "word", "label"),
+    [
+        ({}, "cache", "f16"), ({"kv_type": "q8_0"}, "cache", "q8"), ({"kv_type": "q4_0/f16"}, "cache", "q4"),
+        ({}, "pages", "mapped"), ({"mmap": True}, "pages", "mapped"), ({"mmap": False}, "pages", "unmapped"),
+    ],
+)
+def test_how_the_engine_holds_weights_and_context_is_a_label(engine: dict[str, Any], word: str, label: str) -> None:
+    assert getattr(setting(**engine), word) == label
+
+
+def test_what_a_processor_is_made_for_is_a_label() -> None:
+    segments = [setting({"cpu": cpu, "ram": {"gb": 64}}).segment for cpu in ("Ryzen 7 5800X", "EPYC 9355")]
+    assert segments == ["desktop", "server"]
 
 
 def test_ages_follow_one_another() -> None:
@@ -98,6 +143,9 @@ def test_an_imputed_processor_lends_no_label_of_its_own() -> None:
         ("Ryzen 7 5800X", "avx2"),  # Zen 3: AVX2; Zen 4: AVX-512; Sapphire Rapids: AMX (amd.com, ark.intel.com)
         ("Ryzen 9 7950X", "avx512"),
         ("Xeon Platinum 8480+", "amx"),
+        ("Xeon Gold 6138", "avx2"),  # AVX-512 without integer dot products: Skylake-SP
+        ("Ampere Altra Q80-30", "arm"),  # Neoverse N1: no products of 8-bit matrices, V2 has them (developer.arm.com)
+        ("AWS Graviton4", "i8mm"),
     ],
 )
 def test_the_widest_instructions_are_a_label(cpu: str, simd: str) -> None:

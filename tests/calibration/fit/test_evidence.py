@@ -122,6 +122,19 @@ def test_all_experts_in_ram_is_a_number_that_means_all() -> None:
     assert the_run(GTX_1650_SUPER | {"n_cpu_moe": ""}).scenario.engine.n_cpu_moe == 999  # the note has -ot exps=CPU
 
 
+@pytest.mark.parametrize(
+    ("cells", "n_cpu_moe"),
+    [
+        ({"engine": "Ollama"}, 0),  # it splits by whole layers, never by experts (docs.ollama.com/faq)
+        ({"engine": "Ollama", "n_gpu_layers": "20"}, None),
+        ({"engine": "llama.cpp"}, None),
+    ],
+)
+def test_an_engine_that_splits_by_layers_leaves_no_experts_alone(cells: dict[str, str], n_cpu_moe: int | None) -> None:
+    unsaid = I7_7700 | {"n_cpu_moe": "", "n_gpu_layers": ""}
+    assert the_run(unsaid | cells).scenario.engine.n_cpu_moe == n_cpu_moe
+
+
 def test_one_memory_for_both_is_a_machine() -> None:
     asked = the_run(STRIX_HALO).scenario
     assert asked.hardware.machine == "Strix Halo (Ryzen AI Max+ 395, Radeon 8060S)"

@@ -111,6 +111,18 @@ def test_a_machine_left_out_is_predicted_worse_than_one_fitted(observations, fit
     assert np.median(np.abs([item.log_ratio for item in errors])) > 1.5 * np.median(np.abs(seen))
 
 
+def test_each_error_tells_what_its_time_is_made_of(observations, fitted) -> None:
+    for error in left_out_errors(fitted, observations):
+        work = error.observation.case.work
+        gpu, cpu, link = error.shares
+        assert min(error.shares) >= 0
+        assert gpu + cpu + link <= 1 + 1e-9  # the rest is the disk's
+        assert 0 < error.unsaid <= error.novelty  # the levels of rigs are never known of one left out
+        if error.observation.kind == "decode":
+            assert (cpu > 0) is bool(work.cpu_bytes.sum() > 0)
+            assert (link > 0) is bool(work.crossings > 0)
+
+
 def test_balanced_by_hand(observations) -> None:
     # Machine a: 10, 20 and 60 % too fast, median 20 %; b: 40 % too fast; c: 10 % too slow, 30 % too fast, median 20 %.
     predicted = {"a": (1.1, 1.2, 1.6), "b": (1.4,), "c": (0.9, 1.3)}

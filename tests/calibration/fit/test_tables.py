@@ -14,7 +14,7 @@ from advisor.physics.uncertainty import deviation_of
 from calibration.fit.evidence import load_runs, observe
 from calibration.fit.fitting import FitRow, fit
 from calibration.fit.leaving_out import LeftOutError, balance_of, left_out_errors
-from calibration.fit.tables import effects_of, errors_of, rows_of, spreads_of, write_table
+from calibration.fit.tables import ALIKE, behind_of, effects_of, errors_of, rows_of, spreads_of, write_table
 from catalog.efficiency import Effect, Spread
 from catalog.tables import cells, efficiencies, left_out, spreads
 
@@ -105,6 +105,18 @@ def test_predictions_too_fast_make_the_lower_bound_wide(observations) -> None:
     assert row.high >= 0.0
 
 
+def test_bounds_of_few_machines_are_drawn_towards_those_of_all(observations) -> None:
+    errors = of_each_speed(observations, [n / 10 - 1.9 for n in range(39)])
+    regime = next(item for item in errors if item.observation.kind == "decode").observation.case.regime
+    other = next(item for item in observations if item.kind == "decode" and item.case.regime != regime)
+    few = [LeftOutError(replace(other, machine="few"), ratio, novelty=0.0) for ratio in (-0.1, 0.1)]
+    found = {row.regime: row for row in spreads_of([*errors, *few], TODAY) if row.speed == "decode"}
+    alone = {row.regime: row for row in spreads_of(few, TODAY)}[other.case.regime]
+    # One machine of 30 + 1: its own bounds count a thirty-first part.
+    expected = (alone.high + ALIKE * found["all"].high) / (1 + ALIKE)
+    assert found[other.case.regime].high == pytest.approx(expected, rel=1e-3)
+
+
 def test_errors_of_novel_runs_count_less_and_their_intervals_are_wider(observations) -> None:
     errors = of_each_speed(observations, [n / 10 - 1.9 for n in range(39)])
     plain, novel = (the_spread([replace(e, novelty=n) for e in errors], "decode") for n in (0.0, 0.5))
@@ -114,6 +126,21 @@ def test_errors_of_novel_runs_count_less_and_their_intervals_are_wider(observati
         plain.high * deviation_of("decode", regime, 0.0), rel=1e-4
     )
     assert novel.high < plain.high
+
+
+def test_runs_behind_an_answer_are_counted_once_for_both_speeds(observations) -> None:
+    run = next(item for item in observations if item.case.setting.chip == "RTX 3090")
+    rows = behind_of([run, replace(run, kind="prefill")], TODAY)
+    assert {(row.level, row.name, row.runs) for row in rows} == {
+        ("this card and model", "RTX 3090", 1), ("this card", "RTX 3090", 1), ("its architecture", "ampere", 1),
+    }  # fmt: skip
+
+
+def test_effects_count_the_runs_that_move_with_them(observations, fitted) -> None:
+    rows = {(row.coefficient, row.label): row for row in effects_of(fitted, TODAY)}
+    decode = sum(item.kind == "decode" for item in observations)
+    assert 0 < rows["gpu_matrix_us", ""].runs <= decode
+    assert rows["gpu_matrix_us", "cuda"].runs <= rows["gpu_matrix_us", ""].runs
 
 
 def test_the_shipped_tables_are_what_the_shipped_evidence_gives(predict) -> None:
