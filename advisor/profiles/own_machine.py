@@ -8,11 +8,11 @@ import math
 from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import cast
 
 from advisor.errors import InputError
-from advisor.machines.fingerprint import filled, fingerprint_of, same_machine, same_parts
+from advisor.machines.fingerprint import filled, fingerprint_of, same_machine
 from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, own_label
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.task import FAMILIES
@@ -54,7 +54,13 @@ def is_current(profile: Profile, knowledge: Knowledge) -> bool:
     """Whether the profile was fitted on these efficiencies: its shifts say nothing on others, its runs do."""
     if profile.measured and not profile.effects:
         return True
-    return profile.efficiencies_digest == digest_of(knowledge.efficiencies.effects)
+    return profile.efficiencies_digest == _digest(knowledge.efficiencies)
+
+
+@lru_cache(4)
+def _digest(efficiencies: Efficiencies) -> str:
+    """Worked out once, not for each of thousands of profiles."""
+    return digest_of(efficiencies.effects)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +92,15 @@ class OwnMachine:
         measured = self.profile.engine.name.lower().startswith("ik_")
         return measured == (scenario.engine.name == "ik_llama.cpp") and self.is_of(scenario.hardware)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of its parts as the catalog knows them now: of thousands of profiles each is compared by this alone."""
+        return fingerprint_of(self.hardware)
+
     def is_of(self, hardware: Hardware) -> bool:
         """Whether the profile is of that machine."""
-        alike = same_parts if self.any_size else same_machine
-        return alike(hardware, self.hardware)
+        same = fingerprint_of(hardware) == self.fingerprint
+        return same and (self.any_size or same_machine(hardware, self.hardware))
 
     def as_seen(self, found: Hardware) -> Hardware | None:
         """What the system tells of a machine, completed by what the profile knows of it; None for another machine."""

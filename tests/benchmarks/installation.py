@@ -1,0 +1,65 @@
+"""The wheel in a fresh environment of every Python that is there: how long, how large, and whether it answers.
+
+Run from the root of a clone: python -m tests.benchmarks.installation [PYTHON ...]
+The suite does the same with its own Python, without the clock.
+"""
+
+import argparse
+import json
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from tests.wheels import Installed, built, done, installed
+
+PYTHONS = ("python3.11", "python3.12", "python3.13")
+QUESTION = ("recommend", "--model", "gpt-oss-20b", "--budget", "1500")
+STARTS = 9
+
+
+def start_s(made: Installed, code: str) -> float:
+    """Median seconds of an interpreter that runs the code."""
+    found = []
+    for _ in range(STARTS):
+        began = time.perf_counter()
+        done(made.python, "-I", "-c", code, cwd=made.folder)
+        found.append(time.perf_counter() - began)
+    return median(found)
+
+
+def tried(python: str, wheel: Path, folder: Path) -> dict[str, object]:
+    """What one Python shows. Raises where a command fails."""
+    began = time.perf_counter()
+    made = installed(wheel, folder, python)
+    installed_s = time.perf_counter() - began
+    began = time.perf_counter()
+    answer = made.advisor(*QUESTION)
+    answered_s = time.perf_counter() - began
+    assert answer.returncode == 0, answer.stderr
+    sizes = {name: size for name, size in made.bytes().items() if name not in {"pip", "setuptools"}}
+    on_disk = sum(path.stat().st_size for path in made.folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return {
+        "python": done(made.python, "--version", cwd=folder).strip(), "install_s": round(installed_s, 1),
+        "first_recommend_s": round(answered_s, 1), "base_mb": round(sum(sizes.values()) / 1e6, 1),
+        "with_pip_and_bytecode_mb": round(on_disk / 1e6, 1),
+        "import_above_empty_s": round(start_s(made, "import advisor") - start_s(made, "pass"), 4),
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Print a line of JSON for each Python."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("pythons", nargs="*", default=PYTHONS)
+    with tempfile.TemporaryDirectory() as folder:
+        _, wheel = built(Path(folder))
+        for python in options.parse_args().pythons:
+            if shutil.which(python):
+                print(json.dumps(tried(python, wheel, Path(folder) / Path(python).name)), flush=True)
+            else:
+                print(json.dumps({"python": python, "absent": True}))
+
+
+if __name__ == "__main__":
+    main()
