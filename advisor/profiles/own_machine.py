@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import cast
 
+from pydantic import ValidationError
+
 from advisor.errors import InputError
 from advisor.machines.fingerprint import filled, fingerprint_of, same_machine
 from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, own_label
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.task import FAMILIES
 from advisor.profiles.own_runs import own_runs_of
-from advisor.question import Hardware, Scenario
+from advisor.question import Hardware, Scenario, complaint
 from catalog.profiles import Profile, digest_of
 
 _KNOWN = {item.name: item for item in COEFFICIENTS}
@@ -120,7 +122,8 @@ def hardware_of(profile: Profile) -> Hardware:
         hardware = Hardware.model_validate(profile.hardware)
         fingerprint_of(hardware)
     except ValueError as error:  # unknown names and parts that do not go together among them
-        raise InputError(f"the hardware of profile {profile.name!r} cannot be read ({error}): calibrate anew") from None
+        said = complaint(error, Hardware) if isinstance(error, ValidationError) else error
+        raise InputError(f"the hardware of profile {profile.name!r} cannot be read ({said}): calibrate anew") from None
     return hardware
 
 

@@ -130,3 +130,14 @@ def test_thousands_of_profiles_cost_no_more_than_to_look_at_each_once(monkeypatc
     assert known.of(known.machines[0].hardware) is not None
     assert len(known.knowledge.own) <= 50
     assert len(worked) == 1
+
+
+UNREAD = ({"a": 1}, {"gpus": [None]}, {"gpus": [{"name": "RTX 3090", "b": {}}]}, {"cpu": "x" * 999})
+
+
+@pytest.mark.parametrize("hardware", UNREAD)
+def test_a_machine_that_cannot_be_read_is_told_in_a_sentence(hardware: dict[str, Any]) -> None:
+    (said,) = own_machines([own_profile().model_copy(update={"hardware": hardware})], load()).damaged
+    assert "\n" not in said
+    assert "pydantic" not in said
+    assert said.endswith("calibrate anew")
