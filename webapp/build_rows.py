@@ -5,7 +5,7 @@ Of up to four: their facts side by side.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -13,15 +13,14 @@ from advisor.answer import LIMITS, REGIMES, STAGES, Prediction, Range
 from advisor.buying.recommendation import KIND_WORDS, RankedBuild
 from advisor.buying.report import contents, counted, tokens
 from advisor.documents import number, seconds
+from advisor.market.money import Exchange
 from advisor.prediction.capacity import Capacity
 from advisor.prediction.case import Case
-from catalog import tables
 from catalog.efficiency import PublicRun
-from catalog.names.gpus import resolve_gpu
 from catalog.units import GIB
+from webapp.cards import Fact, times
 from webapp.described import DescribedBuild, Parts
-from webapp.links import FindState
-from webapp.words import age, price_dates
+from webapp.words import PAGE_WORDS, WORDS_A_TOKEN, age, pace, price_dates
 
 Row = dict[str, Any]
 PLACES = {name: regime.words for name, regime in REGIMES.items()}
@@ -42,26 +41,6 @@ def address(source: str) -> str | None:
 def said(speed: Range | None) -> str:
     """A speed with its range in words."""
     return f"{number(speed.p50)} ({number(speed.p05)}-{number(speed.p95)})" if speed else "does not run"
-
-
-def kept(builds: Sequence[RankedBuild], state: FindState) -> tuple[RankedBuild, ...]:
-    """The builds that the filters of a view leave, in their order."""
-    return tuple(
-        build for build in builds
-        if (build.pareto or not state.best_only) and (not state.makers or maker(build) in state.makers)
-    )
-
-
-def maker(build: RankedBuild) -> str:
-    """Maker of a build's graphics, "none" without any."""
-    hardware = build.prediction.scenario.hardware
-    if hardware.gpus:
-        return resolve_gpu(hardware.gpus[0].name, hardware.gpus[0].vram_gb).row.maker
-    if not hardware.machine:
-        return "none"
-    unified = {row.name: row.maker.lower() for row in tables.unified_machines()}
-    laptops = {row.name: resolve_gpu(row.gpu).row.maker for row in tables.laptops()}
-    return (unified | laptops).get(hardware.machine, "none")
 
 
 def ranking(builds: Sequence[RankedBuild], day: date) -> list[Row]:
@@ -110,18 +89,33 @@ def front_words(builds: Sequence[RankedBuild]) -> list[str]:
     return [f"${build.price_usd:,.0f}: {build.name}, {said(build.prediction.decode_tok_s)} tok/s" for build in front]
 
 
-def parts(build: RankedBuild, day: date) -> list[Row]:
-    """The parts with their prices, the date, age and source of each."""
+def parts(build: RankedBuild, day: date, exchange: Exchange) -> list[Row]:
+    """The parts with their prices in a currency, the 80 % interval, the date, age and source of each."""
     return [
         {
-            "Part": KIND_WORDS[part.kind][0], "Name": name, "Price": part.price_usd * count,
-            "Low": part.low_usd * count, "High": part.high_usd * count, "Condition": part.condition,
-            "Seen": part.price_observations,
-            "Date": part.price_as_of, "Age": age(part.price_as_of, day) if part.price_as_of else "",
+            "Part": KIND_WORDS[part.kind][0], "Name": name, "Price": exchange.said(part.price_usd * count),
+            "8 of 10 pay": f"{exchange.said(part.low_usd * count)} to {exchange.said(part.high_usd * count)}",
+            "Condition": part.condition, "Seen": f"{part.price_observations}x",
+            "Age": age(part.price_as_of, day) if part.price_as_of else "",
             "Link": address(part.price_source), "Source": part.price_source,
         }
         for name, part, count in counted(build)
     ]
+
+
+def page_s(tok_s: float) -> float:
+    """Seconds in which a page of text is written."""
+    return PAGE_WORDS / WORDS_A_TOKEN / tok_s
+
+
+def kwh_a_month(power_w: float, hours_a_day: float) -> float:
+    """Energy of a computer under load so many hours a day, over a month of 30.4 days."""
+    return power_w / 1000 * hours_a_day * 30.4
+
+
+def kwh_a_million(power_w: float, tok_s: float) -> float:
+    """Energy in which a million tokens are written."""
+    return power_w / 1000 * 1e6 / tok_s / 3600
 
 
 def stages(prediction: Prediction, name: str = "one token") -> list[Row]:
@@ -184,16 +178,36 @@ def room(capacity: Capacity, case: Case) -> list[str]:
     return lines
 
 
-def nearby(runs: Sequence[PublicRun]) -> list[Row]:
-    """Measured runs as rows."""
+def nearby(runs: Sequence[PublicRun], asked: PublicRun, answer: Prediction) -> list[Row]:
+    """Measured runs as rows: on which hardware, and whether the predicted range holds them where they are of the same
+    card, model and quantisation at a like context.
+    """
     return [
         {
-            "Machine": run.machine, "Model": f"{run.model} {run.quant}", "tok/s": run.decode_tok_s,
-            "Prompt": run.prefill_tok_s, "Where": PLACES.get(run.regime, run.regime), "Engine": run.backend,
+            "Machine": run.machine, "Hardware": _alike(run, asked), "Model": f"{run.model} {run.quant}",
+            "tok/s": run.decode_tok_s, "Beside our range": _beside(run, asked, answer.decode_tok_s),
+            "Prompt": run.prefill_tok_s, "Where": PLACES.get(run.regime, run.regime),
             "At context": run.depth, "Date": run.as_of, "Link": address(run.source), "Source": run.source,
         }
         for run in runs
     ]
+
+
+def _alike(run: PublicRun, asked: PublicRun) -> str:
+    if run.gpus == asked.gpus and (run.gpus or run.cpu == asked.cpu):
+        return "same"
+    return "like it" if run.architecture and run.architecture == asked.architecture else "another"
+
+
+def _beside(run: PublicRun, asked: PublicRun, speed: Range | None) -> str:
+    same = _alike(run, asked) == "same" and (run.model, run.quant, run.regime) == (
+        asked.model, asked.quant, asked.regime
+    )  # fmt: skip
+    if not same or speed is None or run.decode_tok_s is None:
+        return ""
+    if abs(run.depth - asked.depth) > max(4096, asked.depth / 2):
+        return "at another context"
+    return "inside" if speed.p05 <= run.decode_tok_s <= speed.p95 else "outside"
 
 
 def next_dollars(build: RankedBuild) -> str:
@@ -237,6 +251,53 @@ def facts(found: Sequence[DescribedBuild], day: date) -> list[Row]:
         })
     named = list(zip(titles(found), columns, strict=True))
     return [{"Fact": fact, **{name: column[fact] for name, column in named}} for fact in columns[0]]
+
+
+def compared(
+    found: Sequence[DescribedBuild], people: Sequence[Prediction], exchange: Exchange, units: str
+) -> list[Fact]:
+    """The comparison: a row for each question, its best value, and the difference of the best to the next in words.
+    `people`: the same builds with four who write at once.
+    """
+    answers, builds = [item.prediction for item in found], [item.build for item in found]
+    decode = [answer.decode_tok_s.p50 if answer.decode_tok_s else None for answer in answers]
+    prefill = [answer.prefill_tok_s.p50 if answer.prefill_tok_s else None for answer in answers]
+    context = answers[0].scenario.context_tokens()
+    together = [answer.aggregate_tok_s.p50 if answer.fits and answer.aggregate_tok_s else None for answer in people]
+    return [
+        _fact("Money", "Price", [build.price_usd if build else None for build in builds], exchange.said, more=False,
+              words="cheaper than the next"),
+        _fact("Money", "Price of each token a second", [build.usd_per_tok_s if build else None for build in builds],
+              exchange.said, more=False, words="better value than the next"),
+        _fact("Speed", "Writes", decode, lambda value: pace(value, units), words="faster than the next"),
+        _fact("Speed", f"Reads {tokens(context)} in", [context / speed if speed else None for speed in prefill],
+              seconds, more=False, words="sooner than the next"),
+        _fact("Speed", "Four people, together", together, lambda value: pace(value, units),
+              words="faster than the next"),
+        _fact("Room", "Longest context", [build.longest_context_tokens if build else None for build in builds],
+              lambda value: tokens(int(value)),
+              words="longer than the next"),
+        Fact("Where the model lies", [PLACES.get(answer.regime, answer.regime) for answer in answers], group="Room"),
+        _fact("Life", "Power under load", [build.power_w if build else None for build in builds],
+              "{:.0f} W".format, more=False,
+              words="less than the next"),
+        Fact("Mind", ["; ".join(item.message for item in (*(build.notes if build else ()), *answer.warnings)) or "-"
+                      for build, answer in zip(builds, answers, strict=True)], group="Life"),
+    ]  # fmt: skip
+
+
+def _fact(
+    group: str, name: str, values: Sequence[float | None], said: Callable[..., str], *, words: str, more: bool = True
+) -> Fact:
+    """One row: where two values are known, the best of them and by how much it is better than the next."""
+    texts = ["not known" if value is None else said(value) for value in values]
+    known = sorted((value for value in values if value is not None), reverse=more)
+    if len(known) < 2:
+        return Fact(name, texts, group=group)
+    by = times(max(known[:2]), min(known[:2]))
+    best = frozenset(place for place, text in enumerate(texts) if text == said(known[0]))
+    difference = "about the same" if by == "the same" else f"{by.replace(' more', '')} {words}"
+    return Fact(name, texts, frozenset() if len(best) == len(values) else best, difference, group)
 
 
 def speeds(found: Sequence[DescribedBuild]) -> list[Row]:

@@ -85,6 +85,34 @@ def speeds(rows: Sequence[Row], title: str) -> Spec:
     return {"data": {"values": list(rows)}, "height": 44 * len(rows) + 50, "layer": [speeds, ranges]}
 
 
+def losses(rows: Sequence[Row]) -> Spec:
+    """Size of a quantisation against the quality it loses, named; those measured on another model are grey.
+
+    Rows: Quantisation, Size GiB, Perplexity, tok/s, own.
+    """
+    values = [
+        {"name": row["Quantisation"], "size": row["Size GiB"], "lost": max(row["Perplexity"], 0.05),
+         "speed": row["tok/s"], "of": "this model" if row["own"] else "another model"}
+        for row in rows
+    ]
+    x: Spec = {"field": "size", "type": "quantitative", "title": "Size (GiB)", "scale": {"zero": False, "padding": 20}}
+    y: Spec = {"field": "lost", "type": "quantitative", "title": "Perplexity lost (%)", "scale": {"type": "log"}}
+    points = {
+        "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
+        "encoding": {
+            "x": x, "y": y, "color": _kinds("of", {"this model": BLUE, "another model": GREY}),
+            "tooltip": _tips(("name", "Compression", ""), ("size", "GiB", ".1f"), ("lost", "lost, %", ".2f"),
+                             ("speed", "tok/s", ".1f")),
+        },
+    }
+    names = {
+        "transform": [{"filter": "datum.of == 'this model'"}] if any(row["own"] for row in rows) else [],
+        "mark": {"type": "text", "dy": -10, "fontSize": 12, "color": GREY},
+        "encoding": {"x": x, "y": y, "text": {"field": "name"}},
+    }
+    return {"data": {"values": values}, "height": 300, "layer": [points, names]}
+
+
 def sweep(rows: Sequence[Row], x_title: str, *, log_x: bool = False, ticks: Sequence[float] = ()) -> Spec:
     """Speed along one quantity as lines with their 90 % ranges as bands. Rows: x, speed, low, high, line."""
     lines = sorted({row["line"] for row in rows}, key=lambda line: (line == OVERFULL, line))

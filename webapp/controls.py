@@ -12,7 +12,8 @@ import streamlit as st
 
 from advisor.answer import Prediction
 from advisor.buying import report
-from advisor.buying.recommendation import RankedBuild, Recommendation
+from advisor.buying.recommendation import Recommendation
+from advisor.market.money import CURRENCIES, Exchange
 from advisor.question import RamRequest
 from advisor.sizes.quality import BEST
 from webapp import links, resources, tables
@@ -20,8 +21,10 @@ from webapp.described import Parts
 from webapp.words import HINTS, plain, quant_choices, quant_label, thousands
 
 S = TypeVar("S", bound=links.State)
+PLACES = "places"
+"""Where the session keeps the pages by their paths."""
 CONTEXTS = (2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144)
-CONDITIONS = {"new": "New", "used": "Used", "any": "Either"}
+CONDITIONS = {"new": "new parts only", "used": "used where quoted", "any": "used parts are fine"}
 NO_CARD, NO_MACHINE, UNSAID = "none", "no, it is built from parts", "not said"
 MEMORIES = (
     "DDR4-3200 2x8", "DDR4-3200 2x16", "DDR4-3600 2x16", "DDR4-3200 2x32", "DDR4-3600 2x32", "DDR5-5600 2x16",
@@ -30,19 +33,24 @@ MEMORIES = (
 SIZES = ("16GB", "24GB", "32GB", "48GB", "64GB", "96GB", "128GB", "192GB", "256GB", "512GB")
 
 
-def opened(kind: type[links.State], title: str, about: str) -> None:
+def opened(kind: type[links.State], title: str = "", about: str = "") -> None:
     """Draw the head of a view, and set its widgets from its address where that is new, or from its last state.
 
     What cannot be read of an address is said.
     """
-    st.title(title, anchor=False)
-    st.markdown(about)
+    if title:
+        st.title(title, anchor=False)
+    if about:
+        st.markdown(about)
     memory, page = st.session_state, kind.__name__
+    for name in links.SETTINGS:
+        memory.setdefault(key(kind, name), kind.model_fields[name].get_default())
     given = {name: st.query_params.get_all(name) for name in st.query_params}
     came = memory.get("page") != page
     memory["page"] = page
     if came and not given:
-        given = memory.get(f"{page}:link", {})
+        last = memory.get(f"{page}:link", {})
+        given = {name: value for name, value in last.items() if name not in links.SETTINGS}
     elif given == memory.get(f"{page}:link") and not came:
         # Streamlit forgets the values of widgets that a run does not draw, unless they are set anew.
         for name in (key(kind, field) for field in kind.model_fields):
@@ -57,14 +65,15 @@ def opened(kind: type[links.State], title: str, about: str) -> None:
 
 
 def put(state: links.State) -> None:
-    """Set the widgets of a view."""
+    """Set the widgets of a view; settings that the state does not name stay as they are."""
     for name in type(state).model_fields:
-        st.session_state[key(type(state), name)] = getattr(state, name)
+        if name not in links.SETTINGS or name in state.model_fields_set:
+            st.session_state[key(type(state), name)] = getattr(state, name)
 
 
 def key(kind: type[links.State], field: str) -> str:
-    """Key of a field in the session."""
-    return f"{kind.__name__}.{field}"
+    """Key of a field in the session; a setting has one for all views."""
+    return f"settings.{field}" if field in links.SETTINGS else f"{kind.__name__}.{field}"
 
 
 def current(kind: type[S]) -> S:
@@ -98,7 +107,43 @@ def compare(text: str, answer: Prediction) -> None:
     asked = {"model": answer.model, "quant": answer.quant, "context": answer.scenario.context_tokens()}
     after = before.model_copy(update={"build": builds, **asked})
     st.session_state[where] = links.write(after)
-    st.toast(f"{len(builds)} to compare: see the page Compare", icon=":material/compare_arrows:")
+    st.toast(f"{len(builds)} to compare: see Compare above", icon=":material/compare_arrows:")
+
+
+def settings() -> None:
+    """What a visitor sets once for all pages: drawn last, and shown in the head of the page."""
+    with st.container(key="settings"), st.popover("Settings", icon=":material/tune:"):
+        st.selectbox("Currency", CURRENCIES, key="settings.currency", help=HINTS["currency"])
+        st.number_input(
+            "Price of a kWh", 0.0, 1000.0, step=0.05, format="%.3f", key="settings.kwh", help=HINTS["kwh"],
+            placeholder="not said",
+        )
+        st.segmented_control(
+            "Speeds in", ["tokens", "words"], key="settings.units", required=True,
+            format_func={"tokens": "tokens a second", "words": "words a second"}.__getitem__,
+        )
+
+
+def exchange() -> Exchange:
+    """The visitor's currency, at the rate of the day."""
+    return resources.exchange(str(st.session_state.get("settings.currency", "USD")))
+
+
+def units() -> str:
+    """How the visitor wants speeds told."""
+    return str(st.session_state.get("settings.units", "tokens"))
+
+
+def link_to(state: links.State, label: str, **more: Any) -> None:
+    """A link to another view, which keeps what the visitor has set."""
+    kept = {name: st.session_state.get(f"settings.{name}") for name in links.SETTINGS}
+    named = state.model_copy(update={name: value for name, value in kept.items() if value is not None})
+    query = links.write(named)
+    place = st.session_state.get(PLACES, {}).get(state.path)
+    if place is None:  # a page that is drawn by itself
+        st.markdown(f"[{plain(label)}](/{state.path}?{urlencode(query, doseq=True)})")
+    else:
+        st.page_link(place, label=plain(label), query_params=query, **more)
 
 
 def choose(kind: type[links.State], field: str, label: str, options: Sequence[Any], **more: Any) -> None:
@@ -128,10 +173,7 @@ def context(kind: type[links.State]) -> None:
 
 def condition(kind: type[links.State]) -> None:
     """New or used prices."""
-    st.segmented_control(
-        "Prices", list(CONDITIONS), key=key(kind, "condition"), format_func=CONDITIONS.__getitem__,
-        help=HINTS["condition"], required=True,
-    )
+    choose(kind, "condition", "Parts", tuple(CONDITIONS), format_func=CONDITIONS.__getitem__)
 
 
 def machine(kind: type[links.State], *, cards: bool = False) -> None:
@@ -174,12 +216,11 @@ def text_of(ram: RamRequest) -> str:
     return " ".join(filter(None, (f"{ram.type}-{ram.mt_s}" if ram.type and ram.mt_s else ram.type, size)))
 
 
-def share_ranking(found: Recommendation, shown: Sequence[RankedBuild], state: links.State) -> None:
-    """Link and files of ranked builds: those that the filters leave."""
-    part = found.model_copy(update={"builds": tuple(shown)})
+def share_ranking(found: Recommendation, rows: Sequence[dict[str, Any]], state: links.State) -> None:
+    """Link and files of ranked builds; the text lists those that the table shows, one by one."""
     _offer(
-        state, "advisor-builds", lambda: report.to_csv(part), lambda: part.model_dump_json(indent=1),
-        lambda: report.to_markdown(part),
+        state, "advisor-builds", lambda: report.to_csv(found), lambda: found.model_dump_json(indent=1),
+        lambda: tables.to_markdown(report.headline(found), rows),
     )
 
 
@@ -197,7 +238,7 @@ Make = Callable[[], str]
 
 def _offer(state: links.State, name: str, as_csv: Make, as_json: Make, as_markdown: Make) -> None:
     """The files are made when they are asked for: a redraw does not wait for them."""
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", key=f"{name} files"):
         files = (("CSV", as_csv, "csv", "text/csv"), ("JSON", as_json, "json", "application/json"),
                  ("Markdown", as_markdown, "md", "text/markdown"))
         for label, data, ending, mime in files:
@@ -206,14 +247,15 @@ def _offer(state: links.State, name: str, as_csv: Make, as_json: Make, as_markdo
                 icon=":material/download:", help=f"Download this view as {label}",
             )
         address, query = (st.context.url or "").split("?")[0], urlencode(links.write(state), doseq=True)
-        _link(f"{address}?{query}" if query else address, name)
+        _link(f"{address}?{query}" if query else address, name, as_markdown)
 
 
 @st.fragment
-def _link(text: str, name: str) -> None:
-    """The link that restores a view, to copy: drawn once asked for."""
-    fold = st.popover("Link", icon=":material/link:", help="A link that restores this view", key=f"{name}.link",
-                      on_change="rerun")
+def _link(text: str, name: str, as_markdown: Make) -> None:
+    """The link that restores a view and the view as text, to copy: drawn once asked for."""
+    fold = st.popover("Share", icon=":material/link:", help="A link to this view, and the view as text for a forum",
+                      key=f"{name}.link", on_change="rerun")
     if fold.open:
         with fold:
             st.code(text, language=None, wrap_lines=True)
+            st.code(as_markdown(), language="markdown", height=200)

@@ -1,13 +1,15 @@
 """Builds named by their parts, as one line of text: "RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x16".
 
-A whole machine is "machine: Apple M4 Max | 64GB". Such a build is completed and priced from its parts alone. So are
-the builds of the article that people come from.
+A whole machine is "machine: Apple M4 Max | 64GB". Such a build is completed and priced from its parts alone; what
+completes it may be named too: "RTX 3090 | Ryzen 5 5600 | DDR4-3200 2x16 | psu: Corsair RM850e". So are the builds of an
+article that people come from.
 """
 
 import csv
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
@@ -33,6 +35,8 @@ from catalog.names.llms import resolve_llm
 from catalog.names.machines import resolve_machine
 
 MACHINE = "machine:"
+SHELVES = {"board": "boards", "psu": "psus", "case": "cases", "cooler": "coolers", "ssd": "ssds"}
+"""Where a stock has the parts that a line may name beside card, processor and memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Parts:
     machine: str = ""
     cards: int = 1
     disk: str = ""
+    more: tuple[tuple[str, str], ...] = ()
+    """Kind and name of other parts that are to be in it: board, psu, case, cooler, ssd."""
 
     @property
     def text(self) -> str:
@@ -52,7 +58,7 @@ class Parts:
         if self.machine:
             return f"{MACHINE} {self.machine} | {self.ram}".rstrip(" |")
         gpu = f"{self.cards}x {self.gpu}" if self.gpu and self.cards > 1 else self.gpu
-        return f"{gpu} | {self.cpu} | {self.ram}"
+        return " | ".join((gpu, self.cpu, self.ram, *(f"{kind}: {name}" for kind, name in self.more)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +79,11 @@ def parts_of(text: str) -> Parts:
     2
     """
     words = [word.strip() for word in text.split("|")]
-    first, second, third = (*words, "", "", "")[:3]
+    first, second, third, *others = *words[:3], *[""] * (3 - len(words)), *words[3:]
+    more = tuple((kind.strip(), name.strip()) for kind, _, name in (text.partition(":") for text in others))
+    unread = [text for text, (kind, name) in zip(others, more, strict=True) if kind not in SHELVES or not name]
+    if unread:
+        raise InputError(f"{unread[0]!r} names no part: write one of {', '.join(SHELVES)}, a colon and its name")
     if first.lower().startswith(MACHINE):
         return Parts(machine=first[len(MACHINE) :].strip(), ram=second)
     count, times, name = first.partition("x ")
@@ -81,7 +91,7 @@ def parts_of(text: str) -> Parts:
     if not any(words):
         raise InputError("name a graphics card, a processor or a whole machine")
     cards = int(count) if several else 1
-    return Parts(gpu=name.strip() if several else first, cpu=second, ram=third, cards=cards)
+    return Parts(gpu=name.strip() if several else first, cpu=second, ram=third, cards=cards, more=more)
 
 
 def hardware_of(parts: Parts) -> Hardware:
@@ -152,6 +162,13 @@ def _only(stock: Stock, parts: Parts, hardware: Hardware) -> Stock:
         return replace(stock, gpus=(), cpus=(), machines=machines)
     gpu = resolve_gpu(parts.gpu).row if parts.gpu else None
     cpu = resolve_cpu(parts.cpu).row if parts.cpu else None
+    named = {SHELVES[kind]: name for kind, name in parts.more}
+    for shelf, name in named.items():
+        rows = tuple(row for row in getattr(stock, shelf) if row.name == name)
+        if not rows:
+            raise InputError(f"{name!r} is none of the {shelf} with a price here")
+        only: dict[str, Any] = {shelf: rows}
+        stock = replace(stock, **only)
     return replace(
         stock,
         gpus=tuple(item for item in stock.gpus if gpu and item.name == gpu.name),

@@ -5,7 +5,8 @@ model does on it. All pure.
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from advisor.buying.wish import ANSWER_TOKENS, PROMPT_TOKENS, READING_TOK_S
+from advisor.buying.wish import ANSWER_TOKENS, PROMPT_TOKENS
+from advisor.choosing.runnable import NEEDS, Runnable, Task, quality_of
 from advisor.documents import number
 from advisor.machines.machine import pcie_gb_s
 from advisor.physics.knowledge import Knowledge
@@ -13,9 +14,11 @@ from advisor.prediction.case import case_of
 from advisor.prediction.prediction import predict_many
 from advisor.prediction.quant_matrix import quant_matrix
 from advisor.question import Engine, GpuRequest, Hardware, Scenario, Workload
-from catalog import tables
+from advisor.sizes.quality import default_quant
+from catalog.llms import Llm, ModelIndex
 from catalog.units import GB, GIB
 from webapp.build_rows import PLACES
+from webapp.words import pace
 
 Row = dict[str, Any]
 Speed = Literal["decode", "prefill"]
@@ -28,11 +31,10 @@ RAM_MT_S = {
 LINKS = tuple((generation, lanes) for generation in (3, 4, 5) for lanes in (1, 4, 8, 16))
 OVERFULL = "VRAM overfull"
 """Line of the settings that need somewhat more VRAM than there is."""
-AGENT_TOK_S, AGENT_PROMPT_TOK_S = 25.0, 270.0
-"""An agent's step is bearable where it reads 8,192 tokens of files in 30 s (8192 / 30 = 273) and writes a change of 500
-tokens in 20 s (500 / 20 = 25)."""
-AGENT_HINT = "Writes 25 tok/s or more (500 tokens in 20 s) and reads 270 tok/s or more (8K tokens in 30 s)."
-READING_HINT = "Writes 5 tok/s or more: as fast as people read."
+USUAL = ("MXFP4", "UD-Q4_K_XL", "Q4_K_M")
+"""Quantisations that most people take, the best of a size first; llama.cpp's own and Unsloth's dynamic ones."""
+COMFORTABLE = 2.0
+"""So many times the least speed of a task, even at the low end of the range, is comfortable: our choice."""
 
 
 def question(model: str, quant: str | None, hardware: Hardware, context: int) -> Scenario:
@@ -59,9 +61,23 @@ def matrix(scenario: Scenario, knowledge: Knowledge) -> list[Row]:
             "Prompt": prefill.p50 if prefill else None, "n_cpu_moe": answer.placement.n_cpu_moe,
             "KL divergence": lost.kld if lost else None,
             "Perplexity": lost.perplexity_share * 100 if lost and lost.perplexity_share is not None else None,
-            "Measured on": row.measured_on, "Source": lost.source if lost else "",
+            "own": row.measured_on == answer.model, "Measured on": row.measured_on,
+            "Source": lost.source if lost else "",
         })
     return rows
+
+
+def three(rows: Sequence[Row]) -> dict[str, Row]:
+    """The quantisation to take, and the next smaller and larger ones that run: take the least that loses little."""
+    able = [row for row in rows if row["tok/s"]]
+    take = next((row for row in able if row["Quantisation"] in USUAL), None) or next(iter(able), None)
+    if take is None:
+        return {}
+    at = able.index(take)
+    smaller = next((row for row in able[at + 1 :] if row["Size GiB"] < take["Size GiB"] * 0.93), None)
+    larger = next((row for row in reversed(able[:at]) if row["Size GiB"] > take["Size GiB"] * 1.07), None)
+    named = {"Take": take, "Smaller": smaller, "Larger": larger}
+    return {label: row for label, row in named.items() if row is not None}
 
 
 def sweep(pairs: Iterable[tuple[float, str, Scenario]], speed: Speed, knowledge: Knowledge) -> list[Row]:
@@ -134,21 +150,71 @@ def offloads(asked: Scenario) -> tuple[str, list[tuple[float, str, Scenario]]]:
     ]
 
 
-def readiness(hardware: Hardware, context: int, knowledge: Knowledge) -> list[Row]:
-    """One row per model, with its usual quantisation; the context is at most what the model was made for."""
-    asked = [question(llm.name, None, hardware, min(context, llm.max_context)) for llm in tables.llms()]
-    rows = []
-    for answer in predict_many(asked, knowledge):
-        decode, prefill, place = answer.decode_tok_s, answer.prefill_tok_s, answer.placement
-        writes, reads = (decode.p50 if decode else 0.0), (prefill.p50 if prefill else 0.0)
-        agents = writes >= AGENT_TOK_S and reads >= AGENT_PROMPT_TOK_S
-        rows.append({
-            "Model": answer.model, "Quantisation": answer.quant, "Size GiB": place.weights_gb,
-            "Fits": "no" if decode is None else "partly, from disk" if place.storage_gb > 0 else "yes",
-            "tok/s": writes if decode else None,
-            "90 % range": f"{number(decode.p05)} to {number(decode.p95)}" if decode else "",
-            "Prompt": reads if prefill else None, "For reading": "yes" if writes >= READING_TOK_S else "",
-            "For agents": "yes" if agents else "",
-            "Where": PLACES.get(answer.regime, answer.regime) if decode else "", "n_cpu_moe": place.n_cpu_moe,
-        })
-    return rows
+def grade(row: Runnable, task: Task) -> str:
+    """How well a machine serves a task with a model, in words."""
+    speed, least = row.answer.decode_tok_s, NEEDS[task].tok_s
+    if speed is None or not row.serves:
+        return "slow"
+    return "comfortable" if speed.p05 >= COMFORTABLE * least else "good"
+
+
+def quality_words(index: ModelIndex | None, task: Task) -> str:
+    """A model's index with its range; estimates carry a mark."""
+    if index is None:
+        return "not measured"
+    estimated = "~" if index.how == "filled" else ""
+    return f"{estimated}{quality_of(index, task):.0f} ({index.low:.0f}-{index.high:.0f})"
+
+
+def best_of(found: Sequence[Runnable], task: Task, words: str, units: str) -> Row:
+    """One line: the best model for a task on a machine."""
+    titles = ("To", "Take", "Writes", "Grade", "Quality", "Longest context", "Where")
+    if not found or not found[0].answer.decode_tok_s:
+        return dict.fromkeys(titles, "") | {"To": words, "Take": "nothing that fits"}
+    best = found[0]
+    speed = best.answer.decode_tok_s
+    said = f"{pace(speed.p50, units)} ({number(speed.p05)}-{number(speed.p95)})" if speed else ""
+    longest = f"{best.longest_context:,}" if best.longest_context else ""
+    values = (words, f"{best.llm.name} {best.answer.quant}", said, grade(best, task),
+              quality_words(best.index, task), longest, PLACES.get(best.case.regime, best.case.regime))  # fmt: skip
+    return dict(zip(titles, values, strict=True))
+
+
+def shown(row: Runnable, task: Task) -> Row:
+    """A model on a machine; numbers stay numbers so that they can be sorted."""
+    decode, prefill, place = row.answer.decode_tok_s, row.answer.prefill_tok_s, row.answer.placement
+    return {
+        "Model": row.llm.name, "Grade": grade(row, task), "Compression": row.answer.quant,
+        "Quality": quality_of(row.index, task) if row.index else None,
+        "tok/s": decode.p50 if decode else None,
+        "90 % range": f"{number(decode.p05)} to {number(decode.p95)}" if decode else "",
+        "Prompt": prefill.p50 if prefill else None, "Size GiB": place.weights_gb,
+        "Longest context": f"{row.longest_context:,}" if row.longest_context else "",
+        "Where": PLACES.get(row.answer.regime, row.answer.regime),
+    }
+
+
+def model_row(llm: Llm, index: ModelIndex | None, task: Task) -> Row:
+    """A model without a machine."""
+    return {
+        "Model": llm.name, "Quality": quality_of(index, task) if index else None,
+        "Quality's range": f"{index.low:.0f} to {index.high:.0f}" if index else "not measured",
+        "Parameters": f"{llm.parameters_published / 1e9:.3g} B" if llm.parameters_published else "",
+        "Longest context": f"{llm.max_context:,}",
+        "Takes in": ", ".join(index.modalities) if index and index.modalities else "text",
+        "Kind": f"{llm.n_experts_used} of {llm.n_experts} experts" if llm.n_experts else "dense",
+        "Usual compression": default_quant(llm),
+    }
+
+
+def model_figures(llm: Llm, index: ModelIndex | None) -> tuple[tuple[str, str, str], ...]:
+    """The same as labels, values and remarks."""
+    row = model_row(llm, index, "chat")
+    takes = "images too" if index and "image" in index.modalities else "no images"
+    thinks = "" if index is None else "thinks before it answers" if index.reasons else "answers at once"
+    return (
+        ("Quality", f"{index.index:.0f}" if index else "-", row["Quality's range"]),
+        ("Parameters", row["Parameters"] or "-", row["Kind"]),
+        ("Longest context", f"{llm.max_context // 1024}K", "tokens"), ("Takes in", "text", takes),
+        ("Answers", "-" if index is None else "slower" if index.reasons else "at once", thinks),
+    )

@@ -6,16 +6,20 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from advisor.buying.builds import BuildKind
-from advisor.buying.wish import ALL_KINDS, CONTEXT_TOKENS, READING_TOK_S, Wish
+from advisor.buying.wish import ALL_KINDS, CONTEXT_TOKENS
+from advisor.choosing.runnable import Task
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
 Names = Annotated[tuple[Name, ...], Field(max_length=40)]
 Tokens = Annotated[int, Field(ge=256, le=10_000_000)]
-Usd = Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)]
+Amount = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 Condition = Literal["new", "used", "any"]
+People = Annotated[int, Field(ge=1, le=64)]
 MODEL = "Qwen3.6-35B-A3B"
-"""Model of a first visit: the article that people come from is about it."""
+"""Where a view needs a model and none is named."""
 MOST_COMPARED = 4
+SETTINGS = ("currency", "kwh", "units")
+"""Fields of every view that a visitor sets once for all of them."""
 
 
 class State(BaseModel):
@@ -25,40 +29,17 @@ class State(BaseModel):
     path: ClassVar[str] = ""
     """Path of the view below the server's address."""
 
-
-class FindState(State):
-    """Find a build: the wish, the filters on what was found, and the build that is open."""
-
-    model: Name = MODEL
-    quant: Name = ""
-    context: Tokens = CONTEXT_TOKENS
-    budget: Usd | None = None
-    speed: Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False)] = READING_TOK_S
-    condition: Condition = "new"
-    kinds: tuple[BuildKind, ...] = ALL_KINDS
-    own: Names = ()
-    price: Names = ()
-    """Prices of the visitor's own, as `own_prices` reads them."""
-    makers: tuple[Literal["nvidia", "amd", "intel", "apple", "none"], ...] = ()
-    best_only: bool = False
-    """Only builds that no other beats in price and speed at once."""
-    open: Name = ""
-    """Name of the open build; none: the first."""
-    article: Name = ""
-    """Id of an article's build that is shown instead of the first."""
-
-    def wish(self) -> Wish:
-        """What is asked of the ranking: every card and machine once."""
-        return Wish(
-            model=self.model, quant=self.quant or None, context=self.context, budget_usd=self.budget,
-            min_tok_s=self.speed, condition=self.condition, kinds=self.kinds or ALL_KINDS, own=self.own, limit=100,
-        )
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "USD"
+    """In which amounts are shown and budgets are asked."""
+    kwh: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] | None = None
+    """What a kilowatt-hour costs, in the currency."""
+    units: Literal["tokens", "words"] = "tokens"
+    """How speeds are told."""
 
 
-class MachineState(State):
-    """My machine: its parts and what is asked of it."""
+class MachineFields(State):
+    """A machine by its parts or as a whole."""
 
-    path: ClassVar[str] = "machine"
     gpu: Name = ""
     gpus: Annotated[int, Field(ge=1, le=8)] = 1
     cpu: Name = ""
@@ -66,29 +47,74 @@ class MachineState(State):
     whole: Name = ""
     """A unified-memory machine or laptop, instead of parts."""
     disk: Name = ""
-    context: Tokens = CONTEXT_TOKENS
+
+
+class BuyState(State):
+    """Buy: the wish."""
+
+    task: Task = "chat"
+    model: Name = ""
+    """Empty: chosen for the task."""
+    quant: Name = ""
+    context: Literal[0] | Tokens = 0
+    """0: what the task needs."""
+    budget: Amount | None = None
+    speed: Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False)] | None = None
+    """Least writing speed; None: what the task needs."""
+    condition: Condition = "any"
+    users: People = 1
+    tinkerer: bool = False
+    """With server cards that need a fan, an adapter or old drivers."""
+    kinds: tuple[BuildKind, ...] = ALL_KINDS
+    own: Names = ()
+    price: Names = ()
+    """Prices of the visitor's own, as `own_prices` reads them."""
+
+
+class BuildState(State):
+    """A build: "graphics card | processor | memory" or "machine: name | memory", and what is asked of it."""
+
+    path: ClassVar[str] = "build"
+    build: Name = ""
     model: Name = MODEL
-    """Model of the upgrade ladder."""
+    quant: Name = ""
+    context: Tokens = CONTEXT_TOKENS
+    condition: Condition = "any"
+    price: Names = ()
+    hours: Annotated[float, Field(ge=0, le=24, allow_inf_nan=False)] = 2.0
+    """Hours a day under load, for what it costs to run."""
+
+
+class MachineState(MachineFields):
+    """My computer: its parts and what is asked of it."""
+
+    path: ClassVar[str] = "machine"
+    task: Task = "chat"
+    context: Literal[0] | Tokens = 0
+    """0: what the task needs."""
+    model: Name = ""
+    """The model that is looked at closely; empty: the best for the task."""
+    quant: Name = ""
     condition: Condition = "any"
 
 
-class ExploreState(State):
-    """Explore a model: what it is run on, and with which quantisation the sweeps are made."""
+class ModelsState(MachineFields):
+    """Models: the task, the model that is opened, and the machine that its speeds are of."""
 
-    path: ClassVar[str] = "explore"
-    model: Name = MODEL
+    path: ClassVar[str] = "models"
+    task: Task = "chat"
+    model: Name = ""
     quant: Name = ""
     gpu: Name = "RTX 3060 12GB"
     cpu: Name = "Ryzen 7 5800X"
     ram: Name = "DDR4-3600 2x32"
-    whole: Name = ""
     context: Tokens = CONTEXT_TOKENS
     speed: Literal["decode", "prefill"] = "decode"
     """Which speed the sweeps show."""
 
 
 class CompareState(State):
-    """Compare: up to four builds, each "graphics card | processor | memory" or "machine: name | memory"."""
+    """Compare: up to four builds, each as `BuildState` names one."""
 
     path: ClassVar[str] = "compare"
     model: Name = MODEL
@@ -98,17 +124,15 @@ class CompareState(State):
     build: Annotated[tuple[Name, ...], Field(max_length=MOST_COMPARED)] = ()
 
 
-class EvidenceState(State):
-    """Evidence: the filters on the measured runs."""
+class TrustState(State):
+    """Why trust it: the filters on the measured runs, and the card whose runs are shown."""
 
-    path: ClassVar[str] = "evidence"
+    path: ClassVar[str] = "trust"
     speed: Literal["decode", "prefill"] = "decode"
+    card: Name = ""
     regime: Names = ()
-    backend: Names = ()
     model: Names = ()
     verdict: Names = ()
-    runs: bool = False
-    """Whether every measured run is shown: takes a while once."""
 
 
 S = TypeVar("S", bound=State)

@@ -4,11 +4,10 @@ What compares with measured runs imports the calibration room when it is asked f
 first page does not wait.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
-from threading import Lock
 from typing import Any
 
 from advisor.answer import Prediction
@@ -18,29 +17,36 @@ from advisor.buying.recommendation import Recommendation, recommend_from
 from advisor.buying.search import Search
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import Wish
+from advisor.choosing import runnable
+from advisor.choosing.runnable import Runnable, Task
 from advisor.detection import Detected, detect
-from advisor.market.market import Choice, market_of, stored_at
+from advisor.market.market import Choice, market_of, shipped_market, stored_at
+from advisor.market.money import Exchange
 from advisor.physics.knowledge import Knowledge, load
 from advisor.prediction.capacity import Capacity, capacity_of
 from advisor.prediction.case import Case, case_of
+from advisor.prediction.measured import by_own_runs
+from advisor.prediction.nearest import Evidence, evidence_of, nearest
 from advisor.prediction.nearest import described as run_like
-from advisor.prediction.nearest import nearest
 from advisor.prediction.prediction import predict
 from advisor.profiles.own_machine import OwnMachines
 from advisor.profiles.own_machine import own_machines as machines_of
 from advisor.profiles.store import ProfileStore, data_folder
-from advisor.question import Hardware, Scenario
+from advisor.question import Engine, Hardware, OwnRun, Scenario
 from catalog import tables
 from catalog.efficiency import PublicRun
-from webapp import explorer
+from catalog.names.index import UnknownName
+from catalog.names.llms import resolve_llm
+from webapp import agreement, explorer, links
+from webapp.agreement import Measured
 from webapp.described import DescribedBuild, described
+from webapp.picking import Picked, picks_of
 from webapp.visitor import OwnCalibration, read_prices, uploaded, with_prices
 
 Texts = tuple[str, ...]
 Row = dict[str, Any]
 SEARCHES = 6
 """Searches kept; each holds price and speed of every build, some 10 MB."""
-_COMPARING = Lock()
 
 
 def today() -> date:
@@ -66,6 +72,12 @@ def stock(condition: Choice, own: Texts, prices: Texts, day: date) -> Stock:
     return with_prices(stock_of(condition, owned(own), known), read_prices(prices), day)
 
 
+@lru_cache(maxsize=16)
+def exchange(currency: str) -> Exchange:
+    """A currency at the newest rate."""
+    return Exchange(currency, shipped_market().rates.per_usd(currency, today()))
+
+
 @lru_cache(maxsize=SEARCHES)
 def _search(wish: Wish, quant: str, from_stock: Stock, known: Knowledge) -> Search:
     return Search(wish, quant, from_stock, known)
@@ -85,6 +97,12 @@ def ranking(wish: Wish, prices: Texts) -> Recommendation:
 
 
 @lru_cache(maxsize=128)
+def picks(wish: Wish, prices: Texts, *, tinkerer: bool) -> Picked:
+    """The few builds to show first. Raises `InputError` and `UnknownName`."""
+    return picks_of(ranking(wish, prices), tinkerer=tinkerer)
+
+
+@lru_cache(maxsize=128)
 def described_build(text: str, wish: Wish, prices: Texts) -> DescribedBuild:
     """A build named by its parts. Raises `InputError` and `UnknownName`."""
     return described(text, wish, stock(wish.condition, (), prices, today()), knowledge())
@@ -94,6 +112,26 @@ def described_build(text: str, wish: Wish, prices: Texts) -> DescribedBuild:
 def model_names() -> Texts:
     """Names of the language models, in the order of the table: the best known first."""
     return tuple(row.name for row in tables.llms())
+
+
+@cache
+def models_for(task: Task) -> tuple[Row, ...]:
+    """Every model with what is known of it, the best for a task first; those without an index stand last."""
+    index = {row.name: row for row in tables.model_index()}
+    rows = [(explorer.model_row(llm, index.get(llm.id), task), index.get(llm.id)) for llm in tables.llms()]
+    seeing = task == "vision"
+    kept = [row for row, known in rows if not seeing or (known and "image" in known.modalities)]
+    return tuple(sorted(kept, key=lambda row: -(row["Quality"] or 0.0)))
+
+
+@lru_cache(maxsize=256)
+def model_facts(name: str) -> tuple[tuple[str, str, str], ...]:
+    """What is known of a model, as figures. Raises nothing: an unknown one has none."""
+    try:
+        llm = resolve_llm(name).row.llm
+    except UnknownName:
+        return ()
+    return explorer.model_figures(llm, next((row for row in tables.model_index() if row.name == llm.id), None))
 
 
 @cache
@@ -116,9 +154,32 @@ def capacity(scenario: Scenario) -> Capacity:
 
 
 @lru_cache(maxsize=512)
+def described_run(scenario: Scenario) -> PublicRun:
+    """A scenario as a run that was not made, to be laid beside those that were."""
+    return run_like(case(scenario))
+
+
+@lru_cache(maxsize=512)
+def evidence(scenario: Scenario) -> Evidence:
+    """How many measured runs stand behind a prediction, and how like it they are."""
+    return evidence_of(described_run(scenario), tables.public_runs())
+
+
+@lru_cache(maxsize=256)
+def history(kind: str, name: str, memory_gib: float | None, condition: str) -> tuple[tuple[date, float], ...]:
+    """What was seen of a part's price, in USD on the basis of the estimate, oldest first."""
+    votes = market_of(stored_at(data_folder(), exported=True)).votes
+    wanted = {place for place, part in enumerate(votes.parts)
+              if (part.kind, part.name, part.condition) == (kind, name, condition)
+              and memory_gib in (None, part.memory_gib)}  # fmt: skip
+    rows = [at for at, part in enumerate(votes.part.tolist()) if part in wanted]
+    return tuple(sorted((date.fromordinal(int(votes.day[at])), math.exp(votes.log_usd[at])) for at in rows))
+
+
+@lru_cache(maxsize=512)
 def nearby(scenario: Scenario) -> tuple[PublicRun, ...]:
     """The measured runs nearest to a scenario."""
-    return tuple(nearest(run_like(case(scenario)), tables.public_runs()))
+    return tuple(nearest(described_run(scenario), tables.public_runs()))
 
 
 @lru_cache(maxsize=32)
@@ -137,10 +198,17 @@ def swept(scenario: Scenario, along: str, speed: explorer.Speed) -> tuple[str, t
     return along, tuple(explorer.sweep(pairs, speed, knowledge()))
 
 
+@lru_cache(maxsize=64)
+def models_on(hardware: Hardware, task: Task, context: int | None, known: Knowledge) -> tuple[Runnable, ...]:
+    """The models that a machine runs, the best for the task first. Raises `InputError` and `UnknownName`."""
+    asked = Scenario(model=links.MODEL, hardware=hardware, engine=Engine(n_ctx=context))
+    return tuple(runnable.models_on(asked, task, known))
+
+
 @lru_cache(maxsize=32)
-def models_on(hardware: Hardware, context: int, known: Knowledge) -> tuple[Row, ...]:
-    """What a machine does with every model."""
-    return tuple(explorer.readiness(hardware, context, known))
+def by_runs(hardware: Hardware, runs: tuple[OwnRun, ...], known: Knowledge) -> Knowledge:
+    """What a machine's own runs make of the knowledge. Raises as `case_of`."""
+    return by_own_runs(Scenario(model=links.MODEL, hardware=hardware, measured=runs), known)
 
 
 @lru_cache(maxsize=32)
@@ -176,55 +244,22 @@ def prediction(scenario: Scenario, known: Knowledge) -> Prediction:
     return predict(scenario, known)
 
 
+def of_people(scenario: Scenario, users: int) -> Prediction:
+    """What a scenario does for several people who write at once."""
+    load = scenario.workload.model_copy(update={"users": users})
+    return prediction(scenario.model_copy(update={"workload": load}), knowledge())
+
+
 @cache
 def this_machine() -> Detected:
     """The computer that the server runs on: that of the visitor, as only it can reach the pages."""
     return detect()
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One measured speed beside the one predicted without its machine, in tok/s."""
-
-    kind: str
-    regime: str
-    backend: str
-    machine: str
-    model: str
-    quant: str
-    measured: float
-    predicted: float
-    low: float
-    high: float
-    source: str
-    as_of: str
-
-    @property
-    def error(self) -> float:
-        """|predicted - measured| / measured."""
-        return abs(self.predicted - self.measured) / self.measured
-
-
 @cache
-def _measured() -> tuple[Measured, ...]:
-    from calibration.accuracy.accuracy import accuracy
-    from calibration.accuracy.page import machine_words
-
-    return tuple(
-        Measured(
-            kind=row.kind, regime=row.run.regime, backend=row.case.setting.backend,
-            machine=machine_words(row.machine).removeprefix("none, "), model=row.case.llm.name,
-            quant=row.case.quant.name, measured=row.measured, predicted=row.predicted, low=row.low, high=row.high,
-            source=row.run.source, as_of=row.run.as_of,
-        )
-        for row in accuracy().comparisons
-    )
-
-
 def measured() -> tuple[Measured, ...]:
-    """Every measured run beside its prediction: half a minute once; a second visitor waits for the first."""
-    with _COMPARING:
-        return _measured()
+    """Every measured run beside its prediction by a fit that never saw its machine."""
+    return agreement.measured(tables.left_out(), tables.public_runs(), knowledge())
 
 
 @cache

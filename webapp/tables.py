@@ -10,13 +10,21 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from advisor.documents import Document, Section, Table, as_csv, as_markdown, columns
-from webapp.explorer import AGENT_HINT, READING_HINT
 from webapp.words import TERMS
 
 Row = Mapping[str, Any]
 ROW_HEIGHT = 36
 SHORT = ("Date", "Age", "Price", "Condition")
 """Columns of an HTML table whose cells are not broken over lines."""
+
+
+NUMBERS = MappingProxyType({
+    "Price": "${:,.0f}", "tok/s": "{:.1f}", "Prompt": "{:.0f}", "At context": "{:,}", "Runs": "{:,}",
+    "Machines": "{:,}", "Typical error": "{:.0f} %", "Within 20 %": "{:.0f} %", "Inside the range": "{:.0f} %",
+    "Slowest of 9 in 10": "{:.0f} %", "Fastest of 9 in 10": "{:.0f} %", "Measured": "{:.3g}", "Predicted": "{:.3g}",
+    "Low": "{:.3g}", "High": "{:.3g}", "Error": "{:.0f} %",
+})
+"""How numbers are written in tables of text."""
 
 
 def _columns() -> dict[str, Any]:
@@ -34,8 +42,9 @@ def _columns() -> dict[str, Any]:
         "Best for its price": text("Best for its price", help=TERMS["Pareto front"]),
         "Gain": number("Gain", format="+%.0f %%", help="Writing speed over the machine as it is."),
         "Link": st.column_config.LinkColumn("Link", display_text="open", help="The page that states it."),
-        "For reading": text("For reading", help=READING_HINT),
-        "For agents": text("For agents", help=AGENT_HINT),
+        "Quality": number("Quality", format="%.0f", help=TERMS["Quality"]),
+        "Grade": text("Grade", help=TERMS["Grade"]),
+        "Compression": text("Compression", help=TERMS["Compression"]),
         "Bits per weight": number("Bits per weight", format="%.2f"),
         "Size GiB": number("Size GiB", format="%.1f", help=TERMS["GiB"]),
         "VRAM floor GiB": number("VRAM floor", format="%.1f GiB", help="Least VRAM, with all experts in RAM."),
@@ -69,17 +78,9 @@ def show(rows: Sequence[Row], alt: str, **more: Any) -> Any:
     )
 
 
-def parts(rows: Sequence[Row]) -> None:
-    """Parts of a build with prices."""
-    label = "Parts with price, condition, kind of price, date, age and source"
-    st.html(table(rows, {"Price": "${:,.2f}"}, label))
-
-
-def runs(rows: Sequence[Row]) -> None:
-    """Measured runs."""
-    formats = {"tok/s": "{:.1f}", "Prompt": "{:.0f}", "At context": "{:,}"}
-    label = "Measured runs: machine, model, speed, placement, date and source"
-    st.html(table(rows, formats, label, {"Prompt": "Prompt tok/s"}))
+def html(rows: Sequence[Row], label: str) -> None:
+    """A short table whose numbers are written as in a grid of `show`."""
+    st.html(table(rows, NUMBERS, label))
 
 
 def table(
@@ -93,19 +94,14 @@ def table(
     `Link`.
     """
     names = [name for name in (rows[0] if rows else ()) if name != "Link"]
-    head = "".join(
-        f'<th scope="col" style="{_style(name, formats)}">{escape(titles.get(name, name))}</th>' for name in names
-    )
+    head = "".join(f'<th scope="col"{_side(name, formats)}>{escape(titles.get(name, name))}</th>' for name in names)
     body = "".join(f"<tr>{''.join(_cell(row, name, formats) for name in names)}</tr>" for row in rows)
-    style = "border-collapse:collapse;width:100%;min-width:44rem;font-size:0.875rem;margin-bottom:0.5rem"
-    grid = f'<table style="{style}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
-    return f'<div role="region" aria-label="{escape(label)}" tabindex="0" style="overflow-x:auto">{grid}</div>'
+    grid = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="wide" role="region" aria-label="{escape(label)}" tabindex="0">{grid}</div>'
 
 
-def _style(name: str, formats: Mapping[str, str]) -> str:
-    side = "right" if name in formats else "left"
-    line = "padding:0.4rem 0.6rem;border-bottom:1px solid rgba(127,127,127,0.3);vertical-align:top;"
-    return f"{line}text-align:{side};{'white-space:nowrap;' if name in SHORT else ''}"
+def _side(name: str, formats: Mapping[str, str]) -> str:
+    return ' class="number"' if name in formats or name in SHORT else ""
 
 
 def _cell(row: Row, name: str, formats: Mapping[str, str]) -> str:
@@ -113,9 +109,8 @@ def _cell(row: Row, name: str, formats: Mapping[str, str]) -> str:
     shown = "" if value is None or value == "" else escape(formats.get(name, "{}").format(value))
     if name == "Source" and row.get("Link"):
         site = escape(urlsplit(row["Link"]).netloc.removeprefix("www."))
-        link = f'href="{escape(row["Link"])}" title="{shown}" style="color:inherit"'
-        shown = f'<a {link} target="_blank" rel="noopener">{site}</a>'
-    return f'<td style="{_style(name, formats)}">{shown}</td>'
+        shown = f'<a href="{escape(row["Link"])}" title="{shown}" target="_blank" rel="noopener">{site}</a>'
+    return f"<td{_side(name, formats)}>{shown}</td>"
 
 
 def _of_rows(rows: Sequence[Row]) -> Table:

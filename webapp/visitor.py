@@ -4,6 +4,7 @@ Prices hold for the visit: they stand before the catalog's quotes, and let unpri
 "kind:name=USD", for example "gpu:RTX 3060 12GB=190". A profile is uploaded, or stored on the computer that serves.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -20,7 +21,9 @@ from advisor.profiles.own_machine import OwnMachine, OwnMachines, own_machine
 from advisor.question import Hardware
 from catalog import tables
 from catalog.names.cpus import resolve_cpu
+from catalog.names.gpus import resolve_gpu
 from catalog.names.index import UnknownName
+from catalog.names.machines import resolve_machine
 from catalog.parts import Gpu, Laptop, UnifiedMachine
 from catalog.prices import PartKind
 from catalog.profiles import BadProfile, Profile, read_profile
@@ -169,3 +172,32 @@ def cpu_named(text: str) -> str:
         return resolve_cpu(text).row.name if text else ""
     except UnknownName:
         return ""
+
+
+_ASIDE = re.compile(
+    r"\(0x[0-9a-f]+\)|direct3d.*|opengl.*|vulkan.*|/pcie.*|\bd3d11\b|angle \(|angle metal renderer:|[()]", re.IGNORECASE
+)
+_NO_CARD = re.compile(r"swiftshader|llvmpipe|software|basic render|mesa offscreen|virtual", re.IGNORECASE)
+
+
+def seen_in(renderer: str) -> dict[str, str]:
+    """The fields of a computer that a browser's name of its graphics tells; empty where it tells none that is known.
+
+    >>> seen_in("ANGLE (NVIDIA, NVIDIA GeForce RTX 4060 Laptop GPU (0x000028E0) Direct3D11 vs_5_0 ps_5_0, D3D11)")
+    {'gpu': 'RTX 4060 Laptop GPU'}
+    >>> seen_in("Google SwiftShader"), seen_in("Apple GPU")
+    ({}, {})
+    """
+    if _NO_CARD.search(renderer):
+        return {}
+    for text in sorted((_ASIDE.sub(" ", part).strip() for part in renderer.split(",")), key=len, reverse=True):
+        if len(text) < 5 or text.lower() in ("apple gpu", "google inc."):
+            continue
+        try:
+            if text.startswith("Apple M"):
+                return {"whole": resolve_machine(text, None).row.name}
+            gpu = resolve_gpu(text).row
+        except UnknownName:
+            continue
+        return {"gpu": gpu.name} if gpu.form != "integrated" else {}
+    return {}

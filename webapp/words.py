@@ -9,16 +9,17 @@ from typing import Final, Literal
 import streamlit as st
 
 from advisor.buying.recommendation import PartLine
+from advisor.documents import number, seconds
 from advisor.sizes.quality import BEST, PUBLISHED, default_quant, quality_order
 from catalog.names.index import UnknownName
 from catalog.names.llms import resolve_llm
 
 HINTS: Final[Mapping[str, str]] = {
     "model": "The language model you want to run. Type to search.",
-    "quant": "How strongly the model's weights are compressed. Fewer bits: smaller and faster, but less exact.",
+    "quant": "Quantisation: how strongly the weights are compressed. Fewer bits: smaller and faster, but less exact.",
     "context": "How much text the model keeps in view, in tokens (about three quarters of a word each). "
     "8K is a long chat, 32K some files of code. Speeds are those with the context nearly full.",
-    "budget": "The most the whole computer may cost. Empty: no limit.",
+    "budget": "The most the whole computer may cost. Choose or type an amount, such as 1200 or 900 EUR.",
     "speed": "The least writing speed, in tokens per second. People read about 5; coding agents want 30 and more.",
     "condition": "New: new prices only. Used: used prices where there are any, else new ones. Either: the cheaper.",
     "kinds": "Desktops are put together from parts; unified boxes (Mac, Strix Halo) share one memory.",
@@ -29,18 +30,34 @@ HINTS: Final[Mapping[str, str]] = {
     "cpu": "The processor.",
     "ram": 'Type, speed and modules, for example "DDR4-3600 2x16" or "64GB DDR5".',
     "whole": "A unified-memory machine or a laptop, instead of parts.",
+    "tinkerer": "Used server cards (P100, MI50): cheap and fast, but they need a fan, an adapter and patience.",
+    "currency": "Amounts are turned at the newest rate known here; tax and duty are not in them.",
+    "kwh": "What a kilowatt-hour costs you, in your currency: then pages say what a computer costs to run.",
     "disk": "The disk that the model lies on: it decides how long loading takes.",
 }
+WORDS_A_TOKEN: Final = 0.75
+"""English words of a token, roughly. Source: OpenAI, "What are tokens and how to count them": 100 tokens are some 75
+words, https://help.openai.com/en/articles/4936856."""
+PAGE_WORDS: Final = 500
+"""Of a page of text, closely written: our choice."""
+TASKS: Final[Mapping[str, str]] = {
+    "chat": "chat", "coding": "code", "agent": "code with an agent", "documents": "read long documents",
+    "vision": "use images",
+}
+"""Tasks as they are asked for: "I want to ..."."""
 TERMS: Final[Mapping[str, str]] = {
     "tok/s": "Tokens per second: how fast the model writes. A token is about three quarters of an English word; "
     "people read about 5 tok/s.",
     "90 % range": "Nine of ten real runs of such a build should fall between these speeds.",
     "$/(tok/s)": "Price of the whole computer for each token per second: the lower, the more speed for the money.",
     "Prompt": "How fast the model reads your text before it answers, in tokens per second (prefill).",
-    "First token": "Time until the answer begins, for a question of 512 tokens.",
+    "First token": "Time to the first token: until the answer begins, for a question of 512 tokens.",
     "Longest context": "The most text that fits beside the model, in tokens, with more of the model moved to RAM.",
     "Power": "Of the parts under load, estimated from their data sheets.",
-    "Quantisation": "Compression of the weights. Q4_K_M keeps about 4.8 bits of 16 for each weight; most use it.",
+    "Quality": "Artificial Analysis Intelligence Index v4.1 (2026-07-10), no percentage: models whose ranges overlap "
+    "are equal, below 5 the order says nothing, ~ is estimated from other benchmarks. Measured without compression.",
+    "Grade": "Comfortable: twice the speed that the task needs, even on a slow day. Good: fast enough. Slow: it runs.",
+    "Compression": "Quantisation of the weights. Q4_K_M keeps about 4.8 bits of 16 for each weight; most use it.",
     "VRAM": "Memory on the graphics card: fast, and mostly too small.",
     "RAM": "Main memory beside the processor: larger and slower than VRAM.",
     "GiB": "2^30 bytes: the GB of a memory module.",
@@ -128,6 +145,24 @@ def note(text: str, width: Literal["stretch", "content"] = "stretch") -> None:
     In the colour of the text: Streamlit's captions are too faint for WCAG 2.2 (1.4.3, 4.5:1).
     """
     st.markdown(f":small[{plain(text)}]", width=width)
+
+
+def pace(tok_s: float, units: str) -> str:
+    """A speed in the visitor's units.
+
+    >>> pace(45.2, "tokens"), pace(45.2, "words")
+    ('45 tok/s', '34 words/s')
+    """
+    return f"{number(tok_s)} tok/s" if units == "tokens" else f"{number(tok_s * WORDS_A_TOKEN)} words/s"
+
+
+def page_time(tok_s: float) -> str:
+    """How long a page of text takes to be written.
+
+    >>> page_time(123)
+    'a page of text in 5.4 s'
+    """
+    return f"a page of text in {seconds(PAGE_WORDS / WORDS_A_TOKEN / tok_s)}"
 
 
 def listed(lines: Iterable[str]) -> None:

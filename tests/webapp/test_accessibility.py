@@ -7,12 +7,14 @@ import pytest
 from playwright.sync_api import Page
 
 VIEWS = {
-    "find": "?budget=900&condition=used",
-    "nothing fits": "?budget=100",
+    "buy": "?budget=900&condition=used",
+    "nothing answers": "?budget=100",
+    "build": "build?build=RTX+3060+12GB+%7C+Ryzen+7+5800X+%7C+DDR4-3600+2x16",
     "machine": "machine?gpu=RTX+3060+12GB&cpu=Ryzen+7+5800X&ram=DDR4-3600+2x16",
-    "explore": "explore",
+    "models": "models",
+    "model": "models?model=gpt-oss-20b",
     "compare": "compare?build=RTX+3060+12GB+%7C+Ryzen+7+5800X+%7C+DDR4-3600+2x16&build=RTX+3090",
-    "evidence": "evidence",
+    "trust": "trust",
 }
 SERIOUS = {"serious", "critical"}
 

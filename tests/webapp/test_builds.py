@@ -5,17 +5,15 @@ from datetime import date
 import pytest
 
 from advisor.buying.ownership import owned_parts
-from advisor.buying.recommendation import recommend, recommend_from
+from advisor.buying.recommendation import recommend
 from advisor.buying.stock import stock_of
 from advisor.buying.wish import Wish
 from advisor.errors import InputError
 from advisor.physics.knowledge import load
-from catalog import tables
 from catalog.names.index import UnknownName
-from webapp import build_rows, resources
+from webapp import build_rows, resources, swaps
 from webapp.described import article_builds, described, hardware_of, parts_of
-from webapp.links import FindState
-from webapp.visitor import names_of, read_prices, with_prices, written
+from webapp.visitor import names_of, read_prices, seen_in, with_prices, written
 
 TODAY = date(2026, 11, 25)
 WISH = Wish(model="Qwen3.6-35B-A3B", condition="any")
@@ -104,15 +102,57 @@ def test_a_whole_machine_without_a_quote_is_bought_at_the_visitors_price() -> No
     assert (found.build.price_usd, found.build.parts[0].price_source) == (2800, "set by you")
 
 
-def test_filters_keep_the_order_and_what_they_name() -> None:
-    found = recommend_from(ANY, owned_parts(()), Wish(model="gpt-oss-20b", condition="any", limit=100), load())
-    best = build_rows.kept(found.builds, FindState(best_only=True))
-    assert best
-    assert all(build.pareto for build in best)
-    assert [build.rank for build in best] == sorted(build.rank for build in best)
-    apples = build_rows.kept(found.builds, FindState(makers=("apple",)))
-    known = {row.name for row in tables.unified_machines() if row.maker.lower() == "apple"}
-    assert {build.name for build in apples} <= known
+def test_a_part_that_is_named_is_in_the_build_and_the_line_names_it_again() -> None:
+    other = next(psu for psu in sorted(ANY.psus, key=lambda psu: -psu.watts))
+    text = f"{BOX} | psu: {other.name}"
+    found = described(text, WISH, ANY, load())
+    assert found.build is not None
+    assert other.name in {part.name for part in found.build.parts}
+    assert parts_of(text).text == text
+
+
+@pytest.mark.parametrize("more", ["psu: No Such Supply", "engine: V8", "psu:"])
+def test_a_part_that_is_not_sold_is_refused(more: str) -> None:
+    with pytest.raises(InputError):
+        described(f"{BOX} | {more}", WISH, ANY, load())
+
+
+def test_swaps_say_what_goes_together_by_the_rules_that_builds_are_made_by() -> None:
+    """Every supply that is said to go together makes a build; one that is not, does not."""
+    found = described("RTX 3090 | Ryzen 5 5600 | DDR4-3200 2x16", WISH, ANY, load())
+    assert found.build is not None
+    whole = swaps.whole(found.build, ANY)
+    assert whole is not None
+    assert all(good for good, _ in swaps.checks(whole, 32.0))
+    supplies = swaps.options("psu", whole, ANY)
+    assert [item.price_usd for item in supplies] == sorted(item.price_usd for item in supplies)
+    good = next(item for item in reversed(supplies) if item.words == "goes together")
+    weak = next(item for item in supplies if "needed" in item.words)
+    parts = parts_of(found.text)
+    assert described(swaps.with_part(parts, "psu", good.name).text, WISH, ANY, load()).build is not None
+    assert described(swaps.with_part(parts, "psu", weak.name).text, WISH, ANY, load()).build is None
+
+
+def test_a_processor_of_another_socket_takes_its_board_along() -> None:
+    parts = parts_of(f"{BOX} | board: ASRock A520M-HDV | psu: Corsair RM850e")
+    assert swaps.with_part(parts, "cpu", "Core i5-12400F").more == (("psu", "Corsair RM850e"),)
+    assert swaps.with_part(parts, "gpu", "RTX 5090").more == (("board", "ASRock A520M-HDV"),)
+
+
+@pytest.mark.parametrize(
+    ("renderer", "fields"),
+    [
+        ("ANGLE (Apple, ANGLE Metal Renderer: Apple M4 Pro, Version)", {"whole": "Apple M4 Pro (20-core GPU)"}),
+        ("NVIDIA GeForce RTX 3060/PCIe/SSE2", {"gpu": "RTX 3060 12GB"}),
+        ("ANGLE (AMD, AMD Radeon RX 7800 XT (0x0000747E) Direct3D11 vs_5_0 ps_5_0, D3D11)", {"gpu": "RX 7800 XT"}),
+        ("AMD Radeon RX 6700 XT (radeonsi, navi22, LLVM 15.0.7, DRM 3.54, 6.5)", {"gpu": "RX 6700 XT"}),
+        ("ANGLE (Intel, Intel(R) UHD Graphics 770 (0x00004680) Direct3D11 vs_5_0 ps_5_0, D3D11)", {}),
+        ("Mali-G78", {}),
+        ("llvmpipe (LLVM 15.0.6, 256 bits)", {}),
+    ],
+)
+def test_a_browsers_name_of_its_graphics_is_read(renderer: str, fields: dict[str, str]) -> None:
+    assert seen_in(renderer) == fields
 
 
 def test_the_articles_four_builds_stand_in_the_table_of_claims() -> None:

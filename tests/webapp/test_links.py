@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from advisor.buying.wish import ALL_KINDS
 from webapp.links import (
+    BuildState,
+    BuyState,
     CompareState,
-    EvidenceState,
-    ExploreState,
-    FindState,
     MachineState,
+    ModelsState,
     State,
+    TrustState,
     read,
     write,
 )
@@ -21,15 +22,18 @@ from webapp.links import (
 NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=30).map(str.strip)
 STATES = st.one_of(
     st.builds(
-        FindState, model=NAMES, context=st.integers(256, 10**7), condition=st.sampled_from(["new", "used", "any"]),
-        budget=st.none() | st.floats(1, 1e7), speed=st.floats(0, 1e5), best_only=st.booleans(),
-        own=st.lists(NAMES.filter(bool), max_size=4).map(tuple), open=NAMES,
+        BuyState, model=NAMES, context=st.just(0) | st.integers(256, 10**7), users=st.integers(1, 64),
+        condition=st.sampled_from(["new", "used", "any"]), task=st.sampled_from(["chat", "agent", "vision"]),
+        budget=st.none() | st.floats(1, 1e7), speed=st.none() | st.floats(0, 1e5), tinkerer=st.booleans(),
+        own=st.lists(NAMES.filter(bool), max_size=4).map(tuple),
         kinds=st.lists(st.sampled_from(ALL_KINDS), unique=True).map(tuple),
+        currency=st.sampled_from(["USD", "EUR"]), kwh=st.none() | st.floats(0, 10),
     ),
+    st.builds(BuildState, build=NAMES, model=NAMES, hours=st.floats(0, 24), units=st.sampled_from(["tokens", "words"])),
     st.builds(MachineState, gpu=NAMES, gpus=st.integers(1, 8), ram=NAMES),
-    st.builds(ExploreState, ram=NAMES, speed=st.sampled_from(["decode", "prefill"])),
+    st.builds(ModelsState, ram=NAMES, speed=st.sampled_from(["decode", "prefill"])),
     st.builds(CompareState, build=st.lists(NAMES.filter(bool), max_size=4).map(tuple)),
-    st.builds(EvidenceState, runs=st.booleans(), regime=st.lists(NAMES.filter(bool), max_size=3).map(tuple)),
+    st.builds(TrustState, card=NAMES, regime=st.lists(NAMES.filter(bool), max_size=3).map(tuple)),
 )  # fmt: skip
 
 
@@ -45,16 +49,17 @@ def test_a_link_restores_the_state_it_was_written_from(state: State) -> None:
 
 
 def test_a_state_as_it_is_at_first_needs_no_parameters() -> None:
-    assert write(FindState()) == {}
+    assert write(BuyState()) == {}
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("budget", "-5"), ("budget", "nan"), ("context", "12.5"), ("condition", "stolen"), ("kinds", "toaster")],
-)
+    [("budget", "-5"), ("budget", "nan"), ("context", "12.5"), ("condition", "stolen"), ("kinds", "toaster"),
+     ("task", "cook"), ("currency", "dollars")],
+)  # fmt: skip
 def test_a_value_that_cannot_be_used_is_said_and_passed_over(name: str, value: str) -> None:
-    state, complaints = read(FindState, {name: [value], "speed": ["20"]})
-    assert getattr(state, name) == getattr(FindState(), name)
+    state, complaints = read(BuyState, {name: [value], "speed": ["20"]})
+    assert getattr(state, name) == getattr(BuyState(), name)
     assert state.speed == pytest.approx(20)
     assert complaints == [f"The link's {name} {value!r} cannot be used here: the usual value is taken."]
 

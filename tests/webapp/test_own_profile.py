@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from advisor.choosing.runnable import models_on
 from advisor.detection import Detected
 from advisor.physics.knowledge import load
-from advisor.prediction.prediction import predict
 from advisor.profiles.own_machine import knowledge_of
 from advisor.profiles.store import ProfileStore
-from advisor.question import Hardware
+from advisor.question import Hardware, Scenario
 from tests.own_profiles import RYZEN, XEON, own_profile
 from webapp import resources
-from webapp.explorer import question
+from webapp.pages import machine
 
 FIELDS = {"gpu": "RTX 3060 12GB", "cpu": "Ryzen 7 5800X", "ram": "DDR4-3200 2x16"}
 MODEL = "gpt-oss-20b"
@@ -33,6 +33,7 @@ def _served_here(monkeypatch: pytest.MonkeyPatch) -> None:
 def serve_on(monkeypatch: pytest.MonkeyPatch, hardware: Any) -> None:
     found = Detected(Hardware.model_validate(hardware), 8, ())
     monkeypatch.setattr(resources, "this_machine", lambda: found)
+    monkeypatch.setattr(machine, "here", lambda: True)
 
 
 def opened(**link: str) -> AppTest:
@@ -53,16 +54,16 @@ def said(test: AppTest) -> str:
 
 def speed(test: AppTest) -> float:
     """Of a model in the table of all."""
-    rows = next(item.value for item in test.dataframe if "For agents" in item.value.columns)
+    rows = next(item.value for item in test.dataframe if "Grade" in item.value.columns)
     return float(rows[rows["Model"] == MODEL].iloc[0]["tok/s"])
 
 
-def expected(hardware: Any, *, own: bool) -> float:
+def expected(hardware: Any, *, own: bool, profile: Any = None) -> float:
+    """What `models_on` finds for the model with the knowledge that the page is to use."""
     parts = Hardware.model_validate(hardware)
-    known = knowledge_of(own_profile(hardware), load()) if own else load()
-    answer = predict(question(MODEL, None, parts, 8192), known).decode_tok_s
-    assert answer is not None
-    return answer.p50
+    known = knowledge_of(own_profile(profile or hardware), load()) if own else load()
+    found = models_on(Scenario(model=MODEL, hardware=parts), "chat", known)
+    return next(row.decode_tok_s for row in found if row.llm.name == MODEL)
 
 
 def test_the_profile_of_this_computer_is_found_and_can_be_left_out(store: ProfileStore) -> None:
@@ -95,15 +96,11 @@ def test_this_computer_is_found_where_the_catalog_lacks_its_processor(
     serve_on(monkeypatch, XEON)
     store.save(own_profile(XEON, name="xeon"))
     test = opened()
-    next(item for item in test.button if item.label == "Fill in this computer").click()
+    next(item for item in test.button if item.label == "Look at this computer").click()
     checked(test.run())
     assert "Calibrated with profile xeon" in said(test)
     asked = {**XEON, "ram": {"gb": 24}}  # as the field has it
-    answer = predict(
-        question(MODEL, None, Hardware.model_validate(asked), 8192), knowledge_of(own_profile(XEON), load())
-    )
-    assert answer.decode_tok_s is not None
-    assert speed(test) == pytest.approx(answer.decode_tok_s.p50, rel=1e-9)
+    assert speed(test) == pytest.approx(expected(asked, own=True, profile=XEON), rel=1e-9)
 
 
 def test_an_old_profile_is_said_and_not_used(store: ProfileStore) -> None:

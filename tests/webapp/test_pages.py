@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from advisor.buying.recommendation import recommend
 from advisor.buying.wish import Wish
+from advisor.choosing.runnable import models_on
 from advisor.physics.knowledge import load
-from advisor.prediction.prediction import predict
-from webapp import resources
+from advisor.question import Scenario
+from webapp import agreement, resources
 from webapp.described import hardware_of, parts_of
-from webapp.explorer import question
-from webapp.resources import Measured
+from webapp.pages import machine
 
 BOX = "RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x16"
 BOX_LINK = {"gpu": "RTX 3060 12GB", "cpu": "Ryzen 7 5800X", "ram": "DDR4-3600 2x16"}
+WISH = {"model": "gpt-oss-20b", "budget": "1500"}
 Run = Callable[..., AppTest]
 
 
@@ -26,10 +26,11 @@ def run() -> Run:
     """Runs a page as its link says, with what is drawn only once asked for."""
 
     def page(name: str, **link: Any) -> AppTest:
-        test = AppTest.from_string(f"from webapp.pages import {name}\n{name}.page()", default_timeout=60)
+        test = AppTest.from_string(f"from webapp.pages import {name}\n{name}.page()", default_timeout=120)
         for field, value in link.items():
             test.query_params[field] = value
-        test.session_state["view"], test.session_state["more"] = "All in a table", True
+        for key in ("view", "claims", "sweeps", "more wishes", "histories", "run it"):
+            test.session_state[key] = "All in a table" if key == "view" else True
         return checked(test.run())
 
     return page
@@ -46,112 +47,165 @@ def said(test: AppTest) -> str:
     return "\n".join(str(item.value) for item in items).replace("\\", "")
 
 
+def drawn(test: AppTest) -> str:
+    """All HTML of a page."""
+    return "\n".join(item.proto.body for item in test.get("html"))
+
+
 def table(test: AppTest, column: str) -> Any:
-    """The first table that has a column."""
+    """The first grid that has a column."""
     return next(item.value for item in test.dataframe if column in item.value.columns)
 
 
-def test_find_shows_what_recommend_finds(run: Run) -> None:
-    found = recommend(Wish(model="Qwen3.6-35B-A3B", budget_usd=900, condition="used", limit=100), load())
-    shown = table(run("find", budget="900", condition="used"), "Build")
-    assert list(shown["Build"]) == [build.name for build in found.builds]
-    assert list(shown["Price"]) == [build.price_usd for build in found.builds]
+def press(test: AppTest, label: str) -> AppTest:
+    next(item for item in test.button if item.label == label).click()
+    return checked(test.run())
 
 
-def test_a_budget_that_nothing_fits_names_the_cheapest_build_and_a_way_on(run: Run) -> None:
-    test = run("find", budget="100")
-    assert "the cheapest that does costs $" in said(test)
-    button = next(item for item in test.button if item.label == "Show builds at any price")
-    assert len(table(checked(button.click().run()), "Build")) > 1
+def test_buy_answers_without_a_word(run: Run) -> None:
+    """A pick with its price, its speed and its seal; each links to its build."""
+    test = run("buy")
+    cards = drawn(test)
+    assert ">Our pick<" in cards
+    assert re.search(r">\$[\d,]+<", cards)
+    assert re.search(r">[\d.]+ tok/s<", cards)
+    assert 'class="seal' in cards
+    assert "(/build?build=" in said(test)
+
+
+def test_picks_are_within_the_budget_and_never_the_same_card_twice(run: Run) -> None:
+    test = run("buy", **WISH)
+    cards = drawn(test)
+    prices = [float(text.replace(",", "")) for text in re.findall(r'class="big">\$([\d,]+)<', cards)]
+    assert prices
+    assert max(prices) <= 1500
+    names = re.findall(r"<h2>(.*?)</h2>", cards)
+    assert len(set(names)) == len(names)
+    assert max(table(test, "Build")["Price"]) <= 1500
+
+
+def test_a_budget_in_another_currency_is_turned_into_dollars(run: Run) -> None:
+    rate = resources.exchange("EUR").per_usd
+    test = run("buy", **WISH, currency="EUR")
+    assert max(table(test, "Build")["Price"]) <= 1500 / rate
+    assert re.search(r'class="big">€[\d,]+<', drawn(test))
+
+
+def test_words_a_second_are_three_quarters_of_tokens(run: Run) -> None:
+    tokens, words = (
+        float(re.findall(rf'class="big">([\d.]+) {unit}/s', drawn(run("buy", **WISH, units=units)))[0])
+        for units, unit in (("tokens", "tok"), ("words", "words"))
+    )
+    assert words == pytest.approx(tokens * 0.75, rel=0.05)  # both are rounded to two digits
+
+
+def test_a_budget_that_nothing_fits_has_ways_on(run: Run) -> None:
+    test = run("buy", model="gpt-oss-20b", budget="100")
+    assert "Nothing answers" in said(test)
+    assert ">Our pick<" in drawn(press(test, "At any price"))
     assert "budget" not in test.query_params
 
 
 def test_a_link_that_cannot_be_read_is_said_and_passed_over(run: Run) -> None:
-    text = said(run("find", budget="cheap", colour="red", model="No-Such-Model-9B"))
+    text = said(run("buy", budget="cheap", colour="red", model="No-Such-Model-9B"))
     assert "The link's budget 'cheap' cannot be used here" in text
     assert "The link names 'colour'" in text
     assert "'No-Such-Model-9B' is not in the catalog" in text
 
 
 def test_what_a_visitor_types_is_shown_as_text(run: Run) -> None:
-    test = run("find", own=["<script>alert(1)</script>"], model="Qwen3.6-35B-A3B")
+    test = run("buy", own=["<script>alert(1)</script>"], model="gpt-oss-20b")
     raw = [str(item.value) for item in test.warning]
-    assert any("names no part of the catalog" in text.replace("\\", "") for text in raw)
+    assert any("is not in the catalog" in text.replace("\\", "") for text in raw)
     assert not any(re.search(r"(?<!\\)<", text) for text in raw)
 
 
-def test_a_preset_sets_the_wish_and_its_link(run: Run) -> None:
-    test = run("find")
-    next(item for item in test.button if item.label == "Under $900, used").click()
-    checked(test.run())
-    assert (test.query_params["budget"], test.query_params["condition"]) == ("900", "used")
-    assert max(table(test, "Build")["Price"]) <= 900
+def test_a_build_says_what_it_does_costs_and_rests_on(run: Run) -> None:
+    """Its figures are those of the prediction, its price the sum of its parts."""
+    test = run("build", build=BOX, model="gpt-oss-20b", kwh="0.3")
+    found = resources.described_build(BOX, Wish(model="gpt-oss-20b", condition="any"), ())
+    speed = found.prediction.decode_tok_s
+    assert found.build is not None
+    assert speed is not None
+    html, text = drawn(test), said(test)
+    assert f">{speed.p50:.0f} tok/s<" in html
+    assert f"${found.build.price_usd:,.0f}" in text
+    assert text.startswith("RTX 3060 12GB")
+    for part in found.build.parts:
+        assert part.name in html
+    assert "4" in html  # people at once
+    assert "llama-bench -m MODEL.gguf" in "\n".join(item.value for item in test.code)
+    assert "USD a kWh" in text
+    assert "power:" in html
 
 
-@pytest.mark.parametrize("label", ["RTX 3060 12GB", "RTX 4060 Ti 16GB", "RTX 5090 32GB", "Mac Studio M4 Max 64GB"])
-def test_each_build_of_the_article_opens_in_one_click(run: Run, label: str) -> None:
-    test = run("find")
-    next(item for item in test.button if item.label == label).click()
-    assert f"The article's {label}" in said(checked(test.run()))
+def test_a_build_with_another_part_says_whether_it_goes_together(run: Run) -> None:
+    test = run("build", build=f"{BOX} | psu: Apevia ATX-PR850W PCIE5.0", model="gpt-oss-20b")
+    assert "Apevia ATX-PR850W PCIE5.0" in drawn(test)
+    assert "850 W there" in drawn(test)
 
 
-def test_a_price_of_the_visitors_own_counts(run: Run) -> None:
-    """At $1 an RTX 5090 makes the best build; the part's line says whose price it is."""
-    test = run("find", price=["gpu:RTX 5090=1"])
-    assert table(test, "Build")["Build"][0] in {"RTX 5090", "2 x RTX 5090"}
-    line = next(
-        line for item in test.get("html") for line in item.proto.body.split("<tr>") if ">graphics card<" in line
-    )
-    assert ">your own price<" in line
-    assert ">set by you<" in line
+def test_a_build_without_a_price_is_shown_all_the_same(run: Run) -> None:
+    text = said(run("build", build="machine: Mac Studio M4 Max | 64GB", model="gpt-oss-20b"))
+    assert "No price for the whole" in text
+    assert "What it does" in text
 
 
-def test_a_price_is_set_and_taken_off_again(run: Run) -> None:
-    test = run("find", makers=["nvidia"])
-    next(item for item in test.button if item.label == "Set price").click()
-    checked(test.run())
-    mine = next(item for item in test.multiselect if item.label == "Your prices")
-    assert list(mine.value) == [test.query_params["price"]]
-    checked(mine.set_value([]).run())
-    checked(test.run())
-    assert "price" not in test.query_params
-    assert test.query_params["makers"] == "nvidia"
+@pytest.mark.parametrize(("build", "words"), [("", "No build is named"), ("RTX 99999 | |", "not in the catalog")])
+def test_a_build_that_cannot_be_read_is_said(run: Run, build: str, words: str) -> None:
+    assert words in said(run("build", build=build))
 
 
-def test_what_a_refused_wish_does_not_show_is_kept(run: Run) -> None:
-    """No filter is drawn where nothing is found; it holds again once something is."""
-    test = run("find", makers=["amd"], budget="100")
-    next(item for item in test.button if item.label == "Show builds at any price").click()
-    checked(test.run())
-    assert test.query_params["makers"] == "amd"
+@pytest.mark.parametrize(
+    ("pasted", "words"),
+    [
+        ("31 tok/s, gpt-oss-20b MXFP4", "gpt-oss-20b MXFP4 writes 31 tok/s"),
+        ("31 tok/s", "gpt-oss-20b MXFP4 writes 31 tok/s"),
+        ("hello", "No number stands before its unit"),
+    ],
+)
+def test_what_was_measured_is_seen_in_the_range_and_moves_the_numbers(run: Run, pasted: str, words: str) -> None:
+    test = run("build", build=BOX, model="gpt-oss-20b")
+    before = re.findall(r'class="big">([\d.]+) tok/s', drawn(test))[0]
+    test.text_area(key="pasted").set_value(pasted).run()
+    press(test, "Use it")
+    html = drawn(test) + said(test)
+    assert words in html
+    after = re.findall(r'class="big">([\d.]+) tok/s', drawn(test))[0]
+    assert (after != before) == ("tok/s" in pasted)
+    if after != before:
+        assert abs(float(after) - 31) < abs(float(before) - 31)
+        press(test, "Forget my runs")
+        assert re.findall(r'class="big">([\d.]+) tok/s', drawn(test))[0] == before
 
 
-def test_filters_leave_only_builds_of_a_maker(run: Run) -> None:
-    names = list(table(run("find", makers=["amd"]), "Build")["Build"])
-    assert names
-    assert not any(word in name for name in names for word in ("RTX", "Tesla", "Arc", "Apple"))
-
-
-def test_machine_asks_for_parts_first(run: Run) -> None:
+def test_machine_asks_for_parts_first_and_then_for_the_memory(run: Run) -> None:
     assert "Choose your graphics card" in said(run("machine"))
+    assert "Press the size of its memory" in said(run("machine", gpu="RTX 3060 12GB"))
 
 
-def test_machine_shows_every_model_and_the_ladder(run: Run) -> None:
+def test_machine_shows_the_best_model_every_model_and_what_to_buy(run: Run) -> None:
     test = run("machine", **BOX_LINK)
-    models, steps = table(test, "For agents"), table(test, "Buy")
-    assert len(models) == len(resources.model_names())
-    expected = predict(question("gpt-oss-20b", None, hardware_of(parts_of(BOX)), 8192), load())
-    assert expected.decode_tok_s is not None
-    row = models[models["Model"] == "gpt-oss-20b"].iloc[0]
-    assert row["tok/s"] == pytest.approx(expected.decode_tok_s.p50, rel=1e-9)
-    assert list(steps["Price"]) == sorted(steps["Price"])
-    assert list(steps["tok/s"]) == sorted(steps["tok/s"])
+    found = models_on(Scenario(model="gpt-oss-20b", hardware=hardware_of(parts_of(BOX))), "chat", load())
+    rows = table(test, "Grade")
+    assert list(rows["Model"]) == [row.llm.name for row in found]
+    assert list(rows["tok/s"]) == pytest.approx([row.decode_tok_s for row in found], rel=1e-9)
+    assert f"{found[0].llm.name} {found[0].answer.quant}" in drawn(test)
+    assert "Upgrades: what to buy" in drawn(test)
 
 
-def test_machine_fills_in_the_computer_it_runs_on(run: Run) -> None:
-    test = run("machine")
-    next(item for item in test.button if item.label == "Fill in this computer").click()
-    assert "ram" in checked(test.run()).query_params
+def test_a_mac_is_asked_for_its_memory_and_told_the_share_of_its_gpu(run: Run) -> None:
+    test = run("machine", whole="Apple M4 Pro (20-core GPU)", ram="24GB")
+    assert "Its GPU may use" in said(test)
+    assert len(table(test, "Grade"))
+
+
+def test_machine_looks_at_the_computer_it_runs_on(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a visitor who sits at it is offered that."""
+    monkeypatch.setattr(machine, "here", lambda: False)
+    assert "Look at this computer" not in {item.label for item in run("machine").button}
+    monkeypatch.setattr(machine, "here", lambda: True)
+    assert "ram" in press(run("machine"), "Look at this computer").query_params
 
 
 def test_machine_refuses_parts_that_do_not_go_together(run: Run) -> None:
@@ -159,27 +213,39 @@ def test_machine_refuses_parts_that_do_not_go_together(run: Run) -> None:
     assert "takes DDR4, not DDR5" in text
 
 
-def test_explore_shows_quantisations_and_sweeps(run: Run) -> None:
-    test = run("explore")
+def test_models_stand_by_quality_for_the_task(run: Run) -> None:
+    rows = table(run("models", task="vision"), "Quality")
+    known = [value for value in rows["Quality"] if value == value]
+    assert known == sorted(known, reverse=True)
+    assert all("image" in takes for takes in rows["Takes in"])
+
+
+def test_a_model_opened_says_which_compression_to_take(run: Run) -> None:
+    test = run("models", model="Qwen3.6-35B-A3B")
     matrix = table(test, "Quantisation")
     q8, q4 = (matrix[matrix["Quantisation"] == name].iloc[0] for name in ("Q8_0", "Q4_K_M"))
     assert q8["Size GiB"] > q4["Size GiB"]
     assert q8["tok/s"] < q4["tok/s"]
     assert {"VRAM floor GiB", "RAM floor GiB", "KL divergence", "Source"} <= set(matrix.columns)
-    assert "What makes it faster" in said(test)
+    assert "<b>Take</b>" in drawn(test)
+    assert "What is left to RAM" in said(test)
 
 
-def test_explore_of_a_machine_with_one_memory_says_what_cannot_vary(run: Run) -> None:
-    assert "Nothing to vary here" in said(run("explore", whole="Strix Halo (Ryzen AI Max+ 395)", ram="128GB"))
+def test_a_model_on_a_machine_with_one_memory_says_what_cannot_vary(run: Run) -> None:
+    link = {"whole": "Strix Halo (Ryzen AI Max+ 395)", "ram": "128GB", "model": "gpt-oss-20b"}
+    assert "Nothing to vary here" in said(run("models", **link))
 
 
-def test_compare_starts_empty_and_takes_the_articles_builds(run: Run) -> None:
+def test_compare_starts_empty_and_takes_a_comparison_that_people_ask_for(run: Run) -> None:
     test = run("compare")
     assert "Nothing to compare yet" in said(test)
-    next(item for item in test.button if item.label == "The article's four builds").click()
-    facts = table(checked(test.run()), "Fact")
-    assert len(facts.columns) == 5
+    press(test, "Strix Halo, DGX Spark, 2x 3090, 5090")
     assert len(test.query_params["build"]) == 4
+    html = drawn(test)
+    assert html.count('scope="col"') == 6
+    assert "faster than the next" in html
+    assert 'class="best"' in html
+    assert len(table(test, "Fact").columns) == 5
 
 
 def test_compare_passes_over_a_build_that_it_cannot_read(run: Run) -> None:
@@ -188,23 +254,18 @@ def test_compare_passes_over_a_build_that_it_cannot_read(run: Run) -> None:
     assert len(table(test, "Fact").columns) == 2
 
 
-def test_evidence_shows_ranges_and_claims_at_once(run: Run) -> None:
-    test = run("evidence", verdict=["supported"])
-    assert "Machines" in table(test, "Slowest of 9 in 10")
+def test_trust_shows_its_headline_scatter_and_misses_at_once(run: Run) -> None:
+    test = run("trust", verdict=["supported"])
+    told = agreement.headline([row for row in resources.measured() if row.kind == "decode"])
+    assert f"{told.machines} machines" in said(test)
+    assert f"within {told.typical_error:.0%}, {told.inside:.0%} inside" in said(test)
+    assert "The predictions that were furthest off" in drawn(test)
     assert set(table(test, "Verdict")["Verdict"]) == {"supported"}
 
 
-def test_evidence_compares_with_measured_runs(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two runs predicted 10 % high and half as fast: errors by hand are 10 % and 50 %, their median 30 %."""
-    runs = tuple(
-        Measured(kind="decode", regime="full_gpu", backend="cuda", machine=machine, model="Llama-3.1-8B",
-                 quant="Q4_K_M", measured=100.0, predicted=predicted, low=80.0, high=120.0,
-                 source="https://example.org", as_of="2026")
-        for machine, predicted in (("RTX 3090", 110.0), ("RTX 4090", 50.0))
-    )  # fmt: skip
-    monkeypatch.setattr(resources, "measured", lambda: runs)
-    test = run("evidence", runs="True")
-    errors = table(test, "Typical error")
-    assert errors.iloc[-1]["Typical error"] == pytest.approx(30, rel=1e-9)
-    assert list(table(test, "Error")["Error"]) == pytest.approx([50, 10], rel=1e-9)
-    assert "No measured run passes" in said(run("evidence", runs="True", speed="prefill"))
+def test_a_card_has_its_own_page_of_runs(run: Run) -> None:
+    rows = table(run("trust", card="RTX 3090"), "Predicted")
+    of = agreement.cards_of([row for row in resources.measured() if row.kind == "decode"])["RTX 3090"]
+    assert len(rows) == len(of)
+    assert set(rows["Machine"].str.partition(",")[0]) == {"RTX 3090"}
+    assert "Nobody published a run on Voodoo 2" in said(run("trust", card="Voodoo 2"))

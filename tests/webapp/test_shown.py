@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.answer import REGIMES, Range
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.prediction.quant_matrix import loss_of
 from catalog import tables
-from webapp import build_rows, charts, explorer
+from webapp import agreement, build_rows, cards, charts, explorer
 from webapp import tables as shown
+from webapp.agreement import intervals
 from webapp.described import hardware_of, parts_of
-from webapp.explorer import AGENT_TOK_S, readiness
-from webapp.pages.evidence import intervals
 from webapp.words import plain, quant_choices, quant_label, sentence
 
 BOX = hardware_of(parts_of("RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x32"))
@@ -108,13 +108,66 @@ def test_a_model_published_in_four_bits_is_not_given_another_models_losses() -> 
     assert loss_of(llm, "Q4_K_M") is None
 
 
-def test_fast_enough_for_agents_is_fast_enough_for_reading() -> None:
-    rows = readiness(BOX, 8192, load())
-    assert len(rows) == len(tables.llms())
-    agents = [row for row in rows if row["For agents"]]
-    assert agents
-    assert all(row["For reading"] and row["tok/s"] >= AGENT_TOK_S for row in agents)
-    assert all(row["tok/s"] is None for row in rows if row["Fits"] == "no")
+def test_every_measured_speed_finds_its_run_and_its_range() -> None:
+    """Each row of the table of errors is of a public run: none is placed nowhere."""
+    found = agreement.measured(tables.left_out(), tables.public_runs(), load())
+    assert len(found) == len(tables.left_out())
+    assert {row.regime for row in found} <= set(REGIMES)
+    assert all(row.low < row.predicted < row.high for row in found)
+
+
+def test_the_headline_is_the_median_of_the_machines_medians() -> None:
+    """By hand: machine A is off by 10 and 30 % (median 20), B by 50 %: 35 %; two of three lie in 80 to 120."""
+    rows = [of_machine("A", 110.0), of_machine("A", 70.0), of_machine("B", 50.0)]
+    told = agreement.headline(rows)
+    assert (told.rows, told.machines) == (3, 2)
+    assert told.typical_error == pytest.approx(0.35, rel=1e-9)
+    assert told.inside == 1.0
+    assert agreement.headline([]).rows == 0
+
+
+def of_machine(name: str, predicted: float) -> agreement.Measured:
+    return agreement.Measured(
+        kind="decode", regime="full_gpu", backend="cuda", machine=name, model="m", quant="q", measured=100.0,
+        predicted=predicted, low=80.0, high=120.0, source="https://example.org", as_of="2026",
+    )
+
+
+def test_three_quantisations_are_the_usual_one_and_its_neighbours() -> None:
+    found = explorer.three(explorer.matrix(ASKED, load()))
+    assert found["Take"]["Quantisation"] in explorer.USUAL
+    assert found["Smaller"]["Size GiB"] < found["Take"]["Size GiB"] < found["Larger"]["Size GiB"]
+    assert explorer.three([]) == {}
+
+
+def test_a_comparison_marks_the_best_and_says_by_how_much() -> None:
+    """Twice as fast is 2x; the cheaper is marked where less is better."""
+    fast, slow = (cards.Fact("Writes", ("60 tok/s", "30 tok/s"), frozenset({0}), "2x faster", "Speed"),
+                  cards.Fact("Price", ("$2", "$1"), frozenset({1}), "2x cheaper", "Money"))  # fmt: skip
+    html = cards.compared(("A", "<B>"), (fast, slow), "Side by side")
+    assert "<B>" not in html
+    assert html.count('class="best"') == 2
+    assert html.index("60 tok/s") < html.index("best</span>") < html.index("30 tok/s")
+
+
+def test_a_seal_never_counts_what_nobody_measured() -> None:
+    assert "355 runs" in cards.seal("this card and model", 355)
+    assert "unproven" in cards.seal("nobody", 0)
+    assert "unproven" in cards.seal("a level that came later", 3)
+
+
+def test_a_dot_of_a_measurement_lies_on_its_range() -> None:
+    """By hand: 31 of 62 tok/s is the middle of the line."""
+    html = cards.range_bar(Range(p50=30, p05=20, p95=45), 62.0, (31.0,))
+    assert '<s style="left:50.0%"></s>' in html
+    assert "measured 31" in html
+
+
+def test_the_typed_answer_ends_when_so_many_tokens_are_written() -> None:
+    """At 10 tok/s a word of 4/3 tokens takes 0.13 s: the last of n words comes after (n - 1) of them."""
+    html = cards.streamed(10.0)
+    count = html.count("<span")
+    assert f"animation-delay:{(count - 1) * 4 / 30:.2f}s" in html
 
 
 def test_ranges_enclose_the_prediction() -> None:

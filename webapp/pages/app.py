@@ -1,30 +1,34 @@
 """The pages and the frame around them: the script that `advisor app` has Streamlit run."""
 
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
 from catalog import tables
-from webapp import resources
-from webapp.links import FindState
-from webapp.pages import compare, evidence, explore, find, machine
+from webapp import controls
+from webapp.links import BuildState, BuyState, CompareState
+from webapp.pages import build, buy, compare, machine, models, trust
 from webapp.words import TERMS, plain
 
+HERE = Path(__file__).parent
 PAGES = (
-    ("Find a build", "", find.page),
-    ("My machine", "machine", machine.page),
-    ("Explore a model", "explore", explore.page),
+    ("Buy", "", buy.page),
+    ("My computer", "machine", machine.page),
+    ("Models", "models", models.page),
     ("Compare", "compare", compare.page),
-    ("Evidence", "evidence", evidence.page),
+    ("Why trust it", "trust", trust.page),
 )
 """Title, path below the server's address and drawing of each page; the first is the one without a path."""
+MOVED = {"explore": "models", "evidence": "trust"}
+"""Addresses that pages had before, so that old links still lead somewhere."""
 
 
 def warm() -> None:
     """Read the tables, rank the first visitor's question and import what draws it, before the first visitor comes."""
     from importlib import import_module
 
-    resources.ranking(FindState().wish(), ())
+    buy.warm(BuyState())
     tables.public_runs()
     for name in ("pandas", "pyarrow"):
         import_module(name)
@@ -32,11 +36,29 @@ def warm() -> None:
 
 def main() -> None:
     """Draw the frame and the page that the address names."""
-    st.set_page_config(page_title="Advisor", page_icon=str(Path(__file__).with_name("icon.svg")), layout="wide")
-    pages = [st.Page(show, title=title, url_path=path or None, default=not path) for title, path, show in PAGES]
-    st.navigation(pages, position="top").run()
+    st.set_page_config(page_title="Advisor", page_icon=str(HERE / "icon.svg"), layout="wide")
+    st.markdown(f"<style>{(HERE / 'style.css').read_text(encoding='utf-8')}</style>", unsafe_allow_html=True)
+    count = len(st.session_state.get(f"{CompareState.__name__}:link", {}).get("build", ()))
+    pages = []
+    for title, path, show in PAGES:
+        counted = f"{title} ({count})" if count and path == CompareState.path else title
+        pages.append(st.Page(show, title=counted, url_path=path or None, default=not path))
+    pages.append(st.Page(build.page, title="Build", url_path=BuildState.path, visibility="hidden"))
+    places = {page.url_path: page for page in pages}
+    st.session_state[controls.PLACES] = places
+    moved = [
+        st.Page(partial(_moved, places[to]), title=to, url_path=path, visibility="hidden")
+        for path, to in MOVED.items()
+    ]
+    st.navigation([*pages, *moved], position="top").run()
     with st.expander("Words used here", icon=":material/help:"):
         st.markdown("\n\n".join(f"**{plain(term)}**: {plain(meaning)}" for term, meaning in TERMS.items()))
+    controls.settings()
+
+
+def _moved(to: st.Page) -> None:
+    """Go on to the page that took the place of another, with what its link says."""
+    st.switch_page(to, query_params={name: st.query_params.get_all(name) for name in st.query_params})
 
 
 if __name__ == "__main__":

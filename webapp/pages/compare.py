@@ -1,22 +1,32 @@
-"""Compare: up to four builds side by side."""
+"""Compare: up to four builds side by side, the best of each row marked and the difference said in words."""
 
 import streamlit as st
 
 from advisor.buying.wish import Wish
 from advisor.errors import InputError
 from catalog.names.index import UnknownName
-from webapp import build_rows, charts, controls, resources, tables
+from webapp import build_rows, cards, charts, controls, resources, tables
 from webapp.described import DescribedBuild, Parts, article_builds
-from webapp.links import MOST_COMPARED, CompareState
-from webapp.pages import opened
-from webapp.words import note, plain, sentence
+from webapp.links import MOST_COMPARED, BuildState, CompareState
+from webapp.pages import build
+from webapp.words import plain, sentence
 
 BUILDS = controls.key(CompareState, "build")
+PRESETS = {
+    "Strix Halo, DGX Spark, 2x 3090, 5090": (
+        "machine: Strix Halo (Ryzen AI Max+ 395) | 128GB", "machine: DGX Spark | 128GB",
+        "2x RTX 3090 | | 64GB", "RTX 5090 | | 64GB",
+    ),
+    "16 GB cards": ("RTX 5060 Ti 16GB | | 32GB", "RTX 5070 Ti | | 32GB", "RX 9070 XT | | 32GB"),
+}
+"""Comparisons that people ask for."""
+TASKS = {"short chat": 8192, "64K agent": 65536}
+"""Contexts that a comparison is made at in one click."""
 
 
 def page() -> None:
     """Draw the page."""
-    controls.opened(CompareState, "Compare", "Up to four builds side by side, for one model.")
+    controls.opened(CompareState, "Compare")
     with st.container(border=True):
         first, second, third, fourth = st.columns(4)
         with first:
@@ -31,14 +41,19 @@ def page() -> None:
     state = controls.published(CompareState)
     found = _found(state)
     if not found:
-        st.info("Nothing to compare yet: add a build above, or press Add to comparison where a build is open.")
+        st.info("Nothing to compare yet: add a build above, or press Compare where a build is shown.")
         return
     _side_by_side(found, state)
 
 
 def _add() -> None:
-    """Add a build by its parts, the article's four at once, or take one off."""
+    """Add a build by its parts, a comparison that people ask for, or take one off."""
     builds = st.session_state[BUILDS]
+    with st.container(horizontal=True, gap="small"):
+        for label, texts in PRESETS.items():
+            st.button(label, on_click=_put, args=(texts,))
+        article = tuple(item.text for item in article_builds())
+        st.button("The article's four builds", on_click=_put, args=(article,))
     with st.expander("Add a build", expanded=not builds):
         first, second, third = st.columns(3)
         open_ = "the best value that fits"
@@ -59,14 +74,11 @@ def _add() -> None:
         )
         parts = Parts(machine=whole, ram=ram or "") if whole else Parts(gpu=gpu or "", cpu=cpu or "", ram=ram or "")
         useless = len(builds) >= MOST_COMPARED or not (gpu or cpu or whole)
-        with st.container(horizontal=True):
-            st.button("Add", on_click=_put, args=((*builds, parts.text),), disabled=useless, help="Up to four builds.")
-            article = tuple(build.text for build in article_builds())
-            st.button("The article's four builds", on_click=_put, args=(article,))
+        st.button("Add", on_click=_put, args=((*builds, parts.text),), disabled=useless, help="Up to four builds.")
     if builds:
         st.pills(
             "Compared (press one to take it off)", list(builds), key="off", on_change=_take_off,
-            format_func=lambda text: text.replace(" | ", ", "),
+            format_func=lambda text: ", ".join(filter(None, (word.strip() for word in text.split("|")))),
         )
 
 
@@ -81,7 +93,9 @@ def _take_off() -> None:
 
 def _found(state: CompareState) -> list[DescribedBuild]:
     """The builds of a link; those that cannot be read are said and passed over."""
-    wish = Wish(model=state.model, quant=state.quant or None, context=state.context, condition=state.condition)
+    wish = Wish(
+        model=state.model, quant=state.quant or None, context=state.context, condition=state.condition
+    )
     found = []
     for text in state.build:
         try:
@@ -92,28 +106,28 @@ def _found(state: CompareState) -> list[DescribedBuild]:
 
 
 def _side_by_side(found: list[DescribedBuild], state: CompareState) -> None:
-    day = resources.today()
     titles = build_rows.titles(found)
-    rows = [row for row in build_rows.facts(found, day) if any(list(row.values())[1:])]
-    height = (len(rows) + 1) * tables.ROW_HEIGHT + 4
-    tables.show(rows, "Builds side by side: price, speed with range, placement, what limits them", height=height)
+    people = [resources.of_people(item.prediction.scenario, 4) for item in found]
+    facts = build_rows.compared(found, people, controls.exchange(), controls.units())
+    st.html(cards.compared(titles, facts, "Builds side by side, the best of each row marked"))
+    rows = build_rows.facts(found, resources.today())
     controls.share_rows("Builds side by side", rows, state, "advisor-compare")
+    with st.container(horizontal=True, gap="small"):
+        for name, item in zip(titles, found, strict=True):
+            controls.link_to(
+                BuildState(build=item.text, model=state.model, quant=state.quant, context=state.context), f"See {name}"
+            )
     left, right = st.columns(2, gap="large")
     with left:
         speeds = build_rows.speeds(found)
         words = "; ".join(f"{row['name']} {row['said']}" for row in speeds)
-        st.markdown("**Writing speed, with the range of 9 in 10 runs**")
+        st.subheader("Writing speed, with the range of 9 in 10 runs", anchor=False)
         st.vega_lite_chart(charts.speeds(speeds, "tok/s"), alt=f"Writing speeds in tok/s: {words}")
     with right:
         times = [
             row for name, item in zip(titles, found, strict=True) for row in build_rows.stages(item.prediction, name)
         ]
-        st.markdown("**Where the time of a token goes**")
-        st.html(charts.stacked(times, opened.COLOURS, "Time of a token of each build by stage"))
-    st.subheader("Parts and prices", anchor=False)
-    for name, item in zip(titles, found, strict=True):
-        st.markdown(f"**{plain(name)}**")
-        if item.build is None:
-            note(sentence(item.why_not))
-        else:
-            tables.parts(build_rows.parts(item.build, day))
+        st.subheader("Where the time of a token goes", anchor=False)
+        st.html(charts.stacked(times, build.COLOURS, "Time of a token of each build by stage"))
+    with st.expander("Every fact in a table"):
+        tables.show([row for row in rows if any(list(row.values())[1:])], "Every fact of the builds side by side")

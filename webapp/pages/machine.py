@@ -1,22 +1,40 @@
-"""My machine: what it does with every model, by its own calibration where there is one, and what makes it faster."""
+"""My computer: what it does with every model, by its owner's own measurements where there are any, and what to buy."""
 
 import streamlit as st
 
+from advisor.choosing.runnable import TASKS, Runnable
 from advisor.engine.library import installed_version
 from advisor.errors import InputError
 from advisor.physics.knowledge import Knowledge
 from advisor.profiles.own_machine import remark_on
 from advisor.question import Hardware
+from catalog import tables as catalog_tables
 from catalog.names.index import UnknownName
 from catalog.profiles import Profile
-from webapp import build_rows, controls, resources, tables
+from webapp import build_rows, controls, explorer, resources, tables
 from webapp.described import hardware_of
-from webapp.explorer import question
 from webapp.links import MachineState
-from webapp.pages import opened
-from webapp.visitor import cpu_named, stored
-from webapp.words import age, note, plain, sentence, thousands
+from webapp.pages import build, measuring
+from webapp.visitor import cpu_named, seen_in, stored
+from webapp.words import HINTS, age, note, plain, sentence, thousands
+from webapp.words import TASKS as TO_DO
 
+KINDS = {"pc": "A PC", "laptop": "A laptop", "mac": "A Mac or mini PC"}
+KIND = "kind of computer"
+SIZES = ("8GB", "16GB", "32GB", "64GB", "128GB")
+RENDERER = """export default function ({ setStateValue, parentElement }) {
+  if (parentElement.dataset.asked) return;
+  parentElement.dataset.asked = "1";
+  let name = "";
+  try {
+    const gl = document.createElement("canvas").getContext("webgl");
+    const info = gl && gl.getExtension("WEBGL_debug_renderer_info");
+    name = gl ? String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER)) : "";
+  } catch (error) { name = ""; }
+  setStateValue("name", name);
+}"""
+"""Asks the browser for the name of its graphics; it goes to this page's server and nowhere else."""
+LOCAL = (None, "", "127.0.0.1", "::1")
 ABOUT_PROFILES = """A calibration measures this very machine and makes its numbers narrower. Make one in a terminal with
 advisor calibrate: this page finds it. One of another computer is written to a file there, with advisor calibrate
 export: give it here. It stays on this computer."""
@@ -24,8 +42,7 @@ export: give it here. It stays on this computer."""
 
 def page() -> None:
     """Draw the page."""
-    about = "What does the computer you have do with each model, and what would make it faster?"
-    controls.opened(MachineState, "My machine", about)
+    controls.opened(MachineState, "My computer")
     _parts()
     state = controls.published(MachineState)
     hardware = _hardware()
@@ -33,24 +50,157 @@ def page() -> None:
         return
     hardware, known = _profile(hardware)
     try:
-        _models(hardware, state, known)
-        _one(hardware, state, known)
+        runs = measuring.runs_on(hardware)
+        if runs:
+            known = resources.by_runs(hardware, runs, known)
+        _answers(hardware, state, known)
     except (InputError, UnknownName, ValueError) as error:
         st.warning(plain(sentence(str(error))), icon=":material/search_off:")
 
 
+def _answers(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
+    found = resources.models_on(hardware, state.task, state.context or None, known)
+    _best(hardware, state, known)
+    if not found:
+        st.info("No model of the catalog runs on it with that much context: choose a shorter one, or more memory.")
+        return
+    names = [row.llm.name for row in found]
+    chosen = next((row for row in found if row.llm.name == state.model), found[0])
+    asked = chosen.answer.scenario.model_copy(update={"measured": ()})
+    answer = resources.prediction(asked, known)
+    measuring.box(answer)
+    _every(found, state)
+    _upgrades(hardware, chosen.llm.name, state, known)
+    st.subheader("One model closely", anchor=False)
+    controls.choose(
+        MachineState, "model", "Model", ("", *names), format_func=lambda name: name or f"the best: {names[0]}"
+    )
+    st.subheader(plain(f"{answer.model} {answer.quant}"), anchor=False)
+    build.detailed(answer, None, known)
+    with st.expander("How to run it, and why the number", key="closely", on_change="rerun") as fold:
+        if fold.open:
+            build.commands(answer, "")
+            build.why(answer, None)
+
+
 def _parts() -> None:
+    """What the computer is made of: what can be seen, else a few questions."""
+    state = controls.current(MachineState)
+    whole = state.whole in resources.part_names("unified")
+    laptop = state.whole in resources.part_names("laptop") or state.gpu in _cards(laptop=True)
+    kind = "mac" if whole else "laptop" if laptop else st.session_state.get(KIND, "pc")
+    st.session_state[KIND] = kind
+    _seen(state)
     with st.container(border=True):
-        controls.machine(MachineState, cards=True)
-        left, right = st.columns([2, 1], vertical_alignment="bottom")
-        with left:
-            controls.context(MachineState)
-        right.button(
-            "Fill in this computer", icon=":material/memory:", on_click=_detected, width="stretch",
-            help="Looks at the computer that serves this page, which is yours.",
+        top = st.container(horizontal=True, vertical_alignment="bottom")
+        top.segmented_control(
+            "What is it?", list(KINDS), key=KIND, format_func=KINDS.__getitem__, required=True, on_change=_other_kind
         )
+        if here():
+            top.button(
+                "Look at this computer", icon=":material/memory:", on_click=_detected,
+                help="Looks at the computer that serves this page, which is yours.",
+            )
+        {"pc": _pc, "laptop": _laptop, "mac": _mac}[kind]()
+        left, right = st.columns(2)
+        with left:
+            controls.choose(MachineState, "task", "What for?", TASKS, format_func=TO_DO.__getitem__)
+        with right:
+            controls.choose(
+                MachineState, "context", "Context", (0, *controls.CONTEXTS),
+                format_func=lambda count: f"{thousands(count)} tokens" if count else "what the task needs",
+            )
         for line in st.session_state.get("detection notes", ()):
             note(sentence(line))
+
+
+def _seen(state: MachineState) -> None:
+    """Ask the browser for its graphics, and whether that is the computer meant."""
+    if state.gpu or state.whole or state.cpu or state.ram:
+        return
+    ask = st.components.v2.component("advisor_renderer", js=RENDERER)
+    told = ask(key="renderer", on_name_change=lambda: None, height=1)
+    fields = seen_in(str(told.name or ""))
+    if not fields:
+        return
+    name = next(iter(fields.values()))
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**We see: {plain(name)}. Right?**", width="content")
+        st.button("Yes, this one", type="primary", on_click=controls.go, args=(state.model_copy(update=fields),))
+
+
+def here() -> bool:
+    """Whether the visitor sits at the computer that serves the page."""
+    return st.context.ip_address in LOCAL
+
+
+def _cards(*, laptop: bool) -> tuple[str, ...]:
+    rows = catalog_tables.gpus()
+    return tuple(dict.fromkeys(
+        row.name for row in rows if row.form != "integrated" and (row.form == "laptop") == laptop
+    ))  # fmt: skip
+
+
+def _other_kind() -> None:
+    """Another kind of computer begins without parts."""
+    empty = {"gpu": "", "gpus": 1, "cpu": "", "ram": "", "whole": "", "disk": ""}
+    controls.go(controls.current(MachineState).model_copy(update=empty))
+
+
+def _pc() -> None:
+    first, second = st.columns(2)
+    with first:
+        controls.choose(MachineState, "gpu", "Graphics card", ("", *_cards(laptop=False)),
+                        format_func=lambda name: name or controls.NO_CARD)  # fmt: skip
+    with second:
+        controls.choose(MachineState, "cpu", "Processor (if you know it)", ("", *resources.part_names("cpu")),
+                        format_func=lambda name: name or controls.UNSAID)  # fmt: skip
+    _size(SIZES)
+    st.session_state.setdefault("more parts", False)
+    fold = st.expander("More: exact memory, several cards, disk", key="more parts", on_change="rerun")
+    if fold.open:
+        with fold:
+            first, second = st.columns(2)
+            with first:
+                controls.choose(MachineState, "ram", "Exact memory", ("", *SIZES, *controls.MEMORIES),
+                                format_func=lambda name: name or controls.UNSAID, accept_new_options=True)  # fmt: skip
+            second.number_input("How many such cards", 1, 8, step=1, key=controls.key(MachineState, "gpus"))
+
+
+def _laptop() -> None:
+    first, second = st.columns(2)
+    named = bool(st.session_state[controls.key(MachineState, "whole")])
+    with first:
+        controls.choose(MachineState, "gpu", "Graphics in it", ("", *_cards(laptop=True)), disabled=named,
+                        format_func=lambda name: name or controls.NO_CARD)  # fmt: skip
+    with second:
+        controls.choose(MachineState, "whole", "Or its name", ("", *resources.part_names("laptop")),
+                        format_func=lambda name: name or controls.UNSAID, help=HINTS["whole"])  # fmt: skip
+    _size(SIZES)
+
+
+def _mac() -> None:
+    controls.choose(MachineState, "whole", "Which one?", ("", *resources.part_names("unified")),
+                    format_func=lambda name: name or "choose", help=HINTS["whole"])  # fmt: skip
+    name = st.session_state[controls.key(MachineState, "whole")]
+    row = next((row for row in catalog_tables.unified_machines() if row.name == name), None)
+    if row:
+        _size(tuple(f"{gib:g}GB" for gib in row.memory_gib))
+        note(f"Its GPU may use {row.gpu_memory_share:.0%} of the memory unless you allow it more.")
+
+
+def _size(sizes: tuple[str, ...]) -> None:
+    """The size of the memory as buttons."""
+    field = controls.key(MachineState, "ram")
+    now = st.session_state[field]
+    st.session_state["memory size"] = now if now in sizes else None
+    st.pills("Memory", sizes, key="memory size", on_change=_sized, help=HINTS["ram"])
+    if now and now not in sizes:
+        note(f"Memory: {now}.")
+
+
+def _sized() -> None:
+    st.session_state[controls.key(MachineState, "ram")] = st.session_state["memory size"] or ""
 
 
 def _detected() -> None:
@@ -63,7 +213,7 @@ def _detected() -> None:
         notes.append('the system does not tell type and speed of the memory: choose it, for example "DDR5-6000 2x32"')
     st.session_state["detection notes"] = notes
     seen = {
-        "gpu": gpu.name if gpu else "", "gpus": gpu.count if gpu else 1, "cpu": cpu_named(parts.cpu or ""),
+        "gpu": gpu.name if gpu else "", "gpus": gpu.count if gpu else 1, "cpu": cpu_named(parts.cpu_name or ""),
         "ram": controls.text_of(parts.ram), "whole": parts.machine or "", "disk": parts.storage.name or "",
     }
     controls.go(state.model_copy(update=seen))
@@ -73,7 +223,10 @@ def _hardware() -> Hardware | None:
     """The machine that the fields describe; None, once said, where they describe none."""
     parts = controls.parts(MachineState)
     if not (parts.gpu or parts.cpu or parts.machine or parts.ram):
-        st.info("Choose your graphics card, processor and memory above, or let this computer be filled in.")
+        st.info("Choose your graphics card and the size of the memory above, or let this computer be looked at.")
+        return None
+    if not parts.ram:
+        st.info("Press the size of its memory above: what does not fit on the graphics card lies there.")
         return None
     try:
         return hardware_of(parts)
@@ -84,9 +237,12 @@ def _hardware() -> Hardware | None:
 
 def _profile(hardware: Hardware) -> tuple[Hardware, Knowledge]:
     """The machine, and the knowledge to predict with: a profile's where one is given or stored, and is its own."""
-    with st.expander("A calibration profile of this machine"):
-        st.markdown(plain(ABOUT_PROFILES))
-        given = st.file_uploader("Calibration profile (JSON)", type=["json"], max_upload_size=1, key="profile")
+    fold = st.expander("A calibration profile of this machine", key="profiles", on_change="rerun")
+    given = st.session_state.get("profile")
+    if fold.open:
+        with fold:
+            st.markdown(plain(ABOUT_PROFILES))
+            given = st.file_uploader("Calibration profile (JSON)", type=["json"], max_upload_size=1, key="profile")
     if given is None:
         return _stored_profile(hardware)
     try:
@@ -123,50 +279,51 @@ def _whose(profile: Profile) -> str:
     return plain(f"Calibrated with profile {profile.name} of {profile.measured_on} ({old}).")
 
 
-def _models(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
-    rows = resources.models_on(hardware, state.context, known)
-    st.subheader("Every model", anchor=False)
-    able = [row for row in rows if row["Fits"] == "yes"]
-    reading, agents = (sum(bool(row[name]) for row in able) for name in ("For reading", "For agents"))
-    fast = f"{reading} write as fast as people read, {agents} are fast enough for agents"
-    note(f"Of {len(rows)} models {len(able)} fit, {fast}; {thousands(state.context)} tokens of context.")
-    tables.show(rows, "Every model: whether it fits, speed with range, and what it is fast enough for")
-    controls.share_rows("What this machine does with every model", list(rows), state, "advisor-machine")
+def _best(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
+    """The best model for each task: that of the task asked first, the others once they are asked for."""
+    st.subheader("Best for you", anchor=False)
+    fold = st.toggle("For every task", key="every task", help="Works out the best model of each task.")
+    tasks = [state.task, *(task for task in TASKS if task != state.task and fold)]
+    rows = []
+    with st.spinner("Trying every model", show_time=True):
+        for task in tasks:
+            found = resources.models_on(hardware, task, (state.context or None) if task == state.task else None, known)
+            rows.append(explorer.best_of(found, task, TO_DO[task], controls.units()))
+    st.html(tables.table(rows, {}, "The best model for each task"))
 
 
-def _one(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
-    st.subheader("One model, and what would make it faster", anchor=False)
-    left, right = st.columns(2)
-    with left:
-        controls.model(MachineState)
-    with right:
-        controls.condition(MachineState)
-    state = controls.published(MachineState)
-    _ladder(hardware, state, known)
-    answer = resources.prediction(question(state.model, None, hardware, state.context), known)
-    st.subheader(plain(f"{answer.model} {answer.quant} as it is"), anchor=False)
-    opened.prediction(answer)
+def _every(found: tuple[Runnable, ...], state: MachineState) -> None:
+    st.subheader("Every model that runs", anchor=False)
+    rows = [explorer.shown(row, state.task) for row in found]
+    total = len(resources.model_names())
+    good = sum(row.serves for row in found)
+    enough = f"{good} of them fast enough to {TO_DO[state.task]}"
+    note(f"{len(found)} of {total} models run, {enough}; the best stands first.")
+    tables.show(rows, "Every model that runs, best for the task first: grade, quality, speed with range")
+    controls.share_rows("What this machine does with every model", rows, state, "advisor-machine")
 
 
-def _ladder(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
-    st.markdown("**The upgrade ladder**", help="Single purchases, cheapest first, each a tenth faster than the last.")
+def _upgrades(hardware: Hardware, model: str, state: MachineState, known: Knowledge) -> None:
+    st.subheader("What to buy next", anchor=False, help="Single purchases, cheapest first, each a tenth faster.")
+    controls.condition(MachineState)
+    state = controls.current(MachineState)
     try:
-        rungs = resources.upgrades(state.model, hardware, state.context, state.condition, known)
+        rungs = resources.upgrades(model, hardware, state.context or 8192, state.condition, known)
     except InputError as error:
         st.info(plain(sentence(str(error))))
         return
     if not rungs:
         st.info("No single part with a price makes this model a tenth faster here.")
         return
-    rows = []
+    exchange, rows = controls.exchange(), []
     for rung in rungs:
         speed, quote = rung.prediction.decode_tok_s, rung.quote
         rows.append({
-            "Buy": rung.buy, "Price": rung.price_usd, "tok/s": speed.p50 if speed else None,
-            "90 % range": f"{speed.p05:.0f} to {speed.p95:.0f}" if speed else "",
-            "Gain": rung.gain_share * 100 or None, "Mind": rung.mind, "Condition": quote.condition,
-            "Date": quote.as_of, "Age": age(quote.as_of, resources.today()) if quote.as_of else "",
+            "Buy": rung.buy, "Price": exchange.said(rung.price_usd),
+            "Then it writes": build_rows.said(speed), "Gain": f"{1 + rung.gain_share:.1f}x" if rung.gain_share else "",
+            "Mind": rung.mind, "Condition": quote.condition,
+            "Age": age(quote.as_of, resources.today()) if quote.as_of else "",
             "Link": build_rows.address(quote.source), "Source": quote.source,
         })
-    tables.show(rows, "Upgrades: what to buy, price with date and source, speed after it")
-    note("After an upgrade the model is laid out anew. Prices are for the part alone.")
+    st.html(tables.table(rows, {}, "Upgrades: what to buy, price with age and source, speed after it"))
+    note(f"For {model}. After an upgrade the model is laid out anew. Prices are for the part alone.")

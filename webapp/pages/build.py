@@ -1,0 +1,358 @@
+"""A build at an address of its own: what it does and costs, of what it is made, how to run it, and why the number."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from html import escape
+
+import streamlit as st
+
+from advisor.answer import LIMITS, REGIMES, STAGES, Prediction, Range
+from advisor.buying.recommendation import KIND_WORDS, RankedBuild
+from advisor.buying.report import contents
+from advisor.buying.wish import Wish
+from advisor.documents import number, seconds
+from advisor.errors import InputError
+from advisor.market.money import Exchange
+from advisor.physics.knowledge import Knowledge
+from catalog.names.index import UnknownName
+from webapp import build_rows, cards, charts, controls, resources, swaps, tables
+from webapp.described import DescribedBuild, parts_of
+from webapp.links import BuildState, BuyState
+from webapp.pages import measuring
+from webapp.words import TERMS, listed, note, pace, page_time, plain, sentence, thousands
+
+COLOURS = {stage.words: stage.colour for stage in STAGES.values()}
+KINDS = {"desktop": "Desktop built from parts", "laptop": "Laptop", "unified": "Whole machine with shared memory"}
+PEOPLE = (1, 2, 4)
+SLOW, USUAL, FAST = "a slow one in 20", "the middle", "a fast one in 20"
+
+
+def page() -> None:
+    """Draw the page."""
+    controls.opened(BuildState)
+    state = controls.published(BuildState)
+    if not state.build:
+        st.title("A build", anchor=False)
+        st.info("No build is named: choose one on the page Buy.")
+        controls.link_to(BuyState(), "Find one")
+        return
+    try:
+        found = resources.described_build(state.build, asked(state), state.price)
+    except (InputError, UnknownName, ValueError) as error:
+        st.title("A build", anchor=False)
+        st.warning(plain(sentence(str(error))), icon=":material/search_off:")
+        controls.link_to(BuyState(), "Find another")
+        return
+    answer, known = measuring.own(found.prediction.scenario.hardware, found.prediction, resources.knowledge())
+    _head(found, answer, state)
+    detailed(answer, found.build, known)
+    if found.build:
+        _parts(found.build, state)
+        _costs(found.build, answer)
+    _run_it(answer, found.build.predict_command if found.build else "")
+    measuring.box(answer)
+    why(answer, found.build)
+    controls.share_rows(found.build.name if found.build else answer.machine,
+                        build_rows.facts([found], resources.today()), state, "advisor-build")  # fmt: skip
+
+
+def asked(state: BuildState) -> Wish:
+    """What is asked of the build."""
+    return Wish(
+        model=state.model, quant=state.quant or None, context=state.context, condition=state.condition
+    )
+
+
+def name_of(found: DescribedBuild) -> str:
+    """What a build is called."""
+    return found.build.name if found.build else found.prediction.machine.replace(" | ", ", ")
+
+
+def verdict(answer: Prediction, found: RankedBuild | None) -> str:
+    """What to think of it, in one sentence made of its facts."""
+    speed, place = answer.decode_tok_s, answer.placement
+    if speed is None:
+        return f"{answer.model} {answer.quant} finds no room on it."
+    fast = (
+        "far faster than anyone reads" if speed.p05 >= 20 else "faster than people read" if speed.p05 >= 7
+        else "about as fast as people read" if speed.p50 >= 5 else "slower than people read"
+    )
+    lies = REGIMES[place.strategy].words
+    less = [f"{warning.message}" for warning in (*(found.notes if found else ()), *answer.warnings)]
+    mind = f" Mind: {less[0]}." if less else ""
+    limit = LIMITS[answer.bottleneck or "gpu_overhead"].short
+    by = "about as fast as its GPU gets with such a small model" if limit == "GPU overhead" else f"limited by {limit}"
+    return f"Writes {fast}, with the model {lies}; {by}.{mind}"
+
+
+def _head(found: DescribedBuild, answer: Prediction, state: BuildState) -> None:
+    st.title(plain(name_of(found)), anchor=False)
+    exchange, build = controls.exchange(), found.build
+    lines = []
+    if build:
+        spread = f"8 of 10 buyers pay {exchange.said(build.low_usd)} to {exchange.said(build.high_usd)}"
+        kind = plain(f"({spread}), {KINDS[build.kind].lower()}: {contents(build)}")
+        lines.append(f"**{plain(exchange.said(build.price_usd))}** {kind}")
+        lines.append(plain(prices_age(build)))
+    else:
+        lines.append(plain(sentence(f"No price for the whole: {found.why_not}")))
+    model = f"For {answer.model} {answer.quant} with {thousands(state.context)} tokens of context."
+    st.markdown("  \n".join([*lines, plain(verdict(answer, build)), plain(model)]))
+    evidence = resources.evidence(answer.scenario)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.html(cards.seal(evidence.level, evidence.runs), width="content")
+        st.button(
+            "Compare", icon=":material/compare_arrows:", on_click=controls.compare, args=(found.text, answer),
+            help="Up to four builds stand side by side on the page Compare.",
+        )
+
+
+def prices_age(build: RankedBuild) -> str:
+    """How much of the price was seen lately: by dollars, not by the oldest screw."""
+    dated = [part for part in build.parts if part.price_as_of]
+    total = sum(part.price_usd for part in dated)
+    if not total:
+        return "Nothing to buy."
+    day = resources.today()
+    fresh = sum(part.price_usd for part in dated if part.price_as_of and (day - part.price_as_of).days <= 150)
+    newest = max(part.price_as_of for part in dated if part.price_as_of)
+    old = sorted({KIND_WORDS[part.kind][0] for part in dated if part.stale or part.before_shortage})
+    mind = f" Older than such prices last: {', '.join(old)}; look before you buy." if old else ""
+    return f"{fresh / total:.0%} of the price was seen in the last five months, the newest on {newest}.{mind}"
+
+
+def detailed(answer: Prediction, found: RankedBuild | None, known: Knowledge) -> None:
+    """What a machine does: figures, an answer at its speed, several people, where the time goes."""
+    speed = answer.decode_tok_s
+    if speed is None:
+        st.warning(plain("It does not fit: no speed can be given. Below stands what would make it fit."))
+    else:
+        st.subheader("What it does", anchor=False)
+        _figures(answer, found)
+        _warnings([item.message for item in (*(found.notes if found else ()), *answer.warnings)])
+        left, right = st.columns(2, gap="large")
+        with left:
+            _streaming(speed)
+        with right:
+            _people(answer, known)
+    st.subheader("Where the time of a token goes, and where the model lies", anchor=False)
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.html(charts.waterfall(build_rows.waterfall(answer), COLOURS, "Time of one token by stage"))
+    with right:
+        _memory(answer)
+
+
+def _figures(answer: Prediction, found: RankedBuild | None) -> None:
+    """The numbers that a buyer asks for first."""
+    decode, prefill, first = answer.decode_tok_s, answer.prefill_tok_s, answer.time_to_first_token_s
+    units, load = controls.units(), answer.scenario.workload
+    cells: list[tuple[str, str, str]] = []
+    if decode:
+        cells.append(("Writes", pace(decode.p50, units), f"9 of 10: {number(decode.p05)} to {number(decode.p95)}"))
+        cells.append(("A page of text", seconds(build_rows.page_s(decode.p50)), "500 words"))
+    if prefill:
+        whole = answer.scenario.context_tokens()
+        cells.append(("Reads", pace(prefill.p50, units), f"9 of 10: {number(prefill.p05)} to {number(prefill.p95)}"))
+        cells.append((f"Reads {thousands(whole)} in", seconds(whole / prefill.p50), "the whole context, once"))
+    if first is not None:
+        cells.append(("Answer starts after", seconds(first), f"{load.prompt_tokens} tokens asked"))
+    if found:
+        longest = found.longest_context_tokens
+        cells.append(("Longest context", thousands(longest) if longest else "-", "tokens"))
+        cells.append(("Power", f"{found.power_w:.0f} W", "under load, estimated"))
+    st.html(cards.figures(cells))
+
+
+def _warnings(messages: Sequence[str]) -> None:
+    """What to mind."""
+    for message in dict.fromkeys(messages):
+        st.warning(plain(sentence(message)), icon=":material/warning:")
+
+
+@st.fragment
+def _streaming(speed: Range) -> None:
+    """An answer that appears as fast as it would be written."""
+    choice = st.segmented_control(
+        "An answer at its speed", [SLOW, USUAL, FAST], default=USUAL, key="streamed", required=True,
+        help="What you would see, at the speed that one of twenty such machines falls below, at the middle, and at "
+        "the speed that one of twenty exceeds.",
+    )
+    tok_s = {SLOW: speed.p05, FAST: speed.p95}.get(choice or USUAL, speed.p50)
+    st.html(cards.streamed(tok_s))
+    note(f"{number(tok_s)} tokens a second, {page_time(tok_s)}.")
+
+
+def _people(answer: Prediction, known: Knowledge) -> None:
+    """The same with several people who write at once."""
+    rows = []
+    for users in PEOPLE:
+        load = answer.scenario.workload.model_copy(update={"users": users})
+        told = resources.prediction(answer.scenario.model_copy(update={"workload": load}), known)
+        each, together = told.decode_tok_s, told.aggregate_tok_s
+        rows.append({
+            "People at once": users,
+            "Each": build_rows.said(each) if told.fits else "does not fit",
+            "Together": build_rows.said(together) if told.fits else "",
+            "Answer starts after": seconds(told.time_to_first_token_s) if told.time_to_first_token_s else "",
+        })
+    st.markdown("**Several people at once**, tok/s", help="Each with a context of the same length.")
+    st.html(tables.table(rows, {}, "Speeds for one, two and four people"))
+
+
+def _memory(answer: Prediction) -> None:
+    """Where the bytes lie."""
+    case = resources.case(answer.scenario)
+    rows = build_rows.memories(case)
+    place, layers = answer.placement, case.demand.footprint.n_layers
+    how = REGIMES[place.strategy].sentence.format(
+        gpu_layers=place.n_gpu_layers, layers=layers, moe=min(place.n_cpu_moe, layers)
+    )
+    st.html(charts.memory(rows, "How full each memory is"))
+    moe = f" (n_cpu_moe {place.n_cpu_moe})" if place.n_cpu_moe else ""
+    sizes = f"model {place.weights_gb:.1f} GiB, context {place.kv_gb:.2f} GiB"
+    note(f"{how[0].upper()}{how[1:]}{moe}: {sizes}.")
+    with st.expander("What would fit"):
+        listed(build_rows.room(resources.capacity(answer.scenario), case))
+
+
+def _parts(build: RankedBuild, state: BuildState) -> None:
+    """Every part with its price, and what else could take its place."""
+    st.subheader("Parts and prices", anchor=False)
+    stock = resources.stock(state.condition, (), state.price, resources.today())
+    whole = swaps.whole(build, stock)
+    if whole:
+        checks = swaps.checks(whole, build.prediction.scenario.hardware.ram.gb)
+        marks = "".join(
+            f'<li{"" if good else " class=against"}>{escape(words)}</li>' for good, words in checks
+        )
+        st.html(f'<ul class="points" aria-label="Whether the parts go together">{marks}</ul>')
+    day, exchange = resources.today(), controls.exchange()
+    st.html(tables.table(build_rows.parts(build, day, exchange), {}, "Parts with price, spread, age and source"))
+    note(f"Together {exchange.said(build.price_usd)}: what an ordinary buyer pays sellers to trust, before tax.")
+    if whole:
+        _change(build, whole, state, exchange)
+    _histories(build, exchange)
+    swap = build_rows.next_dollars(build)
+    st.markdown(f"**What the next dollars buy:** {plain(swap or 'no single swap gains a tenth of the speed')}")
+
+
+def _change(build: RankedBuild, whole: swaps.Whole, state: BuildState, exchange: Exchange) -> None:
+    """A popover for each part: another one, with what it costs more and whether it goes together."""
+    parts, stock = parts_of(state.build), resources.stock(state.condition, (), state.price, resources.today())
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.markdown("**Change**", width="content")
+        for kind in swaps.CHOSEN:
+            label = KIND_WORDS[kind][0]
+            fold = st.popover(label.capitalize(), key=f"change {kind}", on_change="rerun")
+            if not fold.open:
+                continue
+            with fold:
+                now = sum(part.price_usd for part in build.parts if part.kind == kind)
+                found = {item.name: item for item in swaps.options(kind, whole, stock)}
+                choice = st.selectbox(
+                    f"Another {label}", list(found), index=None, key=f"to {kind}", placeholder="choose",
+                    format_func=partial(_offered, found, now, exchange),
+                )
+                if choice:
+                    text = swaps.with_part(parts, kind, choice).text
+                    st.button(
+                        f"Take {plain(choice)}", type="primary", on_click=controls.go, key=f"take {kind}",
+                        args=(state.model_copy(update={"build": text}),),
+                    )
+
+
+def _offered(found: Mapping[str, swaps.Swap], now_usd: float, exchange: Exchange, name: str) -> str:
+    """A part that could be taken: its price beside that of the one there is, and whether it goes together."""
+    return f"{name}: {signed(found[name].price_usd - now_usd, exchange)}, {found[name].words}"
+
+
+def signed(usd: float, exchange: Exchange) -> str:
+    """A difference of prices.
+
+    >>> signed(-12.4, Exchange()), signed(30.0, Exchange())
+    ('-$12', '+$30')
+    """
+    return f"{'-' if usd < 0 else '+'}{exchange.said(abs(usd))}"
+
+
+def _histories(build: RankedBuild, exchange: Exchange) -> None:
+    """What was seen of each part's price over time, drawn once unfolded."""
+    fold = st.expander("Prices over time", key="histories", on_change="rerun")
+    if not fold.open:
+        return
+    with fold:
+        for part in dict.fromkeys(build.parts):
+            seen = resources.history(part.kind, part.name, None, part.condition)
+            if len(seen) < 2:
+                continue
+            first, last = seen[0], seen[-1]
+            words = (
+                f"{part.name}: {exchange.said(first[1])} on {first[0]}, {exchange.said(last[1])} on {last[0]}, "
+                f"{len(seen)} seen"
+            )
+            st.html(f"{cards.spark([usd for _, usd in seen[-40:]], words)} <small>{escape(words)}</small>")
+        note("Each bar is one price that was seen, turned to what an ordinary buyer pays; the oldest stands left.")
+
+
+def _costs(build: RankedBuild, answer: Prediction) -> None:
+    """What it costs to run."""
+    st.subheader("What it costs to run", anchor=False)
+    left, right = st.columns([1, 2], vertical_alignment="bottom")
+    hours = left.slider("Hours a day under load", 0.0, 24.0, step=0.5, key=controls.key(BuildState, "hours"))
+    kwh, currency = st.session_state.get("settings.kwh"), controls.exchange().currency
+    month = build_rows.kwh_a_month(build.power_w, float(hours))
+    if kwh is None:
+        right.markdown(plain(f"{month:.0f} kWh a month. Say what a kWh costs you in Settings above to see the money."))
+        return
+    lines = [f"{month:.0f} kWh a month, {month * kwh:,.2f} {currency} at {kwh:g} {currency} a kWh."]
+    if answer.decode_tok_s:
+        million = build_rows.kwh_a_million(build.power_w, answer.decode_tok_s.p50) * kwh
+        lines.append(f"A million tokens written cost {million:,.2f} {currency} of electricity.")
+    right.markdown(plain(" ".join(lines)))
+
+
+@st.fragment
+def _run_it(answer: Prediction, predict_command: str) -> None:
+    """Commands to copy: drawn once unfolded, as their colours are a large script."""
+    if answer.decode_tok_s is None:
+        return
+    fold = st.expander("Set it up, and check the number", icon=":material/terminal:", on_change="rerun", key="run it")
+    if not fold.open:
+        return
+    with fold:
+        commands(answer, predict_command)
+
+
+def commands(answer: Prediction, predict_command: str) -> None:
+    """What to type, and what to expect of it."""
+    speed = answer.decode_tok_s
+    if speed is None:
+        return
+    note(f"Get a GGUF of {answer.model} in {answer.quant}, and put its file in place of MODEL.gguf.")
+    for name in ("llama-server", "llama-bench"):
+        st.code(answer.flags[name], language="bash", wrap_lines=True)
+    depth = answer.scenario.workload.decode_start
+    note(f"Expect of the second: tg128 @ d{depth} of about {number(speed.p50)} t/s; nine of ten such machines give "
+         f"{number(speed.p05)} to {number(speed.p95)}.")  # fmt: skip
+    if predict_command:
+        note("The same prediction in a terminal:")
+        st.code(predict_command, language="bash", wrap_lines=True)
+
+
+def why(answer: Prediction, found: RankedBuild | None) -> None:
+    """Measured runs nearest to the prediction, and what it had to assume."""
+    st.subheader("Why this number", anchor=False)
+    evidence = resources.evidence(answer.scenario)
+    known = {"nobody": "Nobody published a run on such hardware: the range is wide for it."}
+    said = f"{evidence.runs:,} measured runs of {evidence.level} stand behind it. The nearest of all runs:"
+    note(known.get(evidence.level, said))
+    st.html(tables.table(
+        build_rows.nearby(resources.nearby(answer.scenario), resources.described_run(answer.scenario), answer),
+        tables.NUMBERS, "Measured runs: machine, model, speed, placement, date and source",
+    ))
+    if answer.assumptions:
+        with st.expander("What was assumed"):
+            listed(sentence(line) for line in answer.assumptions)
+    if found is None:
+        note(TERMS["90 % range"])

@@ -1,0 +1,276 @@
+"""Buy: one sentence of wishes, and the few computers that answer it."""
+
+from html import escape
+
+import streamlit as st
+
+from advisor.answer import Prediction
+from advisor.buying.recommendation import KIND_WORDS, RankedBuild, Recommendation
+from advisor.buying.report import contents
+from advisor.buying.wish import READING_TOK_S
+from advisor.documents import number, seconds
+from advisor.errors import InputError
+from advisor.market.money import Exchange, money_of, shown
+from catalog.names.index import UnknownName
+from webapp import build_rows, cards, charts, controls, picking, resources, tables, visitor
+from webapp.links import BuildState, BuyState, MachineState, ModelsState
+from webapp.picking import Pick, Picked
+from webapp.words import HINTS, listed, note, pace, page_time, plain, sentence, thousands
+from webapp.words import TASKS as TO_DO
+
+KINDS = {"desktop": "Desktop", "laptop": "Laptop", "unified": "Mac or mini PC"}
+PEOPLE = {1: "1 person", 2: "2 people", 4: "4 people", 8: "8 people"}
+BUDGETS = (500, 700, 1000, 1500, 2000, 3000, 5000, 10000)
+ANY = "any price"
+
+
+def warm(state: BuyState) -> None:
+    """Work out the first visitor's answer."""
+    resources.picks(picking.wish_of(state, 1.0), state.price, tinkerer=state.tinkerer)
+
+
+def page() -> None:
+    """Draw the page."""
+    controls.opened(BuyState)
+    _sentence()
+    state = controls.published(BuyState)
+    exchange = controls.exchange()
+    wish = picking.wish_of(state, exchange.per_usd)
+    try:
+        found = resources.picks(wish, state.price, tinkerer=state.tinkerer)
+    except (InputError, UnknownName) as error:
+        _nothing(error, state)
+        return
+    _model_line(found.ranking, state)
+    _picks(found, state, exchange)
+    _beside(found)
+    _all(found.ranking, state)
+
+
+def _sentence() -> None:
+    """The wish as one sentence whose words can be changed."""
+    key = BuyState
+    state = controls.current(BuyState)
+    with st.container(horizontal=True, key="sentence", vertical_alignment="center", gap="small"):
+        _words("I want to")
+        _word("task", "What for", tuple(TO_DO), TO_DO.__getitem__, 230)
+        _words("with")
+        contexts = (0, *controls.CONTEXTS)
+        usual = picking.context_of(state.task)
+        _word("context", "Context", contexts,
+              lambda count: f"{thousands(count or usual)} of context", 205, help=HINTS["context"])  # fmt: skip
+        _words("for up to")
+        _budget(state)
+        _word("condition", "Condition of the parts", tuple(controls.CONDITIONS), controls.CONDITIONS.__getitem__, 245,
+              help=HINTS["condition"])  # fmt: skip
+        _words("for")
+        _word("users", "People at once", tuple(PEOPLE), lambda n: PEOPLE.get(n, f"{n} people"), 140)
+        with st.popover("More wishes", type="tertiary", key="more wishes", on_change="rerun") as fold:
+            if fold.open:
+                _more(key)
+
+
+def _words(text: str) -> None:
+    st.markdown(text, width="content")
+
+
+def _word(field: str, label: str, options: tuple[object, ...], said: object, width: int, **more: object) -> None:
+    controls.choose(
+        BuyState, field, label, options, format_func=said, label_visibility="collapsed", width=width, **more
+    )
+
+
+def _budget(state: BuyState) -> None:
+    """The budget: usual amounts, or any that is typed."""
+    currency = controls.exchange().currency
+    now = ANY if state.budget is None else shown(state.budget, currency)
+    options = list(dict.fromkeys((ANY, now, *(shown(amount, currency) for amount in BUDGETS))))
+    st.session_state["budget text"] = now
+    st.selectbox(
+        "Budget", options, key="budget text", accept_new_options=True, label_visibility="collapsed", width=140,
+        on_change=_budgeted, help=HINTS["budget"],
+    )
+
+
+def _budgeted() -> None:
+    text, key = str(st.session_state["budget text"] or ANY), controls.key(BuyState, "budget")
+    if text == ANY:
+        st.session_state[key] = None
+        return
+    try:
+        money = money_of(text, str(st.session_state["settings.currency"]))
+    except InputError as error:
+        st.toast(plain(sentence(str(error))), icon=":material/error:")
+        return
+    st.session_state["settings.currency"] = money.currency
+    st.session_state[key] = money.amount
+
+
+def _more(kind: type[BuyState]) -> None:
+    """What most visitors leave as it is."""
+    controls.choose(
+        kind, "model", "Model", ("", *resources.model_names()), format_func=lambda name: name or "the best for the task"
+    )
+    if st.session_state[controls.key(kind, "model")]:
+        controls.quant(kind, best=True)
+    st.number_input(
+        "Writes at least (tok/s)", 0.0, 1e5, step=5.0, format="%g", key=controls.key(kind, "speed"),
+        help=HINTS["speed"], placeholder="what the task needs",
+    )
+    st.pills(
+        "Kinds of computers", list(KINDS), selection_mode="multi", key=controls.key(kind, "kinds"),
+        format_func=KINDS.__getitem__, help=HINTS["kinds"],
+    )
+    st.toggle("Server cards without fans too", key=controls.key(kind, "tinkerer"), help=HINTS["tinkerer"])
+    own = st.session_state[controls.key(kind, "own")]
+    names = (*own, *resources.part_names("gpu"), *resources.part_names("cpu"))
+    st.multiselect(
+        "Parts you have", list(dict.fromkeys(names)), key=controls.key(kind, "own"), help=HINTS["own"],
+        accept_new_options=True, placeholder="none",
+    )
+    _prices(kind)
+
+
+def _prices(kind: type[BuyState]) -> None:
+    """Prices of the visitor's own, for this visit and its links."""
+    chosen = st.selectbox(
+        "Your price for a", list(KIND_WORDS), format_func=lambda item: KIND_WORDS[item][0], key="price kind"
+    )
+    part = st.selectbox("Part", visitor.names_of(chosen), key="price part")
+    amount = st.number_input("USD", 1.0, 1e6, 100.0, step=10.0, format="%.0f", key="price usd")
+    st.button("Set price", on_click=_set_price, args=(kind, chosen, part, amount))
+    mine = st.session_state[controls.key(kind, "price")]
+    if mine:
+        st.multiselect(
+            "Your prices", list(mine), key=controls.key(kind, "price"), help="Remove one to undo it.",
+            format_func=visitor.told,
+        )
+
+
+def _set_price(kind: type[BuyState], of: str, part: str, usd: float) -> None:
+    where = controls.key(kind, "price")
+    others = [text for text in st.session_state[where] if not text.startswith(f"{of}:{part}=")]
+    st.session_state[where] = (*others, *visitor.written({(of, part): usd}))
+
+
+def _nothing(error: Exception, state: BuyState) -> None:
+    """Nothing answers the wish: why, and the nearest ways out as buttons."""
+    st.title("Nothing answers that yet", anchor=False)
+    st.warning(plain(sentence(str(error))), icon=":material/search_off:")
+    ways = []
+    if state.budget:
+        ways.append(("At any price", state.model_copy(update={"budget": None})))
+    if state.condition == "new":
+        ways.append(("With used parts", state.model_copy(update={"condition": "any"})))
+    if state.speed is None or state.speed > READING_TOK_S:
+        ways.append(("As slow as people read", state.model_copy(update={"speed": READING_TOK_S})))
+    with st.container(horizontal=True, gap="small"):
+        for label, way in ways:
+            st.button(label, on_click=controls.go, args=(way,))
+    controls.link_to(MachineState(), "What runs on the computer I have?")
+
+
+def _model_line(found: Recommendation, state: BuyState) -> None:
+    """Which model was chosen, and what the prices are of."""
+    answer = found.builds[0].prediction
+    newest = max((build.price_newest for build in found.builds if build.price_newest), default=None)
+    dated = f" Prices seen up to {newest:%b %Y}." if newest else ""
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="model line"):
+        lead = f"Model: **{plain(answer.model)}**, compression **{plain(answer.quant)}**.{plain(dated)}"
+        st.markdown(lead, width="content")
+        controls.link_to(ModelsState(task=state.task), "Another?")
+
+
+def _picks(found: Picked, state: BuyState, exchange: Exchange) -> None:
+    most = max(pick.build.prediction.decode_tok_s.p95 for pick in found.picks if pick.build.prediction.decode_tok_s)
+    for place, (column, pick) in enumerate(zip(st.columns(len(found.picks[:3])), found.picks, strict=False)):
+        key = "pick-first" if place == 0 else f"pick-{place}"
+        with column.container(border=True, key=key, height="stretch"):
+            _card(pick, state, exchange, most)
+    for pick in found.picks[3:]:
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            build = pick.build
+            speed = pace(picking.speed_of(build), controls.units())
+            words = plain(f"{build.name}, {speed}, {exchange.said(build.price_usd)}")
+            st.markdown(f"**Without building:** {words}", width="content")
+            controls.link_to(_build_state(build, state), f"See {build.name}")
+
+
+def _build_state(build: RankedBuild, state: BuyState) -> BuildState:
+    answer = build.prediction
+    return BuildState(
+        build=build_rows.parts_text(build), model=answer.model, quant=answer.quant,
+        context=answer.scenario.context_tokens(), condition=state.condition, price=state.price,
+    )
+
+
+def _card(pick: Pick, state: BuyState, exchange: Exchange, most: float) -> None:
+    """A pick with its buttons."""
+    build, answer = pick.build, pick.build.prediction
+    speed, units = answer.decode_tok_s, controls.units()
+    if speed is None:
+        return
+    evidence = resources.evidence(answer.scenario)
+    low, high = exchange.said(build.low_usd), exchange.said(build.high_usd)
+    st.html(cards.card(cards.Card(
+        tag=picking.NAMES[pick.pick], name=titled(build), contents=contents(build),
+        price=exchange.said(build.price_usd), spread=f"8 of 10 pay {low} to {high}",
+        speed=pace(speed.p50, units), speed_below=page_time(speed.p50),
+        bar=cards.range_bar(speed, most),
+        reads=cards.ends(f"9 of 10 runs: {number(speed.p05)} to {number(speed.p95)}", reads(answer)),
+        goods=pick.goods[:1], bads=pick.bads[:1], seal=cards.seal(evidence.level, evidence.runs),
+    )))
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        controls.link_to(_build_state(build, state), "See the build", icon=":material/arrow_forward:")
+        st.button(
+            "Compare", key=f"compare {build.name}", on_click=controls.compare,
+            args=(build_rows.parts_text(build), answer), help="Up to four builds stand side by side.",
+        )
+
+
+def titled(build: RankedBuild) -> str:
+    """A build's name, with its card's condition."""
+    used = any(part.kind == "gpu" and part.condition == "used" for part in build.parts)
+    return f"{build.name}, used" if used else build.name
+
+
+def reads(answer: Prediction) -> str:
+    """How long the whole context takes to be read."""
+    count = answer.scenario.context_tokens()
+    if answer.prefill_tok_s is None:
+        return ""
+    return f"reads {thousands(count)} in {seconds(count / answer.prefill_tok_s.p50)}"
+
+
+def _beside(found: Picked) -> None:
+    """A bit more or less money, in words."""
+    lines = []
+    for pick in found.picks[:1]:
+        swap = build_rows.next_dollars(pick.build)
+        lines.append(f"<b>A bit more:</b> {escape(swap or 'no single part makes our pick a tenth faster')}")
+    st.html(f'<div class="more">{"".join(f"<p>{line}</p>" for line in lines)}</div>')
+
+
+def _all(found: Recommendation, state: BuyState) -> None:
+    """Every card and machine that answers the wish: as a chart, as a table, as files."""
+    st.subheader("Price and speed of everything that answers", anchor=False)
+    chart, table = st.tabs(["Price and speed", "All in a table"], key="view", on_change="rerun")
+    rows = build_rows.ranking(found.builds, resources.today())
+    with table if table.open else chart:
+        if table.open:
+            tables.show(rows, "Ranked builds with price, speed, range and the age of prices")
+        else:
+            words = build_rows.front_words(found.builds)
+            st.vega_lite_chart(
+                charts.price_speed(build_rows.points(found.builds, "")),
+                alt=f"Price against speed of {len(found.builds)} builds. Not beaten in both: {'; '.join(words)}",
+            )
+            with st.expander("The chart in words"):
+                note("No other build shown is both cheaper and faster than these:")
+                listed(words)
+    controls.share_ranking(found, rows, state)
+    with st.expander("What was left out, and how this was found"):
+        left_out = (sentence(f"Left out, {text}") for text in found.left_out)
+        tried = f"{found.tried:,} builds reach the wish; shown is the best of each card or machine."
+        quality = [f"Quality of quantisations: {found.quant_source}"] if found.quant_source else []
+        listed([tried, *left_out, *(sentence(line) for line in found.assumptions), *quality])
