@@ -30,7 +30,7 @@ ANSWER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class PickCard:
     """A build as a buyer first sees it; texts are plain."""
 
     tag: str
@@ -76,7 +76,7 @@ def range_bar(speed: Range, most: float, measured: Sequence[float] = ()) -> str:
     )
 
 
-def card(told: Card) -> str:
+def card(told: PickCard) -> str:
     """A card of a build; its heading is the build's name."""
     points = "".join(f"<li>{escape(text)}</li>" for text in told.goods)
     points += "".join(f'<li class="against">{escape(text)}</li>' for text in told.bads)

@@ -1,5 +1,7 @@
 """`advisor serve` and `advisor app`: the JSON API for other programs, and the pages for a browser."""
 
+from errno import EADDRNOTAVAIL
+
 import click
 
 from advisor.errors import InputError
@@ -51,7 +53,7 @@ ADDRESS = "127.0.0.1"
 UPLOAD_MB = 1
 """A calibration profile has some ten kilobytes."""
 SETTINGS = {
-    "server.address": ADDRESS, "server.headless": "true", "server.enableXsrfProtection": "true",
+    "server.headless": "true", "server.enableXsrfProtection": "true",
     "server.maxUploadSize": str(UPLOAD_MB), "server.fileWatcherType": "none", "server.showEmailPrompt": "false",
     "browser.gatherUsageStats": "false", "client.showErrorDetails": "none", "client.toolbarMode": "viewer",
 }  # fmt: skip
@@ -61,30 +63,58 @@ SETTINGS = {
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=8501, show_default=True, metavar="N", help="Port to listen on."
 )
-def pages(port: int) -> None:
-    """Serve the pages to a browser on this machine: find a build, explore a model, compare, see the evidence.
+@click.option(
+    "--host", default=ADDRESS, show_default=True, metavar="H",
+    help="Address to listen on; 0.0.0.0 lets a phone in the same house in.",
+)
+def pages(port: int, host: str) -> None:
+    """Serve the pages to a browser: what to buy, what your computer does, models, comparisons, and why to trust it.
 
-    Only this machine can reach them. No usage statistics are sent. Ctrl-C ends it.
+    Only this machine can reach them unless --host says otherwise. No usage statistics are sent, and nothing is fetched
+    from elsewhere. Ctrl-C ends it.
     """
     require("the command app", "web")
-    _free(port)
-    click.echo(f"reading the tables; the pages will be at http://{ADDRESS}:{port}", err=True)
+    _free(port, host)
+    shown, names = reached_at(host, port)
+    click.echo(f"reading the tables; the pages will be at {shown}", err=True)
     from streamlit.web.cli import main_run
 
     from webapp.pages import app
 
+    app.stay_home()
     app.warm()
-    options = [word for name, value in SETTINGS.items() for word in (f"--{name}", value)]
+    settings = [*SETTINGS.items(), ("server.address", host), *(("server.corsAllowedOrigins", name) for name in names)]
+    options = [word for name, value in settings for word in (f"--{name}", value)]
     main_run.main([str(app.__file__), "--server.port", str(port), *options], standalone_mode=False)
 
 
-def _free(port: int) -> None:
+def reached_at(host: str, port: int) -> tuple[str, tuple[str, ...]]:
+    """Where the pages are and who can reach them, in words, and the addresses that a browser may name.
+
+    >>> reached_at("127.0.0.1", 8501)
+    ('http://127.0.0.1:8501, for this computer only', ())
+    """
+    import socket
+
+    if host in ("127.0.0.1", "::1", "localhost"):
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}, for this computer only", ()
+    everywhere = host in ("0.0.0.0", "::")
+    names = (socket.gethostname(), f"{socket.gethostname()}.local") if everywhere else (host,)
+    whose = "anyone who can reach this computer over the network can open them and sees what it is made of"
+    return f"http://{names[0]}:{port}; mind: {whose}", tuple(f"http://{name}:{port}" for name in names)
+
+
+def _free(port: int, host: str) -> None:
     """Refuse a port that something else listens on, before anything is loaded."""
     import socket
 
-    with socket.socket() as probe:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((ADDRESS, port))
+            probe.bind((host, port))
+        except socket.gaierror:
+            raise InputError(f"--host {host} is no address of this computer: give 127.0.0.1 or 0.0.0.0") from None
         except OSError as error:
+            if error.errno == EADDRNOTAVAIL:
+                raise InputError(f"--host {host} is no address of this computer: give 127.0.0.1 or 0.0.0.0") from None
             raise InputError(f"--port {port} cannot be used ({(error.strerror or '').lower()}): give another") from None

@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
@@ -102,9 +103,15 @@ def open_page(app_address: str, context: BrowserContext) -> Iterator[Opener]:
         if url.split(":")[0] not in {"data", "blob"} and not url.startswith(app_address):
             faults.append(f"asked elsewhere: {url}")
 
-    def opener(view: str = "", width: int = 1280, height: int = 900) -> Page:
+    def opener(
+        view: str = "", width: int = 1280, height: int = 900, scheme: Literal["light", "dark"] = "light",
+        script: str = "",
+    ) -> Page:  # fmt: skip
         page = context.new_page()
         page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme)
+        if script:
+            page.add_init_script(script)
         page.on("console", told)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("request", lambda request: asked(request.url))

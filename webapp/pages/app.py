@@ -34,6 +34,15 @@ def warm() -> None:
         import_module(name)
 
 
+def stay_home() -> None:
+    """Keep Streamlit from asking another host for this computer's external address, as it does when a page of a foreign
+    origin calls: such a page is refused without that.
+    """
+    from streamlit import net_util
+
+    vars(net_util)["get_external_ip"] = lambda: None
+
+
 def main() -> None:
     """Draw the frame and the page that the address names."""
     st.set_page_config(page_title="Advisor", page_icon=str(HERE / "icon.svg"), layout="wide")

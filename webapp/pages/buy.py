@@ -52,6 +52,7 @@ def _sentence() -> None:
     key = BuyState
     state = controls.current(BuyState)
     with st.container(horizontal=True, key="sentence", vertical_alignment="center", gap="small"):
+        st.markdown('<h1 class="unseen">Which computer to buy</h1>', unsafe_allow_html=True, width="content")
         _words("I want to")
         _word("task", "What for", tuple(TO_DO), TO_DO.__getitem__, 230)
         _words("with")
@@ -212,7 +213,7 @@ def _card(pick: Pick, state: BuyState, exchange: Exchange, most: float) -> None:
         return
     evidence = resources.evidence(answer.scenario)
     low, high = exchange.said(build.low_usd), exchange.said(build.high_usd)
-    st.html(cards.card(cards.Card(
+    st.html(cards.card(cards.PickCard(
         tag=picking.NAMES[pick.pick], name=titled(build), contents=contents(build),
         price=exchange.said(build.price_usd), spread=f"8 of 10 pay {low} to {high}",
         speed=pace(speed.p50, units), speed_below=page_time(speed.p50),
