@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from advisor.answer import REGIMES
-from advisor.physics.knowledge import Knowledge
-from advisor.physics.uncertainty import deviation_of, log_bounds
+from advisor.physics.uncertainty import UNFITTED_LOG_WIDTH, deviation_of
 from catalog.efficiency import LeftOutRow, PublicRun, Spread
 from webapp.build_rows import PLACES, address
 
@@ -61,24 +63,55 @@ class Headline:
     """Share of the runs within their ranges, which should hold 0.9."""
 
 
-def measured(left_out: Iterable[LeftOutRow], runs: Iterable[PublicRun], knowledge: Knowledge) -> tuple[Measured, ...]:
-    """Every measured speed beside its prediction; one whose run is not among the public ones is placed nowhere."""
+def measured(left_out: Sequence[LeftOutRow], runs: Iterable[PublicRun]) -> tuple[Measured, ...]:
+    """Every measured speed beside its prediction, with the range that the errors of all other machines give; one whose
+    run is not among the public ones is placed nowhere.
+    """
     known: dict[tuple[str, str, str, float], PublicRun] = {}
     for run in runs:
         for kind, tok_s in (("decode", run.decode_tok_s), ("prefill", run.prefill_tok_s)):
             if tok_s:
                 known.setdefault((kind, run.model, run.quant, round(tok_s, 2)), run)
+    made = [known.get((row.speed, row.model, row.quant, round(row.measured_tok_s, 2))) for row in left_out]
+    regimes = [of.regime if of else "all" for of in made]
     found = []
-    for row in left_out:
-        of = known.get((row.speed, row.model, row.quant, round(row.measured_tok_s, 2)))
-        regime, predicted = of.regime if of else "all", row.measured_tok_s * math.exp(row.log_ratio)
-        low, high = (predicted * math.exp(bound) for bound in log_bounds(knowledge, row.speed, regime, row.novelty))
+    for row, of, regime, (low, high) in zip(left_out, made, regimes, _bounds(left_out, regimes), strict=True):
+        predicted = row.measured_tok_s * math.exp(row.log_ratio)
         found.append(Measured(
             row.speed, regime, of.backend if of else "", machine_words(row.machine), row.model, row.quant,
-            row.measured_tok_s, predicted, low, high, of.source if of else row.source,
-            of.as_of if of else str(row.as_of),
+            row.measured_tok_s, predicted, predicted * math.exp(low), predicted * math.exp(high),
+            of.source if of else row.source, of.as_of if of else str(row.as_of),
         ))
     return tuple(found)
+
+
+def _bounds(rows: Sequence[LeftOutRow], regimes: Sequence[str]) -> list[tuple[float, float]]:
+    """Logarithms of p05 and p95 over the median for each row, by the errors of the same kind and regime on all other
+    machines, as `calibration.accuracy` takes them.
+    """
+    deviations = np.array([deviation_of(row.speed, of, row.novelty) for row, of in zip(rows, regimes, strict=True)])
+    ratios = -np.array([row.log_ratio for row in rows]) / deviations
+    machines = np.array([row.machine for row in rows])
+    groups: dict[tuple[str, str], list[int]] = {}
+    for place, (row, regime) in enumerate(zip(rows, regimes, strict=True)):
+        groups.setdefault((row.speed, regime), []).append(place)
+    found: list[tuple[float, float]] = [(0.0, 0.0)] * len(rows)
+    for places in groups.values():
+        at = np.array(places)
+        for machine in np.unique(machines[at]):
+            others = ratios[at[machines[at] != machine]]
+            low, high = _quantiles(others) if len(others) else (-UNFITTED_LOG_WIDTH, UNFITTED_LOG_WIDTH)
+            for place in at[machines[at] == machine].tolist():
+                found[place] = low * deviations[place], high * deviations[place]
+    return found
+
+
+def _quantiles(ratios: NDArray[np.float64]) -> tuple[float, float]:
+    """The bounds of nine in ten, at the conformal rank (n + 1) p, as `calibration.fit.tables.spreads_of` takes them."""
+    reach = (len(ratios) + 1) / len(ratios)
+    ranks = max(0.0, 1 - 0.95 * reach), min(1.0, 0.95 * reach)
+    low, high = (float(np.quantile(ratios, rank)) for rank in ranks)
+    return min(low, 0.0), max(high, 0.0)
 
 
 def machine_words(key: str) -> str:
@@ -132,7 +165,8 @@ def cards_of(rows: Sequence[Measured]) -> dict[str, list[Measured]]:
     """The runs by the card or machine they were made on, those with most runs first."""
     groups: dict[str, list[Measured]] = {}
     for row in rows:
-        groups.setdefault(row.machine.partition(",")[0], []).append(row)
+        if row.machine:
+            groups.setdefault(row.machine.partition(",")[0], []).append(row)
     return dict(sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])))
 
 

@@ -72,14 +72,14 @@ def parts_text(build: RankedBuild) -> str:
     return Parts(gpu=gpu, cpu=hardware.cpu_name or "", ram=memory, cards=cards or 1).text
 
 
-def points(builds: Sequence[RankedBuild], opened: str) -> list[Row]:
-    """Points of the price and speed chart."""
+def points(builds: Sequence[RankedBuild], picked: Sequence[int]) -> list[Row]:
+    """Points of the price and speed chart; `picked`: places of the builds that are picks."""
     return [
         {
             "name": build.name, "price": build.price_usd, "speed": speed.p50, "low": speed.p05, "high": speed.p95,
-            "kind": build.kind, "front": build.pareto, "open": build.name == opened,
+            "kind": build.kind, "front": build.pareto, "open": place in picked,
         }
-        for build in builds if (speed := build.prediction.decode_tok_s)
+        for place, build in enumerate(builds) if (speed := build.prediction.decode_tok_s)
     ]
 
 

@@ -23,15 +23,14 @@ WIDE_SPAN = 3.0
 """Prices that differ by more are shown on a logarithmic axis."""
 OF_SPEED = (("speed", "tok/s", ".1f"), ("low", "at least", ".1f"), ("high", "at most", ".1f"))
 """Fields, titles and formats of a speed with its range, as the pointer is told."""
-PICK = "pick"
-"""Name of the selection of a point."""
 
 
 def price_speed(rows: Sequence[Row]) -> Spec:
-    """Price against speed of builds with their 90 % ranges, the Pareto front as a line, the open build ringed.
+    """Price against speed of builds: the Pareto front as a line with its names and 90 % ranges, the picks ringed.
 
-    Rows: name, price, speed, low, high, kind, front, open.
+    Rows: name, price, speed, low, high, kind, front, open (whether it is a pick).
     """
+    named = [{"filter": "datum.front || datum.open"}]
     prices = [row["price"] for row in rows]
     x: Spec = {"field": "price", "type": "quantitative", "title": "Price of the whole computer (USD)"}
     if prices and max(prices) > WIDE_SPAN * min(prices):
@@ -45,6 +44,7 @@ def price_speed(rows: Sequence[Row]) -> Spec:
         "scale": {"type": "log", "nice": False, "padding": 12}, "axis": {"values": list(SPEEDS)},
     }
     ranges = {
+        "transform": named,
         "mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.45, "color": GREY},
         "encoding": {"x": x, "y": y | {"field": "low"}, "y2": {"field": "high"}},
     }
@@ -58,15 +58,19 @@ def price_speed(rows: Sequence[Row]) -> Spec:
         "mark": {"type": "point", "size": 420, "strokeWidth": 3, "color": VERMILLION},
         "encoding": {"x": x, "y": y},
     }
+    names = {
+        "transform": named,
+        "mark": {"type": "text", "dy": -14, "fontSize": 12, "color": GREY, "limit": 150},
+        "encoding": {"x": x, "y": y, "text": {"field": "name"}},
+    }
     points = {
-        "params": [{"name": PICK, "select": {"type": "point", "fields": ["name"], "clear": False, "nearest": True}}],
-        "mark": {"type": "point", "filled": True, "size": 110, "opacity": 1, "cursor": "pointer"},
+        "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
         "encoding": {
             "x": x, "y": y, "color": _kinds("kind", KINDS), "shape": _kinds("kind", SHAPES),
             "tooltip": _tips(("name", "Build", ""), ("price", "Price", "$,.0f"), *OF_SPEED),
         },
     }
-    return {"data": {"values": list(rows)}, "height": 400, "layer": [ranges, front, ring, points]}
+    return {"data": {"values": list(rows)}, "height": 400, "layer": [ranges, front, ring, names, points]}
 
 
 def speeds(rows: Sequence[Row], title: str) -> Spec:

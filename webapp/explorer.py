@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
 from advisor.buying.wish import ANSWER_TOKENS, PROMPT_TOKENS
-from advisor.choosing.runnable import NEEDS, Runnable, Task, quality_of
+from advisor.choosing.runnable import Runnable
+from advisor.choosing.tasks import TASKS, TaskName
 from advisor.documents import number
 from advisor.machines.machine import pcie_gb_s
 from advisor.physics.knowledge import Knowledge
@@ -15,7 +16,7 @@ from advisor.prediction.prediction import predict_many
 from advisor.prediction.quant_matrix import quant_matrix
 from advisor.question import Engine, GpuRequest, Hardware, Scenario, Workload
 from advisor.sizes.quality import default_quant
-from catalog.llms import Llm, ModelIndex
+from catalog.llms import Llm, ModelFacts, ModelQuality
 from catalog.units import GB, GIB
 from webapp.build_rows import PLACES
 from webapp.words import pace
@@ -33,8 +34,6 @@ OVERFULL = "VRAM overfull"
 """Line of the settings that need somewhat more VRAM than there is."""
 USUAL = ("MXFP4", "UD-Q4_K_XL", "Q4_K_M")
 """Quantisations that most people take, the best of a size first; llama.cpp's own and Unsloth's dynamic ones."""
-COMFORTABLE = 2.0
-"""So many times the least speed of a task, even at the low end of the range, is comfortable: our choice."""
 
 
 def question(model: str, quant: str | None, hardware: Hardware, context: int) -> Scenario:
@@ -68,8 +67,12 @@ def matrix(scenario: Scenario, knowledge: Knowledge) -> list[Row]:
 
 
 def three(rows: Sequence[Row]) -> dict[str, Row]:
-    """The quantisation to take, and the next smaller and larger ones that run: take the least that loses little."""
-    able = [row for row in rows if row["tok/s"]]
+    """The quantisation to take, and the next smaller and larger ones that run: of those measured on this model, where
+    the usual one is among them.
+    """
+    runs = [row for row in rows if row["tok/s"]]
+    known = [row for row in runs if row["own"]]
+    able = known if any(row["Quantisation"] in USUAL for row in known) else runs
     take = next((row for row in able if row["Quantisation"] in USUAL), None) or next(iter(able), None)
     if take is None:
         return {}
@@ -150,23 +153,23 @@ def offloads(asked: Scenario) -> tuple[str, list[tuple[float, str, Scenario]]]:
     ]
 
 
-def grade(row: Runnable, task: Task) -> str:
+def grade(row: Runnable, task: TaskName) -> str:
     """How well a machine serves a task with a model, in words."""
-    speed, least = row.answer.decode_tok_s, NEEDS[task].tok_s
+    speed, needs = row.answer.decode_tok_s, TASKS[task]
     if speed is None or not row.serves:
         return "slow"
-    return "comfortable" if speed.p05 >= COMFORTABLE * least else "good"
+    return "comfortable" if speed.p50 >= needs.pleasant_tok_s else "good"
 
 
-def quality_words(index: ModelIndex | None, task: Task) -> str:
-    """A model's index with its range; estimates carry a mark."""
-    if index is None:
-        return "not measured"
-    estimated = "~" if index.how == "filled" else ""
-    return f"{estimated}{quality_of(index, task):.0f} ({index.low:.0f}-{index.high:.0f})"
+def quality_words(row: Runnable) -> str:
+    """A model's quality at the task, compressed as it is, with its range; estimates carry a mark."""
+    if row.choice is None:
+        return "not known"
+    estimated = "" if row.choice.known and row.choice.known.how == "measured" else "~"
+    return f"{estimated}{row.quality:.0f} ({row.choice.low:.0f}-{row.choice.high:.0f})"
 
 
-def best_of(found: Sequence[Runnable], task: Task, words: str, units: str) -> Row:
+def best_of(found: Sequence[Runnable], task: TaskName, words: str, units: str) -> Row:
     """One line: the best model for a task on a machine."""
     titles = ("To", "Take", "Writes", "Grade", "Quality", "Longest context", "Where")
     if not found or not found[0].answer.decode_tok_s:
@@ -175,17 +178,17 @@ def best_of(found: Sequence[Runnable], task: Task, words: str, units: str) -> Ro
     speed = best.answer.decode_tok_s
     said = f"{pace(speed.p50, units)} ({number(speed.p05)}-{number(speed.p95)})" if speed else ""
     longest = f"{best.longest_context:,}" if best.longest_context else ""
-    values = (words, f"{best.llm.name} {best.answer.quant}", said, grade(best, task),
-              quality_words(best.index, task), longest, PLACES.get(best.case.regime, best.case.regime))  # fmt: skip
+    values = (words, f"{best.llm.name} {best.answer.quant}", said, grade(best, task), quality_words(best), longest,
+              PLACES.get(best.case.regime, best.case.regime))  # fmt: skip
     return dict(zip(titles, values, strict=True))
 
 
-def shown(row: Runnable, task: Task) -> Row:
+def shown(row: Runnable, task: TaskName) -> Row:
     """A model on a machine; numbers stay numbers so that they can be sorted."""
     decode, prefill, place = row.answer.decode_tok_s, row.answer.prefill_tok_s, row.answer.placement
     return {
         "Model": row.llm.name, "Grade": grade(row, task), "Compression": row.answer.quant,
-        "Quality": quality_of(row.index, task) if row.index else None,
+        "Quality": row.quality if row.choice else None,
         "tok/s": decode.p50 if decode else None,
         "90 % range": f"{number(decode.p05)} to {number(decode.p95)}" if decode else "",
         "Prompt": prefill.p50 if prefill else None, "Size GiB": place.weights_gb,
@@ -194,27 +197,35 @@ def shown(row: Runnable, task: Task) -> Row:
     }
 
 
-def model_row(llm: Llm, index: ModelIndex | None, task: Task) -> Row:
-    """A model without a machine."""
+def model_row(llm: Llm, facts: ModelFacts | None, quality: ModelQuality | None) -> Row:
+    """A model without a machine; what no source says is empty."""
     return {
-        "Model": llm.name, "Quality": quality_of(index, task) if index else None,
-        "Quality's range": f"{index.low:.0f} to {index.high:.0f}" if index else "not measured",
-        "Parameters": f"{llm.parameters_published / 1e9:.3g} B" if llm.parameters_published else "",
-        "Longest context": f"{llm.max_context:,}",
-        "Takes in": ", ".join(index.modalities) if index and index.modalities else "text",
-        "Kind": f"{llm.n_experts_used} of {llm.n_experts} experts" if llm.n_experts else "dense",
-        "Usual compression": default_quant(llm),
+        "Model": llm.name, "Quality": quality.quality if quality else None,
+        "Quality's range": f"{quality.low:.0f} to {quality.high:.0f}" if quality else "",
+        "Parameters": f"{facts.parameters_b:.3g} B" if facts else "",
+        "Of them active": f"{facts.active_b:.3g} B" if facts else "",
+        "Longest context": f"{llm.max_context:,}", "Takes in": ", ".join(facts.modalities) if facts else "",
+        "Licence": facts.licence if facts else "", "Released": facts.released if facts else "",
+        "Maker": facts.maker if facts else "", "Usual compression": default_quant(llm),
     }
 
 
-def model_figures(llm: Llm, index: ModelIndex | None) -> tuple[tuple[str, str, str], ...]:
+def model_figures(
+    llm: Llm, facts: ModelFacts | None, quality: ModelQuality | None
+) -> tuple[tuple[str, str, str], ...]:
     """The same as labels, values and remarks."""
-    row = model_row(llm, index, "chat")
-    takes = "images too" if index and "image" in index.modalities else "no images"
-    thinks = "" if index is None else "thinks before it answers" if index.reasons else "answers at once"
-    return (
-        ("Quality", f"{index.index:.0f}" if index else "-", row["Quality's range"]),
-        ("Parameters", row["Parameters"] or "-", row["Kind"]),
-        ("Longest context", f"{llm.max_context // 1024}K", "tokens"), ("Takes in", "text", takes),
-        ("Answers", "-" if index is None else "slower" if index.reasons else "at once", thinks),
-    )
+    told = [("Longest context", f"{llm.max_context // 1024}K", "tokens")]
+    if quality:
+        how = {"measured": "measured", "other_benchmarks": "from other benchmarks", "size_and_age": "from size and age"}
+        remark = f"{quality.low:.0f} to {quality.high:.0f}, {how[quality.how]}"
+        told.insert(0, ("Quality at the task", f"{quality.quality:.0f}", remark))
+    if facts:
+        thinks = {"no": "answers at once", "both": "thinks if you like", "always": "thinks before it answers"}
+        told += [
+            ("Parameters", f"{facts.parameters_b:.3g} B", f"{facts.active_b:.3g} B of them active"),
+            ("Released", facts.released or "-", facts.maker),
+            ("Licence", facts.licence or "-", facts.conditions),
+            ("Takes in", facts.modalities[-1] if facts.modalities else "-", ", ".join(facts.modalities)),
+            ("Answers", "text", thinks.get(facts.reasoning, "")),
+        ]
+    return tuple(told)

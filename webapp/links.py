@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from advisor.buying.builds import BuildKind
 from advisor.buying.wish import ALL_KINDS, CONTEXT_TOKENS
-from advisor.choosing.runnable import Task
+from advisor.choosing.tasks import TaskName
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
 Names = Annotated[tuple[Name, ...], Field(max_length=40)]
@@ -52,7 +52,7 @@ class MachineFields(State):
 class BuyState(State):
     """Buy: the wish."""
 
-    task: Task = "chat"
+    task: TaskName = "chat"
     model: Name = ""
     """Empty: chosen for the task."""
     quant: Name = ""
@@ -78,6 +78,8 @@ class BuildState(State):
     build: Name = ""
     model: Name = MODEL
     quant: Name = ""
+    task: TaskName | Literal[""] = ""
+    """What it is asked for; empty: one nearly full context."""
     context: Tokens = CONTEXT_TOKENS
     condition: Condition = "any"
     price: Names = ()
@@ -89,7 +91,7 @@ class MachineState(MachineFields):
     """My computer: its parts and what is asked of it."""
 
     path: ClassVar[str] = "machine"
-    task: Task = "chat"
+    task: TaskName = "chat"
     context: Literal[0] | Tokens = 0
     """0: what the task needs."""
     model: Name = ""
@@ -102,7 +104,7 @@ class ModelsState(MachineFields):
     """Models: the task, the model that is opened, and the machine that its speeds are of."""
 
     path: ClassVar[str] = "models"
-    task: Task = "chat"
+    task: TaskName = "chat"
     model: Name = ""
     quant: Name = ""
     gpu: Name = "RTX 3060 12GB"

@@ -12,13 +12,16 @@ from typing import Any
 
 from advisor.answer import Prediction
 from advisor.buying import changes
+from advisor.buying.advice import advise_from
 from advisor.buying.ownership import Owned, owned_parts
 from advisor.buying.recommendation import Recommendation, recommend_from
 from advisor.buying.search import Search
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import Wish
 from advisor.choosing import runnable
-from advisor.choosing.runnable import Runnable, Task
+from advisor.choosing.quality import has_projector
+from advisor.choosing.runnable import Runnable
+from advisor.choosing.tasks import TASKS, TaskName
 from advisor.detection import Detected, detect
 from advisor.market.market import Choice, market_of, shipped_market, stored_at
 from advisor.market.money import Exchange
@@ -40,7 +43,6 @@ from catalog.names.llms import resolve_llm
 from webapp import agreement, explorer, links
 from webapp.agreement import Measured
 from webapp.described import DescribedBuild, described
-from webapp.picking import Picked, picks_of
 from webapp.visitor import OwnCalibration, read_prices, uploaded, with_prices
 
 Texts = tuple[str, ...]
@@ -97,9 +99,11 @@ def ranking(wish: Wish, prices: Texts) -> Recommendation:
 
 
 @lru_cache(maxsize=128)
-def picks(wish: Wish, prices: Texts, *, tinkerer: bool) -> Picked:
-    """The few builds to show first. Raises `InputError` and `UnknownName`."""
-    return picks_of(ranking(wish, prices), tinkerer=tinkerer)
+def advice(wish: Wish, prices: Texts) -> Recommendation:
+    """Builds, picks with reasons and near misses, or ways out. Raises `InputError` and `UnknownName`."""
+    parts = stock(wish.condition, wish.own, prices, today())
+    used = stock("any", wish.own, prices, today()) if wish.condition == "new" else None
+    return advise_from(parts, owned(wish.own), wish, knowledge(), exchange(wish.currency), used)
 
 
 @lru_cache(maxsize=128)
@@ -115,23 +119,25 @@ def model_names() -> Texts:
 
 
 @cache
-def models_for(task: Task) -> tuple[Row, ...]:
-    """Every model with what is known of it, the best for a task first; those without an index stand last."""
-    index = {row.name: row for row in tables.model_index()}
-    rows = [(explorer.model_row(llm, index.get(llm.id), task), index.get(llm.id)) for llm in tables.llms()]
-    seeing = task == "vision"
-    kept = [row for row, known in rows if not seeing or (known and "image" in known.modalities)]
-    return tuple(sorted(kept, key=lambda row: -(row["Quality"] or 0.0)))
+def models_for(task: TaskName) -> tuple[Row, ...]:
+    """Every model with what is known of it, the best for a task first; those that nothing is known of stand last."""
+    facts = {row.name: row for row in tables.model_facts()}
+    quality = {row.name: row for row in tables.model_quality() if row.task == task}
+    able = [llm for llm in tables.llms() if not TASKS[task].sees or has_projector(llm.id)]
+    rows = [explorer.model_row(llm, facts.get(llm.id), quality.get(llm.id)) for llm in able]
+    return tuple(sorted(rows, key=lambda row: -(row["Quality"] or 0.0)))
 
 
 @lru_cache(maxsize=256)
-def model_facts(name: str) -> tuple[tuple[str, str, str], ...]:
+def model_facts(name: str, task: TaskName) -> tuple[tuple[str, str, str], ...]:
     """What is known of a model, as figures. Raises nothing: an unknown one has none."""
     try:
         llm = resolve_llm(name).row.llm
     except UnknownName:
         return ()
-    return explorer.model_figures(llm, next((row for row in tables.model_index() if row.name == llm.id), None))
+    facts = next((row for row in tables.model_facts() if row.name == llm.id), None)
+    quality = [row for row in tables.model_quality() if row.name == llm.id]
+    return explorer.model_figures(llm, facts, next((row for row in quality if row.task == task), None))
 
 
 @cache
@@ -199,7 +205,7 @@ def swept(scenario: Scenario, along: str, speed: explorer.Speed) -> tuple[str, t
 
 
 @lru_cache(maxsize=64)
-def models_on(hardware: Hardware, task: Task, context: int | None, known: Knowledge) -> tuple[Runnable, ...]:
+def models_on(hardware: Hardware, task: TaskName, context: int | None, known: Knowledge) -> tuple[Runnable, ...]:
     """The models that a machine runs, the best for the task first. Raises `InputError` and `UnknownName`."""
     asked = Scenario(model=links.MODEL, hardware=hardware, engine=Engine(n_ctx=context))
     return tuple(runnable.models_on(asked, task, known))
@@ -259,7 +265,7 @@ def this_machine() -> Detected:
 @cache
 def measured() -> tuple[Measured, ...]:
     """Every measured run beside its prediction by a fit that never saw its machine."""
-    return agreement.measured(tables.left_out(), tables.public_runs(), knowledge())
+    return agreement.measured(tables.left_out(), tables.public_runs())
 
 
 @cache

@@ -54,9 +54,9 @@ TERMS: Final[Mapping[str, str]] = {
     "First token": "Time to the first token: until the answer begins, for a question of 512 tokens.",
     "Longest context": "The most text that fits beside the model, in tokens, with more of the model moved to RAM.",
     "Power": "Of the parts under load, estimated from their data sheets.",
-    "Quality": "Artificial Analysis Intelligence Index v4.1 (2026-07-10), no percentage: models whose ranges overlap "
-    "are equal, below 5 the order says nothing, ~ is estimated from other benchmarks. Measured without compression.",
-    "Grade": "Comfortable: twice the speed that the task needs, even on a slow day. Good: fast enough. Slow: it runs.",
+    "Quality": "At the task, on the scale of the Artificial Analysis Intelligence Index v4.1, no percentage: models "
+    "whose ranges overlap are equal, below 5 the order says nothing, ~ is an estimate.",
+    "Grade": "Comfortable: so fast that nobody waits. Good: fast enough for the task. Slow: it runs.",
     "Compression": "Quantisation of the weights. Q4_K_M keeps about 4.8 bits of 16 for each weight; most use it.",
     "VRAM": "Memory on the graphics card: fast, and mostly too small.",
     "RAM": "Main memory beside the processor: larger and slower than VRAM.",

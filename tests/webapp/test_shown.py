@@ -110,7 +110,7 @@ def test_a_model_published_in_four_bits_is_not_given_another_models_losses() -> 
 
 def test_every_measured_speed_finds_its_run_and_its_range() -> None:
     """Each row of the table of errors is of a public run: none is placed nowhere."""
-    found = agreement.measured(tables.left_out(), tables.public_runs(), load())
+    found = agreement.measured(tables.left_out(), tables.public_runs())
     assert len(found) == len(tables.left_out())
     assert {row.regime for row in found} <= set(REGIMES)
     assert all(row.low < row.predicted < row.high for row in found)

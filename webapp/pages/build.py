@@ -1,6 +1,7 @@
 """A build at an address of its own: what it does and costs, of what it is made, how to run it, and why the number."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from html import escape
 
@@ -10,6 +11,7 @@ from advisor.answer import LIMITS, REGIMES, STAGES, Prediction, Range
 from advisor.buying.recommendation import KIND_WORDS, RankedBuild
 from advisor.buying.report import contents
 from advisor.buying.wish import Wish
+from advisor.choosing.tasks import TASKS
 from advisor.documents import number, seconds
 from advisor.errors import InputError
 from advisor.market.money import Exchange
@@ -19,6 +21,7 @@ from webapp import build_rows, cards, charts, controls, resources, swaps, tables
 from webapp.described import DescribedBuild, parts_of
 from webapp.links import BuildState, BuyState
 from webapp.pages import measuring
+from webapp.words import TASKS as TO_DO
 from webapp.words import TERMS, listed, note, pace, page_time, plain, sentence, thousands
 
 COLOURS = {stage.words: stage.colour for stage in STAGES.values()}
@@ -43,6 +46,7 @@ def page() -> None:
         st.warning(plain(sentence(str(error))), icon=":material/search_off:")
         controls.link_to(BuyState(), "Find another")
         return
+    found = by_task(found, state)
     answer, known = measuring.own(found.prediction.scenario.hardware, found.prediction, resources.knowledge())
     _head(found, answer, state)
     detailed(answer, found.build, known)
@@ -61,6 +65,17 @@ def asked(state: BuildState) -> Wish:
     return Wish(
         model=state.model, quant=state.quant or None, context=state.context, condition=state.condition
     )
+
+
+def by_task(found: DescribedBuild, state: BuildState) -> DescribedBuild:
+    """The build asked what its task asks."""
+    if not state.task:
+        return found
+    hardware, told = found.prediction.scenario.hardware, found.prediction
+    question = TASKS[state.task].question(told.model, told.quant, state.context)
+    answer = resources.prediction(question.model_copy(update={"hardware": hardware}), resources.knowledge())
+    build = found.build and found.build.model_copy(update={"prediction": answer})
+    return replace(found, prediction=answer, build=build)
 
 
 def name_of(found: DescribedBuild) -> str:
@@ -96,7 +111,8 @@ def _head(found: DescribedBuild, answer: Prediction, state: BuildState) -> None:
         lines.append(plain(prices_age(build)))
     else:
         lines.append(plain(sentence(f"No price for the whole: {found.why_not}")))
-    model = f"For {answer.model} {answer.quant} with {thousands(state.context)} tokens of context."
+    to_do = f" to {TO_DO[state.task]}" if state.task else ""
+    model = f"For {answer.model} {answer.quant}{to_do} with {thousands(state.context)} tokens of context."
     st.markdown("  \n".join([*lines, plain(verdict(answer, build)), plain(model)]))
     evidence = resources.evidence(answer.scenario)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):

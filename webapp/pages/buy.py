@@ -1,20 +1,21 @@
 """Buy: one sentence of wishes, and the few computers that answer it."""
 
+import math
+from collections.abc import Sequence
 from html import escape
 
 import streamlit as st
 
-from advisor.answer import Prediction
-from advisor.buying.recommendation import KIND_WORDS, RankedBuild, Recommendation
+from advisor.answer import Prediction, Range
+from advisor.buying.recommendation import KIND_WORDS, Pick, RankedBuild, Recommendation
 from advisor.buying.report import contents
-from advisor.buying.wish import READING_TOK_S
+from advisor.buying.wish import PROMPT_TOKENS
 from advisor.documents import number, seconds
 from advisor.errors import InputError
 from advisor.market.money import Exchange, money_of, shown
 from catalog.names.index import UnknownName
 from webapp import build_rows, cards, charts, controls, picking, resources, tables, visitor
 from webapp.links import BuildState, BuyState, MachineState, ModelsState
-from webapp.picking import Pick, Picked
 from webapp.words import HINTS, listed, note, pace, page_time, plain, sentence, thousands
 from webapp.words import TASKS as TO_DO
 
@@ -26,7 +27,7 @@ ANY = "any price"
 
 def warm(state: BuyState) -> None:
     """Work out the first visitor's answer."""
-    resources.picks(picking.wish_of(state, 1.0), state.price, tinkerer=state.tinkerer)
+    resources.advice(picking.wish_of(state, 1.0), state.price)
 
 
 def page() -> None:
@@ -35,16 +36,24 @@ def page() -> None:
     _sentence()
     state = controls.published(BuyState)
     exchange = controls.exchange()
-    wish = picking.wish_of(state, exchange.per_usd)
     try:
-        found = resources.picks(wish, state.price, tinkerer=state.tinkerer)
+        with st.spinner("Trying every computer with every model"):
+            found = resources.advice(picking.wish_of(state, exchange.per_usd), state.price)
     except (InputError, UnknownName) as error:
-        _nothing(error, state)
+        st.warning(plain(sentence(str(error))), icon=":material/search_off:")
+        controls.link_to(MachineState(), "What runs on the computer I have?")
         return
-    _model_line(found.ranking, state)
-    _picks(found, state, exchange)
-    _beside(found)
-    _all(found.ranking, state)
+    if not found.builds:
+        _nothing(found, state)
+        return
+    picked = [(pick, found.builds[pick.build]) for pick in found.picks]
+    if picked:
+        _model_line(found, state)
+        _picks(picked, state, exchange)
+        _beside(found, picked, state)
+    else:
+        st.info("No build is worth naming before the others: the whole list stands below.")
+    _all(found, state)
 
 
 def _sentence() -> None:
@@ -154,72 +163,92 @@ def _set_price(kind: type[BuyState], of: str, part: str, usd: float) -> None:
     st.session_state[where] = (*others, *visitor.written({(of, part): usd}))
 
 
-def _nothing(error: Exception, state: BuyState) -> None:
-    """Nothing answers the wish: why, and the nearest ways out as buttons."""
-    st.title("Nothing answers that yet", anchor=False)
-    st.warning(plain(sentence(str(error))), icon=":material/search_off:")
-    ways = []
-    if state.budget:
-        ways.append(("At any price", state.model_copy(update={"budget": None})))
+def _nothing(found: Recommendation, state: BuyState) -> None:
+    """Nothing answers the wish: the nearest ways out, each with the build that would then do."""
+    st.subheader("Nothing answers that yet", anchor=False)
+    note("These are the nearest ways out:" if found.ways_out else "No change of one wish alone helps: change two.")
+    for place, way in enumerate(found.ways_out):
+        with st.container(border=True, horizontal=True, vertical_alignment="center", gap="small"):
+            st.markdown(plain(sentence(way.change)), width="stretch")
+            if way.build is None:
+                continue
+            budget = controls.exchange().of(way.build.price_usd)
+            if state.budget and budget > state.budget:
+                more = math.ceil(budget / 10) * 10.0
+                st.button(
+                    f"Spend {plain(shown(more, state.currency))}", key=f"way {place}", on_click=controls.go,
+                    args=(state.model_copy(update={"budget": more}),),
+                )
+            controls.link_to(_build_state(way.build, state), "See the build")
     if state.condition == "new":
-        ways.append(("With used parts", state.model_copy(update={"condition": "any"})))
-    if state.speed is None or state.speed > READING_TOK_S:
-        ways.append(("As slow as people read", state.model_copy(update={"speed": READING_TOK_S})))
-    with st.container(horizontal=True, gap="small"):
-        for label, way in ways:
-            st.button(label, on_click=controls.go, args=(way,))
+        used = state.model_copy(update={"condition": "any"})
+        st.button("Used parts are fine", on_click=controls.go, args=(used,))
     controls.link_to(MachineState(), "What runs on the computer I have?")
 
 
 def _model_line(found: Recommendation, state: BuyState) -> None:
-    """Which model was chosen, and what the prices are of."""
-    answer = found.builds[0].prediction
+    """Which model was chosen and why, and what the prices are of."""
     newest = max((build.price_newest for build in found.builds if build.price_newest), default=None)
     dated = f" Prices seen up to {newest:%b %Y}." if newest else ""
+    people = ""
+    if state.users > 1:
+        people = f" Picked for one person; speeds are each person's with {state.users} at once."
     with st.container(horizontal=True, gap="small", vertical_alignment="center", key="model line"):
-        lead = f"Model: **{plain(answer.model)}**, compression **{plain(answer.quant)}**.{plain(dated)}"
-        st.markdown(lead, width="content")
+        first = found.models[0]
+        lead = f"Model: **{plain(first.model)}**, compression **{plain(first.quant)}**. "
+        why = first.why.removeprefix(f"{first.model} {first.quant}: ")
+        st.markdown(f":small[{lead}{plain(sentence(why))}{plain(people + dated)}]", width="stretch")
         controls.link_to(ModelsState(task=state.task), "Another?")
 
 
-def _picks(found: Picked, state: BuyState, exchange: Exchange) -> None:
-    most = max(pick.build.prediction.decode_tok_s.p95 for pick in found.picks if pick.build.prediction.decode_tok_s)
-    for place, (column, pick) in enumerate(zip(st.columns(len(found.picks[:3])), found.picks, strict=False)):
+def _picks(picked: Sequence[tuple[Pick, RankedBuild]], state: BuyState, exchange: Exchange) -> None:
+    """The picks side by side; the one that needs no building stands in a line below three others."""
+    cards_of = [item for item in picked if item[0].pick != "ready_made"][:3]
+    if len(cards_of) < 3:
+        cards_of = list(picked[:3])
+    speeds = [_each(build, state.users) for _, build in cards_of]
+    most = max((speed.p95 for speed in speeds if speed), default=1.0)
+    for place, (column, (pick, build)) in enumerate(zip(st.columns(len(cards_of)), cards_of, strict=True)):
         key = "pick-first" if place == 0 else f"pick-{place}"
         with column.container(border=True, key=key, height="stretch"):
-            _card(pick, state, exchange, most)
-    for pick in found.picks[3:]:
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            build = pick.build
-            speed = pace(picking.speed_of(build), controls.units())
-            words = plain(f"{build.name}, {speed}, {exchange.said(build.price_usd)}")
-            st.markdown(f"**Without building:** {words}", width="content")
-            controls.link_to(_build_state(build, state), f"See {build.name}")
+            _card(pick, build, state, exchange, most)
+    for pick, build in picked:
+        if all(pick is not shown for shown, _ in cards_of):
+            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+                speed = pace(picking.speed_of(build), controls.units())
+                words = plain(f"{build.name}, {speed}, {exchange.said(build.price_usd)}")
+                st.markdown(f"**{picking.NAMES[pick.pick]}:** {words}", width="content")
+                controls.link_to(_build_state(build, state), f"See {build.name}")
 
 
 def _build_state(build: RankedBuild, state: BuyState) -> BuildState:
+    """The address of a build, asked as it was asked here."""
     answer = build.prediction
+    by_task = answer.scenario.workload.prompt_tokens != PROMPT_TOKENS
     return BuildState(
-        build=build_rows.parts_text(build), model=answer.model, quant=answer.quant,
-        context=answer.scenario.context_tokens(), condition=state.condition, price=state.price,
+        build=build_rows.parts_text(build), model=answer.model, quant=answer.quant, condition=state.condition,
+        context=answer.scenario.context_tokens(), task=state.task if by_task else "", price=state.price,
     )
 
 
-def _card(pick: Pick, state: BuyState, exchange: Exchange, most: float) -> None:
+def _each(build: RankedBuild, users: int) -> Range | None:
+    """Writing speed of each of so many people."""
+    answer = build.prediction
+    return answer.decode_tok_s if users == 1 else resources.of_people(answer.scenario, users).decode_tok_s
+
+
+def _card(pick: Pick, build: RankedBuild, state: BuyState, exchange: Exchange, most: float) -> None:
     """A pick with its buttons."""
-    build, answer = pick.build, pick.build.prediction
-    speed, units = answer.decode_tok_s, controls.units()
-    if speed is None:
-        return
+    answer, units, speed = build.prediction, controls.units(), _each(build, state.users)
     evidence = resources.evidence(answer.scenario)
     low, high = exchange.said(build.low_usd), exchange.said(build.high_usd)
     st.html(cards.card(cards.PickCard(
         tag=picking.NAMES[pick.pick], name=titled(build), contents=contents(build),
         price=exchange.said(build.price_usd), spread=f"8 of 10 pay {low} to {high}",
-        speed=pace(speed.p50, units), speed_below=page_time(speed.p50),
-        bar=cards.range_bar(speed, most),
-        reads=cards.ends(f"9 of 10 runs: {number(speed.p05)} to {number(speed.p95)}", reads(answer)),
-        goods=pick.goods[:1], bads=pick.bads[:1], seal=cards.seal(evidence.level, evidence.runs),
+        speed=pace(speed.p50, units) if speed else "does not fit", speed_below=page_time(speed.p50) if speed else "",
+        bar=cards.range_bar(speed, most) if speed else "",
+        reads=cards.ends(f"9 of 10 runs: {number(speed.p05)} to {number(speed.p95)}", reads(answer)) if speed else "",
+        goods=pick.why[:1], bads=pick.against[:1], seal=cards.seal(evidence.level, evidence.runs),
     )))
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         controls.link_to(_build_state(build, state), "See the build", icon=":material/arrow_forward:")
@@ -243,12 +272,19 @@ def reads(answer: Prediction) -> str:
     return f"reads {thousands(count)} in {seconds(count / answer.prefill_tok_s.p50)}"
 
 
-def _beside(found: Picked) -> None:
-    """A bit more or less money, in words."""
-    lines = []
-    for pick in found.picks[:1]:
-        swap = build_rows.next_dollars(pick.build)
-        lines.append(f"<b>A bit more:</b> {escape(swap or 'no single part makes our pick a tenth faster')}")
+def _beside(found: Recommendation, picked: Sequence[tuple[Pick, RankedBuild]], state: BuyState) -> None:
+    """What lies just beside the wish, in words."""
+    lines = [escape(sentence(near.text)) for near in found.near]
+    first = picked[0][1]
+    swap = build_rows.next_dollars(first)
+    if swap:
+        lines.append(f"<b>A part more:</b> {escape(swap)}")
+    if not found.near:
+        lines.append("A little more money brings nothing that is a tenth better.")
+    kwh = st.session_state.get("settings.kwh")
+    if kwh is not None:
+        month = build_rows.kwh_a_month(first.power_w, 2.0) * float(kwh)
+        lines.append(f"<b>To run it:</b> {month:,.2f} {state.currency} of power a month at two hours a day.")
     st.html(f'<div class="more">{"".join(f"<p>{line}</p>" for line in lines)}</div>')
 
 
@@ -263,7 +299,7 @@ def _all(found: Recommendation, state: BuyState) -> None:
         else:
             words = build_rows.front_words(found.builds)
             st.vega_lite_chart(
-                charts.price_speed(build_rows.points(found.builds, "")),
+                charts.price_speed(build_rows.points(found.builds, [pick.build for pick in found.picks])),
                 alt=f"Price against speed of {len(found.builds)} builds. Not beaten in both: {'; '.join(words)}",
             )
             with st.expander("The chart in words"):
@@ -272,6 +308,8 @@ def _all(found: Recommendation, state: BuyState) -> None:
     controls.share_ranking(found, rows, state)
     with st.expander("What was left out, and how this was found"):
         left_out = (sentence(f"Left out, {text}") for text in found.left_out)
-        tried = f"{found.tried:,} builds reach the wish; shown is the best of each card or machine."
+        tried = f"{found.tried:,} builds were tried; shown is the best of each card or machine."
         quality = [f"Quality of quantisations: {found.quant_source}"] if found.quant_source else []
-        listed([tried, *left_out, *(sentence(line) for line in found.assumptions), *quality])
+        reasons = [f"{model.model} {model.quant}: {sentence(model.why)}" for model in found.models[1:]]
+        server = [] if state.tinkerer else ["Server cards without fans are left out; More wishes lets them in."]
+        listed([tried, *left_out, *server, *reasons, *(sentence(line) for line in found.assumptions), *quality])

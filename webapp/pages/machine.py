@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from advisor.choosing.runnable import TASKS, Runnable
+from advisor.choosing.runnable import Runnable
+from advisor.choosing.tasks import TASK_NAMES
 from advisor.engine.library import installed_version
 from advisor.errors import InputError
 from advisor.physics.knowledge import Knowledge
@@ -104,7 +105,7 @@ def _parts() -> None:
         {"pc": _pc, "laptop": _laptop, "mac": _mac}[kind]()
         left, right = st.columns(2)
         with left:
-            controls.choose(MachineState, "task", "What for?", TASKS, format_func=TO_DO.__getitem__)
+            controls.choose(MachineState, "task", "What for?", TASK_NAMES, format_func=TO_DO.__getitem__)
         with right:
             controls.choose(
                 MachineState, "context", "Context", (0, *controls.CONTEXTS),
@@ -283,7 +284,7 @@ def _best(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
     """The best model for each task: that of the task asked first, the others once they are asked for."""
     st.subheader("Best for you", anchor=False)
     fold = st.toggle("For every task", key="every task", help="Works out the best model of each task.")
-    tasks = [state.task, *(task for task in TASKS if task != state.task and fold)]
+    tasks = [state.task, *(task for task in TASK_NAMES if task != state.task and fold)]
     rows = []
     with st.spinner("Trying every model", show_time=True):
         for task in tasks:

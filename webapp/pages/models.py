@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from advisor.choosing.runnable import TASKS
+from advisor.choosing.tasks import TASK_NAMES
 from advisor.errors import InputError
 from advisor.question import Scenario
 from catalog.names.index import UnknownName
@@ -28,7 +28,7 @@ def page() -> None:
     controls.opened(ModelsState, "Models")
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
-        controls.choose(ModelsState, "task", "What for?", TASKS, format_func=TO_DO.__getitem__)
+        controls.choose(ModelsState, "task", "What for?", TASK_NAMES, format_func=TO_DO.__getitem__)
     with right:
         names = resources.model_names()
         controls.choose(
@@ -52,7 +52,7 @@ def _all(state: ModelsState) -> None:
 
 
 def _one(state: ModelsState) -> None:
-    known = resources.model_facts(state.model)
+    known = resources.model_facts(state.model, state.task)
     if known:
         st.html(cards.figures(known))
     with st.expander("On which machine", expanded=False):
