@@ -104,14 +104,11 @@ def open_page(app_address: str, context: BrowserContext) -> Iterator[Opener]:
             faults.append(f"asked elsewhere: {url}")
 
     def opener(
-        view: str = "", width: int = 1280, height: int = 900, scheme: Literal["light", "dark"] = "light",
-        script: str = "",
+        view: str = "", width: int = 1280, height: int = 900, scheme: Literal["light", "dark"] = "light"
     ) -> Page:  # fmt: skip
         page = context.new_page()
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme=scheme)
-        if script:
-            page.add_init_script(script)
         page.on("console", told)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("request", lambda request: asked(request.url))

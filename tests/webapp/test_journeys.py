@@ -38,11 +38,7 @@ def profile(hardware: dict[str, Any]) -> bytes:
     return json.dumps(told).encode()
 
 
-LAYOUT_SHIFT = """window.shifted = 0;
-new PerformanceObserver(list => {
-  for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
-}).observe({ type: "layout-shift", buffered: true });"""
-MOST_TABS, MOST_SHIFT = 12, 0.1
+MOST_TABS = 12
 
 
 def upload(page: Page, content: bytes) -> None:
@@ -83,13 +79,12 @@ def bottoms(page: Page, selector: str) -> list[float]:
 def test_the_first_screen_holds_price_and_speed(
     open_page: Opener, width: int, height: int, seen: int, scheme: Scheme
 ) -> None:
-    """Wide: of every pick; on a phone: of the first. Nothing jumps while it is drawn, or leads sideways."""
-    page = open_page("?budget=2000", width=width, height=height, scheme=scheme, script=LAYOUT_SHIFT)
+    """Wide: of every pick; on a phone: of the first. Nothing leads sideways."""
+    page = open_page("?budget=2000", width=width, height=height, scheme=scheme)
     places = bottoms(page, ".card .big")
     assert len(places) >= 4
     assert max(places[:seen]) <= height
     assert bottoms(page, ".st-key-sentence")[0] < places[0]
-    assert page.evaluate("window.shifted") < MOST_SHIFT
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
 
 
