@@ -19,7 +19,7 @@ from advisor.prediction.case import Case
 from catalog.efficiency import PublicRun
 from catalog.units import GIB
 from webapp.cards import Fact, times
-from webapp.described import DescribedBuild, Parts
+from webapp.described import SHELVES, DescribedBuild, Parts
 from webapp.words import PAGE_WORDS, WORDS_A_TOKEN, age, pace, price_dates
 
 Row = dict[str, Any]
@@ -66,10 +66,12 @@ def parts_text(build: RankedBuild) -> str:
     ram = hardware.ram
     if hardware.machine:
         return Parts(machine=hardware.machine, ram=f"{ram.gb:g}GB" if ram.gb else "").text
-    memory = f"{ram.type}-{ram.mt_s} {ram.gb:g}GB"
+    # What the kit is sold as, not what it runs at on this board
+    kit = next((part.name.split()[0] for part in build.parts if part.kind == "ram"), f"{ram.type}-{ram.mt_s}")
     cards = sum(gpu.count for gpu in hardware.gpus)
     gpu = hardware.gpus[0].name if hardware.gpus else ""
-    return Parts(gpu=gpu, cpu=hardware.cpu_name or "", ram=memory, cards=cards or 1).text
+    more = tuple((part.kind, part.name) for part in build.parts if part.kind in SHELVES)
+    return Parts(gpu=gpu, cpu=hardware.cpu_name or "", ram=f"{kit} {ram.gb:g}GB", cards=cards or 1, more=more).text
 
 
 def points(builds: Sequence[RankedBuild], picked: Sequence[int]) -> list[Row]:

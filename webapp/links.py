@@ -10,6 +10,7 @@ from advisor.buying.wish import ALL_KINDS, CONTEXT_TOKENS
 from advisor.choosing.tasks import TaskName
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300)]
+Parts = Annotated[str, StringConstraints(strip_whitespace=True, max_length=600)]
 Names = Annotated[tuple[Name, ...], Field(max_length=40)]
 Tokens = Annotated[int, Field(ge=256, le=10_000_000)]
 Amount = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
@@ -75,7 +76,7 @@ class BuildState(State):
     """A build: "graphics card | processor | memory" or "machine: name | memory", and what is asked of it."""
 
     path: ClassVar[str] = "build"
-    build: Name = ""
+    build: Parts = ""
     model: Name = MODEL
     quant: Name = ""
     task: TaskName | Literal[""] = ""
@@ -123,7 +124,7 @@ class CompareState(State):
     quant: Name = ""
     context: Tokens = CONTEXT_TOKENS
     condition: Condition = "any"
-    build: Annotated[tuple[Name, ...], Field(max_length=MOST_COMPARED)] = ()
+    build: Annotated[tuple[Parts, ...], Field(max_length=MOST_COMPARED)] = ()
 
 
 class TrustState(State):

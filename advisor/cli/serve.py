@@ -55,7 +55,7 @@ UPLOAD_MB = 1
 SETTINGS = {
     "server.headless": "true", "server.enableXsrfProtection": "true",
     "server.maxUploadSize": str(UPLOAD_MB), "server.fileWatcherType": "none", "server.showEmailPrompt": "false",
-    "browser.gatherUsageStats": "false", "client.showErrorDetails": "none", "client.toolbarMode": "viewer",
+    "browser.gatherUsageStats": "false", "client.showErrorDetails": "none", "client.toolbarMode": "minimal",
 }  # fmt: skip
 
 

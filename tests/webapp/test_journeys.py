@@ -89,8 +89,12 @@ def test_the_first_screen_holds_price_and_speed(
 
 
 def test_the_keyboard_reaches_the_first_result_in_twelve_tabs(open_page: Opener, settle: Settle) -> None:
+    """Past the names of the pages by the link that skips them, through the words of the sentence."""
     page = open_page("?budget=2000")
-    for _ in range(MOST_TABS):
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to main content")).to_be_focused()
+    page.keyboard.press("Enter")
+    for _ in range(MOST_TABS - 1):
         page.keyboard.press("Tab")
         if page.evaluate("document.activeElement.innerText || ''").strip().endswith("See the build"):
             break

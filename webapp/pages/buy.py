@@ -42,26 +42,29 @@ def page() -> None:
     except (InputError, UnknownName) as error:
         st.warning(plain(sentence(str(error))), icon=":material/search_off:")
         controls.link_to(MachineState(), "What runs on the computer I have?")
+        _wishes(state)
         return
     if not found.builds:
         _nothing(found, state)
+        _wishes(state)
         return
     picked = [(pick, found.builds[pick.build]) for pick in found.picks]
     if picked:
         _model_line(found, state)
         _picks(picked, state, exchange)
+        _wishes(state)
         _beside(found, picked, state)
     else:
         st.info("No build is worth naming before the others: the whole list stands below.")
+        _wishes(state)
     _all(found, state)
 
 
 def _sentence() -> None:
     """The wish as one sentence whose words can be changed."""
-    key = BuyState
     state = controls.current(BuyState)
     with st.container(horizontal=True, key="sentence", vertical_alignment="center", gap="small"):
-        st.markdown('<h1 class="unseen">Which computer to buy</h1>', unsafe_allow_html=True, width="content")
+        st.markdown('<h1 class="unseen">Which computer to buy</h1>', unsafe_allow_html=True, anchors=False)
         _words("I want to")
         _word("task", "What for", tuple(TO_DO), TO_DO.__getitem__, 230)
         _words("with")
@@ -75,9 +78,17 @@ def _sentence() -> None:
               help=HINTS["condition"])  # fmt: skip
         _words("for")
         _word("users", "People at once", tuple(PEOPLE), lambda n: PEOPLE.get(n, f"{n} people"), 140)
+
+
+def _wishes(state: BuyState) -> None:
+    """What most visitors leave as it is: drawn after the answer, so that the keyboard comes to that first, and shown
+    below the sentence.
+    """
+    with st.container(horizontal=True, key="wishes", vertical_alignment="center", gap="small"):
         with st.popover("More wishes", type="tertiary", key="more wishes", on_change="rerun") as fold:
             if fold.open:
-                _more(key)
+                _more(BuyState)
+        controls.link_to(ModelsState(task=state.task), "Another model?")
 
 
 def _words(text: str) -> None:
@@ -193,12 +204,10 @@ def _model_line(found: Recommendation, state: BuyState) -> None:
     people = ""
     if state.users > 1:
         people = f" Picked for one person; speeds are each person's with {state.users} at once."
-    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="model line"):
-        first = found.models[0]
-        lead = f"Model: **{plain(first.model)}**, compression **{plain(first.quant)}**. "
-        why = first.why.removeprefix(f"{first.model} {first.quant}: ")
-        st.markdown(f":small[{lead}{plain(sentence(why))}{plain(people + dated)}]", width="stretch")
-        controls.link_to(ModelsState(task=state.task), "Another?")
+    first = found.models[0]
+    lead = f"Model: **{plain(first.model)}**, compression **{plain(first.quant)}**. "
+    why = first.why.removeprefix(f"{first.model} {first.quant}: ")
+    st.markdown(f":small[{lead}{plain(sentence(why))}{plain(people + dated)}]")
 
 
 def _picks(picked: Sequence[tuple[Pick, RankedBuild]], state: BuyState, exchange: Exchange) -> None:
