@@ -29,8 +29,8 @@ from advisor.physics.knowledge import Knowledge, load
 from advisor.prediction.capacity import Capacity, capacity_of
 from advisor.prediction.case import Case, case_of
 from advisor.prediction.measured import by_own_runs
-from advisor.prediction.nearest import Evidence, evidence_of, nearest
 from advisor.prediction.nearest import described as run_like
+from advisor.prediction.nearest import nearest
 from advisor.prediction.prediction import predict
 from advisor.profiles.own_machine import OwnMachines
 from advisor.profiles.own_machine import own_machines as machines_of
@@ -163,12 +163,6 @@ def capacity(scenario: Scenario) -> Capacity:
 def described_run(scenario: Scenario) -> PublicRun:
     """A scenario as a run that was not made, to be laid beside those that were."""
     return run_like(case(scenario))
-
-
-@lru_cache(maxsize=512)
-def evidence(scenario: Scenario) -> Evidence:
-    """How many measured runs stand behind a prediction, and how like it they are."""
-    return evidence_of(described_run(scenario), tables.public_runs())
 
 
 @lru_cache(maxsize=256)

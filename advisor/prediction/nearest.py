@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from advisor.answer import Evidence
 from advisor.physics.knowledge import Knowledge
@@ -129,24 +128,3 @@ def nearest(asked: PublicRun, runs: Iterable[PublicRun], count: int = SHOWN) -> 
         if len(found) == count:
             break
     return found
-
-
-class Evidence(NamedTuple):
-    """How close the runs come that stand behind a prediction, and how many they are at that level."""
-
-    level: str
-    """"this card and model", "this card", "its architecture" or "nobody"."""
-    runs: int
-
-
-def evidence_of(asked: PublicRun, runs: Iterable[PublicRun]) -> Evidence:
-    """The closest level that has any measured writing speed; without a graphics card the processor stands for it."""
-    counts = dict.fromkeys(("this card and model", "this card", "its architecture"), 0)
-    for run in runs:
-        if run.decode_tok_s is None:
-            continue
-        same = run.gpus == asked.gpus and (bool(asked.gpus) or run.cpu == asked.cpu)
-        counts["this card and model"] += same and run.model == asked.model
-        counts["this card"] += same
-        counts["its architecture"] += bool(asked.architecture) and run.architecture == asked.architecture
-    return next((Evidence(level, count) for level, count in counts.items() if count), Evidence("nobody", 0))

@@ -114,7 +114,7 @@ def _head(found: DescribedBuild, answer: Prediction, state: BuildState) -> None:
     to_do = f" to {TO_DO[state.task]}" if state.task else ""
     model = f"For {answer.model} {answer.quant}{to_do} with {thousands(state.context)} tokens of context."
     st.markdown("  \n".join([*lines, plain(verdict(answer, build)), plain(model)]))
-    evidence = resources.evidence(answer.scenario)
+    evidence = answer.evidence
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html(cards.seal(evidence.level, evidence.runs), width="content")
         st.button(
@@ -359,7 +359,7 @@ def commands(answer: Prediction, predict_command: str) -> None:
 def why(answer: Prediction, found: RankedBuild | None) -> None:
     """Measured runs nearest to the prediction, and what it had to assume."""
     st.subheader("Why this number", anchor=False)
-    evidence = resources.evidence(answer.scenario)
+    evidence = answer.evidence
     known = {"nobody": "Nobody published a run on such hardware: the range is wide for it."}
     said = f"{evidence.runs:,} measured runs of {evidence.level} stand behind it. The nearest of all runs:"
     note(known.get(evidence.level, said))

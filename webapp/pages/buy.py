@@ -249,7 +249,7 @@ def _each(build: RankedBuild, users: int) -> Range | None:
 def _card(pick: Pick, build: RankedBuild, state: BuyState, exchange: Exchange, most: float) -> None:
     """A pick with its buttons."""
     answer, units, speed = build.prediction, controls.units(), _each(build, state.users)
-    evidence = resources.evidence(answer.scenario)
+    evidence = answer.evidence
     low, high = exchange.said(build.low_usd), exchange.said(build.high_usd)
     st.html(cards.card(cards.PickCard(
         tag=picking.NAMES[pick.pick], name=titled(build), contents=contents(build),
