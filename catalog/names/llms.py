@@ -51,18 +51,25 @@ class LlmMatch:
     quant_text: str | None = None
 
 
+_BETWEEN = re.compile(r"[-_\s/:,+@]+|\.(?=i1\b|gguf\b)")
+
+
 def _words(text: str) -> list[str]:
-    return [word for word in re.split(r"[-_\s/:,+@]+|\.(?=i1\b|gguf\b)", text.lower()) if word]
+    return [word for word in _BETWEEN.split(text.lower()) if word]
 
 
 def _squash(words: list[str]) -> str:
     return "".join(words).replace(".", "")
 
 
-def _key(text: str, *, drop_noise: bool) -> str:
+def _keys(text: str) -> tuple[str, str]:
+    """A name in one word: whole, and without what does not tell models apart."""
     words = _words(text)
-    kept = [w for w in words if w not in NOISE] if drop_noise else words
-    return _squash(kept or words)
+    return _squash(words), _squash([word for word in words if word not in NOISE] or words)
+
+
+def _key(text: str, *, drop_noise: bool) -> str:
+    return _keys(text)[drop_noise]
 
 
 def _spelling(row: Llm, name: str, *, drop_noise: bool) -> Spelling[Llm]:
@@ -73,12 +80,11 @@ def _spelling(row: Llm, name: str, *, drop_noise: bool) -> Spelling[Llm]:
 def _index() -> NameIndex[Llm, Spelling[Llm]]:
     """Spellings of one word: each name of a model whole, and without what does not tell models apart."""
     spellings = [
-        _spelling(row, name, drop_noise=drop_noise)
+        Spelling(row, frozenset({key}))
         for row in llms()
-        for name in (row.name, row.id, row.hf_id, row.hf_id.rpartition("/")[2], *row.aliases)
-        for drop_noise in (False, True)
-        if name
-    ]
+        for name in (row.name, row.id, row.hf_id, row.hf_id.rpartition("/")[2], *row.aliases) if name
+        for key in dict.fromkeys(_keys(name))
+    ]  # fmt: skip
     return NameIndex("model", llms(), spellings)
 
 

@@ -222,7 +222,7 @@ def sweeps() -> Iterator[Measured]:
         for processes in ("1", "2"):
             start = time.perf_counter()
             words = ["sweep", str(spec), "--output", f"{folder}/{processes}", "--processes", processes]
-            told = subprocess.run([*ADVISOR, *words], check=True, capture_output=True, text=True).stdout
+            told = subprocess.run([*ADVISOR, *words], check=True, stdout=subprocess.PIPE, text=True).stdout
             taken.append(time.perf_counter() - start)
             rows = told.partition(" in ")[0]
         yield Measured(f"sweep of {rows}, one process", taken[0], "two processes", taken[1])
