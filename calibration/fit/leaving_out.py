@@ -29,7 +29,7 @@ from catalog.efficiency import Effect
 
 Array = NDArray[np.float64]
 Places = NDArray[np.int64]
-CONVERGED = 2.5e-6
+CONVERGED = 1e-7
 """Relative gain of a step below which a refit ends: it starts near its optimum."""
 PARTS = ("gpu_", "cpu_", "link")
 """How the stages begin that move with each of a rig's levels."""
