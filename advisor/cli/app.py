@@ -27,6 +27,8 @@ from catalog.names.index import UnknownName
 
 UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF, getattr(errno, "EDQUOT", errno.EIO)})
 """What goes wrong when printing."""
+LONGEST_WORD: Final = 600
+"""Addresses and paths are told whole; a longer word is somebody's attempt to fill the screen."""
 COLOURS: Final = re.compile(r"(\x1b\[[0-9;]*m)")
 """What we send to a terminal ourselves. Source: ECMA-48, SGR."""
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -220,7 +222,8 @@ def _tell(error: BaseException) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if code != INTERRUPTED and not isinstance(error, BrokenPipeError):
         with contextlib.suppress(OSError):  # nowhere to tell it: the exit code does
-            print(f"advisor: {printable(' '.join(_sentence(error).split()))}", file=sys.stderr)
+            words = (word if len(word) <= LONGEST_WORD else f"{word[:60]}..." for word in _sentence(error).split())
+            print(f"advisor: {printable(' '.join(words))}", file=sys.stderr)
     return code
 
 
