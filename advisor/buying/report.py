@@ -128,7 +128,7 @@ def _titles_explained(load: dict[str, int]) -> str:
     return (
         f"tok/s: median writing speed with {depth:,} tokens in the context, and where 9 of 10 real runs should "
         f"fall. Prompt: tok/s reading {load['prompt_tokens']:,} tokens. Context: the longest that fits in memory. "
-        " Power: of the parts under load, estimated. +$: what the next dollars buy."
+        "Power: of the parts under load, estimated. +$: what the next dollars buy."
     )
 
 

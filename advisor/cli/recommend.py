@@ -87,6 +87,11 @@ PAGE_COLUMNS = 110
     help='A part you have, at $0; repeat for more: "RTX 3060 12GB", "Ryzen 7 5800X", "DDR4-3200 2x16".',
 )
 @click.option(
+    "--own-pc", metavar="PC",
+    help='A whole computer you have, at $0 with all that it has: "OptiPlex 7070 SFF"; of another one name the parts '
+    "with --own.",
+)
+@click.option(
     "--tinkerer", is_flag=True,
     help="Picks may have cards without a fan, a picture or a maintained driver.",
 )
@@ -157,6 +162,8 @@ def _wish(options: dict[str, Any], market: Any) -> Any:
         raise InputError(f"--budget: {error}") from None
     currency = currency or (budget or Money(0, "USD")).currency
     usd = budget and budget.amount / market.rates.per_usd(budget.currency, options["as_of"] or today())
+    if options["own_pc"]:
+        asked["own"] = (*options["own"], _whole_pc(options["own_pc"]))
     asked |= {"country": options["country"], "hours_per_day": options["hours_per_day"]}
     try:
         kwh = money_of(options["kwh_price"], currency) if options["kwh_price"] is not None else None
@@ -168,6 +175,20 @@ def _wish(options: dict[str, Any], market: Any) -> Any:
         return Wish.model_validate(asked | {"budget_usd": usd, "currency": currency, "kinds": kinds, "limit": limit})
     except ValidationError as error:
         raise InputError(_in_options(complaint(error, Wish))) from None
+
+
+def _whole_pc(text: str) -> str:
+    """The name of a computer that is owned. Raises `InputError` for one that is none, or that is not known."""
+    from catalog.names.index import UnknownName
+    from catalog.names.parts import resolve_part
+
+    try:
+        found = resolve_part(text)
+    except UnknownName as error:
+        raise InputError(f'--own-pc: {error}; or name its parts: --own "Core i5-7500" --own "DDR4-2400 2x8"') from None
+    if found.kind not in {"office", "unified", "laptop"}:
+        raise InputError(f"--own-pc: {found.name} is a part, not a computer: name it with --own")
+    return found.name if found.memory_gib is None else text
 
 
 def _in_options(sentence: str) -> str:

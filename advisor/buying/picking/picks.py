@@ -41,6 +41,9 @@ HARDER: Final = 0.85
 """What a computer that is harder to build is worth of another: this program's choice."""
 MOST_OF_IT: Final = 0.8
 """A part that costs so much of a build decides its price."""
+PRICE_FLOOR: Final = 200.0
+"""Added to every price in US dollars before they are compared: a computer that is owned already is not worth any number
+of others. This program's choice."""
 LEAST_QUALITY: Final = 0.75
 """The cheaper pick is to be nearly as good: at least so much of the quality of the first."""
 SLACK: Final = 0.9
@@ -161,7 +164,7 @@ class Pairing:
         """Worth for its price, cautiously: midway (of logarithms) to the high end of the interval; less where two cards
         or a used office PC ask more of who puts them together.
         """
-        price: float = math.sqrt(max(self.build.price_usd, 1.0) * max(self.build.interval_usd[1], 1.0))
+        price: float = PRICE_FLOOR + math.sqrt(self.build.price_usd * self.build.interval_usd[1])
         harder = (self.build.cards is not None and self.build.cards.count > 1) or self.build.platform is None
         return self.worth / math.pow(price, PRICE_WEIGHT) * (HARDER if harder and not self.ready_made else 1.0)
 
@@ -294,10 +297,10 @@ def _listed(goal: Goal, choice: Choice, asked: OnShelf) -> Whole:
     budget = goal.wish.budget_usd or math.inf
     within, ready = usd <= budget, asked.ready_made[rows]
     wanted: dict[PickName, Vector] = {
-        "value": np.where(within, -worth / np.maximum(usd, 1.0) ** PRICE_WEIGHT, np.inf),
+        "value": np.where(within, -worth / (usd + PRICE_FLOOR) ** PRICE_WEIGHT, np.inf),
         "fastest": np.where(within, np.round(np.log(step_s / seen[labels]) / math.log(SAME_SPEED)) * 1e6 + usd, np.inf),
         "cheapest": np.where(within & (speeds.decode_tok_s[rows] >= goal.task.pleasant_tok_s), usd, np.inf),
-        "ready_made": np.where(within & ready, -worth / np.maximum(usd, 1.0) ** PRICE_WEIGHT, np.inf),
+        "ready_made": np.where(within & ready, -worth / (usd + PRICE_FLOOR) ** PRICE_WEIGHT, np.inf),
     }
     kept: list[int] = []
     for name, rank in wanted.items():

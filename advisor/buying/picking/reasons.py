@@ -108,8 +108,9 @@ def _of_speed(item: Pairing) -> Iterator[str]:
         wide = f": expect {number(spread.p05)} to {number(spread.p95)} tok/s" if spread else ""
         yield f"{runs} this {'card' if has_card(item) else 'machine'}{wide}"
     if REGIMES[answer.placement.strategy].beside_ram:
-        share = answer.placement.ram_gb / max(answer.placement.weights_gb, 0.1)
-        yield f"{share:.0%} of the model lies in main memory, which slows both reading and writing"
+        share = min(1.0, answer.placement.ram_gb / max(answer.placement.weights_gb, 0.1))
+        part = "all" if share > ALMOST_ALL else f"{share:.0%}"
+        yield f"{part} of the model lies in main memory, which slows both reading and writing"
     if item.wait_s > item.goal.longest_wait_s / 2:
         yield f"{seconds(item.wait_s)} to read {context_words(item.goal.task.reads)} tokens is long"
 
@@ -128,6 +129,8 @@ def spare_gb(item: Pairing) -> float | None:
     return free if free >= LEAST_SPARE_GB else None
 
 
+ALMOST_ALL = 0.95
+"""More than this is said to be all of it."""
 LEAST_SPARE_GB = 3.0
 """Less free memory than this is no argument."""
 

@@ -81,3 +81,10 @@ def test_a_model_that_nothing_holds_is_told_its_ways_out() -> None:
     found = answer("--model", "Qwen3.6-35B-A3B", "--kinds", "unified", "--budget", "100")
     assert found["builds"] == []
     assert found["ways_out"]
+
+
+def test_a_computer_that_is_owned_costs_nothing() -> None:
+    found = answer("--own-pc", "OptiPlex 3060 SFF", "--budget", "400", "--condition", "any")
+    owned = [part for build in found["builds"] for part in build["parts"] if part["condition"] == "owned"]
+    assert owned
+    assert all(part["price_usd"] == 0 for part in owned)
