@@ -22,6 +22,7 @@ LINES = [
     ["predict", "--batch", "questions.jsonl", "--output", "answers.jsonl"],
     ["models", "--gpu", "RTX 3060 12GB"],
     ["quants", "--model", "Qwen3-8B", "--gpu", "RTX 3060 12GB"],
+    ["upgrade", "--model", "gpt-oss-20b", "--gpu", "RTX 3060 12GB", "--cpu", "Ryzen 7 5800X", "--budget", "500"],
     ["detect", "--json", "--all"],
     ["plan", "model.gguf", "--context", "1024"],
     ["run", "gemma.gguf", "--prompt", "Hello", "--max-tokens", "2"],
