@@ -96,7 +96,7 @@ def test_what_no_run_can_see_is_said_not_to_be_informed() -> None:
             if shift in unseen:
                 assert not shift.informed
                 assert shift.log_value == pytest.approx(0.0, abs=1e-5)  # a logarithm, in the digits of a profile
-                assert shift.standard_error == pytest.approx(column.deviation, rel=1e-3)
+                assert shift.standard_error == pytest.approx(column.deviation, rel=1e-3, abs=1e-5)
 
 
 def test_a_fit_predicts_what_it_fitted_by_the_path_of_all_predictions() -> None:
