@@ -89,7 +89,7 @@ def _answered(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any
     prompts, computing = np.asarray(total_s(prefill)).tolist(), (unpacking > reading).tolist()
     return [
         _answer(case, dict(zip(decode, row, strict=True)), prompt_s, computes, novel, own, plain)
-        | ({"speculation": _speculation(case, sum(row), plain)} if case.draft and case.runs else {})
+        | {"speculation": _speculation(case, sum(row), plain) if case.draft and case.runs else None}
         for case, row, prompt_s, computes, novel, own, plain in zip(
             cases, rows, prompts, computing, novelties, known, plain_s, strict=True
         )

@@ -88,7 +88,7 @@ def test_cards_that_share_layers_are_faster_than_in_turn_by_less_than_their_numb
 
 
 def test_tensor_split_gains_what_was_measured_of_dense_models() -> None:
-    """Public runs: 1.2 to 1.7 times layer split (two RTX 5060 Ti: 22.1 to 37.1 tok/s)."""
+    """Public runs of dense models on two cards in `calibration/evidence`: 1.2 to 1.7 times layer split."""
     pair = {"gpus": [{"name": "RTX 3090", "count": 2}]}
     assert 1.2 < each(ask("Qwen3-32B", pair, split_mode="tensor")) / each(ask("Qwen3-32B", pair)) < 1.9
 

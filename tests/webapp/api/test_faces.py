@@ -109,8 +109,8 @@ def _command(item: Filled) -> Answer:
 
 
 def _check_app(item: Filled, expected: Answer) -> None:
-    """The line of the quantisation in the table of the page "Explore a model", opened by its link."""
-    page = AppTest.from_string("from webapp.pages import explore\nexplore.page()", default_timeout=60)
+    """The line of the quantisation in the table of the page "Models", opened by its link."""
+    page = AppTest.from_string("from webapp.pages import models\nmodels.page()", default_timeout=60)
     for field, value in item.link.items():
         page.query_params[field] = value
     page.run()
