@@ -143,6 +143,7 @@ def test_effects_count_the_runs_that_move_with_them(observations, fitted) -> Non
     assert rows["gpu_matrix_us", "cuda"].runs <= rows["gpu_matrix_us", ""].runs
 
 
+@pytest.mark.timeout(3600)  # the whole fit, and twelve without a lot of machines each
 def test_the_shipped_tables_are_what_the_shipped_evidence_gives(predict) -> None:
     observations, _ = observe(load_runs()[0])
     fitted = fit(observations)
