@@ -17,7 +17,7 @@ goals are about --model, by default Qwen3.6-35B-A3B.
 \b
 Examples:
   advisor upgrade --gpu "RTX 3060 12GB" --cpu "Ryzen 5 5600" --ram "DDR4-3200 2x8" --model Qwen3.6-35B-A3B
-  advisor upgrade --gpu "RTX 3060 12GB" --cpu "Ryzen 5 5600" --ram "DDR4-3200 2x8" --goal larger --budget 500
+  advisor upgrade --gpu "RTX 2060" --cpu "Ryzen 5 5600" --ram "DDR4-3200 2x8" --goal larger --budget 500
   advisor upgrade --model gpt-oss-20b --goal people --condition used
 """
 NOT_ASKED = frozenset({"gguf", "hf", "hf_file", "config", "custom_model", "batch", "output", "as_json"})

@@ -28,14 +28,23 @@ def stock() -> Stock:
 
 
 @cache
-def found(aim: Aim, budget_usd: float | None = None, model: str = "Qwen3.6-35B-A3B") -> Upgrades:
-    asked = Scenario.model_validate({"model": model, "quant": "Q4_K_M", "hardware": OWNER})
+def found(
+    aim: Aim, budget_usd: float | None = None, model: str = "Qwen3.6-35B-A3B", card: str = "RTX 3060 12GB"
+) -> Upgrades:
+    asked = Scenario.model_validate(
+        {"model": model, "quant": "Q4_K_M", "hardware": OWNER | {"gpus": [{"name": card}]}}
+    )
     return upgrades(asked, aim, "chat", stock(), load(), budget_usd)
 
 
-@pytest.mark.parametrize("aim", ["faster", "larger", "longer", "people"])
-def test_each_rung_costs_more_and_helps_more(aim: Aim) -> None:
-    told = found(aim, 900.0)
+@pytest.mark.parametrize(
+    ("aim", "card"),
+    [
+        ("faster", "RTX 3060 12GB"), ("larger", "RTX 2060"), ("longer", "RTX 3060 12GB"), ("people", "RTX 3060 12GB"),
+    ],
+)  # fmt: skip
+def test_each_rung_costs_more_and_helps_more(aim: Aim, card: str) -> None:
+    told = found(aim, 900.0, card=card)
     assert told.purchases, aim
     prices = [item.price_usd for item in told.purchases]
     assert prices == sorted(prices)
@@ -53,6 +62,13 @@ def test_a_first_upgrade_is_no_tinkerers_card_and_no_less_of_anything() -> None:
             assert all(not practice_of(resolve_gpu(gpu.name).row).tinkerers for gpu in hardware.gpus)
             assert (hardware.ram.gb or 0) >= 16
             assert sum(resolve_gpu(gpu.name).row.vram_gib * gpu.count for gpu in hardware.gpus) >= 12
+
+
+def test_where_no_purchase_helps_it_is_said() -> None:
+    """The journey's owner runs the best model already that a card and memory for his board could run."""
+    told = found("larger", 900.0)
+    assert (told.purchases, told.best) == ((), None)
+    assert any("another computer would" in sentence for sentence in told.said)
 
 
 def test_memory_is_a_rung_to_a_longer_context() -> None:
