@@ -17,7 +17,9 @@ from advisor.extras import MODULES, ExtraMissing, extra_of, install_command, req
 ROOT = Path(__file__).parents[2]
 ROOMS = ("advisor", "catalog", "calibration", "webapp")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-BROUGHT_BY_OTHERS = {"starlette": "fastapi", "pydantic_core": "pydantic", "typing_extensions": "pydantic"}
+BROUGHT_BY_OTHERS = {
+    "starlette": "fastapi", "pydantic_core": "pydantic", "typing_extensions": "pydantic", "mcp_types": "mcp",
+}  # fmt: skip
 """Modules that a package of ours brings and offers as its own."""
 
 
