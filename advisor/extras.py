@@ -61,7 +61,10 @@ def lacking(what: str, *extras: str) -> ExtraMissing:
 
 def install_command(*extras: str) -> str:
     """What to type to have the extras here, as the shell of this system reads it."""
-    return f"{installer()} {_requirement(','.join(extras))}"
+    words, clone = f"{installer()} {_requirement(','.join(extras))}", _clone()
+    build = clone / "scripts" / "install-engine" if clone and ENGINE in extras and not WINDOWS else None
+    # By pip alone llama.cpp may be built such that it crashes: the script of a clone knows where.
+    return f"{quoted(str(build))} {quoted(sys.executable)} && {words}" if build and build.is_file() else words
 
 
 def installer(python: str = sys.executable) -> str:
@@ -78,7 +81,8 @@ def quoted(word: str) -> str:
     return shlex.quote(word)
 
 
-def _requirement(extras: str) -> str:
+def _origin() -> tuple[dict[str, Any], Path | None]:
+    """What is written of where it was installed from, and the path where that is on this computer."""
     # Only one who lacks something pays for importing these.
     import json
     from importlib.metadata import PackageNotFoundError, distribution
@@ -89,10 +93,20 @@ def _requirement(extras: str) -> str:
         text = distribution(PACKAGE).read_text("direct_url.json")
     except PackageNotFoundError:
         text = None
-    named = f"{PACKAGE}[{extras}]"
     found: dict[str, Any] = json.loads(text) if text else {}
     url = str(found.get("url", ""))
-    path = Path(url2pathname(unquote(urlsplit(url).path))) if url.startswith("file:") else None
+    return found, Path(url2pathname(unquote(urlsplit(url).path))) if url.startswith("file:") else None
+
+
+def _clone() -> Path | None:
+    """The folder that it was installed from."""
+    found, path = _origin()
+    return path if "dir_info" in found else None
+
+
+def _requirement(extras: str) -> str:
+    (found, path), named = _origin(), f"{PACKAGE}[{extras}]"
+    url = str(found.get("url", ""))
     if path is not None and not path.exists():
         return quoted(named)  # it was installed from a place that is gone
     if path is not None and "dir_info" in found:

@@ -187,7 +187,8 @@ def test_without_an_engine_the_command_that_installs_one_is_told(advisor_home: P
     result = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr.count("\n") == 1
-    assert result.stderr.startswith("advisor: llama-cpp-python is not installed here; for the CPU run: CMAKE_ARGS=")
+    assert result.stderr.startswith("advisor: calibrate needs the extra 'engine': ")
+    assert "/scripts/install-engine " in result.stderr
     assert not advisor_home.exists()
 
 
