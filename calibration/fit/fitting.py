@@ -38,7 +38,7 @@ CROWDING = 0.15
 MOST_STEPS = 60
 STEP_PARTS = (1.0, 0.5, 0.25, 0.1, 0.03)
 """Parts of a step that are tried until one lowers the cost."""
-CONVERGED = 1e-7
+CONVERGED = 1e-8
 """Relative gain of a round below which the fit ends."""
 INFORMED = 0.97
 """Standard error, as a part of the prior's deviation, below which a run has informed a parameter."""

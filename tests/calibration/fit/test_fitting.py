@@ -79,7 +79,7 @@ def test_what_no_run_sees_stays_at_its_prior_and_is_said_to_be_assumed(observati
     for row in unseen:
         assert not row.informed
         assert row.log_value == pytest.approx(row.prior, abs=1e-5)  # a logarithm, in the digits of the table
-        assert row.standard_error == pytest.approx(row.prior_deviation, rel=1e-3)
+        assert row.standard_error == pytest.approx(row.prior_deviation, rel=1e-3, abs=1e-5)
 
 
 def test_the_jacobian_is_the_numerical_derivative(observations) -> None:
@@ -122,7 +122,7 @@ def test_decode_measured_half_as_fast_is_predicted_half_as_fast(observations, fi
 def test_a_fit_started_where_another_ended_ends_there(observations, fitted, predict) -> None:
     again = fit(observations, start=fitted)
     speeds = [predict(effects_of(item, TODAY), observations) for item in (fitted, again)]
-    assert speeds[1] == pytest.approx(speeds[0], rel=0.01)  # a round gains less than a ten-thousandth of the cost
+    assert speeds[1] == pytest.approx(speeds[0], rel=0.01)
 
 
 def test_the_order_of_the_runs_does_not_matter(observations, fitted: Fit, predict) -> None:
