@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shlex
 import sys
 import tomllib
 from importlib.metadata import Distribution, packages_distributions
@@ -99,6 +100,18 @@ def test_the_command_installs_from_where_the_program_came(
 
     monkeypatch.setattr("importlib.metadata.distribution", lambda name: Installed())
     assert install_command("plots") == f"{sys.executable} {words.replace('{here}', str(tmp_path))}"
+
+
+def test_the_engine_of_a_clone_is_built_by_its_own_script() -> None:
+    """By pip alone llama.cpp may be built such that a processor with AMX ends it."""
+    build, _, install = install_command("engine").partition(" && ")
+    script, python = shlex.split(build)
+    assert Path(script).parts[-2:] == ("scripts", "install-engine")
+    assert Path(script).is_file()
+    assert python == sys.executable
+    assert install == f"{python} -m pip install -c {Path(script).parents[1]}/constraints.txt -e " + shlex.quote(
+        f"{Path(script).parents[1]}[engine]"
+    )
 
 
 def test_an_environment_without_pip_is_installed_into_by_uv(monkeypatch: pytest.MonkeyPatch) -> None:
