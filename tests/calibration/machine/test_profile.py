@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from datetime import date
 from typing import Any
 
@@ -97,19 +98,27 @@ SCENARIOS: tuple[dict[str, Any], ...] = (
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_a_run_reads_back_from_the_evidence_as_the_scenario_that_was_run(scenario: dict[str, Any]) -> None:
-    """Equal in all but what the evidence adds: the build, the day and the backend that ran."""
+    """Equal in all but what the evidence adds: the build, the day, the backend that ran, the context as llama-bench
+    allocates it (in steps of 256), and that it reads and writes apart, each from the same depth.
+    """
     profile = own_profile(runs=[run(**scenario)], measured_on=date(2026, 11, 28))
     read = list(csv.DictReader(io.StringIO(to_csv(profile))))
     (kept,), left_out = load_runs(read)
     assert left_out == []
     asked = Scenario.model_validate(profile.runs[0].scenario)
-    assert kept.scenario == stated(profile.runs[0], profile)
+    told = stated(profile.runs[0], profile)
+    depth, prompt, gen = told.workload.context_depth, told.workload.prompt_tokens, told.workload.gen_tokens
+    room = {"n_ctx": math.ceil((depth + prompt + gen) / 256) * 256}
+    assert kept.scenario == told.model_copy(update={
+        "engine": told.engine.model_copy(update=room),
+        "workload": told.workload.model_copy(update={"decode_depth": depth}),
+    })
     added = {"version": "0.3.36 (b9999)", "released": "2026-11-28"}
     assert {name: getattr(kept.scenario.engine, name) for name in added} == added
-    plain = dict.fromkeys(added) | {"backend": asked.engine.backend}
-    engine = kept.scenario.engine.model_copy(update=plain)
+    plain = dict.fromkeys(added) | {"backend": asked.engine.backend, "n_ctx": asked.engine.n_ctx}
+    back = {"engine": kept.scenario.engine.model_copy(update=plain), "workload": asked.workload}
     spelt = asked.engine.model_copy(update={"kv_type": "f16"}) if asked.engine.kv_type == "fp16" else asked.engine
-    assert kept.scenario.model_copy(update={"engine": engine}) == asked.model_copy(update={"engine": spelt})
+    assert kept.scenario.model_copy(update=back) == asked.model_copy(update={"engine": spelt})
     assert kept.decode_tok_s == pytest.approx(12.3456789, rel=1e-4)  # five digits are kept
     assert (kept.source, read[0]["quality"]) == ("advisor calibrate", "A")
 

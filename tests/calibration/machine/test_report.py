@@ -125,8 +125,8 @@ def test_faster_memory_gains_next_to_nothing_where_the_cores_read_no_faster() ->
     gains = []
     for effects in ([slow], own_profile().effects):
         found = {row.what: row for row in seen_by(own_profile({**RYZEN, "gpus": []}, effects=effects)).upgrades}
-        gains.append(found["DDR4-3600 instead of DDR4-3200"].gain_share[MODELS.index("gpt-oss-20b")])
-    assert all(gain is not None for gain in gains)
+        row = found.get("DDR4-3600 instead of DDR4-3200")  # what changes no speed by half a percent is not shown
+        gains.append(row.gain_share[MODELS.index("gpt-oss-20b")] if row else 0.0)
     limited, free = (gain or 0.0 for gain in gains)
     assert limited < 0.0125 < free
 
