@@ -79,13 +79,13 @@ def pages(port: int, host: str) -> None:
     click.echo(f"reading the tables; the pages will be at {shown}", err=True)
     from streamlit.web.cli import main_run
 
-    from webapp.pages import app
+    from webapp.pages import served
 
-    app.stay_home()
-    app.warm()
+    served.stay_home()
+    served.warm()
     settings = [*SETTINGS.items(), ("server.address", host), *(("server.corsAllowedOrigins", name) for name in names)]
     options = [word for name, value in settings for word in (f"--{name}", value)]
-    main_run.main([str(app.__file__), "--server.port", str(port), *options], standalone_mode=False)
+    main_run.main([str(served.__file__), "--server.port", str(port), *options], standalone_mode=False)
 
 
 def reached_at(host: str, port: int) -> tuple[str, tuple[str, ...]]:

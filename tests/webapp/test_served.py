@@ -1,14 +1,22 @@
 """Who can reach the pages, and that the server asks nobody else for anything."""
 
 import socket
+from pathlib import Path
 
 import pytest
-from streamlit import net_util
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.testclient import TestClient
+from streamlit import file_util, net_util
 from streamlit.web.server import server_util
+from streamlit.web.server.starlette.starlette_static_routes import create_streamlit_static_handler
 
 from advisor.cli import serve
 from advisor.cli.app import WRONG_INPUT, run
-from webapp.pages import app
+from webapp.pages import served
 
 
 def test_a_page_of_a_foreign_origin_is_refused_without_asking_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +24,7 @@ def test_a_page_of_a_foreign_origin_is_refused_without_asking_anybody(monkeypatc
     asked: list[str] = []
     monkeypatch.setattr(net_util, "_make_blocking_http_get", lambda url, timeout=5: asked.append(f"{url} {timeout}"))
     monkeypatch.setattr(net_util, "get_external_ip", net_util.get_external_ip)  # put back when the test ends
-    app.stay_home()
+    served.stay_home()
     assert not server_util.is_url_from_allowed_origins("http://elsewhere.example")
     assert server_util.is_url_from_allowed_origins("http://127.0.0.1:8501")
     assert asked == []
@@ -47,3 +55,51 @@ def test_a_port_in_use_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
         taken.listen()
         assert run(["app", "--port", str(taken.getsockname()[1])]) == WRONG_INPUT
     assert "cannot be used" in capsys.readouterr().err
+
+
+STYLE = ".card { color: #123456 }"
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8", "accept-encoding": "identity"}
+
+
+@pytest.fixture
+def visit() -> TestClient:
+    """Streamlit's own pages and two other answers, with a style."""
+    streamlit = create_streamlit_static_handler(file_util.get_static_dir(), None)
+
+    async def text(_: Request) -> Response:
+        return PlainTextResponse("<body>")
+
+    app = Starlette(
+        routes=[Route("/text", text), Mount("/", streamlit)], middleware=[Middleware(served.Styled, style=STYLE)]
+    )
+    return TestClient(app, headers=BROWSER)
+
+
+@pytest.mark.parametrize("path", ["/", "/machine", "/no/such/page"])
+def test_every_page_has_its_style_from_the_first(visit: TestClient, path: str) -> None:
+    """After the styles in the head, so that it overrules them; the rest of the page is Streamlit's, to the letter."""
+    answer = visit.get(path)
+    style = f"<style>{STYLE}</style>"
+    assert answer.text.count(style) == 1
+    assert answer.text.index("</head>") < answer.text.index(style) < answer.text.index('<div id="root">')
+    assert answer.text.replace(style, "") == (Path(file_util.get_static_dir()) / "index.html").read_text("utf-8")
+    assert int(answer.headers["content-length"]) == len(answer.content)
+
+
+def test_a_page_is_sent_whole_whatever_a_browser_kept(visit: TestClient) -> None:
+    """The tag of Streamlit's file stays the same when our style changes."""
+    tag = TestClient(visit.app).get("/", headers={"accept": "*/*"}).headers["etag"]
+    for asked in ({"if-none-match": tag}, {"range": "bytes=0-9"}):
+        answer = visit.get("/", headers=asked)
+        assert answer.status_code == 200
+        assert STYLE in answer.text
+        assert not {"etag", "last-modified"} & set(answer.headers)
+
+
+def test_what_is_no_page_is_left_as_it_is(visit: TestClient) -> None:
+    assert visit.get("/text").text == "<body>"
+    assert visit.head("/").text == ""
+    script = next((Path(file_util.get_static_dir()) / "static" / "js").glob("index.*.js"))
+    answer = visit.get(f"/static/js/{script.name}")
+    assert answer.content == script.read_bytes()
+    assert "etag" in answer.headers

@@ -1,13 +1,12 @@
-"""The pages and the frame around them: the script that `advisor app` has Streamlit run."""
+"""The pages and the frame around them: the script that is run for every visitor; served.py serves it."""
 
 from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
-from catalog import tables
 from webapp import controls
-from webapp.links import BuildState, BuyState, CompareState
+from webapp.links import BuildState, CompareState
 from webapp.pages import build, buy, compare, machine, models, trust
 from webapp.words import TERMS, plain
 
@@ -24,29 +23,9 @@ MOVED = {"explore": "models", "evidence": "trust"}
 """Addresses that pages had before, so that old links still lead somewhere."""
 
 
-def warm() -> None:
-    """Read the tables, rank the first visitor's question and import what draws it, before the first visitor comes."""
-    from importlib import import_module
-
-    buy.warm(BuyState())
-    tables.public_runs()
-    for name in ("pandas", "pyarrow"):
-        import_module(name)
-
-
-def stay_home() -> None:
-    """Keep Streamlit from asking another host for this computer's external address, as it does when a page of a foreign
-    origin calls: such a page is refused without that.
-    """
-    from streamlit import net_util
-
-    vars(net_util)["get_external_ip"] = lambda: None
-
-
 def main() -> None:
     """Draw the frame and the page that the address names."""
     st.set_page_config(page_title="Advisor", page_icon=str(HERE / "icon.svg"), layout="wide")
-    st.markdown(f"<style>{(HERE / 'style.css').read_text(encoding='utf-8')}</style>", unsafe_allow_html=True)
     count = len(st.session_state.get(f"{CompareState.__name__}:link", {}).get("build", ()))
     pages = []
     for title, path, show in PAGES:

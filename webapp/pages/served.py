@@ -1,0 +1,92 @@
+"""How the pages reach a browser: what `advisor app` has Streamlit serve, with the style in the page from the first.
+
+Streamlit draws its elements when their scripts have arrived, a style among them: until then the pages would stand
+unstyled and jump. So the style is put into the page that the server sends.
+"""
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from catalog import tables
+from webapp.links import BuyState
+from webapp.pages import buy
+
+HERE = Path(__file__).parent
+BODY = b"<body>"
+CONDITIONS = frozenset({b"if-none-match", b"if-modified-since", b"range"})
+"""Headers that ask for less than a whole page: the tag and the date of Streamlit's file know nothing of our style."""
+
+
+def warm() -> None:
+    """Read the tables, rank the first visitor's question and import what draws it, before the first visitor comes."""
+    buy.warm(BuyState())
+    tables.public_runs()
+    for name in ("pandas", "pyarrow"):
+        import_module(name)
+
+
+def stay_home() -> None:
+    """Keep Streamlit from asking another host for this computer's external address, as it does when a page of a foreign
+    origin calls: such a page is refused without that.
+    """
+    from streamlit import net_util
+
+    vars(net_util)["get_external_ip"] = lambda: None
+
+
+class Styled:
+    """Puts a style at the head of the body of every page that the server sends: there it comes after Streamlit's own,
+    which stand in the page's head.
+    """
+
+    def __init__(self, app: ASGIApp, style: str) -> None:
+        self.app = app
+        self.style = f"<style>{style}</style>".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; what is no page is passed on as it comes."""
+        if scope["type"] != "http" or "text/html" not in Headers(scope=scope).get("accept", ""):
+            await self.app(scope, receive, send)
+            return
+        whole = [(name, value) for name, value in scope["headers"] if name not in CONDITIONS]
+        begun: list[Message] = []
+        body = bytearray()
+
+        async def held(message: Message) -> None:
+            """Send a page once it is whole."""
+            if message["type"] == "http.response.start" and _is_page(message):
+                begun.append(message)
+            elif not begun:
+                await send(message)
+            elif message["type"] == "http.response.body":
+                body.extend(message.get("body", b""))
+                if not message.get("more_body"):
+                    await self._sent(begun[0], bytes(body), scope["method"], send)
+
+        await self.app({**scope, "headers": whole}, receive, held)
+
+    async def _sent(self, start: Message, body: bytes, method: str, send: Send) -> None:
+        page = body.replace(BODY, BODY + self.style, 1)
+        headers = MutableHeaders(raw=list(start["headers"]))
+        for name in ("etag", "last-modified", "accept-ranges", "content-length"):
+            del headers[name]
+        if method != "HEAD":
+            headers["content-length"] = str(len(page))
+        await send({**start, "headers": headers.raw})
+        await send({"type": "http.response.body", "body": page})
+
+
+def _is_page(start: Mapping[str, Any]) -> bool:
+    """Whether an answer is a page as it is: a packed one is not taken apart."""
+    headers = Headers(raw=list(start["headers"]))
+    return headers.get("content-type", "").startswith("text/html") and "content-encoding" not in headers
+
+
+pages = st.App(HERE / "app.py", middleware=[Middleware(Styled, style=(HERE / "style.css").read_text(encoding="utf-8"))])
