@@ -99,6 +99,7 @@ class MachineState(MachineFields):
     """The model that is looked at closely; empty: the best for the task."""
     quant: Name = ""
     condition: Condition = "any"
+    tinkerer: bool = False
 
 
 class ModelsState(MachineFields):

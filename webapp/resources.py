@@ -14,6 +14,7 @@ from advisor.answer import Prediction
 from advisor.buying import changes
 from advisor.buying.advice import advise_from
 from advisor.buying.ownership import Owned, owned_parts
+from advisor.buying.picking.shelf import sensible
 from advisor.buying.recommendation import Recommendation, recommend_from
 from advisor.buying.search import Search
 from advisor.buying.stock import Stock, stock_of
@@ -213,11 +214,12 @@ def by_runs(hardware: Hardware, runs: tuple[OwnRun, ...], known: Knowledge) -> K
 
 @lru_cache(maxsize=32)
 def upgrades(
-    model: str, hardware: Hardware, context: int, condition: Choice, known: Knowledge
+    model: str, hardware: Hardware, context: int, condition: Choice, known: Knowledge, *, tinkerer: bool
 ) -> tuple[changes.Rung, ...]:
-    """The upgrade ladder of a machine. Raises `InputError` for whole machines."""
+    """The upgrade ladder of a machine, with or without cards for tinkerers. Raises `InputError` for whole machines."""
     asked = explorer.question(model, None, hardware, context)
-    return tuple(changes.ladder(asked, stock(condition, (), (), today()), known))
+    shelf = sensible(stock(condition, (), (), today()), None, tinkerer=tinkerer)
+    return tuple(changes.ladder(asked, shelf, known))
 
 
 @lru_cache(maxsize=8)

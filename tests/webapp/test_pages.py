@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from advisor.buying.picking.practice import practice_of
 from advisor.buying.wish import Wish
 from advisor.choosing.quality import has_projector
 from advisor.choosing.runnable import models_on
@@ -97,7 +98,7 @@ def test_a_budget_in_another_currency_is_turned_into_dollars(run: Run) -> None:
 def test_the_model_is_chosen_for_the_task_and_the_reason_is_said(run: Run) -> None:
     """For images one that takes images in; several people are told what is theirs."""
     text = said(run("buy", task="vision", budget="1500", users="4"))
-    assert "for chat about images" in text
+    assert "For chat about images" in text
     assert "each person's with 4 at once" in text
 
 
@@ -212,6 +213,19 @@ def test_machine_shows_the_best_model_every_model_and_what_to_buy(run: Run) -> N
     assert list(rows["tok/s"]) == pytest.approx([row.decode_tok_s for row in found], rel=1e-9)
     assert f"{found[0].llm.name} {found[0].answer.quant}" in drawn(test)
     assert "Upgrades: what to buy" in drawn(test)
+
+
+def test_upgrades_are_no_tinkerers_cards_unless_asked_for(run: Run) -> None:
+    """Of a computer without a card, for which a used server card is the cheapest there is."""
+    link = {"cpu": "Ryzen 7 5800X", "ram": "DDR4-3600 2x16", "model": "gpt-oss-20b"}
+
+    def tinkerers(**more: str) -> list[str]:
+        table = next(item.proto.body for item in run("machine", **link, **more).get("html")
+                     if "Upgrades: what to buy" in item.proto.body)  # fmt: skip
+        return [row.name for row in tables.gpus() if practice_of(row).tinkerers and row.name in table]
+
+    assert tinkerers() == []
+    assert tinkerers(tinkerer="true")
 
 
 def test_a_mac_is_asked_for_its_memory_and_told_the_share_of_its_gpu(run: Run) -> None:

@@ -307,9 +307,12 @@ def _every(found: tuple[Runnable, ...], state: MachineState) -> None:
 def _upgrades(hardware: Hardware, model: str, state: MachineState, known: Knowledge) -> None:
     st.subheader("What to buy next", anchor=False, help="Single purchases, cheapest first, each a tenth faster.")
     controls.condition(MachineState)
+    where = controls.key(MachineState, "tinkerer")
+    tinkerer = st.toggle("Server cards without fans too", key=where, help=HINTS["tinkerer"])
     state = controls.current(MachineState)
+    context = state.context or 8192
     try:
-        rungs = resources.upgrades(model, hardware, state.context or 8192, state.condition, known)
+        rungs = resources.upgrades(model, hardware, context, state.condition, known, tinkerer=tinkerer)
     except InputError as error:
         st.info(plain(sentence(str(error))))
         return
