@@ -12,6 +12,7 @@ from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 from streamlit import file_util, net_util
 from streamlit.web.server import server_util
+from streamlit.web.server.starlette.starlette_app import create_streamlit_middleware
 from streamlit.web.server.starlette.starlette_static_routes import create_streamlit_static_handler
 
 from advisor.cli import serve
@@ -58,7 +59,7 @@ def test_a_port_in_use_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 STYLE = ".card { color: #123456 }"
-BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8", "accept-encoding": "identity"}
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8", "accept-encoding": "gzip"}
 
 
 @pytest.fixture
@@ -69,9 +70,9 @@ def visit() -> TestClient:
     async def text(_: Request) -> Response:
         return PlainTextResponse("<body>")
 
-    app = Starlette(
-        routes=[Route("/text", text), Mount("/", streamlit)], middleware=[Middleware(served.Styled, style=STYLE)]
-    )
+    app = Starlette(routes=[Route("/text", text), Mount("/", streamlit)], middleware=[
+        Middleware(served.Styled, style=STYLE), *create_streamlit_middleware(),
+    ])  # fmt: skip
     return TestClient(app, headers=BROWSER)
 
 

@@ -24,8 +24,8 @@ KINDS = {"pc": "A PC", "laptop": "A laptop", "mac": "A Mac or mini PC"}
 KIND = "kind of computer"
 SIZES = ("8GB", "16GB", "32GB", "64GB", "128GB")
 RENDERER = """export default function ({ setStateValue, parentElement }) {
-  if (parentElement.dataset.asked) return;
-  parentElement.dataset.asked = "1";
+  if (parentElement.asked) return;
+  parentElement.asked = true;
   let name = "";
   try {
     const gl = document.createElement("canvas").getContext("webgl");

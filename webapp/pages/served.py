@@ -20,8 +20,10 @@ from webapp.pages import buy
 
 HERE = Path(__file__).parent
 BODY = b"<body>"
-CONDITIONS = frozenset({b"if-none-match", b"if-modified-since", b"range"})
-"""Headers that ask for less than a whole page: the tag and the date of Streamlit's file know nothing of our style."""
+CONDITIONS = frozenset({b"if-none-match", b"if-modified-since", b"range", b"accept-encoding"})
+"""Headers that ask for less than a whole page, or for a packed one: the tag and the date of Streamlit's file know
+nothing of our style, and what is packed cannot be put into.
+"""
 
 
 def warm() -> None:
@@ -84,9 +86,8 @@ class Styled:
 
 
 def _is_page(start: Mapping[str, Any]) -> bool:
-    """Whether an answer is a page as it is: a packed one is not taken apart."""
     headers = Headers(raw=list(start["headers"]))
-    return headers.get("content-type", "").startswith("text/html") and "content-encoding" not in headers
+    return headers.get("content-type", "").startswith("text/html")
 
 
 pages = st.App(HERE / "app.py", middleware=[Middleware(Styled, style=(HERE / "style.css").read_text(encoding="utf-8"))])
