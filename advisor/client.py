@@ -16,8 +16,11 @@ import httpx
 from pydantic import BaseModel, ConfigDict
 
 from advisor.answer import Prediction
-from advisor.buying.recommendation import RankedBuild
+from advisor.buying.recommendation import Pick, RankedBuild, WayOut
+from advisor.buying.upgrades import Aim, Upgrades
 from advisor.buying.wish import Wish
+from advisor.choosing.runnable import ModelsOnMachine
+from advisor.choosing.tasks import TaskName
 from advisor.question import Hardware, OwnRun, Scenario
 from catalog.profiles import Profile
 
@@ -52,6 +55,10 @@ class Page(NamedTuple):
     total: int
     next_offset: int | None
     """Where the next page begins; None on the last."""
+    picks: tuple[Pick, ...] = ()
+    """On the first page; their `build` is a place in `builds`, behind the page's own where it is further down."""
+    ways_out: tuple[WayOut, ...] = ()
+    """Where nothing serves."""
 
 
 class StoredCalibration(BaseModel):
@@ -88,11 +95,23 @@ def _predict_many(scenarios: Iterable[Question], calibration: str | None) -> _Ca
 
 def _recommend(wish: Wish | Mapping[str, Any], offset: int, limit: int) -> _Call:
     asked = wish if isinstance(wish, Wish) else Wish.model_validate(wish)
-    fields = asked.model_dump(mode="json", exclude={"limit"}, exclude_none=True) | {"offset": offset, "limit": limit}
+    fields = asked.model_dump(mode="json", exclude={"limit"}, exclude_unset=True) | {"offset": offset, "limit": limit}
     return _Call("POST", "/v1/recommendations", _text(fields))
 
 
-def _json(value: Question, kind: type[BaseModel]) -> str:
+def _models_on(
+    hardware: Hardware | Mapping[str, Any], task: TaskName, calibration: str | None, limits: Mapping[str, int]
+) -> _Call:
+    body = f'{{"hardware":{_json(hardware, Hardware)},{_text({"task": task, **limits})[1:]}'
+    return _Call("POST", "/v1/models", body, _given(calibration=calibration))
+
+
+def _upgrades(scenario: Question, goal: Aim, calibration: str | None, wish: Mapping[str, Any]) -> _Call:
+    asked = json.loads(_json(scenario, Scenario)) | {"goal": goal, **wish}
+    return _Call("POST", "/v1/upgrades", _text(asked), _given(calibration=calibration))
+
+
+def _json(value: BaseModel | Mapping[str, Any], kind: type[BaseModel]) -> str:
     """A model with the fields that were said; a mapping as it is, for the server to judge."""
     return value.model_dump_json(exclude_unset=True) if isinstance(value, kind) else _text(value)
 
@@ -129,7 +148,10 @@ def _many(found: Any) -> list[Prediction | NoPrediction]:
 
 
 def _page(found: Any) -> Page:
-    return Page(tuple(map(RankedBuild.model_validate, found["builds"])), found["total"], found["next_offset"])
+    return Page(
+        tuple(map(RankedBuild.model_validate, found["builds"])), found["total"], found["next_offset"],
+        tuple(map(Pick.model_validate, found["picks"])), tuple(map(WayOut.model_validate, found["ways_out"])),
+    )  # fmt: skip
 
 
 def _stored(found: Any) -> StoredCalibration:
@@ -182,7 +204,7 @@ class Client:
         offset: int | None = 0
         while offset is not None:
             page = self.recommend(wish, offset, PAGE)
-            yield from page.builds
+            yield from (build for build in page.builds if offset < build.rank <= offset + PAGE)
             offset = page.next_offset
 
     def store_calibration(self, profile: Profile) -> StoredCalibration:
@@ -212,10 +234,23 @@ class Client:
         """A stored calibration by its id or name."""
         return Profile.model_validate(self._ask(_Call("GET", f"/v1/calibrations/{_quoted(name)}")))
 
-    def models(self) -> list[dict[str, Any]]:
-        """The language models that are known."""
-        found: list[dict[str, Any]] = self._ask(_Call("GET", "/v1/models"))["models"]
+    def models(self, task: TaskName | None = None) -> list[dict[str, Any]]:
+        """The language models that are known; for a task the best first."""
+        found: list[dict[str, Any]] = self._ask(_Call("GET", "/v1/models", params=_given(task=task)))["models"]
         return found
+
+    def models_on(
+        self, hardware: Hardware | Mapping[str, Any], task: TaskName = "chat", calibration: str | None = None,
+        **limits: int,
+    ) -> ModelsOnMachine:  # fmt: skip
+        """Which models a computer runs, the best for the task first. `limits`: `context`, and `limit` of how many."""
+        return ModelsOnMachine.model_validate(self._ask(_models_on(hardware, task, calibration, limits)))
+
+    def upgrades(
+        self, scenario: Question, goal: Aim = "faster", calibration: str | None = None, **wish: Any
+    ) -> Upgrades:
+        """What to buy for a scenario's computer. `wish`: `task`, `budget_usd`, `condition`, `tinkerer`."""
+        return Upgrades.model_validate(self._ask(_upgrades(scenario, goal, calibration, wish)))
 
     def catalog(self, kind: str) -> list[dict[str, Any]]:
         """The rows of a table of the catalog, such as "gpus"."""
@@ -259,6 +294,12 @@ class AsyncClient:
     async def recommend(self, wish: Wish | Mapping[str, Any], offset: int = 0, limit: int = 10) -> Page:
         """As `Client.recommend`."""
         return _page(await self._ask(_recommend(wish, offset, limit)))
+
+    async def upgrades(
+        self, scenario: Question, goal: Aim = "faster", calibration: str | None = None, **wish: Any
+    ) -> Upgrades:
+        """As `Client.upgrades`."""
+        return Upgrades.model_validate(await self._ask(_upgrades(scenario, goal, calibration, wish)))
 
     async def _ask(self, call: _Call) -> Any:
         found = await self._http.request(call.method, call.path, content=call.content, params=call.params)

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from advisor.answer import Prediction, Range
 from advisor.asked import GgufFile, HfModel
-from advisor.buying.recommendation import RankedBuild
-from advisor.buying.recommendation import recommend as ranked
+from advisor.buying.advice import advise
+from advisor.buying.recommendation import Pick, RankedBuild
+from advisor.buying.upgrades import Aim, UpgradeWish, upgrades_wished
 from advisor.buying.wish import Wish
 from advisor.choosing.runnable import models_on
 from advisor.choosing.tasks import TASKS, TaskName
@@ -68,6 +69,8 @@ class OfferedPart(_Answered):
 class OfferedBuild(_Answered):
     """A whole computer that can be bought, and what it does with the model."""
 
+    model: str
+    quant: str
     kind: str
     name: str
     price_usd: float
@@ -85,15 +88,74 @@ class OfferedBuild(_Answered):
     """Shows this build by itself."""
 
 
-class OfferedBuilds(_Answered):
-    """Builds, best first; empty where nothing serves, and then `left_out` says why."""
+class NamedPick(_Answered):
+    """A build that is best at one thing, why, and what speaks against it."""
 
-    model: str
-    quant: str
+    pick: str
+    build: int
+    """Its place in `builds`."""
+    why: tuple[str, ...]
+    against: tuple[str, ...]
+
+
+class OfferedChange(_Answered):
+    """What to change of a wish that nothing serves, and what would then do."""
+
+    change: str
+    build: OfferedBuild | None
+
+
+class OfferedBuilds(_Answered):
+    """Builds, best first, and the picks among them; both are empty where nothing serves, and then `ways_out` is not."""
+
+    task: TaskName | None
+    picks: tuple[NamedPick, ...]
+    """Say these first."""
     builds: tuple[OfferedBuild, ...]
+    """As many as asked, and those of the picks."""
+    ways_out: tuple[OfferedChange, ...]
+    models: tuple[str, ...]
+    """How good the models of the picks are, in sentences."""
+    running: tuple[str, ...]
+    """What the first pick costs to run, in sentences."""
+    near: tuple[str, ...]
+    """What a little more or much less money buys."""
     tried: int
     left_out: tuple[str, ...]
     assumptions: tuple[str, ...]
+
+
+class HelpfulPurchase(_Answered):
+    """What to buy for a computer, what it costs with all that it needs, and what it changes."""
+
+    buy: str
+    price_usd: float
+    low_usd: float
+    high_usd: float
+    after: float
+    """The goal's measure with it."""
+    gain: float
+    """Times better than now; 0 where nothing served before."""
+    model: str
+    quant: str
+    decode_tok_s: Range | None
+    prefill_tok_s: Range | None
+    mind: str
+
+
+class HelpfulPurchases(_Answered):
+    """The purchases that help, cheapest first, each a tenth better than the one before."""
+
+    goal: Aim
+    unit: str
+    now: float
+    """The goal's measure today; 0 where nothing serves."""
+    now_model: str
+    purchases: tuple[HelpfulPurchase, ...]
+    best: int | None
+    """Which of them a friend would buy."""
+    said: tuple[str, ...]
+    """What to know, and what to do where nothing helps."""
 
 
 class RunnableModel(_Answered):
@@ -152,35 +214,48 @@ class KnownNames(_Answered):
 
 
 def recommend(
-    model: ModelName,
+    model: Annotated[ModelName | None, Field(description="Null: chosen for the task.")] = None,
+    task: Annotated[TaskName | None, Field(description="What it is for; without model and task: chat.")] = None,
     quant: QuantName = None,
     budget_usd: Annotated[float | None, Field(gt=0, le=1e7, description="Null: no limit.")] = None,
-    context: Tokens = 8192,
-    min_tok_s: Annotated[float, Field(ge=0, le=1e5, description="Least writing speed; people read about 5.")] = 5.0,
+    context: Annotated[Tokens | None, Field(description="Null: what the task takes, else 8192.")] = None,
+    min_tok_s: Annotated[
+        float | None, Field(ge=0, le=1e5, description="Least writing speed; people read about 5. Null: the task's.")
+    ] = None,
     condition: Literal["new", "used", "any"] = "new",
     own: Annotated[tuple[str, ...], Field(max_length=16, description="Parts one has, at $0.")] = (),
     limit: Annotated[int, Field(ge=1, le=MOST_BUILDS)] = 3,
 ) -> OfferedBuilds:
-    """Which computer to buy for a model: whole builds of parts that go together, by dollars per token per second."""
-    asked = {"model": model, "quant": quant, "budget_usd": budget_usd, "context": context, "min_tok_s": min_tok_s,
-             "condition": condition, "own": own, "limit": limit}  # fmt: skip
+    """Which computer to buy for a model or a task: picks with reasons among ranked whole builds, or ways out."""
+    if quant is not None and model is None:
+        raise InputError("quant is of a model: name it, or leave out quant")
+    asked = {"model": model, "task": task, "quant": quant, "budget_usd": budget_usd, "context": context,
+             "min_tok_s": min_tok_s, "condition": condition, "own": own, "limit": limit}  # fmt: skip
     try:
-        wish = Wish.model_validate(asked)
+        wish = Wish.model_validate({name: value for name, value in asked.items() if value is not None})
     except ValidationError as error:
         raise InputError(complaint(error, Wish)) from None
-    found = ranked(wish, _known().knowledge, _market())
+    found = advise(wish, _known().knowledge, _market())
+    ways = (
+        OfferedChange(change=way.change, build=_offered(way.build) if way.build else None) for way in found.ways_out
+    )
     return OfferedBuilds(
-        model=found.builds[0].prediction.model if found.builds else model,
-        quant=found.builds[0].prediction.quant if found.builds else str(found.scenario.get("quant", quant or "")),
-        builds=tuple(_offered(build) for build in found.builds), tried=found.tried, left_out=found.left_out,
+        task=found.task, picks=tuple(_named(pick) for pick in found.picks),
+        builds=tuple(_offered(build) for build in found.builds), ways_out=tuple(ways),
+        models=tuple(item.why for item in found.models), running=found.running,
+        near=tuple(item.text for item in found.near), tried=found.tried, left_out=found.left_out,
         assumptions=found.assumptions,
     )  # fmt: skip
 
 
+def _named(pick: Pick) -> NamedPick:
+    return NamedPick.model_validate(pick.model_dump(include=set(NamedPick.model_fields)))
+
+
 def _offered(build: RankedBuild) -> OfferedBuild:
     told = build.prediction
-    same = ("kind", "name", "price_usd", "low_usd", "high_usd", "usd_per_tok_s", "longest_context_tokens", "power_w",
-            "predict_command")  # fmt: skip
+    same = ("model", "quant", "kind", "name", "price_usd", "low_usd", "high_usd", "usd_per_tok_s",
+            "longest_context_tokens", "power_w", "predict_command")  # fmt: skip
     return OfferedBuild(
         **{name: getattr(build, name) for name in same},
         decode_tok_s=told.decode_tok_s, prefill_tok_s=told.prefill_tok_s,
@@ -188,6 +263,33 @@ def _offered(build: RankedBuild) -> OfferedBuild:
         parts=tuple(OfferedPart.model_validate({name: getattr(part, name) for name in OfferedPart.model_fields})
                     for part in build.parts),
     )  # fmt: skip
+
+
+def upgrade(
+    model: ModelName = "Qwen3.6-35B-A3B",
+    quant: QuantName = None,
+    hardware: Machine = None,
+    goal: Annotated[Aim, Field(description="Speed, a larger model, a longer context, more people at once.")] = "faster",
+    task: Annotated[TaskName, Field(description="What it is for.")] = "chat",
+    budget_usd: Annotated[float | None, Field(gt=0, le=1e7, description="Null: no limit.")] = None,
+    condition: Annotated[Literal["new", "used", "any"], Field(description="Of what is bought.")] = "any",
+    context: Annotated[Tokens | None, Field(description="Null: 8192, and what the question takes.")] = None,
+) -> HelpfulPurchases:
+    """What to buy for a computer there is: purchases and pairs of them, ranked by what they change."""
+    machines = _known()
+    asked = _scenario(machines, hardware, model=model, quant=quant, engine=Engine(n_ctx=context))
+    wish = UpgradeWish(goal=goal, task=task, budget_usd=budget_usd, condition=condition)
+    found = upgrades_wished(asked, wish, _market(), machines.knowledge)
+    same = ("buy", "price_usd", "low_usd", "high_usd", "after", "gain", "model", "quant", "mind")
+    purchases = tuple(
+        HelpfulPurchase(
+            **{name: getattr(item, name) for name in same}, decode_tok_s=item.prediction.decode_tok_s,
+            prefill_tok_s=item.prediction.prefill_tok_s,
+        ) for item in found.purchases
+    )  # fmt: skip
+    return HelpfulPurchases(
+        **found.model_dump(include={"goal", "unit", "now", "now_model", "best", "said"}), purchases=purchases
+    )
 
 
 def predict(
@@ -273,7 +375,8 @@ class Tool(NamedTuple):
 
 
 TOOLS: Final = (
-    Tool(recommend), Tool(predict, asks_network=True), Tool(models), Tool(quants), Tool(prices), Tool(names),
+    Tool(recommend), Tool(upgrade), Tool(predict, asks_network=True), Tool(models), Tool(quants), Tool(prices),
+    Tool(names),
 )  # fmt: skip
 """In the order in which they are listed."""
 

@@ -8,20 +8,22 @@ wherever it draws more than the one before; cards for tinkerers are left out unl
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from advisor.answer import Prediction
 from advisor.buying.changes import Change, single_purchases, speed_tok_s
 from advisor.buying.compatibility import psu_problem
+from advisor.buying.ownership import owned_parts
 from advisor.buying.picking.shelf import sensible
 from advisor.buying.pricing import Quote, interval_of, price_of
-from advisor.buying.stock import Stock
+from advisor.buying.stock import Stock, stock_of
 from advisor.choosing.quality import Choice, choices
 from advisor.choosing.tasks import TASKS, Purpose, TaskName
 from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
+from advisor.market.market import Market, today
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.capacity import longest_context
 from advisor.prediction.case import asked_of, case_of, cases_of
@@ -49,6 +51,19 @@ UNITS: Mapping[Aim, str] = {
 
 class _OfUpgrades(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class UpgradeWish(_OfUpgrades):
+    """What should change about a computer, and what that may cost."""
+
+    goal: Aim = "faster"
+    """Speed, a larger model, a longer context, or more people at once."""
+    task: TaskName = "chat"
+    budget_usd: Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)] | None = None
+    condition: Literal["new", "used", "any"] = "any"
+    """Of what is bought."""
+    tinkerer: bool = False
+    """Also cards without a fan, a picture or a maintained driver."""
 
 
 class Purchase(_OfUpgrades):
@@ -126,6 +141,12 @@ def upgrades(
         goal=aim, unit=UNITS[aim], now=now.shown, now_model=now.model, prediction=now.answer, purchases=found,
         best=best, said=tuple(_said(found, asked.hardware, budget_usd)),
     )  # fmt: skip
+
+
+def upgrades_wished(asked: Scenario, wish: UpgradeWish, market: Market, knowledge: Knowledge) -> Upgrades:
+    """The same by the prices of a market today. Raises as `upgrades`."""
+    stock = stock_of(wish.condition, owned_parts(()), market.estimates(today()))
+    return upgrades(asked, wish.goal, wish.task, stock, knowledge, wish.budget_usd, tinkerer=wish.tinkerer)
 
 
 def _per_money(item: Purchase, now: _OnHardware) -> float:

@@ -5,7 +5,9 @@ the context that it has room for; the best for a task first.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from advisor.answer import REGIMES, Prediction
+from pydantic import BaseModel, ConfigDict
+
+from advisor.answer import REGIMES, PlacementSummary, Prediction, Range
 from advisor.choosing.quality import Choice, choice_of, has_projector
 from advisor.choosing.tasks import TASKS, Purpose, TaskName
 from advisor.documents import Cell, Table, TableColumn, number
@@ -15,7 +17,7 @@ from advisor.physics.knowledge import Knowledge
 from advisor.prediction.capacity import longest_context
 from advisor.prediction.case import Case, asked_of, cases_of
 from advisor.prediction.prediction import answers
-from advisor.question import Scenario
+from advisor.question import Hardware, Scenario
 from advisor.sizes.footprint import footprint
 from advisor.sizes.quality import COMMON, quality_order
 from catalog import tables
@@ -49,6 +51,50 @@ class Runnable:
     def quality(self) -> float:
         """At the task, quantised as it is; 0 where it is not known."""
         return self.choice.quality if self.choice else 0.0
+
+
+class _ForPrograms(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class IndexOfModel(_ForPrograms):
+    """How good a model is at the task in its quantisation, on the scale of the Artificial Analysis Intelligence Index;
+    two of three such models lie from low to high.
+    """
+
+    p50: float
+    low: float
+    high: float
+    how: str
+    """Whether it was measured, or filled in from other benchmarks, or from size and age."""
+    source: str
+
+
+class ModelOnMachine(_ForPrograms):
+    """A model that a machine runs, with the quantisation to take; memory in GiB."""
+
+    model: str
+    id: str
+    quant: str
+    serves_task: bool
+    """It is fast enough for the task and has room for its context."""
+    index: IndexOfModel | None
+    """None where nothing is known."""
+    decode_tok_s: Range | None
+    prefill_tok_s: Range | None
+    time_to_first_token_s: float | None
+    placement: PlacementSummary
+    file_gb: float
+    longest_context: int | None
+    """Tokens per user."""
+
+
+class ModelsOnMachine(_ForPrograms):
+    """What a machine runs, the best for the task first."""
+
+    task: TaskName
+    hardware: Hardware
+    models: tuple[ModelOnMachine, ...]
 
 
 def models_on(scenario: Scenario, task: TaskName, knowledge: Knowledge, most: int | None = None) -> list[Runnable]:
@@ -153,17 +199,28 @@ def _cells(row: Runnable) -> list[Cell]:
     ]  # fmt: skip
 
 
-def told(row: Runnable) -> dict[str, object]:
-    """A model for programs; memory in GiB."""
-    answer, known = row.answer, row.choice
-    return {
-        "model": row.llm.name, "id": row.llm.id, "quant": answer.quant, "serves_task": row.serves,
-        "index": known and known.known and {
-            "p50": round(known.quality, 2), "low": round(known.low, 2), "high": round(known.high, 2),
-            "how": known.known.how, "source": known.known.source,
-        },
-        "decode_tok_s": answer.decode_tok_s and answer.decode_tok_s.model_dump(),
-        "prefill_tok_s": answer.prefill_tok_s and answer.prefill_tok_s.model_dump(),
-        "time_to_first_token_s": answer.time_to_first_token_s, "placement": answer.placement.model_dump(),
-        "file_gb": row.case.demand.footprint.file_bytes / GIB, "longest_context": row.longest_context,
-    }  # fmt: skip
+def index_of(choice: Choice | None) -> IndexOfModel | None:
+    """How good a choice is, for programs; None where nothing is known."""
+    if choice is None or choice.known is None:
+        return None
+    return IndexOfModel(
+        p50=round(choice.quality, 2), low=round(choice.low, 2), high=round(choice.high, 2), how=choice.known.how,
+        source=choice.known.source,
+    )  # fmt: skip
+
+
+def told(row: Runnable) -> ModelOnMachine:
+    """A model for programs."""
+    answer = row.answer
+    return ModelOnMachine(
+        model=row.llm.name, id=row.llm.id, quant=answer.quant, serves_task=row.serves, index=index_of(row.choice),
+        decode_tok_s=answer.decode_tok_s, prefill_tok_s=answer.prefill_tok_s,
+        time_to_first_token_s=answer.time_to_first_token_s, placement=answer.placement,
+        file_gb=row.case.demand.footprint.file_bytes / GIB, longest_context=row.longest_context,
+    )  # fmt: skip
+
+
+def models_told(scenario: Scenario, task: TaskName, knowledge: Knowledge, most: int | None = None) -> ModelsOnMachine:
+    """`models_on` for programs. Raises as that."""
+    rows = models_on(scenario, task, knowledge, most)
+    return ModelsOnMachine(task=task, hardware=scenario.hardware, models=tuple(told(row) for row in rows))

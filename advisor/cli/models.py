@@ -34,7 +34,7 @@ def _asked(**options: Any) -> None:
         raise InputError("--json, --csv and --markdown exclude each other: give one")
     if options["limit"] < 0:
         raise InputError(f"--limit must be at least 0, not {options['limit']}")
-    from advisor.choosing.runnable import NOTE, as_table, models_on, told
+    from advisor.choosing.runnable import NOTE, ModelsOnMachine, as_table, models_on, told
     from advisor.cli.own_profile import own_machines_of
     from advisor.cli.predict import asked
     from advisor.documents import Document, Paragraph, Section, as_csv, as_markdown, as_rich
@@ -47,11 +47,8 @@ def _asked(**options: Any) -> None:
     scenario = asked(empty | options, machines)
     rows = models_on(scenario, task, machines.knowledge, limit or None)
     if options["as_json"]:
-        import json
-
-        hardware = scenario.hardware.model_dump(mode="json")
-        found = {"task": task, "hardware": hardware, "models": [told(row) for row in rows]}
-        click.echo(json.dumps(found, indent=2))
+        found = ModelsOnMachine(task=task, hardware=scenario.hardware, models=tuple(told(row) for row in rows))
+        click.echo(found.model_dump_json(indent=2))
         return
     table = as_table(rows)
     if options["as_csv"]:

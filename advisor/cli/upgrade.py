@@ -29,16 +29,17 @@ def _asked(**options: Any) -> None:
     formats = [name for name in ("as_json", "as_csv", "as_markdown") if options[name]]
     if len(formats) > 1:
         raise InputError("--json, --csv and --markdown exclude each other: give one")
-    from advisor.buying.ownership import owned_parts
-    from advisor.buying.stock import stock_of
+    from pydantic import ValidationError
+
     from advisor.buying.upgrade_report import upgrades_document, upgrades_table
-    from advisor.buying.upgrades import upgrades
+    from advisor.buying.upgrades import UpgradeWish, upgrades_wished
     from advisor.cli.market_options import market_here
     from advisor.cli.own_profile import own_machines_of
     from advisor.cli.predict import asked
     from advisor.documents import as_csv, as_markdown, as_rich
     from advisor.market.market import today
     from advisor.market.money import money_of
+    from advisor.question import complaint
 
     market = market_here()
     machines = own_machines_of(options)
@@ -47,10 +48,12 @@ def _asked(**options: Any) -> None:
     scenario = asked(empty | options | {"model": named}, machines)
     budget = money_of(options["budget"]) if options["budget"] else None
     usd = budget.amount / market.rates.per_usd(budget.currency, today()) if budget else None
-    stock = stock_of(options["condition"], owned_parts(()), market.estimates(today()))
-    found = upgrades(
-        scenario, options["goal"], options["task"], stock, machines.knowledge, usd, tinkerer=options["tinkerer"]
-    )
+    same = {name: options[name] for name in ("goal", "task", "condition", "tinkerer")}
+    try:
+        wish = UpgradeWish.model_validate(same | {"budget_usd": usd})
+    except ValidationError as error:
+        raise InputError(complaint(error, UpgradeWish).replace("budget_usd", "--budget")) from None
+    found = upgrades_wished(scenario, wish, market, machines.knowledge)
     if options["as_json"]:
         click.echo(found.model_dump_json(indent=2))
     elif options["as_csv"]:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from advisor.answer import Prediction
 from advisor.buying.recommendation import Recommendation
+from advisor.choosing.runnable import IndexOfModel
 from catalog.quants import Quant
 
 
@@ -39,7 +40,11 @@ class Predictions(_Reply):
 
 
 class RecommendationPage(Recommendation):
-    """A page of a ranking, best builds first; the order is the same on every page."""
+    """A page of a ranking, best builds first; the order is the same on every page.
+
+    The first page has the picks, and behind its builds those of picks that are further down: they come again on their
+    own page, with the same `rank`.
+    """
 
     total: int
     """Builds on all pages."""
@@ -72,6 +77,8 @@ class KnownModel(_Reply):
     """Taken where none is given."""
     usual_file_gib: float
     """Size of the file of that quantisation, in GiB."""
+    index: IndexOfModel | None
+    """At the task that was asked, in that quantisation; null without a task, and where nothing is known."""
     source: str
     as_of: date
 

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from advisor.physics.knowledge import load
@@ -22,7 +23,7 @@ from advisor.prediction.prediction import predict
 from advisor.profiles.store import data_folder
 from advisor.question import Scenario
 from catalog.profiles import MAX_BYTES
-from webapp.api import calibrations, facts, predictions, recommendations
+from webapp.api import calibrations, computers, facts, predictions, recommendations
 from webapp.api.answers import Entity, Health, Tag
 from webapp.api.bodies import Bodies
 from webapp.api.description import document_of
@@ -43,6 +44,7 @@ YOUNG_OBJECTS = 20_000
 SWITCH_S = 0.001
 """After so long a computation lets the event loop go on; Python's own 5 ms add up in short answers."""
 router = APIRouter(tags=["server"])
+ROUTERS = predictions.router, recommendations.router, computers.router, facts.router, calibrations.router
 
 
 def create_app(settings: Settings | None = None) -> ASGIApp:
@@ -60,8 +62,8 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
         facts.AccuracyFigures(data_folder() / "api"),
         predictions.reader(settings.gguf_folder, frozenset(settings.gguf_hosts), data_folder() / "headers"),
     )  # fmt: skip
-    for module_router in (predictions.router, recommendations.router, facts.router, calibrations.router, router):
-        app.include_router(module_router)
+    for each in (*ROUTERS, router):
+        app.include_router(each)
     _answer_refusals(app)
 
     most_bytes = {"": settings.max_body_bytes, calibrations.PATH: min(MAX_BYTES, settings.max_body_bytes)}
@@ -117,11 +119,18 @@ def _answer_refusals(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
         if error.status_code == 405:
-            allowed = (error.headers or {}).get("Allow", "")
+            allowed = ", ".join(sorted(_methods(request)))
             said = f"{request.url.path[:100]} takes {allowed}, not {request.method[:20]}"
             return answer(Refused("method_not_allowed", said, headers={"allow": allowed}), request.state.request_id)
         said = f"there is nothing at {request.url.path[:100]!r}: GET /openapi.json tells what there is"
         return answer(Refused("not_found", said), request.state.request_id)
+
+
+def _methods(request: Request) -> set[str]:
+    """The methods of all calls of a path: Starlette itself tells those of the first alone."""
+    path = request.url.path
+    routes = [route for each in (*ROUTERS, router) for route in each.routes if isinstance(route, Route)]
+    return {method for route in routes if route.path_regex.match(path) for method in route.methods or ()}
 
 
 # For those who run the server, and for programs that ask what it offers.

@@ -10,13 +10,20 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 from pydantic_core import from_json
 
+from advisor.buying.upgrades import UpgradeWish, upgrades_wished
+from advisor.choosing.quality import choice_of
+from advisor.choosing.runnable import ModelsOnMachine, Runnable, told
+from advisor.choosing.tasks import TASKS
 from advisor.market.market import shipped_market
 from advisor.physics.knowledge import load
+from advisor.prediction.capacity import longest_context
+from advisor.prediction.case import case_of
+from advisor.prediction.prediction import answers as answers_of
 from advisor.prediction.prediction import predict
 from advisor.question import Scenario
 from catalog.names.parts import resolve_part
 from catalog.profiles import Profile
-from webapp.api import answers, calibrations, facts, predictions
+from webapp.api import answers, calibrations, computers, facts, predictions
 from webapp.api.problems import KINDS, Problem
 from webapp.api.recommendations import WishBody, ranked_page
 from webapp.api.storage import calibration_id
@@ -67,6 +74,23 @@ def _recommendation() -> Json:
     return found
 
 
+@cache
+def _upgrades() -> Json:
+    scenario = Scenario.model_validate(predictions.EXAMPLE)
+    wish = UpgradeWish.model_validate({"budget_usd": computers.UPGRADE["budget_usd"]})
+    return upgrades_wished(scenario, wish, shipped_market(), load()).model_dump(mode="json")
+
+
+@cache
+def _models() -> Json:
+    """One model of the list, worked out by itself: the whole list takes seconds."""
+    case = case_of(Scenario.model_validate(predictions.EXAMPLE))
+    (answer,) = answers_of([case], load())
+    choice = choice_of(case.llm, case.quant.name, TASKS["chat"])
+    row = Runnable(case.llm, case, answer, choice, serves=True, longest_context=longest_context(case, None, None))
+    return ModelsOnMachine(task="chat", hardware=answer.scenario.hardware, models=(told(row),)).model_dump(mode="json")
+
+
 def _stored() -> Json:
     profile = Profile.model_validate(calibrations.EXAMPLE)
     listed = answers.StoredCalibration(
@@ -95,6 +119,8 @@ def _kind() -> Json:
 EXAMPLES: Final[Mapping[str, Callable[[], Json]]] = {
     "Prediction": _prediction,
     "RecommendationPage": _recommendation,
+    "Upgrades": _upgrades,
+    "ModelsOnMachine": _models,
     "StoredCalibration": _stored,
     "CalibrationPage": lambda: {"calibrations": [_stored()], "total": 1, "offset": 0, "next_offset": None},
     "Profile": lambda: calibrations.EXAMPLE,

@@ -16,12 +16,16 @@ from fastapi import APIRouter, Request
 from pydantic_core import to_json
 from starlette.responses import Response
 
+from advisor.choosing.quality import choice_of, has_projector
+from advisor.choosing.runnable import index_of
+from advisor.choosing.tasks import TASKS, TaskName
 from advisor.files import write_whole
 from advisor.market.market import Choice, Market, today
 from advisor.market.part_price import PartPrice, part_price
 from advisor.sizes.footprint import footprint
 from advisor.sizes.quality import default_quant
 from catalog import tables
+from catalog.llms import Llm
 from catalog.names.index import UnknownName, nearest
 from catalog.names.parts import NamedPart, resolve_part
 from catalog.names.quants import resolve_quant
@@ -73,28 +77,33 @@ def table(kind: str) -> Entity:
 
 @router.get(
     "/v1/models", tags=["catalog"], response_model=ModelList, response_description="The language models that are known",
-    responses=TAGGED | problems(),
+    responses=TAGGED | problems("invalid_parameter"),
 )  # fmt: skip
-async def models(tag: Tag = "") -> Response:
-    """The language models that predictions can be asked for."""
-    return model_list().answer(tag)
+async def models(tag: Tag = "", task: TaskName | None = None) -> Response:
+    """The language models that predictions can be asked for. `task`: those that can be given it, the best first, each
+    with how good it is at it.
+    """
+    return model_list(task).answer(tag)
 
 
 @cache
-def model_list() -> Entity:
-    """All models."""
-    found = tuple(_model(name.id) for name in tables.llms())
-    return Entity(ModelList(count=len(found), models=found).model_dump_json().encode())
+def model_list(task: TaskName | None = None) -> Entity:
+    """All models, or those for a task: that see where it takes eyes, those of which nothing is known last."""
+    sees = task is not None and TASKS[task].sees
+    found = [_model(llm, task) for llm in tables.llms() if not sees or has_projector(llm.id)]
+    if task is not None:
+        found.sort(key=lambda model: -model.index.p50 if model.index else 0.0)
+    return Entity(ModelList(count=len(found), models=tuple(found)).model_dump_json().encode())
 
 
-def _model(llm_id: str) -> KnownModel:
-    llm = next(row for row in tables.llms() if row.id == llm_id)
+def _model(llm: Llm, task: TaskName | None) -> KnownModel:
     quant = resolve_quant(default_quant(llm)).row
     size = footprint(llm, quant)
+    choice = choice_of(llm, quant.name, TASKS[task]) if task else None
     return KnownModel(
         **llm.model_dump(include={"id", "name", "hf_id", "aliases", "architecture", "max_context", "source", "as_of"}),
         parameters=size.parameters, parameters_active=size.parameters_active, usual_quant=quant.name,
-        usual_file_gib=size.file_bytes / GIB,
+        usual_file_gib=size.file_bytes / GIB, index=index_of(choice),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from advisor.asked import few
 from advisor.buying.advice import advise
+from advisor.buying.recommendation import Pick
 from advisor.buying.wish import Text, Wish
 from advisor.errors import InputError
 from advisor.market.market import Market, shipped_market, today
@@ -43,6 +44,7 @@ class Ranking:
     """A ranking with its builds as JSON."""
 
     builds: tuple[bytes, ...]
+    picks: tuple[Pick, ...]
     rest: bytes
     """The other fields of the answer, as the inside of a JSON object."""
 
@@ -68,7 +70,7 @@ async def _ranking(request: Request, wish: WishBody) -> Ranking:
     service = service_of(request)
     whole = _whole(wish)
     market = await service.market()
-    key = f"{whole.model_dump_json()} {today()} {len(market.observations)}"
+    key = f"{whole.model_dump_json(exclude_unset=True)} {today()} {len(market.observations)}"
 
     def work() -> Ranking:
         ranking = _computed(whole, market)
@@ -86,7 +88,8 @@ def ranked_page(wish: WishBody) -> bytes:
 
 
 def _whole(wish: WishBody) -> Wish:
-    return Wish.model_validate(wish.model_dump(exclude={"offset", "limit"}) | {"limit": ALL})
+    # What is not said stays so: a task has limits of its own.
+    return Wish.model_validate(wish.model_dump(exclude={"offset", "limit"}, exclude_unset=True) | {"limit": ALL})
 
 
 def _computed(wish: Wish, market: Market) -> Ranking:
@@ -98,11 +101,17 @@ def _computed(wish: Wish, market: Market) -> Ranking:
     except InputError as error:
         raise Refused("invalid_input", str(error)) from None
     builds = tuple(build.model_dump_json().encode() for build in found.builds)
-    rest = found.model_dump(mode="json", exclude={"builds"})
-    return Ranking(builds, to_json(rest)[1:-1])
+    rest = found.model_dump(mode="json", exclude={"builds", "picks"})
+    return Ranking(builds, found.picks, to_json(rest)[1:-1])
 
 
 def _page(ranking: Ranking, offset: int, limit: int) -> bytes:
-    shown, total = ranking.builds[offset : offset + limit], len(ranking.builds)
-    where = to_json({"total": total, "offset": offset, "next_offset": next_offset(offset, len(shown), total)})
-    return b'{"builds":[' + b",".join(shown) + b"]," + where[1:-1] + b"," + ranking.rest + b"}"
+    """The first page has the picks, and their builds whatever its limit: behind its own."""
+    total, places = len(ranking.builds), list(range(len(ranking.builds)))[offset : offset + limit]
+    following = next_offset(offset, len(places), total)
+    where: dict[str, Any] = {"total": total, "offset": offset, "next_offset": following, "picks": []}
+    if not offset:
+        places += dict.fromkeys(pick.build for pick in ranking.picks if pick.build not in places)
+        where["picks"] = [pick.model_copy(update={"build": places.index(pick.build)}) for pick in ranking.picks]
+    shown = [ranking.builds[place] for place in places]
+    return b'{"builds":[' + b",".join(shown) + b"]," + to_json(where)[1:-1] + b"," + ranking.rest + b"}"

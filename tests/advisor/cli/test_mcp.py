@@ -10,6 +10,10 @@ from jsonschema import Draft202012Validator
 from mcp import ClientSession, StdioServerParameters, stdio_client
 from mcp_types import CallToolResult, TextContent, Tool
 
+from advisor.buying.advice import advise
+from advisor.buying.upgrades import UpgradeWish, upgrades_wished
+from advisor.buying.wish import Wish
+from advisor.market.market import shipped_market
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.question import Scenario
@@ -18,6 +22,7 @@ CARD = {"gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X", "ram": {"ty
 QUESTIONS: dict[str, dict[str, Any]] = {
     "predict": {"model": "gpt-oss-20b", "hardware": CARD},
     "recommend": {"model": "gpt-oss-20b", "budget_usd": 1500, "limit": 2},
+    "upgrade": {"hardware": CARD, "budget_usd": 500},
     "models": {"task": "coding", "hardware": CARD, "limit": 4},
     "quants": {"model": "Qwen3-8B", "hardware": CARD},
     "prices": {"part": "RTX 3090", "condition": "used", "as_of": "2026-11-01"},
@@ -29,8 +34,16 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "an unknown part": ("prices", {"part": "RTX 3061"}, "RTX 3060"),
     "an unknown field": ("predict", {"model": "gpt-oss-20b", "hardware": {"gpu": "RTX 3090"}}, "gpu"),
     "a file that is not there": ("predict", {"model": {"gguf": "nowhere.gguf"}, "hardware": CARD}, "no such file"),
+    "a quant of no model": ("recommend", {"task": "chat", "quant": "Q4_K_M"}, "quant is of a model"),
+    "a purchase for an unknown card": ("upgrade", {"hardware": {"gpus": [{"name": "RTX 3061"}]}}, "RTX 3060"),
     "a wrong number": ("recommend", {"model": "gpt-oss-20b", "budget_usd": -5}, "budget_usd"),
     "a tool that is none": ("sell", {}, "sell"),
+}
+
+
+BY_TASK: dict[str, dict[str, Any]] = {
+    "a task": {"task": "coding", "budget_usd": 1500, "limit": 1},
+    "nothing serves": {"model": "gpt-oss-120b", "budget_usd": 100},
 }
 
 
@@ -51,9 +64,10 @@ def text_of(answer: CallToolResult) -> str:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Tool], dict[str, CallToolResult]]:
-    questions = [*QUESTIONS.items(), *((tool, question) for tool, question, _ in REFUSED.values())]
+    by_task = [("recommend", question) for question in BY_TASK.values()]
+    questions = [*QUESTIONS.items(), *by_task, *((tool, question) for tool, question, _ in REFUSED.values())]
     tools, answers = asyncio.run(asked(questions, str(tmp_path_factory.mktemp("home"))))
-    return tools, dict(zip([*QUESTIONS, *REFUSED], answers, strict=True))
+    return tools, dict(zip([*QUESTIONS, *BY_TASK, *REFUSED], answers, strict=True))
 
 
 Told = tuple[list[Tool], dict[str, CallToolResult]]
@@ -93,7 +107,10 @@ def test_a_prediction_is_that_of_the_command_line(told: Told) -> None:
 def test_builds_keep_the_budget_and_models_run(told: Told) -> None:
     answers = {name: answer.structured_content or {} for name, answer in told[1].items()}
     builds = answers["recommend"]["builds"]
-    assert len(builds) == 2
+    picked = {pick["build"] for pick in answers["recommend"]["picks"]}
+    assert len(builds) == len(picked | {0, 1})
+    assert max(picked) < len(builds)
+    assert all(pick["why"] for pick in answers["recommend"]["picks"])
     assert all(build["price_usd"] <= 1500 and build["decode_tok_s"]["p50"] >= 5 for build in builds)
     sums = [sum(part["price_usd"] for part in build["parts"]) for build in builds]
     assert sums == pytest.approx([build["price_usd"] for build in builds])
@@ -103,6 +120,31 @@ def test_builds_keep_the_budget_and_models_run(told: Told) -> None:
     assert bits == sorted(bits, reverse=True)
     assert answers["prices"]["estimate"]["low_usd"] < answers["prices"]["estimate"]["high_usd"]
     assert "DGX Spark" in answers["names"]["names"]
+
+
+def test_a_task_has_its_model_chosen_and_picks_among_the_builds(told: Told) -> None:
+    found = told[1]["a task"].structured_content or {}
+    ranked = advise(Wish(task="coding", budget_usd=1500, limit=1), load())
+    assert [(pick["pick"], pick["build"]) for pick in found["picks"]] == [(p.pick, p.build) for p in ranked.picks]
+    assert [build["name"] for build in found["builds"]] == [build.name for build in ranked.builds]
+    assert found["builds"][found["picks"][0]["build"]]["model"] in found["models"][0]
+    assert found["ways_out"] == []
+
+
+def test_where_nothing_serves_there_are_ways_out(told: Told) -> None:
+    found = told[1]["nothing serves"].structured_content or {}
+    assert (found["builds"], found["picks"]) == ([], [])
+    assert all(way["change"] for way in found["ways_out"])
+    assert found["ways_out"][0]["build"]["price_usd"] > 0
+
+
+def test_purchases_are_those_of_the_command_line(told: Told) -> None:
+    found = told[1]["upgrade"].structured_content or {}
+    asked = Scenario.model_validate({"model": "Qwen3.6-35B-A3B", "hardware": CARD})
+    expected = upgrades_wished(asked, UpgradeWish(budget_usd=500), shipped_market(), load())
+    assert [item["buy"] for item in found["purchases"]] == [item.buy for item in expected.purchases]
+    assert found["purchases"]
+    assert (found["best"], found["now"]) == (expected.best, pytest.approx(expected.now))
 
 
 @pytest.mark.parametrize("name", REFUSED)

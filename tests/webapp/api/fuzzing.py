@@ -25,7 +25,7 @@ CHECKS: Final = [
 ]  # fmt: skip
 MODES: Final = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 PATIENCE_S: Final = 60.0
-LONG: Final = {"/v1/recommendations": 8, "/v1/accuracy": 8}
+LONG: Final = {"/v1/recommendations": 8, "/v1/upgrades": 8, "/v1/accuracy": 8}
 """Of calls that may take seconds, so many times fewer are made."""
 
 

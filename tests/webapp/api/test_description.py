@@ -30,7 +30,8 @@ def operations(described: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_it_is_openapi_3_1_with_the_calls_of_the_contract(described: dict[str, Any]) -> None:
     assert described["openapi"].startswith("3.1")
     assert set(operations(described)) == {
-        "post /v1/predictions", "post /v1/recommendations", "get /v1/catalog/{kind}", "get /v1/models",
+        "post /v1/predictions", "post /v1/recommendations", "post /v1/models", "post /v1/upgrades",
+        "get /v1/catalog/{kind}", "get /v1/models",
         "get /v1/quants", "get /v1/prices/{part}", "post /v1/calibrations", "get /v1/calibrations",
         "get /v1/calibrations/{calibration}", "get /v1/accuracy", "get /v1/problems", "get /v1/problems/{code}",
         "get /healthz", "get /readyz", "get /metrics",

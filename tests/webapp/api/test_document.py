@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from advisor.buying.advice import advise
+from advisor.buying.wish import Wish
 from advisor.client import AsyncClient, Client, NoPrediction, Problem
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
@@ -52,7 +54,9 @@ def test_the_client_is_used_as_shown(server: Server) -> None:
     done = subprocess.run((sys.executable, "-c", code), check=True, capture_output=True, text=True)
     lines = done.stdout.splitlines()
     assert lines[0] == str(predict(Scenario.model_validate(SHOWN), load()).decode_tok_s)
-    assert len(lines) == 5
+    picks = advise(Wish(model="gpt-oss-20b", budget_usd=2000), load()).picks
+    assert [line.split()[0] for line in lines[1:-1]] == [pick.pick for pick in picks]
+    assert len(picks) >= 3
     assert lines[-1].startswith("unknown_name ('RTX 3060 12GB',")
 
 
@@ -90,6 +94,8 @@ def test_the_client_on_an_event_loop_gives_the_same(server: Server) -> None:
             several = await asyncio.gather(*(api.predict(SCENARIO) for _ in range(20)))
             assert set(map(repr, several)) == {repr(predict(Scenario.model_validate(SCENARIO), load()))}
             assert (await api.predict_many([SCENARIO]))[0] == several[0]
+            upgrades = await api.upgrades(SCENARIO, "longer", budget_usd=300)
+            assert upgrades.goal == "longer"
             page = await api.recommend({"model": "gpt-oss-20b", "kinds": ["unified"]}, limit=1)
             assert page.builds[0].rank == 1
 

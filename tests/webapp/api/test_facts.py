@@ -23,6 +23,23 @@ def test_models_say_what_is_taken_where_no_quant_is_given(server: Server) -> Non
     assert found["gpt-oss-20b"]["usual_file_gib"] == pytest.approx(12_109_566_560 / 2**30, rel=0.01)
 
 
+@pytest.mark.parametrize("task", ["coding", "vision"])
+def test_models_for_a_task_come_best_first(server: Server, task: str) -> None:
+    found = server.http.get("/v1/models", params={"task": task}).json()["models"]
+    known = [row["index"]["p50"] for row in found if row["index"]]
+    assert known == sorted(known, reverse=True)
+    assert len(known) >= 10
+    assert all(row["index"] is None for row in found[len(known) :])
+    seeing = {row["id"] for row in found}
+    # Their model cards on huggingface.co: openai/gpt-oss-20b takes text alone, google/gemma-3-27b-it sees.
+    assert ("gpt-oss-20b" in seeing, "gemma-3-27b" in seeing) == (task != "vision", True)
+
+
+def test_a_task_that_is_none_is_refused(server: Server) -> None:
+    answer = server.http.get("/v1/models", params={"task": "poetry"})
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
+
+
 def test_quants_are_listed(server: Server) -> None:
     found = server.http.get("/v1/quants").json()
     assert [row["name"] for row in found["quants"]] == [row.name for row in tables.quants()]
@@ -86,4 +103,4 @@ def test_a_client_that_has_a_copy_is_told_that_it_is_still_right(server: Server,
 def test_an_address_that_is_none_and_a_method_that_is_none_are_problems(server: Server) -> None:
     nothing, wrong = server.http.get("/v1/nothing"), server.http.delete("/v1/models")
     assert (nothing.status_code, nothing.json()["code"]) == (404, "not_found")
-    assert (wrong.status_code, wrong.json()["code"], wrong.headers["allow"]) == (405, "method_not_allowed", "GET")
+    assert (wrong.status_code, wrong.json()["code"], wrong.headers["allow"]) == (405, "method_not_allowed", "GET, POST")

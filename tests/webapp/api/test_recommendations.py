@@ -27,7 +27,9 @@ def test_pages_put_together_are_the_ranking_that_python_gives(server: Server) ->
     while offset is not None:
         found = page(server, offset=offset, limit=7)
         assert (found["total"], found["offset"], found["tried"]) == (len(ranked.builds), offset, ranked.tried)
-        builds += found["builds"]
+        builds += found["builds"][:7]
+        behind = found["builds"][7:]  # of picks that are further down, on the first page alone
+        assert offset == 0 or behind == found["picks"] == []
         offset = found["next_offset"]
     assert [item["rank"] for item in builds] == list(range(1, len(ranked.builds) + 1))
     assert [item["name"] for item in builds] == [item.name for item in ranked.builds]
@@ -47,6 +49,22 @@ def test_a_wish_may_name_a_task_in_place_of_a_model(server: Server) -> None:
     assert answer.status_code == 200, answer.text
     found = answer.json()
     assert found["builds"][found["picks"][0]["build"]]["model"] == found["models"][0]["model"]
+
+
+@pytest.mark.parametrize("fields", [WISH, {"task": "agent", "budget_usd": 2500, "kinds": ["unified", "laptop"]}])
+def test_the_first_page_has_the_builds_of_all_picks_whatever_its_limit(server: Server, fields: dict[str, Any]) -> None:
+    ranked = advise(Wish.model_validate(fields | {"limit": 1000}), load())
+    expected = [(pick.pick, ranked.builds[pick.build].rank, ranked.builds[pick.build].name) for pick in ranked.picks]
+    assert expected
+    for limit in (1, 2, 5, 200):
+        answer = server.http.post("/v1/recommendations", json=fields | {"limit": limit})
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        picked = [(pick["pick"], found["builds"][pick["build"]]) for pick in found["picks"]]
+        assert [(name, build["rank"], build["name"]) for name, build in picked] == expected
+        assert (found["total"], found["scenario"]) == (len(ranked.builds), ranked.scenario)
+        extra = found["builds"][limit:]
+        assert {build["rank"] for build in extra} == {rank for _, rank, _ in expected if rank > limit}
 
 
 def test_a_page_behind_the_last_is_empty(server: Server) -> None:
