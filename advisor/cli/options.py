@@ -36,7 +36,8 @@ _COUNTED = re.compile(r"(\d+)\s*[xX×]\s*(?=\D)(.+)")
 _LINK = re.compile(r"(?:pcie\s*)?(?:gen\s*)?([1-7])(?:\.0)?\s*[xX×]\s*(\d{1,2})", re.IGNORECASE)
 _LANES = re.compile(r"(?:pcie\s*)?x\s*(\d{1,2})(?:\s*riser)?|()riser", re.IGNORECASE)
 _FIGURE = re.compile(
-    r"""([a-z_0-9]+)\s*[=:]\s*(?:'([^']*)'|"([^"]*)"|([^\s,;'"]+)(?:\s(?:gb/s|gib|gb|tflops)\b)?)""", re.IGNORECASE
+    r"""([a-z_0-9]+)\s*[=:]\s*(?:'([^']*)'|"([^"]*)"|([^\s,;'"]+)(?:\s(?:gb/s|gib|gb|tflops)\b(?!\s*[=:]))?)""",
+    re.IGNORECASE,
 )
 FIGURES = {
     "vram": "vram_gb", "memory": "vram_gb", "vram_gb": "vram_gb", "bandwidth": "bandwidth_gb_s",

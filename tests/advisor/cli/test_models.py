@@ -12,7 +12,8 @@ HARDWARE = ("--cpu", "Raspberry Pi 5", "--ram", "8GB")
 Captured = pytest.CaptureFixture[str]
 
 
-def test_models_are_told_as_json_csv_and_in_words_alike(capsys: Captured) -> None:
+def test_models_are_told_as_json_csv_and_in_words_alike(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")  # so that no name is broken over two lines
     assert run(["models", *HARDWARE, "--limit", "5", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["task"], len(found["models"])) == ("chat", 5)

@@ -47,6 +47,10 @@ def refused(capsys: Captured, *options: str) -> str:
                 "custom": {"vram_gb": 48, "bandwidth_gb_s": 1008, "fp16_tflops": 165, "like": "RTX 4090"},
             },
         ),
+        (
+            ("--gpu-custom", "vram=24 bandwidth=900 tflops=120"),
+            {"name": "described card", "custom": {"vram_gb": 24, "bandwidth_gb_s": 900, "fp16_tflops": 120}},
+        ),
     ],
 )  # fmt: skip
 def test_a_card_is_told_by_its_figures_link_and_power(

@@ -94,13 +94,19 @@ def test_a_body_of_megabytes_costs_little_more_than_to_read_it(attacked: Server,
             found.append(cpu_s(attacked) - before)
         return min(found)
 
+    def held_bytes() -> int:
+        """Memory after a body, the least of some tries: what of the last one is not given back yet does not count."""
+        found = []
+        for _ in range(4):
+            attacked.http.post(path, content=content, headers=JSON)
+            found.append(psutil.Process(attacked.process.pid).memory_info().rss)
+        return min(found)
+
     ordinary_s = spent_s(harmless)
     attack_s = spent_s(content)
-    memory = psutil.Process(attacked.process.pid).memory_info().rss
     assert attack_s < 5 * ordinary_s + 0.3
-    for _ in range(3):
-        attacked.http.post(path, content=content, headers=JSON)
-    assert psutil.Process(attacked.process.pid).memory_info().rss - memory < 20_000_000
+    memory = held_bytes()
+    assert held_bytes() - memory < 20_000_000
 
 
 def test_names_that_nobody_knows_cost_no_more_the_longer_they_are(attacked: Server) -> None:
