@@ -181,11 +181,13 @@ def _standing(one: Standin) -> tuple[Llm, tuple[str, ...]]:
 def _fine_tune(text: str) -> _Answering:
     """The one row whose whole name, size included, stands within a text that says nothing of other shapes."""
     words = [word for word in _words(text.rpartition("/")[2]) if word not in NOISE]
-    spans = [(i, j) for i in range(len(words)) for j in range(i + 1, min(i + 9, len(words)) + 1)]
+    sized = [i for i, word in enumerate(words) if PARAMETERS.fullmatch(word)]
+    barred = [i for i, word in enumerate(words) if NO_FINE_TUNE.fullmatch(word)]
+    spans = [
+        (i, j) for i in range(len(words)) for j in range(i + 1, min(i + 9, len(words)) + 1)
+        if any(i <= at < j for at in sized) and all(i <= at < j for at in barred)
+    ] if sized else []  # fmt: skip
     for i, j in sorted(spans, key=lambda span: span[0] - span[1]):
-        rest = words[:i] + words[j:]
-        if not any(PARAMETERS.fullmatch(word) for word in words[i:j]) or any(map(NO_FINE_TUNE.fullmatch, rest)):
-            continue
         rows = {found.row.name: found.row for found in _index().fitting({_squash(words[i:j])})}
         if len(rows) == 1:
             name, row = rows.popitem()
