@@ -85,14 +85,13 @@ def _origin() -> tuple[dict[str, Any], Path | None]:
     """What is written of where it was installed from, and the path where that is on this computer."""
     # Only one who lacks something pays for importing these.
     import json
-    from importlib.metadata import PackageNotFoundError, distribution
+    from importlib.metadata import distributions
     from urllib.parse import unquote, urlsplit
     from urllib.request import url2pathname
 
-    try:
-        text = distribution(PACKAGE).read_text("direct_url.json")
-    except PackageNotFoundError:
-        text = None
+    # Run in a clone, its egg-info stands before what pip wrote into the environment.
+    texts = (item.read_text("direct_url.json") for item in distributions(name=PACKAGE))
+    text = next(filter(None, texts), None)
     found: dict[str, Any] = json.loads(text) if text else {}
     url = str(found.get("url", ""))
     return found, Path(url2pathname(unquote(urlsplit(url).path))) if url.startswith("file:") else None

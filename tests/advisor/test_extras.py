@@ -98,7 +98,7 @@ def test_the_command_installs_from_where_the_program_came(
         def locate_file(self, path: Any) -> Any:
             raise NotImplementedError
 
-    monkeypatch.setattr("importlib.metadata.distribution", lambda name: Installed())
+    monkeypatch.setattr("importlib.metadata.distributions", lambda name: [Installed()])
     assert install_command("plots") == f"{sys.executable} {words.replace('{here}', str(tmp_path))}"
 
 
