@@ -8,7 +8,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import fields, is_dataclass
-from functools import wraps
+from functools import update_wrapper
 from threading import Lock
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -55,25 +55,27 @@ class Kept(Generic[T]):
                 self.size_bytes -= self._entries.popitem(last=False)[1][1]
 
 
-def kept(most_bytes: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+class KeptFunction(Generic[P, T]):
+    """A function whose results are kept by its arguments; what it raises is not."""
+
+    def __init__(self, function: Callable[P, T], most_bytes: int) -> None:
+        self._function = function
+        self.results: Kept[tuple[T]] = Kept(most_bytes)
+        update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
+        """The result that is kept, or that of the function now."""
+        key = (args, *sorted(kwargs.items()))
+        known = self.results.get(key)
+        if known is None:
+            known = (self._function(*args, **kwargs),)
+            self.results.keep(key, known)
+        return known[0]
+
+
+def kept(most_bytes: int) -> Callable[[Callable[P, T]], KeptFunction[P, T]]:
     """Keep a function's results by its arguments, up to `most_bytes`; what it raises is not kept."""
-
-    def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        results: Kept[tuple[T]] = Kept(most_bytes)
-
-        @wraps(function)
-        def found(*args: P.args, **kwargs: P.kwargs) -> T:
-            key = (args, *sorted(kwargs.items()))
-            known = results.get(key)
-            if known is None:
-                known = (function(*args, **kwargs),)
-                results.keep(key, known)
-            return known[0]
-
-        found.results = results  # type: ignore[attr-defined]  # for those who ask how much is kept
-        return found
-
-    return decorate
+    return lambda function: KeptFunction(function, most_bytes)
 
 
 def size_of(value: object) -> int:

@@ -13,9 +13,10 @@ from advisor.buying.recommendation import RankedBuild
 from advisor.buying.stock import Stock
 from catalog.names.gpus import resolve_gpu
 from catalog.parts import Board, Cooler, Cpu, Gpu, PcCase, Psu
+from catalog.prices import PartKind
 from webapp.described import Parts
 
-CHOSEN = ("gpu", "cpu", "ram", "board", "psu", "case", "cooler", "ssd")
+CHOSEN: tuple[PartKind, ...] = ("gpu", "cpu", "ram", "board", "psu", "case", "cooler", "ssd")
 """Kinds of parts that a line of text can name."""
 ROOM_MM = 10.0
 
@@ -87,13 +88,13 @@ def checks(of: Whole, memory_gib: float | None) -> list[tuple[bool, str]]:
     return found
 
 
-def options(kind: str, of: Whole, stock: Stock) -> list[Swap]:
+def options(kind: PartKind, of: Whole, stock: Stock) -> list[Swap]:
     """Other parts of a kind, cheapest first, with what each asks of the rest of the build."""
     found = []
     if kind == "ram":
         return _memories(of, stock)
     for name, words in _told(kind, of, stock):
-        usd = stock.usd(kind, name)  # type: ignore[arg-type]
+        usd = stock.usd(kind, name)
         if usd < float("inf"):
             found.append(Swap(name, usd, words or "goes together"))
     return sorted(found, key=lambda item: (item.price_usd, item.name))
