@@ -27,6 +27,7 @@ from advisor.files import write_whole
 
 if TYPE_CHECKING:
     import httpx
+    from _typeshed import WriteableBuffer
 
 SCHEMES = ("https://", "http://")
 REDIRECTS_LIMIT = 5
@@ -269,12 +270,13 @@ class _Ranged(io.RawIOBase):
         """Where the next byte is."""
         return self._at
 
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         """Fill a buffer, or what the file still has of it."""
-        count = max(0, min(len(buffer), self.size_bytes - self._at))
+        room = memoryview(buffer).cast("B")
+        count = max(0, min(len(room), self.size_bytes - self._at))
         if self._at + count > len(self._data):
             self._more(self._at + count - len(self._data))
-        buffer[:count] = self._data[self._at : self._at + count]
+        room[:count] = self._data[self._at : self._at + count]
         self._at += count
         return count
 

@@ -218,8 +218,9 @@ class LogReader:
             self._answered = [len(self.found) - 1]
         elif self._answered and found["name"].endswith("Tokens"):
             last, count = self._answered[-1], int(leading(found["said"]) or 0)
-            field = {"context_depth": count} if found["name"] == "Prompt Tokens" else {"gen_tokens": count}
-            self.found[last] = replace(self.found[last], notes=(), **field)  # type: ignore[arg-type]
+            item = replace(self.found[last], notes=())
+            prompt = found["name"] == "Prompt Tokens"
+            self.found[last] = replace(item, context_depth=count) if prompt else replace(item, gen_tokens=count)
         return True
 
     def _studio(self, line: int, text: str) -> bool:

@@ -72,8 +72,9 @@ def _bench(cells: Cells, line: int, told: Told) -> list[Found] | str:
     if not (prompt or gen):
         return "it measures neither a prompt nor an answer"
     _tell(told, cells)
-    speeds = {"prefill_tok_s": speed, "prompt_tokens": prompt} if prompt else {"decode_tok_s": speed, "gen_tokens": gen}
-    return [Found(line, BENCH, told, depth, **speeds)]  # type: ignore[arg-type]
+    if prompt:
+        return [Found(line, BENCH, told, depth, prompt, prefill_tok_s=speed)]
+    return [Found(line, BENCH, told, depth, gen_tokens=gen, decode_tok_s=speed)]
 
 
 def _tell(told: Told, cells: Cells) -> None:

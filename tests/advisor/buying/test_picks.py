@@ -22,9 +22,10 @@ from tests.advisor.buying.rules import memory_is_enough, problems
 from tests.advisor.buying.wishes import broken
 
 SAMPLE = (
-    {"task": "chat", "budget_usd": 700.0}, {"task": "agent", "budget_usd": 2000.0},
-    {"task": "coding", "budget_usd": 5000.0},
-)  # fmt: skip
+    Wish(condition="used", task="chat", budget_usd=700.0),
+    Wish(condition="used", task="agent", budget_usd=2000.0),
+    Wish(condition="used", task="coding", budget_usd=5000.0),
+)
 
 
 @cache
@@ -34,7 +35,7 @@ def used_stock() -> Stock:
 
 @cache
 def answered(place: int) -> tuple[Wish, Recommendation]:
-    wish = Wish(condition="used", **SAMPLE[place])  # type: ignore[arg-type]
+    wish = SAMPLE[place]
     return wish, advise_from(used_stock(), owned_parts(()), wish, load(), Exchange())
 
 

@@ -69,10 +69,10 @@ def test_sizes_of_one_machine_have_prices_of_their_own() -> None:
 @pytest.mark.parametrize("choice", ["new", "used", "any"])
 def test_every_price_is_one_of_the_part_s_estimates(choice: Any) -> None:
     estimates = shipped_market().estimates(DAY)
-    prices = PriceBook.of(estimates, choice)
+    prices, known = PriceBook.of(estimates, choice), {tuple(part): found for part, found in estimates.items()}
     assert len(prices.quotes) >= 200
     for (kind, name, gib), quote in prices.quotes.items():
-        found = estimates[Part(kind, name, gib, quote.condition)]  # type: ignore[arg-type]
+        found = known[kind, name, gib, quote.condition]
         assert quote.price_usd == pytest.approx(found.price_usd, abs=0.01)
         assert quote.source
         assert quote.low_usd < quote.price_usd < quote.high_usd

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def _here(monkeypatch: pytest.MonkeyPatch) -> None:
     on(monkeypatch, SEEN)
 
 
-def _asked(capsys: Captured, *options: str) -> tuple[dict[str, object], float, float]:
+def _asked(capsys: Captured, *options: str) -> tuple[dict[str, Any], float, float]:
     """A prediction of gpt-oss-20b: all of it, its speed, and how wide its range is."""
     found = json.loads(said(capsys, "predict", "--model", "gpt-oss-20b", *options, "--json")[0])
     speed = found["decode_tok_s"]
@@ -51,7 +52,7 @@ def test_a_slow_run_lowers_what_is_predicted_of_other_models_and_is_told(
     found, after, _ = _asked(capsys, *MACHINE)
     assert after < before  # 48 tok/s are less than was predicted without it
     assert found["calibration"] == "measured"
-    assert any("by your run" in item["message"] for item in found["warnings"])  # type: ignore[attr-defined]
+    assert any("by your run" in item["message"] for item in found["warnings"])
     assert _asked(capsys, *MACHINE, "--no-profile")[1] == before
     assert _asked(capsys, "--gpu", "RTX 4090", "--cpu", "Ryzen 7 5800X")[0]["calibration"] == "global"
 
@@ -70,7 +71,7 @@ def test_several_runs_add_up_in_one_profile_and_the_same_one_counts_once(store: 
     assert store.names() == ["ryzen-7-5800x-rtx-3060-runs"]
     assert len(store.named(store.names()[0]).measured) == 2
     found, _, width = _asked(capsys, *MACHINE)
-    assert any("by your 2 runs" in item["message"] for item in found["warnings"])  # type: ignore[attr-defined]
+    assert any("by your 2 runs" in item["message"] for item in found["warnings"])
     assert width < _asked(capsys, *MACHINE, "--no-profile")[2] * 1.02
 
 
