@@ -28,6 +28,13 @@ REPACKED = frozenset({"Q4_0", "Q4_K", "Q2_K", "Q5_K", "Q6_K", "Q8_0", "IQ4_NL", 
 """Types that llama.cpp repacks on some processor. Source: ggml/src/ggml-cpu/repack.cpp (read 2026-11-25)."""
 NO_WEIGHTS = "mtp"
 """Layers that predict further tokens are stored, but not loaded unless asked for."""
+ROLLS_BACK = frozenset({
+    "kimi-k3", "qwen35", "qwen35moe", "qwen4exp", "deepseek4", "glm5-next", "nemotron_h", "nemotron_h_moe", "lfm2",
+    "lfm2moe", "bailingmoe3",
+})  # fmt: skip
+"""Recurrent architectures that keep a copy of their states for each drafted token, to go back to. Source: llama.cpp
+src/llama-arch.cpp llm_arch_supports_rs_rollback (read 2026-11-30).
+"""
 Refused = Mapping[str, Sequence[Product]]
 """By device, products that it does not compute."""
 
@@ -109,12 +116,14 @@ def layout_of(
     that stays in RAM.
     """
     names = layer_devices(sizes.counted_layers, settings, free_bytes)
-    moved = _moved(sizes, settings)
-    weights, repackable = _weights(sizes, names, moved, refused)
+    loaded = _loaded(sizes, settings)
+    moved = _moved(loaded, settings)
+    weights, repackable = _weights(sizes, loaded, names, moved, refused)
     scratch = compute if compute is not None else _compute(sizes, settings, names, moved)
     caches = _by_layer(kv_bytes(sizes.footprint, settings.n_ctx, settings.kv_type_k, settings.kv_type_v,
                                 settings.n_ubatch).tolist(), names, settings.offload_kv)  # fmt: skip
-    states = _by_layer(sizes.footprint.layer_recurrent_bytes.tolist(), names, settings.offload_kv)
+    copies = 2 + settings.drafting.max_tokens if settings.drafting and sizes.llm.architecture in ROLLS_BACK else 1
+    states = _by_layer((sizes.footprint.layer_recurrent_bytes * copies).tolist(), names, settings.offload_kv)
     # A card computes large batches even where no layer is on it: its buffer for that is in the dry run alone.
     used = [CPU, *(name for name in free_bytes if name in {*names, *moved.values(), *scratch})]
     logits = float(FLOAT_BYTES * sizes.llm.vocab_size)
@@ -143,18 +152,24 @@ def layer_devices(n_layers: int, settings: EngineSettings, free_bytes: Mapping[s
     return (CPU,) * first + tuple(devices[min(place, len(devices) - 1)] for place in places)
 
 
-def _moved(sizes: Sizes, settings: EngineSettings) -> dict[str, str]:
+def _loaded(sizes: Sizes, settings: EngineSettings) -> list[Tensor]:
+    """The tensors that are read: of layers that predict further tokens, those that are to draft."""
+    drafts = settings.drafting is not None and settings.drafting.kind == "mtp"
+    return [tensor for tensor in sizes.tensors if drafts or tensor.group != NO_WEIGHTS]
+
+
+def _moved(tensors: Sequence[Tensor], settings: EngineSettings) -> dict[str, str]:
     rules = [(re.compile(override.pattern), override.device) for override in settings.all_overrides()]
     moved: dict[str, str] = {}
-    for tensor in sizes.tensors:
+    for tensor in tensors:
         found = next((device for pattern, device in rules if pattern.search(tensor.name)), None)
-        if found is not None and tensor.group != NO_WEIGHTS:
+        if found is not None:
             moved[tensor.name] = found
     return moved
 
 
 def _weights(
-    sizes: Sizes, names: Sequence[str], moved: Mapping[str, str], refused: Refused
+    sizes: Sizes, tensors: Sequence[Tensor], names: Sequence[str], moved: Mapping[str, str], refused: Refused
 ) -> tuple[dict[str, float], float]:
     """Bytes of weights by device, and of those in RAM the ones that llama.cpp may repack."""
     weights: dict[str, float] = {}
@@ -163,9 +178,7 @@ def _weights(
     def accepting(tensor: Tensor, device: str) -> str:
         return CPU if product_of(tensor) in refused.get(device, ()) else device
 
-    for tensor in sizes.tensors:
-        if tensor.group == NO_WEIGHTS:
-            continue
+    for tensor in tensors:
         embedding = tensor.group == "token_embedding"
         usual = names[tensor.layer] if tensor.layer is not None else CPU if embedding else names[-1]
         device = moved.get(tensor.name) or accepting(tensor, usual)

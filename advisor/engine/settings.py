@@ -32,6 +32,22 @@ class Override(Record):
     device: Annotated[str, Field(min_length=1)] = "CPU"
 
 
+class Drafting(Record):
+    """Tokens guessed ahead, which the model then checks in one pass: what it writes stays the same."""
+
+    kind: Literal["mtp", "draft_model"]
+    """By a layer of the model's own for multi-token prediction, or by a small model of the same vocabulary."""
+    max_tokens: Annotated[int, Field(ge=1, le=16)] = 3
+    file: str | None = None
+    """Of the small model."""
+
+    @model_validator(mode="after")
+    def _a_file_drafts_alone(self) -> Self:
+        if (self.file is None) == (self.kind == "draft_model"):
+            raise ValueError("a draft model has a file, and layers of the model's own have none")
+        return self
+
+
 class EngineSettings(Record):
     """All that decides where a model's bytes lie and how it computes; the defaults are those of llama.cpp."""
 
@@ -68,6 +84,8 @@ class EngineSettings(Record):
     """Tokens of a micro-batch whose logits are kept; 0: all of them."""
     rpc: tuple[str, ...] = ()
     """Endpoints (HOST:PORT) of RPC servers whose devices are to be used."""
+    drafting: Drafting | None = None
+    """What drafts when text is written; nothing that is measured drafts."""
 
     @model_validator(mode="after")
     def _v_cache_needs_flash_attention(self) -> Self:

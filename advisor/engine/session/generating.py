@@ -2,12 +2,14 @@
 
 import codecs
 import ctypes
+import time
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from advisor.engine.session.drafting import Drafter
 from advisor.engine.session.measuring import memory_of_process, page_faults
 from advisor.engine.session.messages import Generate, Generation, Piece
 from advisor.engine.session.model import LoadedModel
@@ -18,10 +20,10 @@ TOP_K, TOP_P, MIN_P = 40, 0.95, 0.05
 Stop = Literal["end", "length", "context"]
 
 
-def generate(model: LoadedModel, asked: Generate, say: Callable[[BaseModel], None]) -> None:
+def generate(model: LoadedModel, asked: Generate, say: Callable[[BaseModel], None], drafter: Drafter | None) -> None:
     """Say the pieces of a text, then what it took."""
-    text = wrapped(model, asked.prompt) if asked.chat else None
-    prompt = model.tokens_of(asked.prompt if text is None else text, special=text is not None)
+    text = wrapped(model, asked.prompt) if asked.chat and not asked.tokens else None
+    prompt = list(asked.tokens) or model.tokens_of(asked.prompt if text is None else text, special=text is not None)
     if len(prompt) >= model.n_ctx:
         raise InputError(
             f"the prompt is {len(prompt)} tokens long and the context holds {model.n_ctx}: give a larger --context"
@@ -30,40 +32,74 @@ def generate(model: LoadedModel, asked: Generate, say: Callable[[BaseModel], Non
         raise InputError("the prompt is empty: give some text to continue")
     before = page_faults()
     model.clear()
-    prompt_s = sum(model.feed(prompt))
-    writer = _Writer(model, asked, say)
+    prompt_s, size = 0.0, model.settings.n_batch
+    for start in range(0, len(prompt), size):
+        prompt_s += model.step(prompt[start : start + size])
+        if drafter:
+            drafter.seen(prompt[start : start + size], start)
+    writer = _Writer(model, asked, say, drafter, len(prompt))
     stopped = writer.write(min(asked.max_tokens, model.n_ctx - len(prompt)), asked.max_tokens)
     minor, major = page_faults(before)
     say(
         Generation(
             stopped=stopped, template=text is not None, prompt_tokens=len(prompt), prompt_s=prompt_s,
-            gen_tokens=writer.tokens, gen_s=writer.seconds, rss_bytes=memory_of_process()[0],
-            minor_faults=minor, major_faults=major,
+            gen_tokens=len(writer.tokens), gen_s=writer.seconds, tokens=tuple(writer.tokens), drafted=writer.drafted,
+            accepted=writer.accepted, rss_bytes=memory_of_process()[0], minor_faults=minor, major_faults=major,
         )
     )  # fmt: skip
 
 
 class _Writer:
-    """Samples token after token; `tokens` and `seconds` are those of decode steps."""
+    """Samples token after token, or checks drafts; `seconds` are those of steps, drafts included."""
 
-    def __init__(self, model: LoadedModel, asked: Generate, say: Callable[[BaseModel], None]) -> None:
-        self.model, self.say = model, say
+    def __init__(
+        self, model: LoadedModel, asked: Generate, say: Callable[[BaseModel], None], drafter: Drafter | None,
+        position: int,
+    ) -> None:  # fmt: skip
+        self.model, self.say, self.drafter, self.position = model, say, drafter, position
         self.sampler = _sampler(model.llama, asked.temperature, asked.seed)
-        self.tokens, self.seconds = 0, 0.0
+        self.tokens: list[int] = []
+        self.seconds, self.drafted, self.accepted = 0.0, 0, 0
 
     def write(self, room: int, wished: int) -> Stop:
         """Write until the model ends or there is no more room."""
         decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        for _ in range(room):
-            token = self.model.llama.llama_sampler_sample(self.sampler, self.model.context, -1)
-            if self.model.llama.llama_vocab_is_eog(self.model.vocabulary, token):
-                return "end"
-            piece = decoder.decode(self.model.piece_of(token))
-            if piece:
-                self.say(Piece(text=piece))
-            self.seconds += self.model.step((token,))
-            self.tokens += 1
+        fresh = [self._sampled(-1)]
+        while len(self.tokens) < room:
+            for token in fresh[: room - len(self.tokens)]:
+                if self.model.llama.llama_vocab_is_eog(self.model.vocabulary, token):
+                    return "end"
+                piece = decoder.decode(self.model.piece_of(token))
+                if piece:
+                    self.say(Piece(text=piece))
+                self.tokens.append(token)
+            if self.drafter is None:
+                self.seconds += self.model.step((fresh[-1],))
+                fresh = [self._sampled(-1)]
+            elif len(self.tokens) < room:
+                fresh = self._checked(fresh[-1], self.drafter, room - len(self.tokens))
         return "length" if room == wished else "context"
+
+    def _checked(self, last: int, drafter: Drafter, room: int) -> list[int]:
+        """The tokens that follow the last one: those of the drafts that the model agrees to, and one more."""
+        began, asked = time.perf_counter(), self.model.settings.drafting
+        drafts = drafter.drafts(last, self.position, min(asked.max_tokens if asked else 0, room - 1))
+        self.model.step((last, *drafts), each=True)
+        drafter.seen((last, *drafts), self.position)
+        fresh: list[int] = []
+        for place, draft in enumerate((*drafts, None)):
+            fresh.append(self._sampled(place))
+            if fresh[-1] != draft:
+                break
+        self.position += len(fresh)
+        self.model.forget(self.position)
+        drafter.kept(self.position)
+        self.drafted, self.accepted = self.drafted + len(drafts), self.accepted + len(fresh) - 1
+        self.seconds += time.perf_counter() - began
+        return fresh
+
+    def _sampled(self, place: int) -> int:
+        return int(self.model.llama.llama_sampler_sample(self.sampler, self.model.context, place))
 
 
 def _sampler(llama: Any, temperature: float, seed: int) -> Any:

@@ -54,10 +54,13 @@ class Trace(Record):
 
 
 class Generate(Record):
-    """Continue a prompt. `chat`: wrap it as the model's chat template says, where it has one."""
+    """Continue a prompt. `chat`: wrap it as the model's chat template says, where it has one; `tokens`: the prompt as
+    such, in place of a text, for a file without a vocabulary.
+    """
 
     kind: Literal["generate"] = "generate"
-    prompt: str
+    prompt: str = ""
+    tokens: tuple[int, ...] = ()
     max_tokens: int
     temperature: float = 0.0
     seed: int = 0
@@ -151,6 +154,11 @@ class Generation(Record):
     prompt_s: float
     gen_tokens: int
     gen_s: float
+    tokens: tuple[int, ...] = ()
+    """What was written, the mark of an end left out."""
+    drafted: int = 0
+    accepted: int = 0
+    """Tokens that were guessed ahead, and those of them that the model agreed to."""
     minor_faults: int | None
     major_faults: int | None
     rss_bytes: int

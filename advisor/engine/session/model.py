@@ -51,6 +51,7 @@ class Parameters:
         model.load_mode = LOAD_MODES["none" if dry else settings.load_mode]
         model.use_extra_bufts = settings.extra_buffers
         model.no_alloc = dry
+        model.load_mtp = settings.drafting is not None and settings.drafting.kind == "mtp"
         if settings.tensor_split:
             shares = (ctypes.c_float * engine.llama.llama_max_devices())(*settings.tensor_split)
             model.tensor_split = ctypes.cast(shares, ctypes.POINTER(ctypes.c_float))
@@ -82,6 +83,7 @@ class Parameters:
         context.n_outputs_max = settings.n_outputs
         context.offload_kqv, context.op_offload = settings.offload_kv, settings.op_offload
         context.swa_full = settings.full_window_cache
+        context.n_rs_seq = settings.drafting.max_tokens + 1 if settings.drafting else 0
         context.no_perf = True
 
 
@@ -138,14 +140,29 @@ class LoadedModel:
         self.n_ctx = int(self.llama.llama_n_ctx(self.context))
         self._memory = self.llama.llama_get_memory(self.context)
 
+    def context_parameters(self) -> Any:
+        """A copy of the settings that the context was made with."""
+        own = self._parameters.context
+        return type(own).from_buffer_copy(own)
+
     def clear(self) -> None:
         """Forget all tokens."""
         self.llama.llama_memory_clear(self._memory, False)
 
-    def step(self, tokens: Sequence[int]) -> float:
-        """Process a batch of tokens after those already there; seconds until its results are there."""
+    def forget(self, position: int) -> bool:
+        """Forget what stands from a position on; whether llama.cpp can do that."""
+        return bool(self.llama.llama_memory_seq_rm(self._memory, 0, position, -1))
+
+    def step(self, tokens: Sequence[int], *, each: bool = False) -> float:
+        """Process a batch of tokens after those already there; seconds until its results are there.
+
+        `each`: with logits after each of them, not after the last alone.
+        """
         batch_tokens = (ctypes.c_int32 * len(tokens))(*tokens)
         batch = self.llama.llama_batch_get_one(batch_tokens, len(tokens))
+        wanted = (ctypes.c_int8 * len(tokens))(*[1] * len(tokens))
+        if each:
+            batch.logits = wanted
         began = time.perf_counter()
         code = self.llama.llama_decode(self.context, batch)
         self.llama.llama_synchronize(self.context)
@@ -184,7 +201,9 @@ class LoadedModel:
         return found[: max(0, number)]
 
     def piece_of(self, token: int) -> bytes:
-        """The bytes that a token stands for."""
+        """The bytes that a token stands for; none in a file without a vocabulary."""
+        if self.llama.llama_vocab_type(self.vocabulary) == NO_VOCABULARY:
+            return b""
         room = ctypes.create_string_buffer(LONGEST_PIECE)
         number = self.llama.llama_token_to_piece(self.vocabulary, token, room, LONGEST_PIECE, 0, False)
         return room.raw[: max(0, number)]
