@@ -87,7 +87,8 @@ def sweep(pairs: Iterable[tuple[float, str, Scenario]], speed: Speed, knowledge:
     """Rows of a chart: x, line and speed with its range; what cannot run is left out."""
     known = list(pairs)
     rows = []
-    for (x, line, _), answer in zip(known, predict_many([asked for *_, asked in known], knowledge), strict=True):
+    answers = predict_many([asked for *_, asked in known], knowledge, pitfalls=False)
+    for (x, line, _), answer in zip(known, answers, strict=True):
         of = answer.decode_tok_s if speed == "decode" else answer.prefill_tok_s
         if of:
             rows.append({

@@ -131,7 +131,7 @@ def _plainly(offers: Sequence[Offer], search: Search) -> list[Offer]:
     usual = search.knowledge.calibration
     own = [offer for offer in offers if offer.prediction.calibration != usual]
     asked = [search.scenario(offer.build.hardware) for offer in own]
-    plain = iter(predict_many(asked, replace(search.knowledge, own=())) if own else ())
+    plain = iter(predict_many(asked, replace(search.knowledge, own=()), pitfalls=False) if own else ())
     return [Offer(offer.build, next(plain)) if offer in own else offer for offer in offers]
 
 
@@ -201,7 +201,8 @@ def ladder(asked: Scenario, stock: Stock, knowledge: Knowledge) -> list[Rung]:
     changes = list(single_purchases(asked.hardware, stock))
     if asked.hardware.machine and not changes:
         raise InputError(f"{asked.hardware.machine} takes no graphics card and cannot be upgraded part by part")
-    answers = predict_many([asked.model_copy(update={"hardware": change.hardware}) for change in changes], knowledge)
+    questions = [asked.model_copy(update={"hardware": change.hardware}) for change in changes]
+    answers = predict_many(questions, knowledge, pitfalls=False)
     start = speed_tok_s(predict(asked, knowledge))
     rungs: list[Rung] = []
     reached = start or 0.0

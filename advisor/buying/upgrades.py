@@ -264,7 +264,7 @@ def _on(asked: Scenario, hardware: Hardware) -> Scenario:
 def _steps(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge: Knowledge) -> list[_OnHardware]:
     """Seconds of a typical step; steps a second are what is larger for better."""
     found = []
-    for answer in predict_many([_on(asked, hardware) for hardware in many], knowledge):
+    for answer in predict_many([_on(asked, hardware) for hardware in many], knowledge, pitfalls=False):
         decode, prefill = speed_tok_s(answer), answer.prefill_tok_s
         if not decode or prefill is None:
             found.append(_OnHardware(0.0, 0.0, None))
@@ -277,7 +277,8 @@ def _steps(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge: 
 def _contexts(asked: Scenario, many: Sequence[Hardware], knowledge: Knowledge) -> list[_OnHardware]:
     """The longest context of the model that the memory has room for."""
     found = []
-    for hardware, answer in zip(many, predict_many([_on(asked, item) for item in many], knowledge), strict=True):
+    answers_to = predict_many([_on(asked, item) for item in many], knowledge, pitfalls=False)
+    for hardware, answer in zip(many, answers_to, strict=True):
         longest = longest_context(case_of(_on(asked, hardware)), None, None) or 0
         found.append(_OnHardware(float(longest), float(longest), answer if longest else None, answer.model))
     return found
@@ -289,7 +290,7 @@ def _crowds(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge:
     for users in CROWDS:
         load = asked.workload.model_copy(update={"users": users})
         crowd = [_on(asked.model_copy(update={"workload": load}), hardware) for hardware in many]
-        for place, answer in enumerate(predict_many(crowd, knowledge)):
+        for place, answer in enumerate(predict_many(crowd, knowledge, pitfalls=False)):
             speed = speed_tok_s(answer)
             if answer.fits and speed and speed >= task.least_tok_s:
                 found[place] = _OnHardware(float(users), float(users), answer, answer.model)
@@ -326,7 +327,7 @@ def _first_that_serves(
         (choice, case) for choice, case in zip(tried, cases, strict=True)
         if case.placement.fits and case.placement.storage_bytes <= 0
     ]  # fmt: skip
-    for (choice, _), answer in zip(pairs, answers([case for _, case in pairs], knowledge), strict=True):
+    for (choice, _), answer in zip(pairs, answers([case for _, case in pairs], knowledge, pitfalls=False), strict=True):
         decode, prefill = speed_tok_s(answer), answer.prefill_tok_s
         if decode and prefill and decode >= task.least_tok_s and task.reads <= task.longest_wait_s * prefill.p50:
             return _OnHardware(choice.cautious, round(choice.quality, 1), answer, answer.model)

@@ -115,7 +115,7 @@ def models_on(scenario: Scenario, task: TaskName, knowledge: Knowledge, most: in
         asked_of(asked.model_copy(update={"model": llm.name, "quant": quant})) for llm, quant in wished
     ])  # fmt: skip
     runs = [case for case in cases if case.placement.fits and case.placement.storage_bytes <= 0]
-    told = answers(runs, knowledge)
+    told = answers(runs, knowledge, pitfalls=False)
     by_model: dict[str, list[tuple[Case, Prediction]]] = {}
     for case, answer in zip(runs, told, strict=True):
         if answer.decode_tok_s and answer.decode_tok_s.p50 >= SLOW:

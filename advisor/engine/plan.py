@@ -5,7 +5,7 @@ Pure: what the machine is, what is free on it and what llama.cpp says of its buf
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from advisor.answer import REGIMES, Prediction
 from advisor.documents import seconds
@@ -91,7 +91,14 @@ class Given:
     def candidates(self, scenarios: Sequence[Scenario]) -> list[Candidate]:
         """What these scenarios would do here."""
         cases = cases_of([asked_of(scenario, self.file, self.machine) for scenario in scenarios])
-        return [Candidate(*pair) for pair in zip(cases, answers(cases, self.knowledge), strict=True)]
+        told = answers(cases, self.knowledge, pitfalls=False)
+        return [Candidate(*pair) for pair in zip(cases, told, strict=True)]
+
+    def warned(self, best: Candidate) -> Candidate:
+        """A candidate with what the mistakes of its question cost, where speeds are known."""
+        if not self.speeds_known:
+            return best
+        return replace(best, prediction=answers([best.case], self.knowledge)[0])
 
 
 def choose(asked: Scenario, given: Given) -> tuple[Candidate, tuple[str, ...]]:

@@ -127,7 +127,8 @@ def plan_here(
     check_room(layout, free, settings)
     told = reasons if here.speeds_known else ()
     disk = lodging_of(path).advice if file and file.llm.n_experts and best.case.placement.storage_bytes > 0 else ()
-    return Plan(best, settings, layout, free, here.speeds_known, (*here.notes, *told, *why, *disk))
+    notes = (*here.notes, *told, *why, *disk)
+    return Plan(given.warned(best), settings, layout, free, here.speeds_known, notes)
 
 
 def easier_than(best: Candidate, layout: Layout, free: dict[str, float]) -> tuple[int, int] | None:

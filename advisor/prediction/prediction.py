@@ -25,25 +25,21 @@ from typing import Any
 import numpy as np
 from pydantic_core import to_json
 
-from advisor.answer import REGIMES, STAGES, Prediction, Warning
+from advisor.answer import STAGES, Prediction
 from advisor.physics.coefficients import COLUMNS, OWN_RIG, by_name
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.stages import cpu_limits, decode_stages, held_to_reading, prefill_stages, total_s
-from advisor.physics.task import DIVIDING, Vector
+from advisor.physics.task import Vector
 from advisor.physics.uncertainty import evaluated, log_bounds
 from advisor.physics.work import works_of
 from advisor.prediction.case import Case, asked_of, case_of, cases_of
+from advisor.prediction.cautions import loss_of, warnings_of
 from advisor.prediction.devices import device_name
 from advisor.prediction.measured import by_own_runs
 from advisor.prediction.nearest import evidence_of
+from advisor.prediction.pitfalls import TwoSpeeds, mended_of
 from advisor.question import Scenario
 from catalog.units import GB, GIB
-
-SMALLER = "smaller quant, a shorter context or more memory"
-FEW_USERS = 4
-"""Users from which on the gain of drafts is gone. Source: public runs of Qwen3.8-27B (August 2026)."""
-SLOW_RAM_GB_S = 30
-"""Below two channels of DDR4-2133 (34 GB/s): one channel, or old modules."""
 
 
 def predict(scenario: Scenario, knowledge: Knowledge) -> Prediction:
@@ -51,20 +47,40 @@ def predict(scenario: Scenario, knowledge: Knowledge) -> Prediction:
     return answers([case_of(scenario)], knowledge)[0]
 
 
-def predict_many(scenarios: Sequence[Scenario], knowledge: Knowledge) -> list[Prediction]:
+def predict_many(
+    scenarios: Sequence[Scenario], knowledge: Knowledge, *, pitfalls: bool = True
+) -> list[Prediction]:  # fmt: skip
     """Predictions for many scenarios, evaluated as arrays. Raises as `case_of` for the first that has no answer."""
-    return answers(cases_of([asked_of(scenario) for scenario in scenarios]), knowledge)
+    return answers(cases_of([asked_of(scenario) for scenario in scenarios]), knowledge, pitfalls=pitfalls)
 
 
-def answers(cases: Sequence[Case], knowledge: Knowledge) -> list[Prediction]:
-    """Predictions of cases already worked out."""
+def answers(cases: Sequence[Case], knowledge: Knowledge, *, pitfalls: bool = True) -> list[Prediction]:
+    """Predictions of cases already worked out. `pitfalls`: whether it is worked out too what their mistakes cost, which
+    those that are only compared with each other need not tell.
+    """
     # Parts are checked with the whole in one go: that takes half the time.
-    return [Prediction.model_validate(fields) for fields in _answered(cases, knowledge)]
+    found = (_told if pitfalls else _answered)(cases, knowledge)
+    return [Prediction.model_validate(fields) for fields in found]
 
 
 def answers_json(cases: Sequence[Case], knowledge: Knowledge) -> list[bytes]:
     """The same as JSON, as `Prediction` writes it."""
-    return [to_json(fields, inf_nan_mode="null") for fields in _answered(cases, knowledge)]
+    return [to_json(fields, inf_nan_mode="null") for fields in _told(cases, knowledge)]
+
+
+def _told(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any]]:
+    """The fields of predictions, with what each mistake costs: the mended questions are answered with them."""
+    found = _answered(cases, knowledge)
+    speeds = [TwoSpeeds.of(fields) for fields in found]
+    mended = [mended_of(case, now) for case, now in zip(cases, speeds, strict=True)]
+    others = cases_of([item.question for some in mended for item in some])
+    outcomes = zip(others, _answered(others, knowledge), strict=True)
+    for fields, now, some in zip(found, speeds, mended, strict=True):
+        said = [item.said(now, case, TwoSpeeds.of(then)) for item, (case, then) in zip(some, outcomes, strict=False)]
+        told = {item.code: item for item in said if item}
+        kept = [told.pop(item.code, item) for item in fields["warnings"]]
+        fields["warnings"] = (*kept, *told.values())
+    return found
 
 
 def _answered(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any]]:
@@ -198,56 +214,7 @@ def _range(speed: float, kind: str, case: Case, novel: float, knowledge: Knowled
     return {"p50": speed, "p05": speed * math.exp(low), "p95": speed * math.exp(high)}
 
 
-def loss_of(case: Case, stages: Mapping[str, float], plain_s: float) -> Iterator[Warning]:
-    """What is said of drafts that write slower than the model alone."""
-    gain = plain_s * case.tokens_per_step / sum(stages.values()) if plain_s else 1.0
-    if case.draft and case.runs and gain < 1:
-        yield Warning(code="drafting_loses", message=(
-            f"drafting makes it slower here: {gain:.2f} times the speed without; leave out speculative"
-        ))  # fmt: skip
-
-
-# What to say beside the numbers: pitfalls of the scenario, and the settings that run it.
-
-
-def warnings_of(case: Case) -> tuple[Warning, ...]:
-    """Pitfalls of a case, most serious first."""
-    return tuple(Warning(code=code, message=message) for code, message in (*_misfits(case), *_pitfalls(case)))
-
-
-def _misfits(case: Case) -> Iterator[tuple[str, str]]:
-    """Memory that is too small."""
-    lies = case.placement
-    if lies.exceeded > 1.0:
-        share = f"{(lies.exceeded - 1) * 100:.0f} %"
-        if case.runs:
-            yield "vram_exceeded", (
-                f"the placement asked for needs {share} more GPU memory than there is: it may fail to load or slow "
-                "down; raise n_cpu_moe or lower n_gpu_layers or the context"
-            )
-        elif case.machine.unified:
-            may = case.machine.main_gpu.vram_bytes / GIB
-            yield "does_not_fit", (
-                f"it does not fit: {share} more memory is needed than the {may:.1f} GiB that the GPU may use; take a "
-                f"{SMALLER}, or say unified_gpu_gb where the GPU may use more"
-            )
-        else:
-            yield "does_not_fit", f"it does not fit: {share} more memory is needed than there is; take a {SMALLER}"
-    elif not lies.fits and case.machine.unified:
-        needed = (sum(lies.vram_bytes) + lies.ram_bytes + lies.storage_bytes) / GIB
-        there = (case.machine.ram.capacity_bytes or 0.0) / GIB
-        yield "does_not_fit", (
-            f"it does not fit: {needed:.1f} GiB beside the system fill {there:.0f} GiB to the last; take a {SMALLER}"
-        )
-    if lies.storage_bytes > 0 and case.runs:
-        missing, cycled = lies.storage_bytes / GIB, float(case.work.cycled_bytes) / GIB
-        read = "they are read from disk over and over"
-        if cycled:
-            read = f"{cycled:.1f} GiB are read from disk for every token"
-        more = f"{math.ceil(missing)} GiB more RAM would end that"
-        yield "ram_below_floor", f"{missing:.1f} GiB of the model find no room in RAM, so {read}; {more}"
-        if not case.mapped:
-            yield "needs_mmap", "without mmap the model must fit into RAM: allow mmap or add RAM"
+# The settings that run it.
 
 
 def _devices(case: Case) -> Iterator[str]:
@@ -260,36 +227,6 @@ def _devices(case: Case) -> Iterator[str]:
         layers = np.diff(case.placement.bounds[1:])
         layers[case.placement.output_device] += case.placement.output_device >= 0
         yield f"-ts {','.join(str(count) for count in layers.tolist())}"
-
-
-def _pitfalls(case: Case) -> Iterator[tuple[str, str]]:
-    """Settings that do not go together, and a part that slows all others down."""
-    if case.left_aside:
-        others = " and ".join(case.left_aside)
-        verb = "is" if len(case.left_aside) == 1 else "are"
-        yield "device_left_aside", f"{others} {verb} left aside: with all cards it would be slower"
-    if case.users > 1 and case.demand.footprint.n_experts and case.placement.experts_on_cpu.any():
-        yield "batching_hardly_helps", (
-            f"experts in RAM are read for each of {case.users} users: together they write hardly faster than one alone"
-        )
-    if case.scenario.engine.split_mode == "graph" and case.scenario.engine.name != "ik_llama.cpp":
-        yield "split_mode_elsewhere", "split mode graph is ik_llama.cpp's: llama.cpp has row and tensor"
-    if case.scenario.engine.split_mode in DIVIDING and not case.divided:
-        yield "split_mode_idle", "the split mode changes nothing: the model lies on one GPU"
-    if case.draft and case.users >= FEW_USERS:
-        yield "draft_for_many", "drafts help one user: with several at once the rows are there without them"
-    asked, longest = case.context_tokens, case.llm.max_context
-    if longest and asked > longest:
-        yield "context_beyond_model", f"{asked} tokens exceed the {longest} that {case.llm.name} was made for"
-    v_type = case.kv_types[1]
-    if case.scenario.engine.flash_attn is False and v_type not in {"f16", "bf16", "f32"}:
-        yield "needs_flash_attn", f"a {v_type} V cache needs flash attention: set flash_attn to true"
-    reads_ram = REGIMES[case.placement.strategy].beside_ram and "ram_channels" not in case.machine.unknown
-    if reads_ram and case.machine.ram.bandwidth_gb_s < SLOW_RAM_GB_S:
-        yield "slow_ram", (
-            f"RAM of {case.machine.ram.bandwidth_gb_s:.0f} GB/s limits every token: fill both channels or take faster "
-            "modules"
-        )
 
 
 def flags_of(case: Case) -> dict[str, str]:

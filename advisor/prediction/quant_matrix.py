@@ -78,7 +78,7 @@ def quant_matrix(scenario: Scenario, knowledge: Knowledge) -> list[QuantRow]:
     cases = cases_of([asked_of(scenario.model_copy(update={"quant": quant.name})) for quant in quants])
     return [
         QuantRow(quant, case.demand.footprint.file_bytes, capacity_of(case), answer, loss_of(case.llm, quant.name))
-        for quant, case, answer in zip(quants, cases, answers(cases, knowledge), strict=True)
+        for quant, case, answer in zip(quants, cases, answers(cases, knowledge, pitfalls=False), strict=True)
     ]
 
 

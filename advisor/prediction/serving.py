@@ -51,7 +51,8 @@ def served(
             scenario.model_copy(update={"workload": scenario.workload.model_copy(update={"users": number})})
             for number in numbers
         ]
-        found = answers(cases_of([asked_of(question, file, machine) for question in questions]), knowledge)
+        cases = cases_of([asked_of(question, file, machine) for question in questions])
+        found = answers(cases, knowledge, pitfalls=False)
         return [
             ServedRow(
                 number, answer.decode_tok_s.p50 if answer.decode_tok_s else None,

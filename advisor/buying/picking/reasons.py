@@ -85,6 +85,7 @@ def against(item: Pairing, first: Pairing, exchange: Exchange) -> Iterator[str]:
     elif build.platform is None and not item.ready_made:
         yield "a used office PC: its own power supply and slots set the limits"
     yield from (note.message for note in build.notes if note.code != "check_length")
+    yield from (warning.message for warning in item.prediction.warnings)
 
 
 def of_card(item: Pairing) -> Iterator[str]:

@@ -18,6 +18,8 @@ from advisor.buying.wish import Wish
 from advisor.market.market import shipped_market, today
 from advisor.market.money import Exchange
 from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
+from advisor.question import Scenario
 from tests.advisor.buying.rules import memory_is_enough, problems
 from tests.advisor.buying.wishes import broken
 
@@ -43,6 +45,19 @@ def answered(place: int) -> tuple[Wish, Recommendation]:
 def test_an_answer_holds_the_laws(place: int) -> None:
     wish, found = answered(place)
     assert list(broken(wish, found)) == []
+
+
+def test_what_a_mistake_of_a_pick_costs_speaks_against_it() -> None:
+    """A card on a board whose slot has an older link, a context that crowds the model: as `predict` tells it."""
+    for place in range(len(SAMPLE)):
+        _, found = answered(place)
+        for pick in found.picks:
+            told = [warning.message for warning in found.builds[pick.build].prediction.warnings]
+            assert set(told) <= set(pick.against)
+    asked = Scenario.model_validate(
+        found.builds[0].prediction.scenario.model_dump() | {"engine": {"version": "b4500"}, "quant": "Q4_K_M"}
+    )
+    assert "old_build" in {warning.code for warning in predict(asked, load()).warnings}
 
 
 def test_more_money_never_buys_a_worse_first_pick() -> None:

@@ -57,6 +57,20 @@ def planned(asked: Scenario, given: Given | None = None) -> Plan:
     return Plan(best, settings, layout, {}, True, (*reasons, *why))
 
 
+def test_a_plan_says_what_a_mistake_of_the_machine_costs():
+    one_module = {**RTX_3060, "ram": RTX_3060["ram"] | {"channels": 1, "gb": 32}}
+    said = {}
+    for hardware in (RTX_3060, one_module):
+        best, _ = choose(scenario(hardware=hardware), known(scenario(hardware=hardware)))
+        told = known(scenario(hardware=hardware)).warned(best).prediction
+        assert told.decode_tok_s == best.prediction.decode_tok_s
+        said[hardware["ram"]["channels"]] = {item.code: item.message for item in told.warnings}
+    assert "one_module" not in said[2]
+    assert "add a second one of 32 GB" in said[1]["one_module"]
+    remote = ground(scenario(hardware=one_module))  # of speeds that nobody knows no loss is told
+    assert remote.warned(best) is best
+
+
 def test_no_number_of_experts_in_ram_is_predicted_to_write_faster():
     """Another method: every n_cpu_moe that fits, one by one."""
     asked = scenario()

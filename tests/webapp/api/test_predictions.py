@@ -20,6 +20,15 @@ def test_many_scenarios_are_answered_in_order_with_an_error_in_the_place_of_each
     assert found[0] == found[4]
 
 
+def test_what_a_mistake_costs_is_told_over_http_too(server: Server) -> None:
+    one_module = {"type": "DDR4", "mt_s": 3200, "channels": 1, "gb": 16}
+    mixed = {"model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M"}
+    asked = [mixed | {"hardware": CARD | {"ram": one_module | {"channels": channels}}} for channels in (1, 2)]
+    one, two = ({item["code"]: item["message"] for item in server.predict(each).json()["warnings"]} for each in asked)
+    assert "tok/s" in one["one_module"]
+    assert "one_module" not in two
+
+
 def test_ten_thousand_scenarios_are_taken_and_one_more_is_not(server: Server) -> None:
     found = server.predict({"scenarios": [{"model": "gpt-oss-20b"}] * 10_000}).json()["predictions"]
     assert len(found) == 10_000
