@@ -61,6 +61,15 @@ def write_whole(path: Path, content: bytes, remedy: str = REMEDY) -> None:
         file.write(content)
 
 
+def beginning(path: Path, most_bytes: int, named: str = "") -> bytes:
+    """At most so many bytes of a file, which an error calls `named` (else by its path). Raises `InputError`."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most_bytes)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{named or repr(str(path))} cannot be read: {reason(error)}") from None
+
+
 def text_of(path: Path) -> str:
     """A small file's text, as the system's own are; empty when it cannot be read."""
     try:

@@ -14,7 +14,7 @@ from advisor.answer import Prediction, Range
 from advisor.asked import GgufFile, HfModel
 from advisor.buying.advice import advise
 from advisor.buying.recommendation import Pick, RankedBuild
-from advisor.buying.upgrades import Aim, UpgradeWish, upgrades_wished
+from advisor.buying.upgrades import Aim, Bought, UpgradeWish, upgrades_wished
 from advisor.buying.wish import Wish
 from advisor.choosing.runnable import models_on
 from advisor.choosing.tasks import TASKS, TaskName
@@ -125,22 +125,11 @@ class OfferedBuilds(_Answered):
     assumptions: tuple[str, ...]
 
 
-class HelpfulPurchase(_Answered):
-    """What to buy for a computer, what it costs with all that it needs, and what it changes."""
+class HelpfulPurchase(Bought):
+    """A purchase with the speeds that it gives."""
 
-    buy: str
-    price_usd: float
-    low_usd: float
-    high_usd: float
-    after: float
-    """The goal's measure with it."""
-    gain: float
-    """Times better than now; 0 where nothing served before."""
-    model: str
-    quant: str
     decode_tok_s: Range | None
     prefill_tok_s: Range | None
-    mind: str
 
 
 class HelpfulPurchases(_Answered):
@@ -280,10 +269,9 @@ def upgrade(
     asked = _scenario(machines, hardware, model=model, quant=quant, engine=Engine(n_ctx=context))
     wish = UpgradeWish(goal=goal, task=task, budget_usd=budget_usd, condition=condition)
     found = upgrades_wished(asked, wish, _market(), machines.knowledge)
-    same = ("buy", "price_usd", "low_usd", "high_usd", "after", "gain", "model", "quant", "mind")
     purchases = tuple(
         HelpfulPurchase(
-            **{name: getattr(item, name) for name in same}, decode_tok_s=item.prediction.decode_tok_s,
+            **item.model_dump(include=set(Bought.model_fields)), decode_tok_s=item.prediction.decode_tok_s,
             prefill_tok_s=item.prediction.prefill_tok_s,
         ) for item in found.purchases
     )  # fmt: skip

@@ -66,7 +66,7 @@ class UpgradeWish(_OfUpgrades):
     """Also cards without a fan, a picture or a maintained driver."""
 
 
-class Purchase(_OfUpgrades):
+class Bought(_OfUpgrades):
     """What to buy, what it costs with all that it needs, and what it changes."""
 
     buy: str
@@ -81,6 +81,11 @@ class Purchase(_OfUpgrades):
     """That then runs: for a larger model another one."""
     quant: str
     mind: str
+
+
+class Purchase(Bought):
+    """A purchase with all that is predicted of the computer that has it."""
+
     prediction: Prediction
 
 

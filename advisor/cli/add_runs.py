@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli.detect import QUESTION
-from advisor.errors import InputError, reason
+from advisor.errors import InputError
+from advisor.files import beginning
 
 if TYPE_CHECKING:
     from advisor.answer import Warning
@@ -173,13 +174,7 @@ def _content(name: str) -> bytes:
     """A file's content, or that of standard input."""
     from advisor.pasted.lines import MOST_BYTES
 
-    try:
-        if name == "-":
-            return sys.stdin.buffer.read(MOST_BYTES + 1)
-        with Path(name).open("rb") as file:
-            return file.read(MOST_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name!r} cannot be read: {reason(error)}") from None
+    return sys.stdin.buffer.read(MOST_BYTES + 1) if name == "-" else beginning(Path(name), MOST_BYTES + 1)
 
 
 def _refuse_impossible(warnings: Sequence["Warning"], *, force: bool) -> None:

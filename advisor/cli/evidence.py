@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli.app import Entry, Tree
-from advisor.errors import InputError, reason
+from advisor.errors import InputError
+from advisor.files import beginning
 
 if TYPE_CHECKING:
     from advisor.answer import Range
@@ -36,11 +37,7 @@ def check_table(file: Path, *, as_json: bool) -> None:
     from advisor.physics.knowledge import load
     from calibration.fit.checking import check, counted
 
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{str(file)!r} cannot be read: {reason(error)}") from None
+    content = beginning(file, MOST_BYTES + 1)
     if len(content) > MOST_BYTES:
         raise InputError(f"{str(file)!r} has more than {MOST_BYTES:,} bytes: check it in parts")
     rows = check(decoded(content), load())

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable, Sequence
 from statistics import fmean, median
-from types import TracebackType
 from typing import Final, Self
 
 from advisor.detection.graphics import Nvml, read_nvml
@@ -71,9 +70,7 @@ class PowerMeter:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._ended.set()
         self._thread.join()
 

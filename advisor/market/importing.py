@@ -15,7 +15,8 @@ from typing import Any, Final, get_args
 
 from pydantic import ValidationError
 
-from advisor.errors import InputError, reason
+from advisor.errors import InputError
+from advisor.files import beginning
 from advisor.market.matching import other_offer
 from advisor.market.money import CURRENCIES, money_of
 from catalog.names.index import UnknownName
@@ -150,11 +151,7 @@ def _told(line: BadPriceLine) -> str:
 
 def _text(path: Path) -> str:
     """The text of a file: UTF-8, with or without its mark, UTF-16 with one, else Windows' western letters."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path.name!r} cannot be read: {reason(error)}") from None
+    content = beginning(path, MOST_BYTES + 1, repr(path.name))
     if len(content) > MOST_BYTES:
         raise InputError(f"{path.name!r} has more than {MOST_BYTES // 2**20} MiB: split it")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):

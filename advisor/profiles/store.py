@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from advisor.errors import InputError, reason
-from advisor.files import write_whole
+from advisor.files import beginning, write_whole
 from catalog.names.index import nearest
 from catalog.profiles import MAX_BYTES, BadProfile, Profile, read_profile
 
@@ -106,11 +106,7 @@ def _profile_at(path: Path) -> Profile:
 
 def profile_in(path: Path) -> Profile:
     """The profile in a file. Raises `InputError` for a file that is none or cannot be read."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path.name} cannot be read: {reason(error)}") from None
+    content = beginning(path, MAX_BYTES + 1, path.name)
     try:
         return read_profile(content)
     except BadProfile as error:
