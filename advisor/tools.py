@@ -213,13 +213,14 @@ def recommend(
     ] = None,
     condition: Literal["new", "used", "any"] = "new",
     own: Annotated[tuple[str, ...], Field(max_length=16, description="Parts one has, at $0.")] = (),
+    users: Annotated[int, Field(ge=1, le=64, description="So many write at once; speeds are those of each.")] = 1,
     limit: Annotated[int, Field(ge=1, le=MOST_BUILDS)] = 3,
 ) -> OfferedBuilds:
     """Which computer to buy for a model or a task: picks with reasons among ranked whole builds, or ways out."""
     if quant is not None and model is None:
         raise InputError("quant is of a model: name it, or leave out quant")
     asked = {"model": model, "task": task, "quant": quant, "budget_usd": budget_usd, "context": context,
-             "min_tok_s": min_tok_s, "condition": condition, "own": own, "limit": limit}  # fmt: skip
+             "min_tok_s": min_tok_s, "condition": condition, "own": own, "users": users, "limit": limit}  # fmt: skip
     try:
         wish = Wish.model_validate({name: value for name, value in asked.items() if value is not None})
     except ValidationError as error:

@@ -105,6 +105,15 @@ class ApiPrice(Row):
     output_usd_per_m: float = Field(ge=0)
 
 
+class Rental(Row):
+    """What a graphics card costs by the hour, in a data centre or at a stranger's home; `name`: its row in gpus.csv."""
+
+    provider: str = Field(min_length=1)
+    kind: Literal["market", "verified hosts", "community", "secure", "on-demand"]
+    """The first two: the median of all offers of a market that day."""
+    usd_per_hour: Positive
+
+
 class ExchangeRate(BaseModel):
     """Units of another currency for one US dollar."""
 

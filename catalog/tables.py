@@ -35,7 +35,7 @@ from catalog.parts import (
     Ssd,
     UnifiedMachine,
 )
-from catalog.prices import ApiPrice, ExchangeRate, Observation, PowerPrice, PriceFactor, PriceTrend
+from catalog.prices import ApiPrice, ExchangeRate, Observation, PowerPrice, PriceFactor, PriceTrend, Rental
 from catalog.quants import Quant, QuantQuality, TensorType
 
 DATA = Path(__file__).parent / "data"
@@ -155,6 +155,12 @@ def electricity() -> tuple[PowerPrice, ...]:
 def api_prices() -> tuple[ApiPrice, ...]:
     """What open models cost over an interface."""
     return _read(ApiPrice, "api_prices.csv")
+
+
+@cache
+def rentals() -> tuple[Rental, ...]:
+    """What graphics cards cost by the hour."""
+    return _read(Rental, "rentals.csv")
 
 
 @cache

@@ -8,15 +8,19 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from advisor.answer import REGIMES
+from advisor.documents import number
 from advisor.physics.uncertainty import UNFITTED_LOG_WIDTH, deviation_of
 from catalog.efficiency import LeftOutRow, PublicRun, Spread
 from webapp.build_rows import PLACES, address
+
+if TYPE_CHECKING:
+    from calibration.accuracy.registered import Arrived
 
 Row = dict[str, Any]
 ALL = "all together"
@@ -192,6 +196,21 @@ def listed(rows: Sequence[Measured]) -> list[Row]:
             "Link": address(row.source), "Source": row.source,
         }
         for row in sorted(rows, key=lambda row: -abs(math.log(row.predicted / row.measured)))
+    ]
+
+
+def beforehand(found: "Sequence[Arrived]") -> list[Row]:
+    """Predictions that were written down before anybody measured, those with measurements first."""
+    return [
+        {
+            "Machine": machine_words(item.machine), "Model": item.model,
+            "Writes": f"{number(item.of.decode_p50)} ({number(item.of.decode_p05)}-{number(item.of.decode_p95)})",
+            "Measured writing": ", ".join(map(number, item.decode)) or "nobody yet",
+            "Reads": f"{number(item.of.prefill_p50)} ({number(item.of.prefill_p05)}-{number(item.of.prefill_p95)})",
+            "Measured reading": ", ".join(map(number, item.prefill)) or "nobody yet",
+            "Predicted on": item.of.predicted_on,
+        }
+        for item in sorted(found, key=lambda item: not (item.decode or item.prefill))
     ]
 
 

@@ -110,16 +110,6 @@ def page_s(tok_s: float) -> float:
     return PAGE_WORDS / WORDS_A_TOKEN / tok_s
 
 
-def kwh_a_month(power_w: float, hours_a_day: float) -> float:
-    """Energy of a computer under load so many hours a day, over a month of 30.4 days."""
-    return power_w / 1000 * hours_a_day * 30.4
-
-
-def kwh_a_million(power_w: float, tok_s: float) -> float:
-    """Energy in which a million tokens are written."""
-    return power_w / 1000 * 1e6 / tok_s / 3600
-
-
 def stages(prediction: Prediction, name: str = "one token") -> list[Row]:
     """The time of a token by what takes it, as parts of one bar in milliseconds."""
     return [

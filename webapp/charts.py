@@ -4,7 +4,8 @@ Bars of a few lines are HTML, which the browser draws at once, where a chart nee
 `advisor.charts`.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -21,6 +22,18 @@ PRICES = (200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000, 7000, 10000, 15000)
 SPEEDS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000)
 WIDE_SPAN = 3.0
 """Prices that differ by more are shown on a logarithmic axis."""
+NARROW_PX, WIDE_PX, PLOT_PX = 560, 1000.0, 320.0
+"""Below the first a chart is on a phone; the others are what a wide page leaves to the points."""
+LETTER_PX, LINE_PX, EDGE_PX = 7.0, 16.0, 24.0
+"""Of a name at 12 px, and of the room beside the points."""
+NAME_PLACES: tuple[tuple[str, int, Spec], ...] = (
+    ("above", -18, {}), ("below", 18, {}),
+    ("above left", -18, {"align": "left"}), ("below left", 18, {"align": "left"}),
+    ("above right", -18, {"align": "right"}), ("below right", 18, {"align": "right"}),
+)
+"""What they are called, pixels below the point, and how the text is aligned to it."""
+LABEL = "#767676"
+"""Of names in a chart: 4.5 to 1 on white, nearly that on the dark page."""
 OF_SPEED = (("speed", "tok/s", ".1f"), ("low", "at least", ".1f"), ("high", "at most", ".1f"))
 """Fields, titles and formats of a speed with its range, as the pointer is told."""
 
@@ -58,11 +71,14 @@ def price_speed(rows: Sequence[Row]) -> Spec:
         "mark": {"type": "point", "size": 420, "strokeWidth": 3, "color": VERMILLION},
         "encoding": {"x": x, "y": y},
     }
-    names = {
-        "transform": named,
-        "mark": {"type": "text", "dy": -14, "fontSize": 12, "color": GREY, "limit": 150},
-        "encoding": {"x": x, "y": y, "text": {"field": "name"}},
-    }
+    names = [
+        {
+            "transform": [{"filter": f"(width > {NARROW_PX} ? datum.wide : datum.narrow) == '{place}'"}],
+            "mark": {"type": "text", "dy": dy, "fontSize": 12, "fontWeight": 600, "color": LABEL, "limit": 170} | side,
+            "encoding": {"x": x, "y": y, "text": {"field": "name"}},
+        }
+        for place, dy, side in NAME_PLACES
+    ]
     points = {
         "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
         "encoding": {
@@ -70,7 +86,39 @@ def price_speed(rows: Sequence[Row]) -> Spec:
             "tooltip": _tips(("name", "Build", ""), ("price", "Price", "$,.0f"), *OF_SPEED),
         },
     }
-    return {"data": {"values": list(rows)}, "height": 400, "layer": [ranges, front, ring, names, points]}
+    wide, narrow = (room_for_names(rows, width) for width in (WIDE_PX, NARROW_PX / 2))
+    values = [{**row, "wide": wide.get(at, ""), "narrow": narrow.get(at, "")} for at, row in enumerate(rows)]
+    return {"data": {"values": values}, "height": 400, "layer": [ranges, front, ring, *names, points]}
+
+
+def room_for_names(rows: Sequence[Row], width_px: float) -> dict[int, str]:
+    """Where the names of picks and of the front find room in a chart of this width without lying over each other: one
+    of `NAME_PLACES` by place in the rows. Picks are named first, then the fastest.
+    """
+    wanted = [at for at, row in enumerate(rows) if row["front"] or row["open"]]
+    wanted.sort(key=lambda at: (not rows[at]["open"], -rows[at]["speed"]))
+    if not wanted:
+        return {}
+    prices, speeds = ([math.log(row[name]) for row in rows] for name in ("price", "speed"))
+    lowest = min(speeds + [math.log(rows[at]["low"]) for at in wanted])
+    highest = max(speeds + [math.log(rows[at]["high"]) for at in wanted])
+    across, up = max(prices) - min(prices) or 1.0, highest - lowest or 1.0
+    taken: list[tuple[float, float, float]] = []
+    found: dict[int, str] = {}
+    for at in wanted:
+        x = (prices[at] - min(prices)) / across * width_px
+        y = (highest - speeds[at]) / up * PLOT_PX
+        half = min(170.0, LETTER_PX * len(rows[at]["name"])) / 2
+        for place, dy, side in NAME_PLACES:
+            middle = x + {"left": half, "right": -half}.get(side.get("align", ""), 0.0)
+            inside = middle - half >= -EDGE_PX and middle + half <= width_px + EDGE_PX
+            free = all(abs(middle - other) > half + reach or abs(y + dy - line) > LINE_PX
+                       for other, line, reach in taken)  # fmt: skip
+            if free and inside:
+                taken += [(middle, y + dy, half), (x, y, 14.0)]
+                found[at] = place
+                break
+    return found
 
 
 def speeds(rows: Sequence[Row], title: str) -> Spec:
@@ -89,18 +137,22 @@ def speeds(rows: Sequence[Row], title: str) -> Spec:
     return {"data": {"values": list(rows)}, "height": 44 * len(rows) + 50, "layer": [speeds, ranges]}
 
 
-def losses(rows: Sequence[Row]) -> Spec:
-    """Size of a quantisation against the quality it loses, named; those measured on another model are grey.
+def losses(rows: Sequence[Row], named: Collection[str]) -> Spec:
+    """Size of a quantisation against the quality it loses; those measured on another model are grey, those of `named`
+    have their names.
 
     Rows: Quantisation, Size GiB, Perplexity, tok/s, own.
     """
     values = [
         {"name": row["Quantisation"], "size": row["Size GiB"], "lost": max(row["Perplexity"], 0.05),
-         "speed": row["tok/s"], "of": "this model" if row["own"] else "another model"}
+         "speed": row["tok/s"], "of": "this model" if row["own"] else "another model",
+         "named": row["Quantisation"] in named}
         for row in rows
     ]
-    x: Spec = {"field": "size", "type": "quantitative", "title": "Size (GiB)", "scale": {"zero": False, "padding": 20}}
-    y: Spec = {"field": "lost", "type": "quantitative", "title": "Perplexity lost (%)", "scale": {"type": "log"}}
+    x: Spec = {"field": "size", "type": "quantitative", "title": "Size (GiB)",
+               "scale": {"zero": False, "padding": 40}, "axis": {"tickCount": 8}}
+    y: Spec = {"field": "lost", "type": "quantitative", "title": "Quality lost: perplexity (%)",
+               "scale": {"type": "log"}, "axis": {"values": [0.1, 1, 10, 100, 1000]}}
     points = {
         "mark": {"type": "point", "filled": True, "size": 80, "opacity": 1},
         "encoding": {
@@ -110,8 +162,8 @@ def losses(rows: Sequence[Row]) -> Spec:
         },
     }
     names = {
-        "transform": [{"filter": "datum.of == 'this model'"}] if any(row["own"] for row in rows) else [],
-        "mark": {"type": "text", "dy": -10, "fontSize": 12, "color": GREY},
+        "transform": [{"filter": "datum.named"}],
+        "mark": {"type": "text", "dy": -12, "fontSize": 13, "fontWeight": 600, "color": LABEL},
         "encoding": {"x": x, "y": y, "text": {"field": "name"}},
     }
     return {"data": {"values": values}, "height": 300, "layer": [points, names]}
@@ -151,7 +203,9 @@ def agreement(rows: Sequence[Row]) -> Spec:
     axis = {"type": "quantitative", "scale": {"type": "log", "domain": [low, high], "nice": False, "clamp": True}}
     lines = [
         {
-            "data": {"values": [{"a": end, "b": min(max(end * factor, low), high)} for end in (low, high)]},
+            # From one edge of the chart to the other, so that the line is straight.
+            "data": {"values": [{"a": end, "b": end * factor} for end in (low * max(1, 1 / factor),
+                                                                         high * min(1, 1 / factor))]},
             "mark": {"type": "line", "color": GREY, "strokeDash": [] if factor == 1 else [4, 4]},
             "encoding": {"x": axis | {"field": "a"}, "y": axis | {"field": "b"}},
         }

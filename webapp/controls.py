@@ -25,6 +25,10 @@ PLACES = "places"
 """Where the session keeps the pages by their paths."""
 CONTEXTS = (2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144)
 CONDITIONS = {"new": "new parts only", "used": "used where quoted", "any": "used parts are fine"}
+PRINT = '<button type="button" class="print">Print</button>'
+PRINTS = """export default function ({ parentElement }) {
+  parentElement.querySelector("button").onclick = () => window.print();
+}"""
 NO_CARD, NO_MACHINE, UNSAID = "none", "no, it is built from parts", "not said"
 MEMORIES = (
     "DDR4-3200 2x8", "DDR4-3200 2x16", "DDR4-3600 2x16", "DDR4-3200 2x32", "DDR4-3600 2x32", "DDR5-5600 2x16",
@@ -114,14 +118,26 @@ def settings() -> None:
     """What a visitor sets once for all pages: drawn last, and shown in the head of the page."""
     with st.container(key="settings"), st.popover("Settings", icon=":material/tune:"):
         st.selectbox("Currency", CURRENCIES, key="settings.currency", help=HINTS["currency"])
+        countries = resources.countries()
+        st.selectbox(
+            "Country", ("", *countries), key="settings.country", help=HINTS["country"],
+            format_func=lambda code: countries.get(code, ("not said: the US", 0.0))[0],
+        )
+        usual = exchange().of(countries[str(st.session_state.get("settings.country") or "US")][1])
         st.number_input(
             "Price of a kWh", 0.0, 1000.0, step=0.05, format="%.3f", key="settings.kwh", help=HINTS["kwh"],
-            placeholder="not said",
+            placeholder=f"{usual:.2f}, as households there pay",
         )
         st.segmented_control(
             "Speeds in", ["tokens", "words"], key="settings.units", required=True,
             format_func={"tokens": "tokens a second", "words": "words a second"}.__getitem__,
         )
+
+
+def printing() -> None:
+    """A button that prints the page."""
+    button = st.components.v2.component("advisor_print", html=PRINT, js=PRINTS, isolate_styles=False)
+    button(key="print", width="content", height="content")
 
 
 def exchange() -> Exchange:

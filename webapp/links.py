@@ -19,7 +19,7 @@ People = Annotated[int, Field(ge=1, le=64)]
 MODEL = "Qwen3.6-35B-A3B"
 """Where a view needs a model and none is named."""
 MOST_COMPARED = 4
-SETTINGS = ("currency", "kwh", "units")
+SETTINGS = ("currency", "kwh", "country", "units")
 """Fields of every view that a visitor sets once for all of them."""
 
 
@@ -34,6 +34,8 @@ class State(BaseModel):
     """In which amounts are shown and budgets are asked."""
     kwh: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] | None = None
     """What a kilowatt-hour costs, in the currency."""
+    country: Annotated[str, Field(pattern="^([A-Z]{2})?$")] = ""
+    """Whose electricity counts where no price of a kilowatt-hour is said; empty: the US."""
     units: Literal["tokens", "words"] = "tokens"
     """How speeds are told."""
 
@@ -83,6 +85,8 @@ class BuildState(State):
     """What it is asked for; empty: one nearly full context."""
     context: Tokens = CONTEXT_TOKENS
     condition: Condition = "any"
+    users: People = 1
+    """So many write at once."""
     price: Names = ()
     hours: Annotated[float, Field(ge=0, le=24, allow_inf_nan=False)] = 2.0
     """Hours a day under load, for what it costs to run."""

@@ -5,13 +5,19 @@ from typing import Any, Final
 from advisor.buying.recommendation import RankedBuild
 from advisor.buying.wish import ALL_KINDS, Wish
 from advisor.choosing.tasks import TASKS, TaskName
-from webapp.links import BuyState
+from advisor.errors import InputError
+from webapp.links import BuyState, State
 
 NAMES: Final = {
     "value": "Our pick", "cheapest": "Spend less", "fastest": "Fastest for your money",
     "ready_made": "Without building",
 }
 """What a pick is called, by its code."""
+
+
+MOST_KWH_USD: Final = 10.0
+MOST_BUILDS: Final = 40
+"""Cards and machines in the chart and the table: more are neither seen apart nor read."""
 
 
 def context_of(task: TaskName) -> int:
@@ -26,7 +32,8 @@ def wish_of(state: BuyState, per_usd: float) -> Wish:
     """
     said: dict[str, Any] = {
         "task": state.task, "condition": state.condition, "kinds": state.kinds or ALL_KINDS, "own": state.own,
-        "tinkerer": state.tinkerer, "limit": 100, "currency": state.currency,
+        "tinkerer": state.tinkerer, "limit": MOST_BUILDS, "currency": state.currency, "users": state.users,
+        "country": state.country or None, "kwh_usd": kwh_usd(state, per_usd),
     }
     if state.model:
         said |= {"model": state.model, "quant": state.quant or None, "context": context_of(state.task)}
@@ -38,6 +45,17 @@ def wish_of(state: BuyState, per_usd: float) -> Wish:
     if state.speed is not None:
         said["min_tok_s"] = state.speed
     return Wish(**said)
+
+
+def kwh_usd(state: State, per_usd: float) -> float | None:
+    """What a kilowatt-hour costs in dollars, where the visitor said it. Raises `InputError` for more than is paid."""
+    if state.kwh is None:
+        return None
+    usd = state.kwh / per_usd
+    if usd > MOST_KWH_USD:
+        most = f"{MOST_KWH_USD * per_usd:,.0f} {state.currency}"
+        raise InputError(f"a kWh for {state.kwh:g} {state.currency} is more than anybody pays: set {most} or less")
+    return usd
 
 
 def speed_of(build: RankedBuild) -> float:

@@ -5,21 +5,25 @@ first page does not wait.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from advisor.answer import Prediction
 from advisor.buying import changes
-from advisor.buying.advice import advise_from
+from advisor.buying.advice import advise_from, rented_for
+from advisor.buying.builds import BuildKind
+from advisor.buying.costs import Power, cost_words, running_costs
 from advisor.buying.ownership import Owned, owned_parts
-from advisor.buying.picking.shelf import sensible
-from advisor.buying.recommendation import Recommendation, recommend_from
+from advisor.buying.picking.shelf import Shelf, sensible
+from advisor.buying.recommendation import RankedBuild, Recommendation, recommend_from
 from advisor.buying.search import Search
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import Wish
 from advisor.choosing import runnable
+from advisor.choosing.quality import files_of as repository_of
 from advisor.choosing.quality import has_projector
 from advisor.choosing.runnable import Runnable
 from advisor.choosing.tasks import TASKS, TaskName
@@ -29,6 +33,7 @@ from advisor.market.money import Exchange
 from advisor.physics.knowledge import Knowledge, load
 from advisor.prediction.capacity import Capacity, capacity_of
 from advisor.prediction.case import Case, case_of
+from advisor.prediction.drafting import with_own_layers
 from advisor.prediction.measured import by_own_runs
 from advisor.prediction.nearest import described as run_like
 from advisor.prediction.nearest import nearest
@@ -37,6 +42,7 @@ from advisor.profiles.own_machine import OwnMachines
 from advisor.profiles.own_machine import own_machines as machines_of
 from advisor.profiles.store import ProfileStore, data_folder
 from advisor.question import Engine, Hardware, OwnRun, Scenario
+from advisor.sizes.quality import BEST
 from catalog import tables
 from catalog.efficiency import PublicRun
 from catalog.names.index import UnknownName
@@ -48,8 +54,12 @@ from webapp.visitor import OwnCalibration, read_prices, uploaded, with_prices
 
 Texts = tuple[str, ...]
 Row = dict[str, Any]
-SEARCHES = 6
-"""Searches kept; each holds price and speed of every build, some 10 MB."""
+WORTH_DRAFTING = 1.1
+SEARCHES = 2
+"""Searches kept; each holds price and speed of every build, some 90 MB."""
+SHELVES = 8
+BUDGET_STEPS = (600.0, 1200.0, 2400.0, 4800.0, 9600.0)
+"""Shelves kept, and how far they go."""
 
 
 def today() -> date:
@@ -92,11 +102,27 @@ def search(wish: Wish, quant: str, from_stock: Stock, known: Knowledge) -> Searc
     return _search(wish.model_copy(update=anyway), quant, from_stock, known)
 
 
+@lru_cache(maxsize=SHELVES)
+def _shelf(from_stock: Stock, kinds: tuple[BuildKind, ...], budget_usd: float | None, *, tinkerer: bool) -> Shelf:
+    return Shelf(from_stock, kinds, budget_usd, tinkerer=tinkerer)
+
+
+def shelf(
+    from_stock: Stock, kinds: Sequence[BuildKind], budget_usd: float | None, *, tinkerer: bool, whole: bool = False
+) -> Shelf:
+    """The shelf of a budget or of a somewhat larger one, so that a changed budget is answered from the same; `whole`:
+    the one of every price.
+    """
+    roomy = next((step for step in BUDGET_STEPS if budget_usd is not None and budget_usd <= step and not whole), None)
+    return _shelf(from_stock, tuple(kinds), roomy, tinkerer=tinkerer)
+
+
 @lru_cache(maxsize=128)
 def ranking(wish: Wish, prices: Texts) -> Recommendation:
-    """Ranked builds. Raises `InputError` and `UnknownName`."""
+    """Every card and machine that runs the model of a wish. Raises `InputError` and `UnknownName`."""
     parts = stock(wish.condition, wish.own, prices, today())
-    return recommend_from(parts, owned(wish.own), wish, knowledge(), search)
+    asked = (parts, owned(wish.own), wish, knowledge(), search, exchange(wish.currency))
+    return _worker.submit(recommend_from, *asked).result()
 
 
 @lru_cache(maxsize=128)
@@ -104,13 +130,34 @@ def advice(wish: Wish, prices: Texts) -> Recommendation:
     """Builds, picks with reasons and near misses, or ways out. Raises `InputError` and `UnknownName`."""
     parts = stock(wish.condition, wish.own, prices, today())
     used = stock("any", wish.own, prices, today()) if wish.condition == "new" else None
-    return advise_from(parts, owned(wish.own), wish, knowledge(), exchange(wish.currency), used)
+    at_any_price = wish.model_copy(update={"budget_usd": None})
+    if wish.budget_usd is None:
+        _asked_whole.add(at_any_price)
+    # One model on every computer takes little longer than on those of a budget, and serves all budgets to come.
+    shelves = partial(shelf, whole=wish.model is not None or at_any_price in _asked_whole)
+    asked = (parts, owned(wish.own), wish, knowledge(), exchange(wish.currency), used, shelves, search)
+    return _worker.submit(advise_from, *asked, ranked=wish.quant == BEST).result()
+
+
+_worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="advice")
+"""Visitors' wishes are worked out one after the other in a thread of their own: two at once would take twice the memory
+and each twice as long, and what a thread has freed is of no use to another.
+"""
+_asked_whole: set[Wish] = set()
+"""Wishes that were answered without a budget: within one they are answered from the same shelf."""
 
 
 @lru_cache(maxsize=128)
 def described_build(text: str, wish: Wish, prices: Texts) -> DescribedBuild:
     """A build named by its parts. Raises `InputError` and `UnknownName`."""
     return described(text, wish, stock(wish.condition, (), prices, today()), knowledge())
+
+
+@cache
+def countries() -> Mapping[str, tuple[str, float]]:
+    """Name of each country whose electricity has a price, and the price of a kWh in USD, by its code."""
+    rows = sorted(tables.electricity(), key=lambda row: row.country)
+    return {row.name: (row.country, row.usd_per_kwh) for row in rows}
 
 
 @cache
@@ -250,6 +297,43 @@ def of_people(scenario: Scenario, users: int) -> Prediction:
     """What a scenario does for several people who write at once."""
     load = scenario.workload.model_copy(update={"users": users})
     return prediction(scenario.model_copy(update={"workload": load}), knowledge())
+
+
+def running(build: RankedBuild, answer: Prediction, task: TaskName, power: Power, currency: str) -> Texts:
+    """What a build costs to run beside an API and a rented card, in sentences."""
+    if answer.decode_tok_s is None or answer.prefill_tok_s is None:
+        return ()
+    speeds, load = (answer.decode_tok_s.p50, answer.prefill_tok_s.p50), answer.scenario.workload
+    price, rented = (build.low_usd, build.high_usd), rented_for(answer, TASKS[task], knowledge())
+    llm = resolve_llm(answer.model).row.llm.id
+    told = running_costs(llm, TASKS[task], build.power_w, price, speeds, power, load.users, rented)
+    return tuple(cost_words(told, exchange(currency), power.where))
+
+
+@cache
+def registered() -> tuple[Row, ...]:
+    """Predictions written down before anybody measured, with what was measured since."""
+    from calibration.accuracy.registered import judged
+
+    return tuple(agreement.beforehand(judged()))
+
+
+@cache
+def files_of(model: str) -> str:
+    """The repository with a model's usual GGUF files, "" where none is known."""
+    try:
+        return repository_of(resolve_llm(model).row.llm.id)
+    except UnknownName:
+        return ""
+
+
+def drafting(scenario: Scenario, known: Knowledge) -> Prediction | None:
+    """What a scenario does with the model's own layers drafting; None where that gains nothing worth typing."""
+    asked = with_own_layers(scenario)
+    if asked is None:
+        return None
+    told = prediction(asked, known)
+    return told if told.speculation and told.speculation.gain >= WORTH_DRAFTING else None
 
 
 @cache

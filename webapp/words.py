@@ -32,7 +32,8 @@ HINTS: Final[Mapping[str, str]] = {
     "whole": "A unified-memory machine or a laptop, instead of parts.",
     "tinkerer": "Used server cards (P100, MI50): cheap and fast, but they need a fan, an adapter and patience.",
     "currency": "Amounts are turned at the newest rate known here; tax and duty are not in them.",
-    "kwh": "What a kilowatt-hour costs you, in your currency: then pages say what a computer costs to run.",
+    "kwh": "What a kilowatt-hour costs you, in your currency. Empty: what households of the country pay.",
+    "country": "Whose electricity counts for what a computer costs to run.",
     "disk": "The disk that the model lies on: it decides how long loading takes.",
 }
 WORDS_A_TOKEN: Final = 0.75

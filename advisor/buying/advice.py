@@ -5,11 +5,16 @@ one with a model has its ranking; both have named picks with reasons, what lies 
 the nearest ways out.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from advisor.buying.costs import Power, RunningCosts, cost_words, power_of, running_costs
+import numpy as np
+
+from advisor.answer import REGIMES, Prediction
+from advisor.buying.costs import Power, Rented, RunningCosts, cost_words, power_of, rented_cards, running_costs
 from advisor.buying.ownership import Owned, owned_parts
 from advisor.buying.picking.picks import (
     BEYOND,
@@ -22,30 +27,35 @@ from advisor.buying.picking.picks import (
     picked,
     shortlist,
 )
-from advisor.buying.picking.reasons import against, model_sentence, near_words, way_words, why
-from advisor.buying.picking.shelf import Shelf
+from advisor.buying.picking.reasons import against, beside_words, model_sentence, near_words, way_words, why
+from advisor.buying.picking.shelf import Shelf, ShelfOf
 from advisor.buying.recommendation import (
+    Beside,
     ChosenModel,
     Near,
     NothingServes,
     Pick,
     RankedBuild,
     Recommendation,
+    SearchOf,
     WayOut,
+    contexts_of,
     left_out,
     ranked_build,
     recommend_from,
     ties_of,
 )
-from advisor.buying.search import Offer
+from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import ALL_KINDS, Wish
+from advisor.choosing.tasks import Purpose
 from advisor.errors import InputError
 from advisor.market.market import Market, shipped_market, today
 from advisor.market.money import Exchange
 from advisor.physics.knowledge import Knowledge
-from advisor.prediction.capacity import longest_context
-from advisor.prediction.case import case_of
+from advisor.prediction.prediction import predict
+from advisor.question import GpuRequest, Hardware, RamRequest, Scenario
+from catalog.names.gpus import resolve_gpu
 
 MOST_WAYS = 3
 SHORT_CONTEXT = 8192
@@ -92,35 +102,40 @@ def advise(wish: Wish, knowledge: Knowledge, market: Market | None = None) -> Re
 
 def advise_from(
     stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge, exchange: Exchange,
-    used: Stock | Callable[[], Stock] | None = None,
-) -> Recommendation:
-    """The same from a stock; `used` is or gives the stock with used parts, where the wish is for new ones."""
+    used: Stock | Callable[[], Stock] | None = None, shelf_of: ShelfOf = Shelf, search_of: SearchOf = Search,
+    *, ranked: bool = True,
+) -> Recommendation:  # fmt: skip
+    """The same from a stock; `used` is or gives the stock with used parts, where the wish is for new ones. Shelves and
+    searches may be such as remember what they worked out. Not `ranked`: of a named model too the candidates of the
+    picks are the list, which takes a tenth of the time.
+    """
     base: Recommendation | None = None
-    if wish.model is not None:
+    if wish.model is not None and ranked:
         try:
-            base = recommend_from(stock, owned, wish, knowledge, exchange=exchange)
+            base = recommend_from(stock, owned, wish, knowledge, search_of, exchange)
         except NothingServes:
             base = None
         else:
             wish = Wish.model_validate(wish.model_dump(exclude_unset=True) | {"quant": base.builds[0].quant})
-    found = advice_from(wish, stock, knowledge)
+    found = advice_from(wish, stock, knowledge, shelf_of)
     if not found.picks and base is None:
-        return _nothing(wish, stock, used, knowledge, exchange, owned)
+        return _nothing(wish, ways_out(wish, stock, used, knowledge, shelf_of), exchange, stock, owned)
     if base is None:
         base = _ranking(found, stock, owned, exchange)
-    return _with_picks(base, found, exchange)
+    return _with_picks(base, found, exchange, knowledge)
 
 
-def advice_from(wish: Wish, stock: Stock, knowledge: Knowledge) -> Advice:
+def advice_from(wish: Wish, stock: Stock, knowledge: Knowledge, shelf_of: ShelfOf = Shelf) -> Advice:
     """Candidates and picks of a wish. Raises `UnknownName` and `InputError` for what cannot be answered."""
     goal = Goal.of(wish)
-    limit = None if wish.budget_usd is None else wish.budget_usd * BEYOND
-    shelf = Shelf(stock, wish.kinds, limit, tinkerer=wish.tinkerer)
+    limit = math.inf if wish.budget_usd is None else wish.budget_usd * BEYOND
+    shelf = shelf_of(stock, wish.kinds, None if wish.budget_usd is None else limit, tinkerer=wish.tinkerer)
     listed = shortlist(goal, models_for(goal), shelf, knowledge)
     found = candidates(goal, listed, knowledge)
     picks = picked(found, wish.budget_usd)
     near = tuple(near_misses(found, picks, wish.budget_usd))
-    return Advice(goal, tuple(found), picks, near, sum(len(item.asked.price_usd) for item in listed))
+    tried = sum(int(np.count_nonzero(item.asked.price_usd <= limit)) for item in listed)
+    return Advice(goal, tuple(found), picks, near, tried)
 
 
 # The candidates of a task as a ranking.
@@ -158,10 +173,14 @@ def _built(shown: Sequence[Pairing], exchange: Exchange, first_rank: int = 1) ->
     return tuple(
         ranked_build(
             rank, offer, None, ties[place], efficient=efficient[place],
-            context=longest_context(case_of(offer.prediction.scenario), None, None), exchange=exchange,
+            context=_longest_context(offer.prediction.scenario), exchange=exchange,
         )
         for place, (rank, offer) in enumerate(enumerate(offers, first_rank))
     )  # fmt: skip
+
+
+def _longest_context(scenario: Scenario) -> int | None:
+    return contexts_of(scenario.model_copy(update={"hardware": NO_HARDWARE})).of(scenario)
 
 
 def _question(found: Advice, first: Pairing | None) -> dict[str, Any]:
@@ -176,7 +195,7 @@ def _question(found: Advice, first: Pairing | None) -> dict[str, Any]:
 # Picks with their reasons.
 
 
-def _with_picks(base: Recommendation, found: Advice, exchange: Exchange) -> Recommendation:
+def _with_picks(base: Recommendation, found: Advice, exchange: Exchange, knowledge: Knowledge) -> Recommendation:
     """A ranking with its picks, whose builds are among its builds."""
     builds = list(base.builds)
     places: dict[PickName, int] = {}
@@ -196,25 +215,68 @@ def _with_picks(base: Recommendation, found: Advice, exchange: Exchange) -> Reco
         Near(text=near_words(kind, item, first, wish.budget_usd or 0.0, exchange), build=_built([item], exchange)[0])
         for kind, item in found.near
     )
+    more = next((item for kind, item in found.near if kind == "more"), None)
+    beside = tuple(
+        Beside(kind=kind, text=text, pick=name)
+        for kind, text, name in beside_words(found.picks, more, wish.budget_usd, exchange)
+    )
     power = power_of(wish.kwh_usd, wish.country, wish.hours_per_day)
-    running = tuple(cost_words(costs_of(first, power), exchange, power.where))
+    costs = {name: costs_of(item, power, knowledge) for name, item in found.picks.items()}
+    running = tuple(cost_words(costs["value"], exchange, power.where))
     picks = tuple(
         Pick(
             pick=name, build=places[name], why=tuple(why(name, item, first, exchange)),
-            against=tuple(against(item, first, exchange)), costs=costs_of(item, power),
+            against=tuple(against(item, first, exchange)), costs=costs[name],
         )
         for name, item in found.picks.items()
     )  # fmt: skip
     models = tuple(_chosen(item, budget) for item in distinct.values())
     told = {"builds": tuple(builds), "picks": picks, "near": near, "models": models, "running": running}
-    return base.model_copy(update=told)
+    return base.model_copy(update=told | {"beside": beside})
 
 
-def costs_of(item: Pairing, power: Power) -> RunningCosts:
+def costs_of(item: Pairing, power: Power, knowledge: Knowledge) -> RunningCosts:
     """Running costs of a pick."""
-    build = item.build
+    build, answer = item.build, item.prediction
     speeds = item.decode_tok_s, item.prefill_tok_s
-    return running_costs(item.choice.llm.id, item.goal.task, build.power_w, build.interval_usd, speeds, power)
+    rented = rented_for(answer, item.goal.task, knowledge)
+    users = item.goal.wish.users
+    return running_costs(
+        item.choice.llm.id, item.goal.task, build.power_w, build.interval_usd, speeds, power, users, rented
+    )
+
+
+def rented_for(answer: Prediction, task: Purpose, knowledge: Knowledge) -> Rented | None:
+    """The computer's own card where its rent is known and it holds the model alone; else the cheapest that holds it and
+    makes a step of the task in no more time, by the medians.
+    """
+    if answer.decode_tok_s is None or answer.prefill_tok_s is None:
+        return None
+    gpus = answer.scenario.hardware.gpus
+    own = gpus[0].name if len(gpus) == 1 and gpus[0].count == 1 else ""
+    step_s = task.step_s(answer.decode_tok_s.p50, answer.prefill_tok_s.p50 / answer.scenario.workload.users)
+    needed = answer.placement.vram_gb + answer.placement.ram_gb
+    for card in sorted(rented_cards(), key=lambda card: card.name != own):
+        if card.name == own and not REGIMES[answer.placement.strategy].beside_ram:
+            return card
+        if resolve_gpu(card.name).row.usable_vram_gib < needed:
+            continue
+        rented = _on_card(answer.scenario.model_copy(update={"hardware": NO_HARDWARE}), card.name, knowledge)
+        if not (rented.fits and rented.decode_tok_s and rented.prefill_tok_s):
+            continue
+        if task.step_s(rented.decode_tok_s.p50, rented.prefill_tok_s.p50 / answer.scenario.workload.users) <= step_s:
+            return card
+    return None
+
+
+NO_HARDWARE = Hardware(ram=RamRequest(type="DDR5", gb=64))
+
+
+@lru_cache(maxsize=512)
+def _on_card(question: Scenario, card: str, knowledge: Knowledge) -> Prediction:
+    """What a rented card does by itself."""
+    hardware = question.hardware.model_copy(update={"gpus": (GpuRequest(name=card),)})
+    return predict(question.model_copy(update={"hardware": hardware}), knowledge)
 
 
 def same_build(build: RankedBuild, item: Pairing) -> bool:
@@ -238,12 +300,11 @@ def _chosen(item: Pairing, budget: str) -> ChosenModel:
 
 
 def _nothing(
-    wish: Wish, stock: Stock, used: Stock | Callable[[], Stock] | None, knowledge: Knowledge, exchange: Exchange,
-    owned: Owned,
+    wish: Wish, found: Iterator[tuple[str, Pairing]], exchange: Exchange, stock: Stock, owned: Owned
 ) -> Recommendation:
     goal = Goal.of(wish)
     ways = []
-    for change, item in ways_out(wish, stock, used, knowledge):
+    for change, item in found:
         ways.append(WayOut(change=way_words(change, item, exchange), build=_built([item], exchange)[0]))
         if len(ways) == MOST_WAYS:
             break
@@ -256,7 +317,7 @@ def _nothing(
 
 
 def ways_out(
-    wish: Wish, stock: Stock, used: Stock | Callable[[], Stock] | None, knowledge: Knowledge
+    wish: Wish, stock: Stock, used: Stock | Callable[[], Stock] | None, knowledge: Knowledge, shelf_of: ShelfOf = Shelf
 ) -> Iterator[tuple[str, Pairing]]:
     """Changes of a wish that nothing serves, each with the cheapest that then does, the least change first."""
     goal, said = Goal.of(wish), wish.model_dump(exclude_unset=True)
@@ -279,7 +340,7 @@ def ways_out(
             continue
         changed = Wish.model_validate(said | fields)
         try:
-            found = advice_from(changed, parts, knowledge)
+            found = advice_from(changed, parts, knowledge, shelf_of)
         except InputError:
             continue
         serving = [item for item in found.candidates if item.serves and item.affordable(changed.budget_usd)]

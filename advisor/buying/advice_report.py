@@ -13,6 +13,7 @@ from advisor.buying.report import (
     counted,
     exchange_of,
     explanation,
+    people,
     provenance,
     ranking_section,
 )
@@ -20,6 +21,7 @@ from advisor.choosing.tasks import TASKS
 from advisor.documents import Code, Document, Paragraph, Points, Section, Table, TableColumn, as_markdown, number
 from advisor.market.money import Exchange
 
+BESIDE_WORDS = {"more": "A bit more", "less": "A bit less", "ready_made": "Without building"}
 UNCOUNTED = "What it brings when sold, repairs and your time are not counted."
 
 
@@ -33,7 +35,7 @@ def title(found: Recommendation) -> str:
     else:
         head = " ".join(str(word) for word in (found.scenario.get("model"), found.scenario.get("quant")) if word)
     wanted = f"{wish['context']:,} tokens of context, {wish['min_tok_s']:g} tok/s or more"
-    return f"{head}: {wanted}, {CONDITIONS[wish['condition']]}, {budget}"
+    return f"{head}: {wanted}{people(wish)}, {CONDITIONS[wish['condition']]}, {budget}"
 
 
 def advice_document(found: Recommendation, width: int) -> Document:
@@ -48,8 +50,10 @@ def advice_document(found: Recommendation, width: int) -> Document:
     if found.running:
         said = [*(f"{line[0].upper()}{line[1:]}." for line in found.running), UNCOUNTED]
         sections.append(Section("What our pick costs to run", [Points(said)]))
-    if found.near:
-        sections.append(Section("Just beside", [Points([f"{item.text}." for item in found.near])]))
+    beside = [f"{BESIDE_WORDS[item.kind]}: {item.text}." for item in found.beside]
+    beside += [f"{item.text}." for item in found.near if item.text not in " ".join(beside)]
+    if beside:
+        sections.append(Section("Just beside", [Points(beside)]))
     first = found.builds[found.picks[0].build] if found.picks else found.builds[0]
     sections += [_parts(first, exchange), ranking_section(found, width)]
     sections.append(Section("", [Paragraph(line, faint=True) for line in explanation(found)]))

@@ -234,7 +234,8 @@ def predict_command(build: Build, asked: Scenario) -> str:
         str(asked.quant),
         *_hardware(build, asked.hardware),
     ]
-    return shlex.join([*words, "--context", str(asked.context_tokens())])
+    users = ("--users", str(asked.workload.users)) if asked.workload.users > 1 else ()
+    return shlex.join([*words, "--context", str(asked.context_tokens()), *users])
 
 
 def _hardware(build: Build, hardware: Hardware) -> Iterator[str]:

@@ -1,18 +1,21 @@
-"""What a computer costs beside its price: electricity, dollars per million tokens, and whether an API would be cheaper.
+"""What a computer costs beside its price: electricity, dollars per million tokens, and whether an API or a rented card
+would be cheaper.
 
 Left out and said so: what it brings when sold, repairs, cooling of the room, the owner's time.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
+from statistics import median
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
 from advisor.choosing.tasks import Purpose
 from advisor.errors import InputError
-from advisor.market.money import Exchange
+from advisor.market.money import Exchange, shown
 from catalog import tables
 from catalog.names.index import nearest
 from catalog.prices import ApiPrice, PowerPrice
@@ -25,6 +28,21 @@ HOME: Final = "US"
 """Whose electricity counts where no country is named."""
 LONGEST_MONTHS: Final = 120.0
 """Later than that is never: no computer of today is used for so long."""
+
+
+class Rent(BaseModel):
+    """A card of a data centre that is as fast, by the hour, for the hours that the computer would work."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    card: str
+    usd_per_hour: tuple[float, float]
+    """The lowest and the median of what providers ask."""
+    as_of: date
+    """The newest of their prices."""
+    usd_per_month: tuple[float, float]
+    pays_back_months: tuple[float, float] | None
+    """Until the computer has cost less than the rent, at the low and at the high end of its price; None: never."""
 
 
 class RunningCosts(BaseModel):
@@ -42,6 +60,8 @@ class RunningCosts(BaseModel):
     """The same work over an API: by the lowest and by the median price of the model; None where none is known."""
     pays_back_months: tuple[float, float] | None
     """Until the computer has cost less than the API, at the low and at the high end of its price; None: never."""
+    rent: Rent | None = None
+    """None: no card with a known rent is as fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +94,55 @@ def _by_country() -> Mapping[str, PowerPrice]:
     return {row.name: row for row in rows} | {row.country.lower(): row for row in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class Rented:
+    """A card that can be rented: its lowest and median price an hour, and the day of the newest."""
+
+    name: str
+    usd_per_hour: tuple[float, float]
+    as_of: date
+
+
+@cache
+def rented_cards() -> tuple[Rented, ...]:
+    """The cards that can be rented, the cheapest first."""
+    by_name: dict[str, list[float]] = {}
+    newest: dict[str, date] = {}
+    for row in tables.rentals():
+        by_name.setdefault(row.name, []).append(row.usd_per_hour)
+        newest[row.name] = max(newest.get(row.name, row.as_of), row.as_of)
+    found = (Rented(name, (min(usd), median(usd)), newest[name]) for name, usd in by_name.items())
+    return tuple(sorted(found, key=lambda item: item.usd_per_hour[1]))
+
+
+def rent_of(card: Rented, price_usd: tuple[float, float], power: Power, power_usd_per_month: float) -> Rent:
+    """What renting a card costs for the hours of a computer that costs `price_usd`, low and high.
+
+    >>> card = Rented("RTX 3090", (0.1, 0.2), date(2026, 8, 22))
+    >>> told = rent_of(card, (600.0, 700.0), Power(0.2, 10.0), 20.4)
+    >>> [round(usd, 1) for usd in told.usd_per_month], told.pays_back_months
+    ([30.4, 60.8], (14.9, 70.0))
+    """
+    hours = power.hours_per_day * DAYS_A_MONTH
+    low, usual = (usd * hours for usd in card.usd_per_hour)
+    months = _pays_back(price_usd, (low, usual), power_usd_per_month)
+    return Rent(
+        card=card.name, usd_per_hour=card.usd_per_hour, as_of=card.as_of, usd_per_month=(low, usual),
+        pays_back_months=months,
+    )  # fmt: skip
+
+
+def _pays_back(
+    price_usd: tuple[float, float], bills_usd: tuple[float, float], monthly_usd: float
+) -> tuple[float, float] | None:
+    """Months until a computer has cost less than the dearer and than the cheaper bill; None: not in its life."""
+    if max(bills_usd) <= monthly_usd:
+        return None
+    soonest = price_usd[0] / (max(bills_usd) - monthly_usd)
+    latest = price_usd[1] / (min(bills_usd) - monthly_usd) if min(bills_usd) > monthly_usd else LONGEST_MONTHS
+    return (round(soonest, 1), round(min(latest, LONGEST_MONTHS), 1)) if soonest < LONGEST_MONTHS else None
+
+
 @cache
 def _api() -> Mapping[tuple[str, str], ApiPrice]:
     return {(row.name, row.kind): row for row in tables.api_prices()}
@@ -81,10 +150,10 @@ def _api() -> Mapping[tuple[str, str], ApiPrice]:
 
 def running_costs(
     llm_id: str, task: Purpose, power_w: float, price_usd: tuple[float, float], speeds_tok_s: tuple[float, float],
-    power: Power,
+    power: Power, users: int = 1, rented: Rented | None = None,
 ) -> RunningCosts:  # fmt: skip
-    """Costs of a computer. `power_w`: of its parts under load; `price_usd`: low and high; `speeds_tok_s`: decode and
-    prefill.
+    """Costs of a computer. `power_w`: of its parts under load; `price_usd`: low and high; `speeds_tok_s`: decode of
+    each of the users who write at once, and prefill; `rented`: a card that is as fast.
 
     >>> from advisor.choosing.tasks import TASKS
     >>> told = running_costs("-", TASKS["chat"], 308.0, (900, 1100), (40.0, 1e9), Power(0.19, 2.0))
@@ -92,25 +161,21 @@ def running_costs(
     (0.46, 4.04, None)
     """
     decode, prefill = speeds_tok_s
-    step_s = task.step_s(decode, prefill)
+    step_s = task.step_s(decode, prefill / users)
     usd_per_s = power_w / SUPPLY_SHARE / 1000 * power.kwh_usd / 3600
     busy_s = power.hours_per_day * 3600 * DAYS_A_MONTH
     monthly = usd_per_s * busy_s
-    steps = busy_s / step_s
+    steps = users * busy_s / step_s
     bills = [
         steps * (task.new * row.input_usd_per_m + task.writes * row.output_usd_per_m) / 1e6
         for kind in ("lowest", "median") if (row := _api().get((llm_id, kind)))
     ]  # fmt: skip
-    months: tuple[float, float] | None = None
-    if bills and max(bills) > monthly:
-        soonest = price_usd[0] / (max(bills) - monthly)
-        latest = price_usd[1] / (min(bills) - monthly) if min(bills) > monthly else LONGEST_MONTHS
-        if soonest < LONGEST_MONTHS:
-            months = round(soonest, 1), round(min(latest, LONGEST_MONTHS), 1)
+    api = (min(bills), max(bills)) if bills else None
     return RunningCosts(
         kwh_usd=power.kwh_usd, hours_per_day=power.hours_per_day, power_usd_per_month=monthly,
-        usd_per_million_tokens=usd_per_s * step_s / task.writes * 1e6,
-        api_usd_per_month=(min(bills), max(bills)) if bills else None, pays_back_months=months,
+        usd_per_million_tokens=usd_per_s * step_s / task.writes / users * 1e6, api_usd_per_month=api,
+        pays_back_months=_pays_back(price_usd, api, monthly) if api else None,
+        rent=rent_of(rented, price_usd, power, monthly) if rented else None,
     )  # fmt: skip
 
 
@@ -122,18 +187,32 @@ def cost_words(told: RunningCosts, exchange: Exchange, where: str = "") -> Itera
         f"at {told.hours_per_day:g} hours of work a day it takes {_money(told.power_usd_per_month, exchange)} of "
         f"electricity a month at {price}, {_money(told.usd_per_million_tokens, exchange)} for a million written tokens"
     )
-    if told.api_usd_per_month is None:
-        return
-    low, high = (_money(usd, exchange) for usd in told.api_usd_per_month)
-    bill = f"the same work over an API costs {low} to {high} a month" if low != high else f"over an API {low} a month"
-    if told.pays_back_months is None:
-        yield f"{bill}: in money alone it never pays back; it is yours for privacy and without limits"
-    else:
-        soon, late = told.pays_back_months
-        end = "never" if late >= LONGEST_MONTHS else f"{late:.0f} months"
-        yield f"{bill}: it pays back after {soon:.0f} months at the earliest, at the latest {end}"
+    if told.api_usd_per_month:
+        bill = f"the same work over an API costs {_span(told.api_usd_per_month, exchange)} a month"
+        yield f"{bill}: {_pays_back_words(told.pays_back_months)}"
+    if told.rent:
+        rent = told.rent
+        hourly = " to ".join(dict.fromkeys(f"{exchange.of(usd):.2f}" for usd in rent.usd_per_hour))
+        bill = (
+            f"a rented {rent.card}, at least as fast, costs {hourly} {exchange.currency} an hour "
+            f"({rent.as_of:%b %Y}), {_span(rent.usd_per_month, exchange)} a month"
+        )
+        yield f"{bill}: {_pays_back_words(rent.pays_back_months)}"
+
+
+def _span(usd: tuple[float, float], exchange: Exchange) -> str:
+    return " to ".join(dict.fromkeys(_money(each, exchange) for each in usd))
+
+
+def _pays_back_words(months: tuple[float, float] | None) -> str:
+    if months is None:
+        return "in money alone the computer never pays back; it is yours for privacy and without limits"
+    soon, late = months
+    end = "never" if late >= LONGEST_MONTHS else f"{late:.0f} months"
+    return f"the computer pays back after {soon:.0f} months at the earliest, at the latest {end}"
 
 
 def _money(usd: float, exchange: Exchange) -> str:
+    """An amount, in hundredths where it is small."""
     amount = exchange.of(usd)
-    return exchange.said(usd) if amount >= 20 else f"{amount:.2f} {exchange.currency}"
+    return exchange.said(usd) if amount >= 20 else shown(round(amount, 2), exchange.currency)

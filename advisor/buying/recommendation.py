@@ -140,6 +140,15 @@ class Near(_Ranked):
     build: RankedBuild
 
 
+class Beside(_Ranked):
+    """The answer to what a buyer asks next: a little more money, less money, or nothing to build."""
+
+    kind: Literal["more", "less", "ready_made"]
+    text: str
+    pick: Literal["value", "cheapest", "fastest", "ready_made"] | None
+    """Which of the picks it is about, if any."""
+
+
 class ChosenModel(_Ranked):
     """The model of a build, and how good it is at the task: an index that is no percentage, with its range."""
 
@@ -183,7 +192,9 @@ class Recommendation(_Ranked):
     running: tuple[str, ...] = ()
     """What the first pick costs to run, in sentences."""
     near: tuple[Near, ...] = ()
-    """What a little more or much less money buys."""
+    """Builds just beside the wish: a little above the budget, or with a better model that is slower."""
+    beside: tuple[Beside, ...] = ()
+    """What a little more and less money brings, and what needs no building, each in a sentence."""
     ways_out: tuple[WayOut, ...] = ()
     """Where nothing serves: the nearest three changes of the wish."""
 
@@ -226,7 +237,7 @@ def recommend_from(
     efficient = dict(zip(ranked.tolist(), search.efficient(ranked).tolist(), strict=True))
     shown = search.offers(rows)
     upgrades = [*next_dollars(shown[:UPGRADED], search), *([None] * max(0, len(shown) - UPGRADED))]
-    longest, ties = _contexts(search.question).of, ties_of(shown)
+    longest, ties = contexts_of(search.question).of, ties_of(shown)
     builds = tuple(
         ranked_build(
             rank, offer, swap, ties[rank - 1], efficient=efficient[row],
@@ -349,7 +360,7 @@ def summary(build: Build) -> str:
     return f"{build.label}, {ram.cpu.name}, {ram.memory.gib:g} GB {ram.memory.ram_type}-{ram.mt_s}"
 
 
-class _Contexts:
+class Contexts:
     """Longest contexts by what decides them: the memories of a build, not their speeds."""
 
     def __init__(self) -> None:
@@ -364,10 +375,10 @@ class _Contexts:
         return self._known[key]
 
 
-@lru_cache(maxsize=16)
-def _contexts(_question: Scenario) -> _Contexts:
+@lru_cache(maxsize=64)
+def contexts_of(_question: Scenario) -> Contexts:
     """Those of one question, kept for the next ranking that asks it."""
-    return _Contexts()
+    return Contexts()
 
 
 def ties_of(offers: Sequence[Offer]) -> list[tuple[str, ...]]:
@@ -418,7 +429,7 @@ def ranked_build(
 
 def _question(wish: Wish, search: Search) -> dict[str, Any]:
     asked = search.question.model_dump(mode="json", exclude={"hardware"})
-    told = {"context", "budget_usd", "min_tok_s", "condition", "kinds", "own", "as_of", "sort"}
+    told = {"context", "budget_usd", "min_tok_s", "condition", "kinds", "own", "as_of", "sort", "users"}
     limits = wish.model_dump(mode="json", include=told)
     return asked | {"wish": limits}
 

@@ -1,7 +1,8 @@
 """Ranked builds as documents: their cells, what they mean, how old their prices are. The same words on every page."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from advisor.answer import LIMITS
 from advisor.buying.recommendation import KIND_WORDS, PartLine, RankedBuild, Recommendation
@@ -35,7 +36,12 @@ def headline(found: Recommendation) -> str:
     wish, answer = found.scenario["wish"], found.builds[0].prediction
     budget = f"{exchange_of(found).said(wish['budget_usd'])} or less" if wish["budget_usd"] else "any price"
     wanted = f"{wish['context']:,} tokens of context, {wish['min_tok_s']:g} tok/s or more"
-    return f"{answer.model} {answer.quant}, {wanted}, {CONDITIONS[wish['condition']]}, {budget}"
+    return f"{answer.model} {answer.quant}, {wanted}{people(wish)}, {CONDITIONS[wish['condition']]}, {budget}"
+
+
+def people(wish: Mapping[str, Any]) -> str:
+    """How many write at once, where it is not one alone."""
+    return f" for each of {wish['users']} at once" if wish.get("users", 1) > 1 else ""
 
 
 def exchange_of(found: Recommendation) -> Exchange:

@@ -50,6 +50,8 @@ class Wish(BaseModel):
     country: Annotated[Text, Field(max_length=60)] | None = None
     hours_per_day: Annotated[float, Field(gt=0, le=24)] = 2.0
     """Of work: the computer writes or reads."""
+    users: Annotated[int, Field(ge=1, le=64)] = 1
+    """So many write at once, each with a context of its own; speeds and limits are those of each."""
     limit: Annotated[int, Field(ge=1, le=100_000)] = 10
     tinkerer: bool = False
     """Picks may have cards without a fan, a picture or a maintained driver."""
@@ -67,5 +69,7 @@ class Wish(BaseModel):
         depth = room - PROMPT_TOKENS - ANSWER_TOKENS
         return Scenario(
             model=self.model, quant=quant, hardware=Hardware(ram=RamRequest(type="DDR4")), engine=Engine(n_ctx=room),
-            workload=Workload(context_depth=depth, prompt_tokens=PROMPT_TOKENS, gen_tokens=ANSWER_TOKENS),
+            workload=Workload(
+                context_depth=depth, prompt_tokens=PROMPT_TOKENS, gen_tokens=ANSWER_TOKENS, users=self.users
+            ),
         )  # fmt: skip

@@ -208,6 +208,15 @@ def has_projector(llm_id: str) -> bool:
     return llm_id in _seeing()
 
 
+def files_of(llm_id: str) -> str:
+    """The repository on Hugging Face with a model's usual GGUF files, "" where none is known.
+
+    >>> files_of("gpt-oss-20b")
+    'unsloth/gpt-oss-20b-GGUF'
+    """
+    return next((row.gguf_repo for row in tables.model_facts() if row.name == llm_id), "")
+
+
 def choices(task: Purpose, context: int) -> list[Choice]:
     """Models and quantisations worth trying, best first: no other is as good and no larger and reads no more."""
     found = [

@@ -20,6 +20,7 @@ out, never guessed. Parts you own cost nothing.
 Examples:
   advisor recommend --budget 1000
   advisor recommend --task agent --budget 2000 --condition used
+  advisor recommend --task chat --users 4 --budget 3000
   advisor recommend --model Qwen3.6-35B-A3B --budget 1500
   advisor recommend --model Qwen3.6-35B-A3B --quant Q4_K_M --context 32768 --condition used --min-tok-s 30
   advisor recommend --model gpt-oss-120b --own "RTX 3060 12GB" --own "Ryzen 7 5800X" --own "DDR4-3200 2x16"
@@ -28,7 +29,7 @@ OPTION_OF_FIELD = {
     "model": "--model", "quant": "--quant", "context": "--context", "budget_usd": "--budget",
     "as_of": "--as-of", "currency": "--currency", "min_tok_s": "--min-tok-s", "condition": "--condition",
     "kinds": "--kinds", "own": "--own", "limit": "--limit", "task": "--task", "sort": "--sort",
-    "country": "--country", "hours_per_day": "--hours-per-day", "kwh_usd": "--kwh-price",
+    "country": "--country", "hours_per_day": "--hours-per-day", "kwh_usd": "--kwh-price", "users": "--users",
 }  # fmt: skip
 MOST_COLUMNS = 130
 PAGE_COLUMNS = 110
@@ -106,6 +107,10 @@ PAGE_COLUMNS = 110
 @click.option(
     "--hours-per-day", type=float, default=2.0, show_default=True, metavar="H", help="Hours a day that it works."
 )
+@click.option(
+    "--users", type=int, default=1, show_default=True, metavar="N",
+    help="How many write at once, each with a context of its own; speeds are those of each.",
+)
 @click.option("--limit", type=int, metavar="N", help="Most builds to show. Default: 10, with --all every one.")
 @click.option(
     "--all", "every", is_flag=True,
@@ -153,7 +158,8 @@ def _wish(options: dict[str, Any], market: Any) -> Any:
     kinds = [kind.strip().lower() for kind in options["kinds"].split(",") if kind.strip()]
     if options["quant"] and not options["model"]:
         raise InputError("--quant is of a model: name it with --model, or leave out --quant")
-    same = ("model", "task", "quant", "context", "min_tok_s", "condition", "own", "every", "as_of", "tinkerer", "sort")
+    same = ("model", "task", "quant", "context", "min_tok_s", "condition", "own", "every", "as_of", "tinkerer", "sort",
+            "users")  # fmt: skip
     asked = {name: options[name] for name in same if options[name] is not None}
     currency = currency_of(options["currency"]) if options["currency"] else None
     try:

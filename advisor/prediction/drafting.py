@@ -101,6 +101,20 @@ def unsaid_of(asked: Speculative) -> tuple[str, ...]:
     return (f"{told} ({row.low:.0%} to {row.high:.0%}, {how}): the speed rises and falls with it",)
 
 
+def with_own_layers(scenario: Scenario) -> Scenario | None:
+    """The question with the model's own layers for multi-token prediction drafting, where llama.cpp can do so; None
+    where it has none, and where drafts are asked for already.
+    """
+    if scenario.engine.speculative or not isinstance(scenario.model, str):
+        return None
+    llm = resolve_llm(scenario.model).row.llm
+    head = _head(llm)
+    if not llm.mtp_layers or head is None or head.runs != "yes":
+        return None
+    engine = scenario.engine.model_copy(update={"speculative": Speculative(kind="mtp")})
+    return scenario.model_copy(update={"engine": engine})
+
+
 def draft_of(asked: Speculative, llm: Llm, quant: Quant, target: Footprint) -> Draft:
     """What drafts for a model. Raises `InputError` where the model has no such draft, naming the way out."""
     flags = f"--spec-type {SPEC_TYPES[asked.kind]}"

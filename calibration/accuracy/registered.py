@@ -8,7 +8,8 @@ lie in RAM) is set beside it.
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from advisor.question import Scenario
 from calibration.accuracy.page import percent, speed
 from calibration.fit.evidence import EVIDENCE, load_runs, machine_key, observe
 from calibration.fit.fitting import FitRow
+from catalog.names.index import UnknownName
+from catalog.names.llms import resolve_llm
 
 TABLE = EVIDENCE / "predictions.csv"
 SPEEDS = ("decode", "prefill")
@@ -85,17 +88,28 @@ def written(scenarios: Iterable[Scenario], knowledge: Knowledge, predicted_on: s
 
 def judged(rows: Sequence[Registered] | None = None, measured: Sequence[FitRow] | None = None) -> list[Arrived]:
     """Each prediction with the runs that arrived; without arguments of the shipped tables."""
-    runs = observe(load_runs()[0])[0] if measured is None else measured
+    listed = registered() if rows is None else rows
+    cases = [case_of(Scenario.model_validate_json(row.scenario)) for row in listed]
+    runs = _observed({case.llm.name for case in cases}) if measured is None else measured
     by_model: dict[str, list[FitRow]] = {}
     for run in runs:
         by_model.setdefault(run.case.llm.name, []).append(run)
     found = []
-    for row in registered() if rows is None else rows:
-        case = case_of(Scenario.model_validate_json(row.scenario))
+    for row, case in zip(listed, cases, strict=True):
         same = [run for run in by_model.get(case.llm.name, ()) if _asks_the_same(case, run.case)]
         speeds = (tuple(run.tok_s for run in same if run.kind == kind) for kind in SPEEDS)
         found.append(Arrived(row, machine_key(case), f"{case.llm.name} {case.quant.name}", *speeds))
     return found
+
+
+def _observed(models: Collection[str]) -> list[FitRow]:
+    """The runs of the evidence on some models; what the catalog does not know is none of them."""
+    found = []
+    for run in load_runs()[0]:
+        with suppress(UnknownName):
+            if resolve_llm(str(run.scenario.model)).row.llm.name in models:
+                found.append(run)
+    return observe(found)[0]
 
 
 def _asks_the_same(left: Case, right: Case) -> bool:

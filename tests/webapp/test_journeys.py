@@ -39,6 +39,15 @@ def profile(hardware: dict[str, Any]) -> bytes:
 
 
 MOST_TABS = 12
+MOST_SHIFT = 0.1
+SHIFTS = """() => new Promise(done => {
+  let moved = 0;
+  new PerformanceObserver(list => {
+    for (const entry of list.getEntries()) moved += entry.hadRecentInput ? 0 : entry.value;
+  }).observe({type: 'layout-shift', buffered: true});
+  setTimeout(() => done(moved), 100);
+})"""
+"""All shifts since the page began."""
 
 
 def upload(page: Page, content: bytes) -> None:
@@ -86,6 +95,16 @@ def test_the_first_screen_holds_price_and_speed(
     assert max(places[:seen]) <= height
     assert bottoms(page, ".st-key-sentence")[0] < places[0]
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 900), (390, 844)])
+@pytest.mark.parametrize("view", ["?task=agent&budget=2000", BUILD, BOX_LINK, "models?model=gpt-oss-20b", "trust"])
+def test_nothing_jumps(open_page: Opener, view: str, width: int, height: int) -> None:
+    """Cumulative layout shift, whose good values end at 0.1 (https://web.dev/articles/cls): positions, not times."""
+    page = open_page(view, width=width, height=height)
+    page.wait_for_timeout(500)  # what is fetched last has been drawn
+    moved: float = page.evaluate(SHIFTS)
+    assert moved < MOST_SHIFT
 
 
 def test_the_keyboard_reaches_the_first_result_in_twelve_tabs(open_page: Opener, settle: Settle) -> None:

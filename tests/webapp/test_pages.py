@@ -12,11 +12,14 @@ from advisor.buying.picking.practice import practice_of
 from advisor.buying.wish import Wish
 from advisor.choosing.quality import has_projector
 from advisor.choosing.runnable import models_on
+from advisor.documents import number
 from advisor.physics.knowledge import load
 from advisor.question import Scenario
+from calibration.accuracy import registered
 from catalog import tables
-from webapp import agreement, resources
+from webapp import agreement, picking, resources
 from webapp.described import hardware_of, parts_of
+from webapp.links import BuyState
 from webapp.pages import machine
 
 BOX = "RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x16"
@@ -33,7 +36,7 @@ def run() -> Run:
         test = AppTest.from_string(f"from webapp.pages import {name}\n{name}.page()", default_timeout=120)
         for field, value in link.items():
             test.query_params[field] = value
-        for key in ("view", "claims", "sweeps", "more wishes", "histories", "run it"):
+        for key in ("view", "claims", "sweeps", "more wishes", "histories", "run it", "beforehand"):
             test.session_state[key] = "All in a table" if key == "view" else True
         return checked(test.run())
 
@@ -99,7 +102,29 @@ def test_the_model_is_chosen_for_the_task_and_the_reason_is_said(run: Run) -> No
     """For images one that takes images in; several people are told what is theirs."""
     text = said(run("buy", task="vision", budget="1500", users="4"))
     assert "For chat about images" in text
-    assert "each person's with 4 at once" in text
+    assert "Picked for 4 at once" in text
+
+
+def test_picks_for_several_are_shown_with_the_speed_of_each(run: Run) -> None:
+    """As the same wish is answered to programs; the link to the build asks for as many."""
+    test = run("buy", **WISH, users="4")
+    wish = picking.wish_of(BuyState(model="gpt-oss-20b", budget=1500, users=4), 1.0)
+    found = resources.advice(wish, ())
+    speed = found.builds[found.picks[0].build].prediction.decode_tok_s
+    assert speed
+    assert re.findall(r'class="big">([\d.]+) tok/s', drawn(test))[0] == number(speed.p50)
+    query = parse_qs(re.findall(r"\(/build\?(.*?)\)", said(test))[0])
+    assert query["users"] == ["4"]
+    assert re.findall(r'class="big">([\d.]+) tok/s', drawn(run("build", **query)))[0] == number(speed.p50)
+
+
+def test_what_lies_beside_the_wish_is_said(run: Run) -> None:
+    """More and less money, nothing to build, an API and a rented card, with the power of the visitor's country."""
+    html = drawn(run("buy", **WISH, country="DE"))
+    for label in ("A bit more", "A bit less", "Without building", "To run it", "An API instead", "Renting instead"):
+        assert f"<b>{label}:</b>" in html
+    assert "a kWh (Germany)" in html
+    assert "(Germany)" not in drawn(run("buy", **WISH, kwh="0.3"))
 
 
 def test_a_build_has_the_speed_that_its_pick_was_shown_with(run: Run) -> None:
@@ -157,7 +182,17 @@ def test_a_build_says_what_it_does_costs_and_rests_on(run: Run) -> None:
     assert "4" in html  # people at once
     assert "llama-bench -m MODEL.gguf" in "\n".join(item.value for item in test.code)
     assert "USD a kWh" in text
+    assert "an hour" in text  # of a rented card
+    assert "https://huggingface.co/unsloth/gpt-oss-20b-GGUF" in text
     assert "power:" in html
+
+
+def test_a_model_that_drafts_for_itself_says_so_where_it_gains(run: Run) -> None:
+    lines = [item.value for item in run("build", build=BOX, model="Qwen3.6-27B").code]
+    assert any("--spec-type draft-mtp" in line for line in lines)
+    lines = [item.value for item in run("build", build=BOX, model="gpt-oss-20b").code]
+    assert not any("--spec-type" in line for line in lines)
+    assert any("-hf unsloth/gpt-oss-20b-GGUF:MXFP4" in line for line in lines)
 
 
 def test_a_build_with_another_part_says_whether_it_goes_together(run: Run) -> None:
@@ -295,6 +330,14 @@ def test_trust_shows_its_headline_scatter_and_misses_at_once(run: Run) -> None:
     assert f"within {told.typical_error:.0%}, {told.inside:.0%} inside" in said(test)
     assert "The predictions that were furthest off" in drawn(test)
     assert set(grid(test, "Verdict")["Verdict"]) == {"supported"}
+
+
+def test_predictions_made_beforehand_stand_beside_what_came_in(run: Run) -> None:
+    html = drawn(run("trust"))
+    rows = resources.registered()
+    assert len(rows) == len(registered.registered())
+    assert html.count("2026-11-29") >= len(rows)
+    assert "Predictions written down before anybody measured" in html
 
 
 def test_a_card_has_its_own_page_of_runs(run: Run) -> None:

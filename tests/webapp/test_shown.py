@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from itertools import pairwise
+import math
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given
@@ -77,6 +78,33 @@ def test_a_short_price_axis_is_linear(prices: tuple[int, int], scale: str | None
              "open": False} for price in prices]  # fmt: skip
     points = charts.price_speed(rows)["layer"][-1]
     assert points["encoding"]["x"]["scale"].get("type") == scale
+
+
+@given(st.lists(st.tuples(st.floats(300, 9000), st.floats(5, 300)), min_size=1, max_size=12))
+def test_names_in_the_chart_never_lie_over_each_other(places: list[tuple[float, float]]) -> None:
+    rows = [{"name": "RTX 4070 Ti SUPER", "price": price, "speed": speed, "low": speed / 2, "high": speed * 2,
+             "kind": "desktop", "front": True, "open": at == 0}
+            for at, (price, speed) in enumerate(places)]  # fmt: skip
+    for width in (280.0, 1000.0):
+        named = charts.room_for_names(rows, width)
+        assert 0 in named  # the pick
+        prices = [math.log(row["price"]) for row in rows]
+        across = max(prices) - min(prices) or 1.0
+        for one, other in combinations(named, 2):
+            if math.isclose(rows[one]["speed"], rows[other]["speed"]) and named[one] == named[other]:
+                assert abs(prices[one] - prices[other]) / across * width >= 7 * len(rows[0]["name"]) - 1e-6
+
+
+def test_lines_of_agreement_are_straight_and_inside() -> None:
+    """From edge to edge: b is a times the factor at both ends."""
+    said = dict.fromkeys(("regime", "machine", "model", "inside"), "")
+    rows = [{"measured": 1.0, "predicted": 2.0} | said, {"measured": 300.0, "predicted": 200.0} | said]
+    *lines, points = charts.agreement(rows)["layer"]
+    low, high = points["encoding"]["x"]["scale"]["domain"]
+    for line, factor in zip(lines, (0.5, 1, 2), strict=True):
+        ends = line["data"]["values"]
+        assert [end["b"] / end["a"] for end in ends] == pytest.approx([factor, factor])
+        assert all(low * 0.999 <= value <= high * 1.001 for end in ends for value in end.values())
 
 
 def test_more_in_ram_is_slower_once_it_fits() -> None:

@@ -8,6 +8,7 @@ from html import escape
 import streamlit as st
 
 from advisor.answer import LIMITS, REGIMES, STAGES, Prediction, Range
+from advisor.buying.costs import power_of
 from advisor.buying.recommendation import KIND_WORDS, RankedBuild
 from advisor.buying.report import contents
 from advisor.buying.wish import Wish
@@ -17,7 +18,7 @@ from advisor.errors import InputError
 from advisor.market.money import Exchange
 from advisor.physics.knowledge import Knowledge
 from catalog.names.index import UnknownName
-from webapp import build_rows, cards, charts, controls, resources, swaps, tables
+from webapp import build_rows, cards, charts, controls, picking, resources, swaps, tables
 from webapp.described import DescribedBuild, parts_of
 from webapp.links import BuildState, BuyState
 from webapp.pages import measuring
@@ -27,6 +28,7 @@ from webapp.words import TERMS, listed, note, pace, page_time, plain, sentence, 
 COLOURS = {stage.words: stage.colour for stage in STAGES.values()}
 KINDS = {"desktop": "Desktop built from parts", "laptop": "Laptop", "unified": "Whole machine with shared memory"}
 PEOPLE = (1, 2, 4)
+LATELY_DAYS = 150
 SLOW, USUAL, FAST = "a slow one in 20", "the middle", "a fast one in 20"
 
 
@@ -52,8 +54,8 @@ def page() -> None:
     detailed(answer, found.build, known)
     if found.build:
         _parts(found.build, state)
-        _costs(found.build, answer)
-    _run_it(answer, found.build.predict_command if found.build else "")
+        _costs(found.build, answer, state)
+    _run_it(answer, found.build.predict_command if found.build else "", known)
     measuring.box(answer)
     why(answer, found.build)
     controls.share_rows(found.build.name if found.build else answer.machine,
@@ -63,7 +65,8 @@ def page() -> None:
 def asked(state: BuildState) -> Wish:
     """What is asked of the build."""
     return Wish(
-        model=state.model, quant=state.quant or None, context=state.context, condition=state.condition
+        model=state.model, quant=state.quant or None, context=state.context, condition=state.condition,
+        users=state.users,
     )
 
 
@@ -72,7 +75,7 @@ def by_task(found: DescribedBuild, state: BuildState) -> DescribedBuild:
     if not state.task:
         return found
     hardware, told = found.prediction.scenario.hardware, found.prediction
-    question = TASKS[state.task].question(told.model, told.quant, state.context)
+    question = TASKS[state.task].question(told.model, told.quant, state.context, state.users)
     answer = resources.prediction(question.model_copy(update={"hardware": hardware}), resources.knowledge())
     build = found.build and found.build.model_copy(update={"prediction": answer})
     return replace(found, prediction=answer, build=build)
@@ -112,7 +115,8 @@ def _head(found: DescribedBuild, answer: Prediction, state: BuildState) -> None:
     else:
         lines.append(plain(sentence(f"No price for the whole: {found.why_not}")))
     to_do = f" to {TO_DO[state.task]}" if state.task else ""
-    model = f"For {answer.model} {answer.quant}{to_do} with {thousands(state.context)} tokens of context."
+    people = f", for each of {state.users} at once" if state.users > 1 else ""
+    model = f"For {answer.model} {answer.quant}{to_do} with {thousands(state.context)} tokens of context{people}."
     st.markdown("  \n".join([*lines, plain(verdict(answer, build)), plain(model)]))
     evidence = answer.evidence
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
@@ -121,6 +125,7 @@ def _head(found: DescribedBuild, answer: Prediction, state: BuildState) -> None:
             "Compare", icon=":material/compare_arrows:", on_click=controls.compare, args=(found.text, answer),
             help="Up to four builds stand side by side on the page Compare.",
         )
+        controls.printing()
 
 
 def prices_age(build: RankedBuild) -> str:
@@ -130,11 +135,12 @@ def prices_age(build: RankedBuild) -> str:
     if not total:
         return "Nothing to buy."
     day = resources.today()
-    fresh = sum(part.price_usd for part in dated if part.price_as_of and (day - part.price_as_of).days <= 150)
+    late = [part for part in dated if part.price_as_of and (day - part.price_as_of).days <= LATELY_DAYS]
     newest = max(part.price_as_of for part in dated if part.price_as_of)
-    old = sorted({KIND_WORDS[part.kind][0] for part in dated if part.stale or part.before_shortage})
-    mind = f" Older than such prices last: {', '.join(old)}; look before you buy." if old else ""
-    return f"{fresh / total:.0%} of the price was seen in the last five months, the newest on {newest}.{mind}"
+    old = sorted({KIND_WORDS[part.kind][0] for part in dated if part not in late or part.before_shortage})
+    mind = f" Longer ago: {', '.join(old)}; look before you buy." if old else ""
+    share = sum(part.price_usd for part in late) / total
+    return f"{share:.0%} of the price was seen in the last five months, the newest on {newest}.{mind}"
 
 
 def detailed(answer: Prediction, found: RankedBuild | None, known: Knowledge) -> None:
@@ -202,7 +208,7 @@ def _streaming(speed: Range) -> None:
 def _people(answer: Prediction, known: Knowledge) -> None:
     """The same with several people who write at once."""
     rows = []
-    for users in PEOPLE:
+    for users in sorted({*PEOPLE, answer.scenario.workload.users}):
         load = answer.scenario.workload.model_copy(update={"users": users})
         told = resources.prediction(answer.scenario.model_copy(update={"workload": load}), known)
         each, together = told.decode_tok_s, told.aggregate_tok_s
@@ -311,25 +317,25 @@ def _histories(build: RankedBuild, exchange: Exchange) -> None:
         note("Each bar is one price that was seen, turned to what an ordinary buyer pays; the oldest stands left.")
 
 
-def _costs(build: RankedBuild, answer: Prediction) -> None:
-    """What it costs to run."""
+def _costs(build: RankedBuild, answer: Prediction, state: BuildState) -> None:
+    """What it costs to run, and what not to own it costs."""
     st.subheader("What it costs to run", anchor=False)
     left, right = st.columns([1, 2], vertical_alignment="bottom")
     hours = left.slider("Hours a day under load", 0.0, 24.0, step=0.5, key=controls.key(BuildState, "hours"))
-    kwh, currency = st.session_state.get("settings.kwh"), controls.exchange().currency
-    month = build_rows.kwh_a_month(build.power_w, float(hours))
-    if kwh is None:
-        right.markdown(plain(f"{month:.0f} kWh a month. Say what a kWh costs you in Settings above to see the money."))
+    try:
+        kwh = picking.kwh_usd(state, controls.exchange().per_usd)
+        power = power_of(kwh, state.country or None, max(float(hours), 0.5))
+    except InputError as error:
+        right.warning(plain(sentence(str(error))))
         return
-    lines = [f"{month:.0f} kWh a month, {month * kwh:,.2f} {currency} at {kwh:g} {currency} a kWh."]
-    if answer.decode_tok_s:
-        million = build_rows.kwh_a_million(build.power_w, answer.decode_tok_s.p50) * kwh
-        lines.append(f"A million tokens written cost {million:,.2f} {currency} of electricity.")
-    right.markdown(plain(" ".join(lines)))
+    lines = resources.running(build, answer, state.task or "chat", power, controls.exchange().currency)
+    with right:
+        listed(sentence(line) for line in lines or ("It does not run, so it costs nothing to run.",))
+        note("Another country or price of a kWh: Settings, above. Resale, repairs and your time are not counted.")
 
 
 @st.fragment
-def _run_it(answer: Prediction, predict_command: str) -> None:
+def _run_it(answer: Prediction, predict_command: str, known: Knowledge) -> None:
     """Commands to copy: drawn once unfolded, as their colours are a large script."""
     if answer.decode_tok_s is None:
         return
@@ -337,17 +343,34 @@ def _run_it(answer: Prediction, predict_command: str) -> None:
     if not fold.open:
         return
     with fold:
-        commands(answer, predict_command)
+        commands(answer, predict_command, known)
 
 
-def commands(answer: Prediction, predict_command: str) -> None:
+def commands(answer: Prediction, predict_command: str, known: Knowledge) -> None:
     """What to type, and what to expect of it."""
     speed = answer.decode_tok_s
     if speed is None:
         return
-    note(f"Get a GGUF of {answer.model} in {answer.quant}, and put its file in place of MODEL.gguf.")
-    for name in ("llama-server", "llama-bench"):
-        st.code(answer.flags[name], language="bash", wrap_lines=True)
+    repository = resources.files_of(answer.model)
+    name = f"[{plain(repository)}](https://huggingface.co/{repository})" if repository else "a maker that you trust"
+    st.markdown(
+        f"Get the GGUF file of {plain(answer.model)} whose name says {plain(answer.quant)} from {name} and put it in "
+        "place of MODEL.gguf. The first line serves it, the second measures it:"
+    )
+    for program in ("llama-server", "llama-bench"):
+        st.code(answer.flags[program], language="bash", wrap_lines=True)
+    if repository:
+        note("llama-server fetches the file by itself where the repository has that compression:")
+        fetched = answer.flags["llama-server"].replace("-m MODEL.gguf", f"-hf {repository}:{answer.quant}")
+        st.code(fetched, language="bash", wrap_lines=True)
+    drafting = resources.drafting(answer.scenario, known)
+    if drafting and drafting.speculation and drafting.decode_tok_s:
+        note(
+            f"The model can draft for itself (multi-token prediction): about {number(drafting.decode_tok_s.p50)} "
+            f"tok/s, {drafting.speculation.gain:.1f}x, where most drafts are accepted. It takes a file with these "
+            "layers, whose repository is often named MTP:"
+        )
+        st.code(drafting.flags["llama-server"], language="bash", wrap_lines=True)
     depth = answer.scenario.workload.decode_start
     note(f"Expect of the second: tg128 @ d{depth} of about {number(speed.p50)} t/s; nine of ten such machines give "
          f"{number(speed.p05)} to {number(speed.p95)}.")  # fmt: skip

@@ -6,7 +6,7 @@ from html import escape
 
 import streamlit as st
 
-from advisor.answer import Prediction, Range
+from advisor.answer import Prediction
 from advisor.buying.recommendation import KIND_WORDS, Pick, RankedBuild, Recommendation
 from advisor.buying.report import contents
 from advisor.buying.wish import PROMPT_TOKENS
@@ -23,6 +23,10 @@ KINDS = {"desktop": "Desktop", "laptop": "Laptop", "unified": "Mac or mini PC"}
 PEOPLE = {1: "1 person", 2: "2 people", 4: "4 people", 8: "8 people"}
 BUDGETS = (500, 700, 1000, 1500, 2000, 3000, 5000, 10000)
 ANY = "any price"
+MOST_CARDS = 3
+SHOWN_ABOVE = ("writes ", "reads ")
+"""Beginnings of reasons that a card says with its figures."""
+BESIDE = {"more": "A bit more", "less": "A bit less", "ready_made": "Without building"}
 
 
 def warm(state: BuyState) -> None:
@@ -76,8 +80,9 @@ def _sentence() -> None:
         _budget(state)
         _word("condition", "Condition of the parts", tuple(controls.CONDITIONS), controls.CONDITIONS.__getitem__, 245,
               help=HINTS["condition"])  # fmt: skip
-        _words("for")
-        _word("users", "People at once", tuple(PEOPLE), lambda n: PEOPLE.get(n, f"{n} people"), 140)
+        with st.container(horizontal=True, key="people", vertical_alignment="center", gap="small", width="content"):
+            _words("for")
+            _word("users", "People at once", tuple(PEOPLE), lambda n: PEOPLE.get(n, f"{n} people"), 140)
 
 
 def _wishes(state: BuyState) -> None:
@@ -201,33 +206,24 @@ def _model_line(found: Recommendation, state: BuyState) -> None:
     """Which model was chosen and why, and what the prices are of."""
     newest = max((build.price_newest for build in found.builds if build.price_newest), default=None)
     dated = f" Prices seen up to {newest:%b %Y}." if newest else ""
-    people = ""
-    if state.users > 1:
-        people = f" Picked for one person; speeds are each person's with {state.users} at once."
+    people = f" Picked for {state.users} at once; speeds are each person's." if state.users > 1 else ""
     first = found.models[0]
-    lead = f"Model: **{plain(first.model)}**, compression **{plain(first.quant)}**. "
+    lead = f"Model: **{plain(first.model)}**, compressed as **{plain(first.quant)}**. "
     why = first.why.removeprefix(f"{first.model} {first.quant}: ")
     st.markdown(f":small[{lead}{plain(sentence(why))}{plain(people + dated)}]")
 
 
 def _picks(picked: Sequence[tuple[Pick, RankedBuild]], state: BuyState, exchange: Exchange) -> None:
-    """The picks side by side; the one that needs no building stands in a line below three others."""
-    cards_of = [item for item in picked if item[0].pick != "ready_made"][:3]
-    if len(cards_of) < 3:
-        cards_of = list(picked[:3])
-    speeds = [_each(build, state.users) for _, build in cards_of]
+    """The picks side by side; of four the one that needs no building is left to the lines below."""
+    cards_of = [item for item in picked if item[0].pick != "ready_made"][:MOST_CARDS]
+    if len(cards_of) < MOST_CARDS:
+        cards_of = list(picked[:MOST_CARDS])
+    speeds = [build.prediction.decode_tok_s for _, build in cards_of]
     most = max((speed.p95 for speed in speeds if speed), default=1.0)
     for place, (column, (pick, build)) in enumerate(zip(st.columns(len(cards_of)), cards_of, strict=True)):
         key = "pick-first" if place == 0 else f"pick-{place}"
         with column.container(border=True, key=key, height="stretch"):
             _card(pick, build, state, exchange, most)
-    for pick, build in picked:
-        if all(pick is not shown for shown, _ in cards_of):
-            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-                speed = pace(picking.speed_of(build), controls.units())
-                words = plain(f"{build.name}, {speed}, {exchange.said(build.price_usd)}")
-                st.markdown(f"**{picking.NAMES[pick.pick]}:** {words}", width="content")
-                controls.link_to(_build_state(build, state), f"See {build.name}")
 
 
 def _build_state(build: RankedBuild, state: BuyState) -> BuildState:
@@ -237,19 +233,15 @@ def _build_state(build: RankedBuild, state: BuyState) -> BuildState:
     return BuildState(
         build=build_rows.parts_text(build), model=answer.model, quant=answer.quant, condition=state.condition,
         context=answer.scenario.context_tokens(), task=state.task if by_task else "", price=state.price,
+        users=answer.scenario.workload.users,
     )
-
-
-def _each(build: RankedBuild, users: int) -> Range | None:
-    """Writing speed of each of so many people."""
-    answer = build.prediction
-    return answer.decode_tok_s if users == 1 else resources.of_people(answer.scenario, users).decode_tok_s
 
 
 def _card(pick: Pick, build: RankedBuild, state: BuyState, exchange: Exchange, most: float) -> None:
     """A pick with its buttons."""
-    answer, units, speed = build.prediction, controls.units(), _each(build, state.users)
+    answer, units, speed = build.prediction, controls.units(), build.prediction.decode_tok_s
     evidence = answer.evidence
+    good = next((text for text in pick.why if not text.startswith(SHOWN_ABOVE)), pick.why[0])
     low, high = exchange.said(build.low_usd), exchange.said(build.high_usd)
     st.html(cards.card(cards.PickCard(
         tag=picking.NAMES[pick.pick], name=titled(build), contents=contents(build),
@@ -257,7 +249,7 @@ def _card(pick: Pick, build: RankedBuild, state: BuyState, exchange: Exchange, m
         speed=pace(speed.p50, units) if speed else "does not fit", speed_below=page_time(speed.p50) if speed else "",
         bar=cards.range_bar(speed, most) if speed else "",
         reads=cards.ends(f"9 of 10 runs: {number(speed.p05)} to {number(speed.p95)}", reads(answer)) if speed else "",
-        goods=pick.why[:1], bads=pick.against[:1], seal=cards.seal(evidence.level, evidence.runs),
+        goods=(good,), bads=pick.against[:1], seal=cards.seal(evidence.level, evidence.runs),
     )))
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         controls.link_to(_build_state(build, state), "See the build", icon=":material/arrow_forward:")
@@ -282,29 +274,48 @@ def reads(answer: Prediction) -> str:
 
 
 def _beside(found: Recommendation, picked: Sequence[tuple[Pick, RankedBuild]], state: BuyState) -> None:
-    """What lies just beside the wish, in words."""
-    lines = [escape(sentence(near.text)) for near in found.near]
-    first = picked[0][1]
-    swap = build_rows.next_dollars(first)
-    if swap:
-        lines.append(f"<b>A part more:</b> {escape(swap)}")
-    if not found.near:
-        lines.append("A little more money brings nothing that is a tenth better.")
-    kwh = st.session_state.get("settings.kwh")
-    if kwh is not None:
-        month = build_rows.kwh_a_month(first.power_w, 2.0) * float(kwh)
-        lines.append(f"<b>To run it:</b> {month:,.2f} {state.currency} of power a month at two hours a day.")
-    st.html(f'<div class="more">{"".join(f"<p>{line}</p>" for line in lines)}</div>')
+    """What lies just beside the wish, in words: more and less money, nothing to build, and not to buy at all."""
+    lines = [(BESIDE[item.kind], item.text) for item in found.beside]
+    told = " ".join(item.text for item in found.beside)
+    lines += [("", near.text) for near in found.near if near.text not in told]
+    if swap := build_rows.next_dollars(picked[0][1]):
+        lines.append(("One part more", swap))
+    lines += [(_of_running(words), words) for words in found.running]
+    text = "".join(
+        f"<p>{f'<b>{escape(label)}:</b> ' if label else ''}{escape(sentence(words))}</p>" for label, words in lines
+    )
+    with st.container(key="beside"):
+        st.html(f'<div class="more">{text}</div>')
+        ready = next((build for pick, build in picked if pick.pick == "ready_made"), None)
+        if ready is not None and len(picked) > MOST_CARDS:
+            controls.link_to(_build_state(ready, state), f"See {ready.name}")
+
+
+def _every(state: BuyState) -> list[dict[str, object]]:
+    """Every card and machine that runs the model that was named, once the table is asked for; else nothing."""
+    if not state.model:
+        return []
+    wish = picking.wish_of(state, controls.exchange().per_usd).model_copy(update={"limit": 200})
+    try:
+        with st.spinner("Trying every computer"):
+            return build_rows.ranking(resources.ranking(wish, state.price).builds, resources.today())
+    except InputError:
+        return []
+
+
+def _of_running(words: str) -> str:
+    """What a sentence about running costs is about."""
+    return "An API instead" if "API" in words else "Renting instead" if "rented" in words else "To run it"
 
 
 def _all(found: Recommendation, state: BuyState) -> None:
-    """Every card and machine that answers the wish: as a chart, as a table, as files."""
-    st.subheader("Price and speed of everything that answers", anchor=False)
+    """The best that answer the wish: as a chart, as files; as a table every card and machine that runs the model."""
+    st.subheader("Price and speed of what answers", anchor=False)
     chart, table = st.tabs(["Price and speed", "All in a table"], key="view", on_change="rerun")
     rows = build_rows.ranking(found.builds, resources.today())
     with table if table.open else chart:
         if table.open:
-            tables.show(rows, "Ranked builds with price, speed, range and the age of prices")
+            tables.show(_every(state) or rows, "Ranked builds with price, speed, range and the age of prices")
         else:
             words = build_rows.front_words(found.builds)
             st.vega_lite_chart(

@@ -6,7 +6,7 @@ from advisor.buying.wish import Wish
 from advisor.errors import InputError
 from catalog.names.index import UnknownName
 from webapp import build_rows, cards, charts, controls, resources, tables
-from webapp.described import DescribedBuild, Parts, article_builds
+from webapp.described import DescribedBuild, Parts
 from webapp.links import MOST_COMPARED, BuildState, CompareState
 from webapp.pages import build
 from webapp.words import plain, sentence
@@ -52,8 +52,6 @@ def _add() -> None:
     with st.container(horizontal=True, gap="small"):
         for label, texts in PRESETS.items():
             st.button(label, on_click=_put, args=(texts,))
-        article = tuple(item.text for item in article_builds())
-        st.button("The article's four builds", on_click=_put, args=(article,))
     with st.expander("Add a build", expanded=not builds):
         first, second, third = st.columns(3)
         open_ = "the best value that fits"
@@ -78,8 +76,17 @@ def _add() -> None:
     if builds:
         st.pills(
             "Compared (press one to take it off)", list(builds), key="off", on_change=_take_off,
-            format_func=lambda text: ", ".join(filter(None, (word.strip() for word in text.split("|")))),
+            format_func=_short,
         )
+
+
+def _short(text: str) -> str:
+    """A line of a build as people say it.
+
+    >>> _short("machine: DGX Spark | 128GB"), _short("RTX 5090 | | 64GB")
+    ('DGX Spark, 128GB', 'RTX 5090, 64GB')
+    """
+    return ", ".join(filter(None, (word.strip() for word in text.removeprefix("machine:").split("|"))))
 
 
 def _put(builds: tuple[str, ...]) -> None:

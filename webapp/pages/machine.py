@@ -80,7 +80,7 @@ def _answers(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
     build.detailed(answer, None, known)
     with st.expander("How to run it, and why the number", key="closely", on_change="rerun") as fold:
         if fold.open:
-            build.commands(answer, "")
+            build.commands(answer, "", known)
             build.why(answer, None)
 
 

@@ -74,20 +74,20 @@ def _one(state: ModelsState) -> None:
     machine = parts.text.replace(" | ", ", ")
     st.subheader("Which compression?", anchor=False, help=TERMS["Compression"])
     note(f"Speeds on {machine} with {thousands(state.context)} tokens of context.")
-    _three(rows)
-    _matrix(rows, state)
+    told = explorer.three(rows)
+    _three(told)
+    _matrix(rows, state, [row["Quantisation"] for row in told.values()])
     _sweeps(asked, state)
 
 
-def _three(rows: tuple[explorer.Row, ...]) -> None:
+def _three(told: dict[str, explorer.Row]) -> None:
     """The quantisation to take, a smaller and a larger one."""
-    told = explorer.three(rows)
     if not told:
         st.info("No compression of it finds room on this machine: take a larger one, or a shorter context.")
         return
     take = told.get("Take")
     for column, (label, row) in zip(st.columns(len(told)), told.items(), strict=True):
-        key = f"pick-{'first' if label == 'Take' else label.lower()}"
+        key = f"choice-{'first' if label == 'Take' else label.lower()}"
         with column.container(border=True, key=key, height="stretch"):
             speed = row["tok/s"]
             lost = "not measured" if row["Perplexity"] is None else f"loses {row['Perplexity']:.1f} %"
@@ -101,13 +101,13 @@ def _three(rows: tuple[explorer.Row, ...]) -> None:
             ))
 
 
-def _matrix(rows: tuple[explorer.Row, ...], state: ModelsState) -> None:
+def _matrix(rows: tuple[explorer.Row, ...], state: ModelsState, named: list[str]) -> None:
     speeds = [row for row in rows if row["tok/s"] and row["Perplexity"] is not None]
     if speeds:
         words = "; ".join(
             f"{row['Quantisation']} {row['Size GiB']:.1f} GiB, {row['Perplexity']:.1f} %" for row in speeds
         )
-        st.vega_lite_chart(charts.losses(speeds), alt=f"Size against quality lost: {words}")
+        st.vega_lite_chart(charts.losses(speeds, named), alt=f"Size against quality lost: {words}")
     with st.expander("Every compression in a table"):
         shown = [
             {name: value for name, value in row.items() if name not in {"low", "high", "Size GB", "Source", "own"}}

@@ -45,6 +45,7 @@ def page() -> None:
     _card(of_kind, state)
     _kinds(of_kind, state)
     _worst(of_kind)
+    _beforehand()
     _claims(state)
 
 
@@ -143,6 +144,24 @@ def _worst(rows: Sequence[Measured]) -> None:
     shown = agreement.listed(rows)
     tables.html(shown[:WORST], "The predictions that were furthest off, with sources")
     controls.share_rows("Predicted and measured speeds", shown, controls.current(TrustState), "advisor-runs")
+
+
+def _beforehand() -> None:
+    """Predictions that were written down before anybody measured: worked out once unfolded."""
+    fold = st.expander("Predicted before anybody measured", key="beforehand", on_change="rerun")
+    if not fold.open:
+        return
+    with fold:
+        with st.spinner("Looking for runs that came in since", show_time=True):
+            rows = resources.registered()
+        came = sum("nobody yet" not in (row["Measured writing"], row["Measured reading"]) for row in rows)
+        note(
+            f"{len(rows)} predictions of cards and models without a run in the evidence on the day that each names; "
+            f"they are never changed. Of {came} of them measurements have come in since, which stand beside them."
+        )
+        st.html(tables.table(rows, {}, "Predictions written down before anybody measured, and what was measured since"))
+        state = controls.current(TrustState)
+        controls.share_rows("Predicted before anybody measured", rows, state, "advisor-beforehand")
 
 
 def _claims(state: TrustState) -> None:

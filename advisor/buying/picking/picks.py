@@ -91,7 +91,7 @@ class Goal:
         """What every computer is asked."""
         if self.wish.model is not None and self.wish.task is None:
             return self.wish.question(choice.quant)
-        return self.task.question(choice.llm.name, choice.quant, self.context)
+        return self.task.question(choice.llm.name, choice.quant, self.context, self.wish.users)
 
     def writes(self, choice: Choice) -> float:
         """Tokens of a typical step that this model writes."""
@@ -99,10 +99,11 @@ class Goal:
         return self.task.writes * (THINKS if thinks else 1.0)
 
     def step_s(self, choice: Choice, decode_tok_s: Vector, prefill_tok_s: Vector) -> Vector:
-        """Seconds of a typical step, infinite where nothing runs."""
+        """Seconds of a typical step, infinite where nothing runs; of several users each waits for what all read."""
         runs = (decode_tok_s > 0) & (prefill_tok_s > 0)
         written = self.writes(choice) / np.where(runs, decode_tok_s, 1.0)
-        return np.where(runs, written + self.task.new / np.where(runs, prefill_tok_s, 1.0), np.inf)
+        read = self.wish.users * self.task.new / np.where(runs, prefill_tok_s, 1.0)
+        return np.where(runs, written + read, np.inf)
 
     def serves(self, decode_tok_s: Vector, prefill_tok_s: Vector) -> NDArray[np.bool_]:
         """Whether writing and reading are fast enough."""
@@ -287,14 +288,15 @@ def _entrant(goal: Goal, choice: Choice, shelf: Shelf, knowledge: Knowledge) -> 
 def _listed(goal: Goal, choice: Choice, asked: OnShelf) -> Whole:
     """The best rows of the best labels by each objective."""
     speeds, price = asked.speeds, asked.price_usd
-    rows = np.flatnonzero(goal.serves(speeds.decode_tok_s, speeds.prefill_tok_s))
+    budget = goal.wish.budget_usd or math.inf
+    fast = goal.serves(speeds.decode_tok_s, speeds.prefill_tok_s)
+    rows = np.flatnonzero(fast & (price <= budget * BEYOND))
     if not len(rows):
         return rows
     step_s = goal.step_s(choice, speeds.decode_tok_s[rows], speeds.prefill_tok_s[rows])
     labels, usd = asked.label_at[rows], price[rows]
     seen = np.array([UNSEEN if not runs_by_card().get(name, 0) and name else 1.0 for name in asked.label_names])
     worth = goal.worth(choice, step_s / seen[labels])
-    budget = goal.wish.budget_usd or math.inf
     within, ready = usd <= budget, asked.ready_made[rows]
     wanted: dict[PickName, Vector] = {
         "value": np.where(within, -worth / (usd + PRICE_FLOOR) ** PRICE_WEIGHT, np.inf),

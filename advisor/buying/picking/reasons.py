@@ -1,10 +1,12 @@
 """Why a pick, and what speaks against it, in sentences of facts."""
 
 from collections.abc import Iterator, Mapping
+from typing import Literal
 
 from advisor.answer import REGIMES
-from advisor.buying.picking.picks import ENOUGH_RUNS, Pairing, PickName
+from advisor.buying.picking.picks import BEYOND, ENOUGH_RUNS, Pairing, PickName
 from advisor.buying.picking.practice import practice_of
+from advisor.buying.wish import ALL_KINDS
 from advisor.documents import number, seconds
 from advisor.market.money import Exchange
 from catalog.names.gpus import resolve_gpu
@@ -47,7 +49,8 @@ def why(pick: PickName, item: Pairing, first: Pairing, exchange: Exchange) -> It
         yield "is bought as it stands: nothing to choose, nothing to build"
     if decode:
         words = number(decode.p50 * WORDS_PER_TOKEN)
-        yield f"writes {number(decode.p50)} tokens a second, some {words} words"
+        each = f" for each of {item.goal.wish.users}" if item.goal.wish.users > 1 else ""
+        yield f"writes {number(decode.p50)} tokens a second{each}, some {words} words"
     if item.prefill_tok_s:
         yield f"reads {context_words(task.reads)} tokens in {seconds(item.wait_s)} before the first answer"
     if item.choice.llm.id != first.choice.llm.id and item.choice.cautious > first.choice.cautious:
@@ -141,7 +144,7 @@ def model_sentence(item: Pairing, budget: str) -> str:
     choice, task = item.choice, item.goal.task
     if choice.known is None or choice.facts is None:
         return f"{choice.llm.name} {choice.quant}, as asked; nobody measured how good it is"
-    span = f"index {choice.quality:.0f} (two of three such models: {choice.low:.0f} to {choice.high:.0f})"
+    span = f"quality index {choice.quality:.0f}, likely {choice.low:.0f} to {choice.high:.0f}"
     estimated = "" if choice.known.how == "measured" else ", estimated from other benchmarks"
     asked = item.goal.wish.model is not None
     best = "as asked" if asked else f"for {task.words} the best balance of quality and speed that {budget} buys"
@@ -169,6 +172,38 @@ def near_words(kind: str, item: Pairing, first: Pairing, budget_usd: float, exch
             f"writes {speed} for {exchange.said(item.build.price_usd)}"
         )
     return f"For {exchange.said(item.build.price_usd)}: {what} writes {speed}"
+
+
+def beside_words(
+    picks: Mapping[PickName, Pairing], more: Pairing | None, budget_usd: float | None, exchange: Exchange
+) -> Iterator[tuple[Literal["more", "less", "ready_made"], str, PickName | None]]:
+    """What a little more and less money brings and what needs no building, with the pick that each is, if any. `more`:
+    what is a tenth faster just above the budget.
+    """
+    first = picks["value"]
+
+    def told(item: Pairing) -> str:
+        return f"{item.build.label}, {number(item.decode_tok_s)} instead of {number(first.decode_tok_s)} tok/s"
+
+    fast, cheap, ready = (picks.get(name) for name in ("fastest", "cheapest", "ready_made"))
+    dearer = fast.build.price_usd - first.build.price_usd if fast else 0.0
+    if fast and dearer > 0:
+        yield "more", f"{exchange.said(dearer)} more: {told(fast)}", "fastest"
+    elif more and budget_usd:
+        yield "more", near_words("more", more, first, budget_usd, exchange), None
+    elif budget_usd:
+        extra = exchange.said((BEYOND - 1) * budget_usd)
+        yield "more", f"up to {extra} more brings nothing that is a tenth faster", None
+    if cheap:
+        yield "less", f"{exchange.said(first.build.price_usd - cheap.build.price_usd)} less: {told(cheap)}", "cheapest"
+    else:
+        yield "less", "nothing cheaper is so fast that nobody waits for it", None
+    if ready:
+        price = exchange.said(ready.build.price_usd)
+        yield "ready_made", f"{ready.build.label} for {price}, {number(ready.decode_tok_s)} tok/s", "ready_made"
+    elif not first.ready_made and set(first.goal.wish.kinds) == set(ALL_KINDS):
+        limit = " for this money" if budget_usd else ""
+        yield "ready_made", f"no small computer, Mac or laptop with a price here does it{limit}", None
 
 
 def way_words(change: str, item: Pairing, exchange: Exchange) -> str:

@@ -8,7 +8,7 @@ Of builds that the physics cannot tell apart only the cheapest is kept.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from advisor.machines.from_parts import machine_of
 from advisor.physics.coefficients import Efficiencies
 from advisor.physics.fleet import Fleet, speeds_on
 from advisor.prediction.case import Case
+from advisor.question import Scenario
 from catalog.parts import Board, Cpu, RamKit
 from catalog.units import GB, GIB
 
@@ -31,6 +32,8 @@ SYSTEM_GIB = 8.0
 """Memory for the operating system, a browser and an editor beside what a model has in RAM: this program's choice (the
 16 GiB that Windows 11 machines are sold with are half full with these)."""
 LEAST_RAM_GIB = 16.0
+MOST_ASKED = 60
+"""Questions whose speeds a shelf keeps: some 0.5 MB each."""
 LOADED_GIB = 32.0
 """Memory for the system and the model's file lets it be read once and kept; of a file too large for that, so much does:
 it is streamed to the cards."""
@@ -44,6 +47,15 @@ class ShelfSpeeds:
     prefill_tok_s: Vector
 
 
+class ShelfOf(Protocol):
+    """What gives a shelf: `Shelf` itself, or what remembers some. The shelf may go beyond the budget."""
+
+    def __call__(
+        self, stock: Stock, kinds: Sequence[BuildKind], budget_usd: float | None, /, *, tinkerer: bool
+    ) -> "Shelf":
+        """A shelf with the parts of a stock."""
+
+
 class Shelf:
     """Builds as columns, one row each: desktops first, then machines sold whole."""
 
@@ -53,6 +65,7 @@ class Shelf:
         self._desktops = "desktop" in kinds
         self._kinds = frozenset(kinds)
         self._stored: dict[float, WithDisks] = {}
+        self._asked: dict[Scenario, OnShelf] = {}
 
     @cached_property
     def combinations(self) -> Combinations:
@@ -79,8 +92,16 @@ class Shelf:
         return self.combinations.fleet.take(self.combinations.machine_at.ravel()[self.rows].astype(np.intp))
 
     def asked(self, case: Case, efficiencies: Efficiencies) -> "OnShelf":
-        """The shelf with one model: prices with a disk that has room for it, and speeds."""
-        return OnShelf(self, case, efficiencies)
+        """The shelf with one model: prices with a disk that has room for it, and speeds. The last few are kept: it is
+        asked the same again within another budget.
+        """
+        found = self._asked.pop(case.scenario, None)
+        if found is None or found.efficiencies is not efficiencies:
+            found = OnShelf(self, case, efficiencies)
+        self._asked[case.scenario] = found
+        while len(self._asked) > MOST_ASKED:
+            self._asked.pop(next(iter(self._asked)), None)
+        return found
 
     def stored(self, model_gb: float) -> "WithDisks":
         """The shelf with disks that have room for a model; sizes are rounded up to a few steps."""
@@ -154,7 +175,7 @@ class OnShelf:
     """A shelf asked for one model: each row a build with its price and speeds."""
 
     def __init__(self, shelf: Shelf, case: Case, efficiencies: Efficiencies) -> None:
-        self._shelf, self._case, self._efficiencies = shelf, case, efficiencies
+        self._shelf, self._case, self.efficiencies = shelf, case, efficiencies
         self.model_gb = case.demand.footprint.file_bytes / GB
         self.stored = shelf.stored(self.model_gb)
 
@@ -169,7 +190,7 @@ class OnShelf:
         return self._speeds(self.stored.fleet)
 
     def _speeds(self, fleet: Fleet) -> ShelfSpeeds:
-        found = speeds_on(fleet, self._case, self._case.scenario, self._efficiencies)
+        found = speeds_on(fleet, self._case, self._case.scenario, self.efficiencies)
         rooms, at = found.placed.rooms, found.placed.at
         gib = fleet.ram_bytes[fleet.size_at] / GIB
         shared = np.array([machine.unified for machine in fleet.graphics])[fleet.graphics_at]

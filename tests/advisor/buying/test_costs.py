@@ -1,14 +1,31 @@
 """What a computer costs to run: by the arithmetic of watts and hours, and against the price of an API."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from advisor.buying.costs import SUPPLY_SHARE, Power, cost_words, power_of, running_costs
+from advisor.buying.advice import rented_for
+from advisor.buying.costs import (
+    LONGEST_MONTHS,
+    SUPPLY_SHARE,
+    Power,
+    Rented,
+    cost_words,
+    power_of,
+    rent_of,
+    rented_cards,
+    running_costs,
+)
 from advisor.choosing.tasks import TASKS
 from advisor.errors import InputError
 from advisor.market.money import Exchange
-from catalog.tables import api_prices, electricity, model_facts
+from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
+from advisor.question import GpuRequest, Hardware, RamRequest
+from catalog.names.gpus import resolve_gpu
+from catalog.tables import api_prices, electricity, model_facts, rentals
 
 CHAT = TASKS["chat"]
 
@@ -50,3 +67,40 @@ def test_prices_are_of_models_of_the_catalog_and_in_a_plausible_range() -> None:
     ids = {row.name for row in model_facts()}
     assert all(row.name in ids for row in api_prices())
     assert all(0.01 < row.usd_per_kwh < 1.0 for row in electricity())
+
+
+def test_several_write_more_for_the_same_power() -> None:
+    """Four who each get half the speed of one write twice as much in an hour."""
+    one = running_costs("qwen3.6-35b-a3b", CHAT, 300.0, (1000, 1000), (40.0, 1e12), Power(0.2, 2.0))
+    four = running_costs("qwen3.6-35b-a3b", CHAT, 300.0, (1000, 1000), (20.0, 1e12), Power(0.2, 2.0), users=4)
+    assert four.power_usd_per_month == one.power_usd_per_month
+    assert four.usd_per_million_tokens == pytest.approx(one.usd_per_million_tokens / 2, rel=1e-6)
+    assert one.api_usd_per_month
+    assert four.api_usd_per_month == pytest.approx([2 * usd for usd in one.api_usd_per_month], rel=1e-6)
+
+
+def test_rents_are_of_cards_of_the_catalog_the_cheapest_first() -> None:
+    assert {resolve_gpu(row.name).row.name for row in rentals()} == {card.name for card in rented_cards()}
+    usual = [card.usd_per_hour[1] for card in rented_cards()]
+    assert usual == sorted(usual)
+    assert all(card.usd_per_hour[0] <= card.usd_per_hour[1] < 20 for card in rented_cards())
+
+
+def test_a_rent_below_the_power_bill_never_pays_back() -> None:
+    card = Rented("RTX 3090", (0.1, 0.2), date(2026, 8, 22))
+    cheap = rent_of(card, (500.0, 600.0), Power(0.2, 1.0), 7.0)
+    assert cheap.usd_per_month == pytest.approx((3.04, 6.08))
+    assert cheap.pays_back_months is None
+    some = rent_of(card, (500.0, 600.0), Power(0.2, 10.0), 35.0)
+    assert some.pays_back_months == (round(500 / (60.8 - 35.0), 1), LONGEST_MONTHS)
+
+
+@pytest.mark.parametrize(("own", "wanted"), [("RTX 3090", "RTX 3090"), ("RTX 3060 12GB", None)])
+def test_a_rented_card_is_the_own_one_or_one_that_is_as_fast(own: str, wanted: str | None) -> None:
+    hardware = Hardware(gpus=(GpuRequest(name=own),), cpu="Ryzen 5 5600", ram=RamRequest(type="DDR4", gb=32))
+    asked = CHAT.question("gpt-oss-20b", "MXFP4").model_copy(update={"hardware": hardware})
+    answer = predict(asked, load())
+    found = rented_for(answer, CHAT, load())
+    assert found
+    assert wanted in (found.name, None)
+    assert resolve_gpu(found.name).row.usable_vram_gib >= answer.placement.vram_gb

@@ -67,6 +67,30 @@ def test_more_money_never_buys_a_worse_first_pick() -> None:
     assert found.models[0].quality >= poorer.models[0].quality
 
 
+def test_picks_for_four_are_predicted_for_four() -> None:
+    """Each has a context of his own and his share of the speed: no pick writes faster for each of four than for one."""
+    wish, alone = answered(0)
+    many = wish.model_copy(update={"users": 4})
+    found = advise_from(used_stock(), owned_parts(()), many, load(), Exchange())
+    assert {build.prediction.scenario.workload.users for build in found.builds} == {4}
+    assert all("--users 4" in build.predict_command for build in found.builds)
+    assert list(broken(many, found)) == []
+    speeds = {build.name: build.prediction for build in alone.builds}
+    for build in found.builds:
+        one = speeds.get(build.name)
+        if one and one.decode_tok_s and build.prediction.decode_tok_s and one.model == build.model:
+            assert build.prediction.decode_tok_s.p50 <= one.decode_tok_s.p50 * 1.001
+
+
+def test_what_lies_beside_is_told_of_more_and_less_money_and_of_nothing_to_build() -> None:
+    for place in range(len(SAMPLE)):
+        _, found = answered(place)
+        assert [item.kind for item in found.beside] == ["more", "less", "ready_made"]
+        names = {pick.pick: found.builds[pick.build].name for pick in found.picks}
+        for item in found.beside:
+            assert item.pick is None or names[item.pick] in item.text
+
+
 def test_the_rules_see_what_does_not_go_together() -> None:
     _, found = answered(1)
     build = next(item for item in found.builds if any(part.kind == "psu" for part in item.parts))

@@ -131,6 +131,8 @@ def test_all_shows_every_build(recommend: Recommend) -> None:
         (("--own-pc", "OptiPlex 9999"), "--own-pc: part 'OptiPlex 9999' is not in the catalog"),
         (("--own-pc", "RTX 3090"), "is a part, not a computer"),
         (("--country", "Atlantis"), "--kwh-price"),
+        ((*MODEL, "--users", "0"), "--users"),
+        ((*MODEL, "--users", "65"), "--users"),
         (("--sort", "colour"), "--sort"),
         ((*MODEL, "--budget", "-5"), "--budget: '-5' is no amount of money"),
         ((*MODEL, "--budget", "nan"), "--budget"),
