@@ -27,9 +27,10 @@ from advisor.choosing.tasks import TaskName
 from advisor.errors import InputError
 from advisor.market.market import Market, shipped_market, today
 from advisor.market.money import Exchange
-from advisor.physics.knowledge import Knowledge
+from advisor.physics.knowledge import Knowledge, load
 from advisor.prediction.capacity import longest_context
 from advisor.prediction.case import case_of
+from advisor.prediction.splitting import splits_of
 from advisor.question import Scenario
 from advisor.sizes.quality import BEST, NATIVE, default_quant, quality_order
 from catalog.names.llms import resolve_llm
@@ -414,7 +415,10 @@ def ranked_build(
     low_usd, high_usd = build.interval_usd
     fallback = dict.fromkeys(KIND_WORDS[part.kind][0] for part in build.parts if part.quote.fallback)
     message = f"priced new for want of a used price: {', '.join(fallback)}"
-    said = (Warning(code="priced_new", message=message),) if fallback else ()
+    said: tuple[Warning, ...] = (Warning(code="priced_new", message=message),) if fallback else ()
+    cards = sum(request.count for request in answer.scenario.hardware.gpus)
+    if cards > 1 and (split := splits_of(answer.scenario, load())):
+        said += (Warning(code="split_mode", message=f"run it with {split.best.flags}: {split.reason}"),)
     return RankedBuild(
         rank=rank, model=answer.model, quant=answer.quant, kind=build.kind, name=build.label, parts=parts,
         price_usd=build.price_usd,

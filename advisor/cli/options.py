@@ -140,6 +140,8 @@ def _hardware(options: Mapping[str, Any], here: Hardware | None) -> dict[str, An
         raise InputError("--unified-gpu-gb says more of a computer with one memory: name it with --machine")
     if (options["pcie"] or options["vram"] or options["power_limit"]) and not (options["gpu"] or options["gpu_custom"]):
         raise InputError("--pcie, --vram and --power-limit say more of a card: name it with --gpu")
+    if options.get("nvlink") and not (options["gpu"] or options["gpu_custom"]):
+        raise InputError('--nvlink joins cards of one kind: name them with --gpu, such as "2x RTX 3090"')
     if here is not None:
         found = here.model_dump(exclude_none=True)
         return found | ({"storage": _storage(options["storage"])} if options["storage"] else {})
@@ -163,7 +165,8 @@ def _gpus(options: Mapping[str, Any]) -> list[dict[str, Any]]:
         counted = _COUNTED.fullmatch(kind)
         count, text = (int(counted[1]), counted[2].strip()) if counted else (1, kind)
         said = {"name": text, "vram_gb": size} if index < len(named) else {"custom": _figures(text)}
-        cards.append({**said, "count": count, "power_limit_w": limit, **_link(wire)})
+        joined = bool(options.get("nvlink")) and (count > 1 or len(kinds) == 1)
+        cards.append({**said, "count": count, "power_limit_w": limit, "nvlink": joined, **_link(wire)})
     return cards
 
 

@@ -104,6 +104,7 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
     metavar="GENxLANES",
     help='Link of each such card: "4x8", "3x1", "Thunderbolt 4", "USB4", "OCuLink". Default: what card and CPU allow.',
 )
+@click.option("--nvlink", is_flag=True, help="NVLink joins the cards of a kind, for when they share layers.")
 @click.option(
     "--power-limit", multiple=True, type=float, metavar="W", help="Power that each such card is limited to, in watts."
 )
@@ -254,6 +255,7 @@ def _single(options: dict[str, Any]) -> None:
     from advisor.prediction.nearest import described, nearest
     from advisor.prediction.prediction import answers
     from advisor.prediction.serving import served
+    from advisor.prediction.splitting import split_section, splits_of
     from advisor.prediction.strategies import section, ways_of
     from catalog.tables import public_runs
 
@@ -269,6 +271,7 @@ def _single(options: dict[str, Any]) -> None:
     prediction, capacity = answers([case], knowledge)[0], capacity_of(case)
     near = nearest(described(case), public_runs())
     many = served(scenario, knowledge, file) if scenario.workload.users > 1 else None
+    splits = splits_of(scenario, knowledge, file) if len(case.machine.gpus) > 1 else None
     if options["as_json"]:
         import json
         from dataclasses import asdict
@@ -276,6 +279,7 @@ def _single(options: dict[str, Any]) -> None:
         beside = [{name: getattr(run, name) for name in NEARBY} for run in near]
         more: dict[str, Any] = {"capacity": asdict(capacity), "measured_nearby": beside}
         more |= {"served": asdict(many)} if many else {}
+        more |= {"split_modes": asdict(splits)} if splits else {}
         if options["strategies"]:
             more["strategies"] = asdict(ways) if (ways := ways_of(case, prediction)) else None
         click.echo(json.dumps(prediction.model_dump(mode="json") | more, indent=2))
@@ -285,7 +289,8 @@ def _single(options: dict[str, Any]) -> None:
         deep = scenario.workload.context_depth
         anew = _read_anew(scenario, file, knowledge).time_to_first_token_s if deep else None
         compared = [section(ways_of(case, prediction))] if options["strategies"] else []
-        more_below = [*([served_section(many)] if many else []), *compared, _nearby(near)]
+        shared = [split_section(splits)] if splits else []
+        more_below = [*([served_section(many)] if many else []), *shared, *compared, _nearby(near)]
         click.echo(report(prediction, case, capacity, anew, lambda text: click.style(text, bold=True), more_below))
 
 

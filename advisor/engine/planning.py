@@ -16,17 +16,23 @@ from advisor.engine.plan import Candidate, Given, Plan, choose, settings_for, wi
 from advisor.engine.preparation import check_room, check_threads, dry_run, free_memory, offloadable, processors
 from advisor.engine.remote import RPC
 from advisor.engine.settings import EngineSettings
+from advisor.errors import InputError
 from advisor.gguf.model_file import ModelFile, read_model_file
 from advisor.gguf.synthetic import Recipe
 from advisor.machines.from_parts import machine_of
 from advisor.machines.machine import GpuDevice, Machine
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.placement import SYSTEM_RAM_BYTES
-from advisor.question import Scenario
+from advisor.prediction.drafting import WORDS
+from advisor.prediction.splitting import splits_of
+from advisor.question import Scenario, Speculative
 from catalog.llms import Llm
 from catalog.profiles import DeviceFacts
 from catalog.quants import Quant
 
+DRAFTS = ("mtp", "draft_model")
+WORTH_DRAFTING = 1.05
+"""Below it the text decides whether drafts pay: their acceptance differs by more."""
 TRIES = 8
 """Steps of layers or experts taken off a device whose measured buffers turn out larger than the formula's."""
 SMALL_CONTEXT = 512
@@ -125,10 +131,39 @@ def plan_here(
         best, _ = choose(with_engine(asked, **{"n_gpu_layers": easier[0], apart: easier[1]}), given)
     check_threads(settings, processors())
     check_room(layout, free, settings)
+    reasons = (*reasons, *about_drafts(best, given)) if here.speeds_known else reasons
     told = reasons if here.speeds_known else ()
+    if here.speeds_known and len(here.machine.gpus) > 1:
+        splits = splits_of(best.case.scenario, knowledge, file, here.machine)
+        told += (f"{splits.best.flags}: {splits.reason}",) if splits else ()
     disk = lodging_of(path).advice if file and file.llm.n_experts and best.case.placement.storage_bytes > 0 else ()
     notes = (*here.notes, *told, *why, *disk)
     return Plan(given.warned(best), settings, layout, free, here.speeds_known, notes)
+
+
+def about_drafts(best: Candidate, given: Given) -> Iterator[str]:
+    """Whether drafts would pay here, by what and with which options of llama-server: the better of the model's own
+    layers and a small model of its family, where there is either.
+    """
+    found = []
+    for kind in DRAFTS:
+        try:
+            asked = with_engine(best.case.scenario, speculative=Speculative.model_validate({"kind": kind}))
+            [drafted] = given.candidates([asked])
+        except InputError:  # the model has no such draft
+            continue
+        if drafted.prediction.speculation and drafted.case.draft and drafted.case.runs:
+            found.append((drafted.decode / best.decode, drafted))
+    if not found:
+        return
+    gain, drafted = max(found, key=lambda pair: pair[0])
+    draft = drafted.case.draft
+    if draft and gain >= WORTH_DRAFTING:
+        options = f"{draft.flags} --spec-draft-n-max {drafted.case.drafted}"
+        yield f"drafts pay: with {WORDS[draft.kind]} ({options}) it would write {gain:.2f} times as fast as without"
+        yield from draft.notes
+    elif draft:
+        yield f"drafts do not pay here: with {WORDS[draft.kind]} it would write {gain:.2f} times as fast as without"
 
 
 def easier_than(best: Candidate, layout: Layout, free: dict[str, float]) -> tuple[int, int] | None:

@@ -31,6 +31,21 @@ controllers. Thunderbolt 5 and USB4 v2 tunnel PCIe 4.0 x4 (64 Gb/s, https://life
 is taken as of the older ones at best, 22 of 32; OCuLink is PCIe 4.0 x4 without a tunnel
 (https://nextvisionframe.com, 2025-10-08, tests of an RTX 5070 Ti). Read 2026-11-29.
 """
+NVLINK_GB_S = {
+    **dict.fromkeys(("Quadro RTX 6000", "Quadro RTX 8000"), 50.0),
+    **dict.fromkeys(("RTX 3090", "RTX 3090 Ti", "RTX A4500", "RTX A5000", "RTX A5500", "RTX A6000"), 56.25),
+    "NVIDIA A40": 56.25,
+    **dict.fromkeys(("Tesla V100 SXM2 16GB", "Tesla V100 SXM2 32GB"), 150.0),
+    **dict.fromkeys(("A100 SXM4 40GB", "A100 SXM4 80GB"), 300.0),
+    **dict.fromkeys(("H100 SXM5 80GB", "H200 SXM"), 450.0),
+}
+"""From one card to another in one direction, by NVLink. GA102: four links of 14.0625 GB/s in each direction (NVIDIA
+Ampere GA102 GPU Architecture); Quadro RTX 6000 and 8000 100, RTX A6000 112 GB/s in both
+(https://staging.pnypartners.com/?p=12836); V100 six links, A100 twelve, Hopper eighteen of 50 GB/s in both
+(https://wikimili.com/en/NVLink). Read 2026-11-30.
+"""
+BRIDGED = 2
+"""Cards that a bridge joins; those on boards of their own (SXM) are all joined."""
 POWER_CURVE = (
     (0.286, 0.167, 0.141),
     (0.429, 0.862, 0.258),
@@ -85,7 +100,9 @@ def card_of(request: GpuRequest, cpu: Cpu | None = None) -> AskedCard:
     limited, said = _limited(device, row, request.power_limit_w)
     link, assumed = _link_gb_s(request, row, cpu)
     backend = request.custom.backend if request.custom else None
-    return AskedCard(replace(limited, link_gb_s=link), label, (*notes, *said, *assumed), backend, unread)
+    peer, joined = _peer_gb_s(request, row)
+    placed = replace(limited, link_gb_s=link, peer_gb_s=peer)
+    return AskedCard(placed, label, (*notes, *said, *assumed, *joined), backend, unread)
 
 
 def default_backend(devices: Sequence[GpuDevice]) -> str:
@@ -183,3 +200,18 @@ def _link_gb_s(request: GpuRequest, row: Gpu | None, cpu: Cpu | None) -> tuple[f
         return LINKS_GB_S["thunderbolt4"], (f"link of {request.name!r} not given: taken as Thunderbolt 4",)
     most, wired = (row.pcie_gen, row.pcie_lanes) if row else (4, 16)
     return pcie_gb_s(generation or min(most, cpu.pcie_gen if cpu else most), lanes or wired), ()
+
+
+def _peer_gb_s(request: GpuRequest, row: Gpu | None) -> tuple[float, tuple[str, ...]]:
+    """Peak of NVLink between the cards of a request, 0 without, and what is to be said of it."""
+    if not request.nvlink:
+        return 0.0, ()
+    peak = NVLINK_GB_S.get(row.name) if row else None
+    if row is None or peak is None:
+        named = row.name if row else DESCRIBED_CARD
+        raise InputError(f"no NVLink is known of {named}: leave out nvlink (cards with it: {', '.join(NVLINK_GB_S)})")
+    if request.count == 1:
+        return 0.0, (f"NVLink joins several cards named together, such as 2x {row.name}: of one it is not counted",)
+    if request.count > BRIDGED and "SXM" not in row.name:
+        return 0.0, (f"an NVLink bridge joins two {row.name}: sums over {request.count} go over PCIe, as without",)
+    return peak, ()

@@ -44,6 +44,8 @@ class GpuDevice:
     1/64).
     """
     link_gb_s: float
+    peer_gb_s: float = 0.0
+    """To the others of its kind in one direction, where they are joined by NVLink; 0: over `link_gb_s`."""
 
     @property
     def peaks(self) -> tuple[float, float]:

@@ -213,7 +213,11 @@ class Task(Usage):
 
 
 def slowest_link_gb_s(machine: Machine) -> float:
-    """GB/s of the slowest link of a machine's GPUs: sums over all of them wait for it."""
+    """GB/s of the slowest link of a machine's GPUs: sums over all of them wait for it. It is NVLink where that joins
+    all of them, else the way through the computer.
+    """
+    if machine.gpus and all(gpu.peer_gb_s for gpu in machine.gpus) and len({gpu.name for gpu in machine.gpus}) == 1:
+        return min(gpu.peer_gb_s for gpu in machine.gpus)
     return min((gpu.link_gb_s for gpu in machine.gpus), default=NO_GPU.link_gb_s)
 
 

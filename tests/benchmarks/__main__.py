@@ -1,10 +1,13 @@
 """`python -m tests.benchmarks [--plot FILE] [NAME ...]`: speeds of the project as ratios of one run, each beside a
 standard of its own. Names choose among the parts (million, linear, ranking, batch, prices, sweep, http, start); without
-one all are measured. `--plot` draws how the time grows from 10^4 to 10^7 machines.
+one all of these are measured. `cells` (needs the engine, and builds a program of llama.cpp) and `peers` (needs other
+advisors: `python -m tests.benchmarks.peers --install`) are measured where they are named. `--plot` draws how the time
+grows from 10^4 to 10^7 machines.
 
 Seconds are CPU seconds of this machine while the run lasts, of HTTP and of sweeps seconds of the clock; the ratios are
 what is compared between machines. What needs more than a base install and its own time stands in files of its own:
-`api_load` (needs wrk), `app_speed` (a browser), `engine_speed` (a model file, builds llama-bench), `calibration_*`.
+`api_load` (needs wrk), `app_speed` (a browser), `engine_speed` (a model file, builds llama-bench), `calibration_*`;
+`placement_cells` and `peers` tell more than this table.
 """
 
 import argparse
@@ -248,6 +251,29 @@ def starts() -> Iterator[Measured]:
         yield from program(words)
 
 
+def cells() -> Iterator[Measured]:
+    """Requests as the planner places a model, seconds of the clock, beside llama.cpp's own fit and the best of a sweep:
+    models x contexts x budgets of memory.
+    """
+    from tests.benchmarks.placement_cells import HOME, MODELS, outcomes
+
+    for item in outcomes(HOME, list(MODELS)):
+        what = f"{item.cell.words}: {item.planned}"
+        yield Measured(what, item.plan_s, f"llama.cpp's fit: {item.fitted}", item.fit_s)
+        yield Measured(what, item.plan_s, f"best of all: {item.best}", item.best_s)
+
+
+def beside_peers() -> Iterator[Measured]:
+    """One prediction by a whole program, beside the same question to other advisors."""
+    from tests.benchmarks.peers import FOLDER, ONE_QUESTION, PACKAGES
+
+    for name, words in ONE_QUESTION.items():
+        beside = [str(FOLDER / "bin" / name), *words]
+        pairs = [(process_s([*ADVISOR, *PREDICT]), process_s(beside)) for _ in range(PAIRS)]
+        ours, theirs = (statistics.median(side) for side in zip(*pairs, strict=True))
+        yield Measured(f"advisor {' '.join(PREDICT)}", ours, f"{name} {PACKAGES[name]}", theirs)
+
+
 def main() -> None:
     """Measure what is named, or all, and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
@@ -255,9 +281,11 @@ def main() -> None:
         "million": million, "linear": linear, "ranking": ranking, "batch": batch, "prices": prices, "sweep": sweeps,
         "http": http, "start": starts,
     }  # fmt: skip
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(parts))
+    apart: dict[str, Callable[[], Iterator[Measured]]] = {"cells": cells, "peers": beside_peers}
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*parts, *apart]))
     parser.add_argument("--plot", type=Path, metavar="FILE")
     asked = parser.parse_args()
+    usual, parts = list(parts), parts | apart
     if unknown := set(asked.names) - parts.keys():
         parser.error(f"no part is called {', '.join(sorted(unknown))}: there are {', '.join(parts)}")
     parts["linear"] = lambda: linear(asked.plot)
@@ -265,7 +293,7 @@ def main() -> None:
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB, load "
           f"{os.getloadavg()[0]:.1f}, Python {platform.python_version()}, numpy {np.__version__}\n")  # fmt: skip
     print("| what | s | beside | s | ratio |\n| --- | ---: | --- | ---: | ---: |")
-    for name in asked.names or parts:
+    for name in asked.names or usual:
         for row in parts[name]():
             ratio = row.seconds / row.beside_s
             print(f"| {row.what} | {row.seconds:.2f} | {row.beside} | {row.beside_s:.2f} | {ratio:.2f} |", flush=True)

@@ -41,17 +41,17 @@ class Speeds(NamedTuple):
     decode: float
 
 
-def built_llama_bench(cache: Path) -> Path:
-    """llama-bench of the installed version, built now if it was not."""
+def built(name: str, cache: Path = CACHE) -> Path:
+    """A program of llama.cpp of the installed version, such as llama-bench, built now if it was not."""
     installed = version("llama-cpp-python")
     folder = cache / installed
-    program = folder / "build" / "bin" / "llama-bench"
+    program = folder / "build" / "bin" / name
     if not program.exists():
         source = _source(installed, folder)
         arguments = shlex.split(os.environ.get("CMAKE_ARGS", "-DGGML_RPC=ON"))
         build = str(folder / "build")
         _run("cmake", "-S", str(source), "-B", build, *OPTIONS, *arguments)
-        _run("cmake", "--build", build, "--target", "llama-bench", "--parallel", str(processors()))
+        _run("cmake", "--build", build, "--target", name, "--parallel", str(processors()))
     return program
 
 
@@ -113,7 +113,7 @@ def main() -> int:
     parser.add_argument("--cache", type=Path, default=CACHE)
     asked = parser.parse_args()
     found = []
-    for own, reference in pairs(built_llama_bench(asked.cache), asked):
+    for own, reference in pairs(built("llama-bench", asked.cache), asked):
         found.append((own, reference))
         prefill = f"prefill {own.prefill:8.1f} : {reference.prefill:8.1f}"
         print(f"{prefill}   decode {own.decode:7.2f} : {reference.decode:7.2f}", flush=True)
