@@ -102,7 +102,7 @@ class GpuRequest(_Question):
     pcie_gen: Annotated[int, Field(ge=1, le=7)] | None = None
     pcie_lanes: Annotated[int, Field(ge=1, le=16)] | None = None
     link: Link | None = None
-    nvlink: bool = False
+    nvlink: bool | None = None
     """Whether NVLink joins the cards of this kind, for what they send each other."""
     power_limit_w: Annotated[float, Field(gt=0, le=5000, allow_inf_nan=False)] | None = None
 

@@ -166,7 +166,7 @@ def _gpus(options: Mapping[str, Any]) -> list[dict[str, Any]]:
         count, text = (int(counted[1]), counted[2].strip()) if counted else (1, kind)
         said = {"name": text, "vram_gb": size} if index < len(named) else {"custom": _figures(text)}
         joined = bool(options.get("nvlink")) and (count > 1 or len(kinds) == 1)
-        cards.append({**said, "count": count, "power_limit_w": limit, "nvlink": joined, **_link(wire)})
+        cards.append({**said, "count": count, "power_limit_w": limit, "nvlink": joined or None, **_link(wire)})
     return cards
 
 
