@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from advisor.cli.predict import command as predict
+from advisor.cli.waiting import waiting
 from advisor.errors import InputError
 
 TEXT = """
@@ -45,7 +46,8 @@ def _asked(**options: Any) -> None:
     empty = dict.fromkeys(option.name for option in predict.params) | {"model": any_model}
     machines = own_machines_of(options)
     scenario = asked(empty | options, machines)
-    rows = models_on(scenario, task, machines.knowledge, limit or None)
+    with waiting("Trying every model"):
+        rows = models_on(scenario, task, machines.knowledge, limit or None)
     if options["as_json"]:
         found = ModelsOnMachine(task=task, hardware=scenario.hardware, models=tuple(told(row) for row in rows))
         click.echo(found.model_dump_json(indent=2))

@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from advisor.cli.own_profile import profile_options
+from advisor.cli.waiting import waiting
 from advisor.errors import InputError
 
 TEXT = """
@@ -134,7 +135,8 @@ def command(**options: Any) -> None:
     from advisor.buying.advice import advise
     from advisor.cli.own_profile import own_machines_of
 
-    found = advise(wish, own_machines_of(options).knowledge, market)
+    with waiting("Trying every computer"):
+        found = advise(wish, own_machines_of(options).knowledge, market)
     if formats == ["as_json"]:
         click.echo(found.model_dump_json(indent=2))
     elif formats:

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from advisor.cli.predict import command as predict
+from advisor.cli.waiting import waiting
 from advisor.errors import InputError
 
 TEXT = """
@@ -53,7 +54,8 @@ def _asked(**options: Any) -> None:
         wish = UpgradeWish.model_validate(same | {"budget_usd": usd})
     except ValidationError as error:
         raise InputError(complaint(error, UpgradeWish).replace("budget_usd", "--budget")) from None
-    found = upgrades_wished(scenario, wish, market, machines.knowledge)
+    with waiting("Trying every purchase"):
+        found = upgrades_wished(scenario, wish, market, machines.knowledge)
     if options["as_json"]:
         click.echo(found.model_dump_json(indent=2))
     elif options["as_csv"]:

@@ -114,3 +114,11 @@ def test_escape_characters_of_a_model_file_do_not_reach_the_terminal(tmp_path: P
         left = re.sub(rb"\x1b\[[0-9;]*m", b"", shown)
         assert not re.search(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]", left), left[:300]
         assert "‮".encode() not in left
+
+
+def test_a_person_who_waits_is_told_for_what_and_a_file_is_not(tmp_path: Path) -> None:
+    words = ("upgrade", "--model", "gpt-oss-20b", "--gpu", "RTX 3060 12GB", "--cpu", "Ryzen 5 5600")
+    shown = on_a_terminal(*words, cwd=tmp_path)
+    assert shown.startswith(b"Trying every purchase ...\r\x1b[K")
+    assert shown.count(b"Trying") == 1
+    assert "Trying" not in in_shell('"$@" 2>&1', *words).stdout

@@ -21,7 +21,6 @@ from calibration.fit.leaving_out import (
     balance_of,
     left_out_errors,
     machines_out,
-    restored,
 )
 from calibration.fit.tables import ALIKE, behind_of, effects_of, errors_of, rows_of, spreads_of, write_table
 from catalog.efficiency import Effect, Spread
@@ -160,7 +159,7 @@ def a_quarter_out(ordered: Sequence[FitRow]) -> list[Without]:
 @pytest.mark.timeout(3600)  # a fit of all runs, and three without a lot of machines each
 def test_the_shipped_tables_are_what_the_shipped_evidence_gives(predict) -> None:
     observations, _ = observe(load_runs()[0])
-    fitted = fit(observations, restored(observations, efficiencies()))
+    fitted = fit(observations)
     ratios = np.abs(np.log(predict(effects_of(fitted, TODAY), observations) / predict(efficiencies(), observations)))
     # Not to the digit: linear algebra differs by machine, and the last round of the fit with it.
     assert np.median(ratios) < 0.01
