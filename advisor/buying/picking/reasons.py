@@ -168,8 +168,9 @@ def near_words(kind: str, item: Pairing, first: Pairing, budget_usd: float, exch
         return f"{exchange.said(item.build.price_usd - budget_usd)} above the budget: {what} writes {speed}"
     if kind == "better":
         return (
-            f"A better model, slower: {what}, index {item.choice.quality:.0f} instead of {first.choice.quality:.0f}, "
-            f"writes {speed} for {exchange.said(item.build.price_usd)}"
+            f"A better model: {what}, index {item.choice.quality:.0f} instead of {first.choice.quality:.0f}, writes "
+            f"{speed} for {exchange.said(item.build.price_usd)}; a typical step, reading and thinking included, takes "
+            f"{seconds(item.step_s)} instead of {seconds(first.step_s)}"
         )
     return f"For {exchange.said(item.build.price_usd)}: {what} writes {speed}"
 
