@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
+from zlib import crc32
 
 from advisor.physics.task import FULL, SLIDING
 from advisor.prediction.case import Case
@@ -142,13 +143,14 @@ def read_quantprobe(text: str, _row: Comparison) -> float | None:
 def ask_llamafit(row: Comparison, folder: Path) -> Words | None:
     """A model of its catalog on a machine as its profiles say it."""
     model = same_model(row.case, _llamafit_models(folder))
-    if model is None:
+    quant = _published(row.case.quant.name, _QUANTS.get(model or "", ()))
+    if model is None or quant is None:
         return None
     case, machine = row.case, row.case.machine
     gpus = () if row.run.regime == "cpu_only" else machine.gpus
     ram = int(machine.ram.capacity_bytes)
     profile = {
-        "schema_version": 1, "name": "asked", "description": "asked", "provenance": "asked",
+        "schema_version": 1, "description": "asked", "provenance": "asked",
         "recorded_at": "2026-11-30T00:00:00Z", "match": {}, "os": "linux", "os_version": "Linux", "arch": "x86_64",
         "cpu": {
             "model": machine.cpu.name, "physical_cores": machine.cpu.cores, "logical_cores": 2 * machine.cpu.cores,
@@ -160,14 +162,22 @@ def ask_llamafit(row: Comparison, folder: Path) -> Words | None:
             "bandwidth_gbps": machine.ram.bandwidth_gb_s, "bandwidth_source": "measured",
         },
         "gpus": [{
-            "vendor": gpu.maker, "name": gpu.name, "vram_total": int(gpu.vram_bytes), "vram_used": 0,
+            "vendor": gpu.maker, "name": gpu.name,
+            **({} if machine.unified else {"vram_total": int(gpu.vram_bytes), "vram_used": 0}),
             "bandwidth_gbps": gpu.bandwidth_gb_s, "compute_tflops_fp16": gpu.fp16_tflops,
             "backend_hint": machine.backend, "driver": None,
         } for gpu in gpus],
         "unified_memory": machine.unified, "backends": [*dict.fromkeys((machine.backend, "cpu"))], "calibration": None,
     }  # fmt: skip
     path = _written(folder, profile)
-    return ["--json", "--profile", path, "plan", model, "--quant", case.quant.name, "--context", str(_context(case))]
+    return ["--json", "--profile", path, "plan", model, "--quant", quant, "--context", str(_context(case))]
+
+
+def _published(quant: str, known: Sequence[str]) -> str | None:
+    """The quantisation that a catalog has, or else one of as many bits."""
+    bits = re.search(r"\d", quant)
+    alike = [name for name in known if bits and bits[0] in re.findall(r"\d", name)[:1]]
+    return quant if quant in known else alike[0] if alike else None
 
 
 def read_llamafit(text: str, _row: Comparison) -> float | None:
@@ -191,7 +201,9 @@ def ask_llmfit(row: Comparison, folder: Path) -> Words | None:
             "gpu_memory_bandwidth_gbps": min(gpu.bandwidth_gb_s for gpu in gpus),
             "gpu_compute_tflops_fp16": min(gpu.fp16_tflops for gpu in gpus)} if gpus else {}),
     }  # fmt: skip
-    path = _written(folder, {"schema_version": 1, "name": "asked", "match": {}, "hardware": hardware})
+    path = _written(folder, {
+        "schema_version": 1, "match": {"gpu_name_contains": "asked"}, "hardware": hardware,
+    })
     words = ["--json", "--profile", path, "plan", model, "--quant", case.quant.name]
     return [*words, "--context", str(_context(case))]
 
@@ -225,12 +237,14 @@ def plain_name(name: str) -> str:
 
 
 _MODELS: dict[str, dict[str, str]] = {}
+_QUANTS: dict[str, list[str]] = {}
 
 
 def _llamafit_models(folder: Path) -> dict[str, str]:
     if "llamafit" not in _MODELS:
         [text] = answers(folder, "llamafit", [["--json", "list"]])
         _MODELS["llamafit"] = {plain_name(item["id"]): item["id"] for item in json.loads(text)}
+        _QUANTS.update({item["id"]: item["quant_names"] for item in json.loads(text)})
     return _MODELS["llamafit"]
 
 
@@ -245,10 +259,10 @@ def _llmfit_models(folder: Path) -> dict[str, str]:
 
 def _written(folder: Path, profile: dict[str, Any]) -> str:
     """A profile's file, one for each machine."""
-    text = json.dumps(profile, sort_keys=True)
-    path = folder / "profiles" / f"{abs(hash(text)):x}.json"
+    name = f"asked-{crc32(json.dumps(profile, sort_keys=True).encode()):08x}"
+    path = folder / "profiles" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    path.write_text(json.dumps({**profile, "name": name}), encoding="utf-8")
     return str(path)
 
 

@@ -8,7 +8,9 @@ budgets of the device's memory. For each the planner and `llama-fit-params`, bui
 vendors, choose where everything goes; the planner knows what the device reaches where the folder has a calibration
 (`--calibrate` makes one, on a machine with nothing else to do), and its memory alone where not. All placements are
 measured once. Then the plan, the fit and the fastest placement of the sweep that fits into the budget answer the same
-request in turn, each in a session of its own with a server of its own. A ratio is the plan's
+request in turn, each in a session of its own with a server of its own. Seconds are those of the processors, session and
+server together (Linux): with a thread each they work in turn, so that it is the time that a request takes where nothing
+else runs, and what else does run does not count. A ratio is the plan's
 seconds over the other's; it is a loss where a paired t test of the logs finds it above 1 (one-sided, 5 %). Exit code 1
 where there is any.
 """
@@ -54,8 +56,8 @@ from tests.benchmarks.engine_speed import built
 
 VOCABULARY = 4096
 MODELS = {
-    "Qwen3-0.6B": Cut(layers=6, vocabulary=VOCABULARY),
-    "Granite-3.1-1B-A400M": Cut(layers=5, vocabulary=VOCABULARY),
+    "Qwen3-0.6B": Cut(layers=5, vocabulary=VOCABULARY),
+    "Granite-3.1-1B-A400M": Cut(layers=4, vocabulary=VOCABULARY),
     "Granite-3.1-3B-A800M": Cut(layers=4, experts=24, vocabulary=VOCABULARY),
 }
 """A dense one and two with experts, small so that a request takes seconds with one thread."""
@@ -74,6 +76,7 @@ WARM_UP = 32
 """Tokens of a prompt that is read before any is timed."""
 HOME = Path.home() / ".cache" / "llm-hardware-advisor" / "placement-cells"
 DEVICE = "RPC0"
+ARMS = ("plan", "fit", "best")
 ALL = 99
 LEVEL = 0.05
 
@@ -186,26 +189,39 @@ def every_placement(path: Path, endpoint: str, n_ctx: int) -> Iterator[EngineSet
         yield device(endpoint, n_ctx=n_ctx, **apart)
 
 
-def request_s(session: Session, request: Generate) -> float:
-    """Seconds to read the prompt and write the answer."""
-    *_, end = session.generate(request)
-    assert isinstance(end, Generation)
-    return end.prompt_s + end.gen_s
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A model loaded in one way, with the server that it computes with."""
+
+    session: Session
+    server: RpcServer
+
+    def request_s(self, request: Generate) -> float:
+        """Processor seconds to read the prompt and write the answer."""
+        before = self._processor_s()
+        *_, end = self.session.generate(request)
+        assert isinstance(end, Generation)
+        return self._processor_s() - before
+
+    def _processor_s(self) -> float:
+        """Of session and server so far, all their threads."""
+        return sum(
+            int(task.joinpath("schedstat").read_text(encoding="ascii").split()[0]) * 1e-9
+            for number in (self.session.pid, self.server.child.pid)
+            for task in Path(f"/proc/{number}/task").iterdir()
+        )
 
 
-def in_turn(arms: Mapping[str, EngineSettings], cell: Cell, pairs: int) -> dict[str, list[float]]:
+def in_turn(arms: Mapping[str, Arm], request: Generate, pairs: int) -> dict[str, list[float]]:
     """Seconds of the same request by each, one after the other, in another order each time."""
-    with ExitStack() as stack:
-        sessions = {name: stack.enter_context(prepare(cell.path, own).open()) for name, own in arms.items()}
-        short = cell.request.model_copy(update={"tokens": cell.request.tokens[:WARM_UP], "max_tokens": 2})
-        for session in sessions.values():
-            request_s(session, short)
-        found: dict[str, list[float]] = {name: [] for name in arms}
-        names = list(arms)
-        for number in range(pairs):
-            turn = number % len(names)
-            for name in names[turn:] + names[:turn]:
-                found[name].append(request_s(sessions[name], cell.request))
+    for arm in arms.values():
+        arm.request_s(request.model_copy(update={"tokens": request.tokens[:WARM_UP], "max_tokens": 2}))
+    found: dict[str, list[float]] = {name: [] for name in arms}
+    names = list(arms)
+    for number in range(pairs):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            found[name].append(arms[name].request_s(request))
     return found
 
 
@@ -230,35 +246,40 @@ def words_of(own: EngineSettings) -> str:
 
 def outcomes(home: Path, names: Sequence[str], pairs: int = PAIRS) -> Iterator[Outcome]:
     """All cells in order."""
+    profile = profile_of(home)
     with ExitStack() as stack:
         servers = [stack.enter_context(RpcServer.start(threads=1, devices=["CPU"])) for _ in range(3)]
-        first, second, third = (str(server.endpoint) for server in servers)
-        profile = profile_of(home)
+        endpoints = [str(server.endpoint) for server in servers]
         for name in names:
             path = written(home, name, MODELS[name])
             for n_ctx in REQUESTS:
-                swept = []
                 request = Cell(path, n_ctx, 0.0).request
-                short = request.model_copy(update={"tokens": request.tokens[:WARM_UP], "max_tokens": 2})
-                for own in every_placement(path, third, n_ctx):
-                    prepared = prepare(path, own)
-                    shares = prepared.layout.shares
-                    taken = shares[DEVICE].total if DEVICE in shares else 0.0
-                    with prepared.open() as session:
-                        request_s(session, short)
-                        swept.append((request_s(session, request), taken, own))
-                whole = max(size for _, size, _ in swept)
+                swept = list(sweep(path, request, n_ctx, servers[2]))
                 for share in BUDGETS:
-                    cell = Cell(path, n_ctx, whole * share)
+                    cell = Cell(path, n_ctx, max(taken for _, taken, _ in swept) * share)
                     fitting = [item for item in swept if item[1] <= cell.budget_bytes]
-                    best_own = min(fitting, key=lambda item: item[0])[2]
-                    arms = {"plan": planned(cell, profile, first), "fit": fitted(cell, second), "best": best_own}
-                    found = in_turn(arms, cell, pairs)
-                    plan, fit, best = (found[arm] for arm in arms)
+                    best = min(fitting, key=lambda item: item[0])[2]
+                    ways = planned(cell, profile, endpoints[0]), fitted(cell, endpoints[1]), best
+                    with ExitStack() as loaded:
+                        opened = [loaded.enter_context(prepare(path, own).open()) for own in ways]
+                        arms = {kind: Arm(*pair) for kind, *pair in zip(ARMS, opened, servers, strict=True)}
+                        plan, fit, fastest = in_turn(arms, request, pairs).values()
                     yield Outcome(
-                        cell, *(words_of(own) for own in arms.values()), median(plan), median(fit), median(best),
-                        compared(plan, fit), compared(plan, best),
+                        cell, *map(words_of, ways), median(plan), median(fit), median(fastest), compared(plan, fit),
+                        compared(plan, fastest),
                     )  # fmt: skip
+
+
+def sweep(
+    path: Path, request: Generate, n_ctx: int, server: RpcServer
+) -> Iterator[tuple[float, float, EngineSettings]]:
+    """Seconds of the request and bytes of the device's memory for every placement."""
+    for own in every_placement(path, str(server.endpoint), n_ctx):
+        prepared = prepare(path, own)
+        shares = prepared.layout.shares
+        with prepared.open() as session:
+            [seconds] = in_turn({"": Arm(session, server)}, request, 1)[""]
+        yield seconds, shares[DEVICE].total if DEVICE in shares else 0.0, own
 
 
 def main() -> int:
