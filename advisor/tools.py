@@ -13,6 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from advisor.answer import Prediction, Range
 from advisor.asked import GgufFile, HfModel
 from advisor.buying.advice import advise
+from advisor.buying.costs import (
+    RunningCosts,
+    api_prices_of,
+    cost_words,
+    draws_w,
+    power_of,
+    running_costs,
+    saving_words,
+)  # fmt: skip
 from advisor.buying.recommendation import Pick, RankedBuild
 from advisor.buying.upgrades import Aim, Bought, UpgradeWish, upgrades_wished
 from advisor.buying.wish import Wish
@@ -23,6 +32,7 @@ from advisor.errors import InputError
 from advisor.gguf.named import read_named
 from advisor.gguf.web import Access
 from advisor.market.market import Choice, Market, market_at, today
+from advisor.market.money import Exchange
 from advisor.market.part_price import PartPrice, part_price
 from advisor.physics.knowledge import load
 from advisor.prediction.case import case_of
@@ -31,8 +41,11 @@ from advisor.prediction.quant_matrix import quant_matrix
 from advisor.profiles.own_machine import OwnMachines, own_machines
 from advisor.profiles.store import CALIBRATIONS, ProfileStore, data_folder
 from advisor.question import Engine, Hardware, Scenario, Workload, complaint
+from advisor.sizes.quality import default_quant
 from catalog import tables
+from catalog.names.llms import resolve_llm
 from catalog.names.parts import resolve_part
+from catalog.prices import ApiPrice
 
 MOST_BUILDS: Final = 10
 MOST_MODELS: Final = 20
@@ -195,6 +208,24 @@ class QuantsOnMachine(_Answered):
     quants: tuple[QuantOnMachine, ...]
 
 
+class ApiComparison(_Answered):
+    """A computer beside the providers that sell the same model by tokens; amounts in US dollars."""
+
+    model: str
+    quant: str
+    task: TaskName
+    decode_tok_s: Range | None
+    prefill_tok_s: Range | None
+    power_w: float
+    """Of the computer's parts under load."""
+    prices: tuple[ApiPrice, ...]
+    """Of the model over an API, the lowest and the median of the providers; empty where none is known."""
+    costs: RunningCosts | None
+    """Null where the computer does not run the model."""
+    said: tuple[str, ...]
+    """The costs in sentences, and what is not known."""
+
+
 class KnownNames(_Answered):
     """Names that can be asked for."""
 
@@ -338,6 +369,43 @@ def quants(model: ModelName, hardware: Machine = None, context: Tokens = 8192) -
     return QuantsOnMachine(model=model, hardware=asked.hardware, quants=tuple(rows))
 
 
+def compare_with_api(
+    model: ModelName,
+    quant: QuantName = None,
+    hardware: Machine = None,
+    task: Annotated[TaskName, Field(description="What it is for: how much is read and written.")] = "chat",
+    price_usd: Annotated[
+        float | None, Field(gt=0, le=1e7, description="What the computer costs. Null: it is there already.")
+    ] = None,
+    hours_per_day: Annotated[float, Field(gt=0, le=24, description="Hours of writing and reading a day.")] = 2.0,
+    country: Annotated[str | None, Field(max_length=60, description="Whose electricity. Null: US.")] = None,
+    kwh_usd: Annotated[float | None, Field(ge=0, le=10, description="Of electricity. Null: the country's.")] = None,
+    power_w: Annotated[float | None, Field(gt=0, le=1e5, description="Under load. Null: by its parts.")] = None,
+) -> ApiComparison:
+    """What a model costs on a computer, by electricity and price, beside the same work over an API."""
+    machines, work = _known(), TASKS[task]
+    question = work.question(model, quant or default_quant(resolve_llm(model).row.llm))
+    asked = _scenario(machines, hardware, **question.model_dump(exclude={"hardware"}))
+    case = case_of(asked)
+    told = answers([case], machines.knowledge)[0]
+    watts = power_w or draws_w(asked.hardware)
+    known, power = api_prices_of(case.llm.id), power_of(kwh_usd, country, hours_per_day)
+    costs, said = None, ["" if known else f"no API's price of {case.llm.name} is known"]
+    if told.decode_tok_s and told.prefill_tok_s:
+        speeds = told.decode_tok_s.p50, told.prefill_tok_s.p50
+        costs = running_costs(case.llm.id, work, watts, (price_usd or 0.0,) * 2, speeds, power)
+        words = cost_words
+        if price_usd is None:
+            costs, words = costs.model_copy(update={"pays_back_months": None}), saving_words
+        said = [*words(costs, Exchange(), power.where), *said]
+    else:
+        said += [note.message for note in told.warnings]
+    return ApiComparison(
+        model=told.model, quant=told.quant, task=task, decode_tok_s=told.decode_tok_s, power_w=watts, prices=known,
+        prefill_tok_s=told.prefill_tok_s, costs=costs, said=tuple(filter(None, said)),
+    )  # fmt: skip
+
+
 def prices(
     part: Annotated[str, Field(min_length=1, max_length=300, description='"RTX 3090", "DDR5-6000 2x16".')],
     condition: Choice = "any",
@@ -365,7 +433,7 @@ class Tool(NamedTuple):
 
 TOOLS: Final = (
     Tool(recommend), Tool(upgrade), Tool(predict, asks_network=True), Tool(models), Tool(quants), Tool(prices),
-    Tool(names),
+    Tool(compare_with_api), Tool(names),
 )  # fmt: skip
 """In the order in which they are listed."""
 

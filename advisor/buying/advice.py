@@ -46,7 +46,7 @@ from advisor.buying.recommendation import (
     ties_of,
 )
 from advisor.buying.search import Offer, Search
-from advisor.buying.stock import Stock, stock_of
+from advisor.buying.stock import Stock, stock_at
 from advisor.buying.wish import ALL_KINDS, Wish
 from advisor.choosing.tasks import Purpose
 from advisor.errors import InputError
@@ -92,10 +92,10 @@ def advise(wish: Wish, knowledge: Knowledge, market: Market | None = None) -> Re
     """
     owned, market, day = owned_parts(wish.own), market or shipped_market(), wish.as_of or today()
     exchange = Exchange(wish.currency, market.rates.per_usd(wish.currency, day))
-    stock = stock_of(wish.condition, owned, market.estimates(day))
+    stock = stock_at(market, day, wish.condition, wish.own)
 
     def used() -> Stock:
-        return stock_of("any", owned, market.estimates(day))
+        return stock_at(market, day, "any", wish.own)
 
     return advise_from(stock, owned, wish, knowledge, exchange, used if wish.condition == "new" else None)
 

@@ -17,12 +17,11 @@ from advisor.buying.compatibility import (
     load_w,
     psu_problem,
 )
+from advisor.buying.costs import machine_draws_w
 from advisor.buying.platforms import Platform
 from advisor.buying.pricing import Quote, interval_of, price_of
 from advisor.buying.stock import Stock, machine_quote
 from advisor.question import GpuRequest, Hardware, RamRequest, Scenario, StorageRequest
-from catalog.names.cpus import resolve_cpu
-from catalog.names.gpus import resolve_gpu
 from catalog.parts import Board, Cooler, Cpu, Gpu, Laptop, PcCase, Psu, Ssd, UnifiedMachine
 from catalog.prices import PartKind
 
@@ -211,14 +210,8 @@ def _machine(row: UnifiedMachine | Laptop, gib: float, quote: Quote) -> Build:
     name = row.name if f"{gib:g}GB" in row.name.replace(" ", "") else f"{row.name} {gib:g} GB"
     return Build(
         kind=row.kind, label=row.name, parts=(PricedPart(row.kind, name, quote),),
-        hardware=Hardware(machine=row.name, ram=ram), power_w=row.power_w or _laptop_power_w(row),
+        hardware=Hardware(machine=row.name, ram=ram), power_w=machine_draws_w(row),
     )  # fmt: skip
-
-
-def _laptop_power_w(row: UnifiedMachine | Laptop) -> float:
-    """Under load, the sum of card, processor and the rest, where no source states the adapter."""
-    assert isinstance(row, Laptop)  # the power of every other whole machine is stated
-    return load_w(resolve_gpu(row.gpu).row, 1, resolve_cpu(row.cpu).row)
 
 
 # The command that shows one build by itself, with the same numbers.

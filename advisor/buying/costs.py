@@ -13,11 +13,18 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from advisor.buying.compatibility import load_w
 from advisor.choosing.tasks import Purpose
 from advisor.errors import InputError
+from advisor.machines.from_parts import machine_of
 from advisor.market.money import Exchange, shown
+from advisor.question import GpuRequest, Hardware
 from catalog import tables
-from catalog.names.index import nearest
+from catalog.names.cpus import resolve_cpu
+from catalog.names.gpus import resolve_gpu
+from catalog.names.index import UnknownName, nearest
+from catalog.names.machines import resolve_machine
+from catalog.parts import Laptop, UnifiedMachine
 from catalog.prices import ApiPrice, PowerPrice
 
 SUPPLY_SHARE: Final = 0.88
@@ -144,8 +151,53 @@ def _pays_back(
 
 
 @cache
-def _api() -> Mapping[tuple[str, str], ApiPrice]:
-    return {(row.name, row.kind): row for row in tables.api_prices()}
+def _api() -> Mapping[str, tuple[ApiPrice, ...]]:
+    """By the model's id, the lowest first."""
+    rows = sorted(tables.api_prices(), key=lambda row: row.kind)
+    return {name: tuple(row for row in rows if row.name == name) for name in {row.name for row in rows}}
+
+
+def api_prices_of(llm_id: str) -> tuple[ApiPrice, ...]:
+    """What a model costs over an API: at the cheapest provider, and at the one in the middle; () where none is known.
+
+    >>> [row.kind for row in api_prices_of("qwen3.6-35b-a3b")]
+    ['lowest', 'median']
+    """
+    return _api().get(llm_id, ())
+
+
+def draws_w(hardware: Hardware) -> float:
+    """What a computer draws under load, from the figures of its parts; a card whose power is limited no more than that.
+
+    A processor that is not named draws what the one that stands for it does. Raises as `machine_of`, and `InputError`
+    for a card that is described by figures, which say nothing of its power.
+    """
+    cards = sum(item.count * _card_w(item) for item in hardware.gpus)
+    if hardware.machine is not None:
+        return machine_draws_w(resolve_machine(hardware.machine, hardware.ram.gb).row) + cards
+    beside = machine_of(hardware).cpu
+    try:
+        cpu = resolve_cpu(beside.name).row
+    except UnknownName:  # described by its figures: what is usual of its kind
+        alike = [row for row in tables.cpus() if row.segment == beside.segment]
+        cpu = alike[0].model_copy(update={"tdp_w": median(row.tdp_w for row in alike)})
+    return cards + load_w(None, 0, cpu) + (beside.sockets - 1) * cpu.tdp_w
+
+
+def machine_draws_w(row: UnifiedMachine | Laptop) -> float:
+    """The same of a machine that is sold whole: as its source states, else the sum of card, processor and the rest."""
+    if row.power_w:
+        return row.power_w
+    assert isinstance(row, Laptop)  # the power of every other whole machine is stated
+    return load_w(resolve_gpu(row.gpu).row, 1, resolve_cpu(row.cpu).row)
+
+
+def _card_w(asked: GpuRequest) -> float:
+    if asked.custom and not asked.custom.like:
+        raise InputError("what a described card draws is not known: say the computer's power, power_w")
+    name, vram_gb = (asked.custom.like or "", None) if asked.custom else (asked.name, asked.vram_gb)
+    most = resolve_gpu(name, vram_gb).row.power_w
+    return min(most, asked.power_limit_w or most)
 
 
 def running_costs(
@@ -168,7 +220,7 @@ def running_costs(
     steps = users * busy_s / step_s
     bills = [
         steps * (task.new * row.input_usd_per_m + task.writes * row.output_usd_per_m) / 1e6
-        for kind in ("lowest", "median") if (row := _api().get((llm_id, kind)))
+        for row in api_prices_of(llm_id)
     ]  # fmt: skip
     api = (min(bills), max(bills)) if bills else None
     return RunningCosts(
@@ -210,6 +262,22 @@ def _pays_back_words(months: tuple[float, float] | None) -> str:
     soon, late = months
     end = "never" if late >= LONGEST_MONTHS else f"{late:.0f} months"
     return f"the computer pays back after {soon:.0f} months at the earliest, at the latest {end}"
+
+
+def saving_words(told: RunningCosts, exchange: Exchange, where: str = "") -> Iterator[str]:
+    """The costs of a computer that is there already, in sentences: only what it draws is weighed against an API."""
+    first, *_ = cost_words(told, exchange, where)
+    yield first
+    if told.api_usd_per_month is None:
+        return
+    low, high = (usd - told.power_usd_per_month for usd in told.api_usd_per_month)
+    bill = f"the same work over an API costs {_span(told.api_usd_per_month, exchange)} a month"
+    if low >= 0:
+        yield f"{bill}: the computer saves {_span((low, high), exchange)} of it"
+    elif high <= 0:
+        yield f"{bill}, less than the electricity: the computer runs for privacy"
+    else:
+        yield f"{bill}: the cheapest costs less than the electricity"
 
 
 def _money(usd: float, exchange: Exchange) -> str:

@@ -1,6 +1,6 @@
 """What to buy: builds ranked by dollars per token per second. Read this module first.
 
-wish -> `stock_of` (parts with a price) -> `Search.candidates` (every compatible build with price and speed, as columns)
+wish -> `stock_at` (parts with a price) -> `Search.candidates` (every compatible build with price and speed, as columns)
 -> `Search.ranked` (those that reach the wish, best first) -> the best of each card or machine as objects ->
 `Recommendation`.
 """
@@ -21,7 +21,7 @@ from advisor.buying.combinations import Whole
 from advisor.buying.costs import RunningCosts
 from advisor.buying.ownership import Owned, owned_parts
 from advisor.buying.search import Offer, Search
-from advisor.buying.stock import Stock, stock_of
+from advisor.buying.stock import Stock, stock_at
 from advisor.buying.wish import Wish
 from advisor.choosing.tasks import TaskName
 from advisor.errors import InputError
@@ -221,7 +221,7 @@ def recommend(wish: Wish, knowledge: Knowledge, market: Market | None = None) ->
     """
     owned, market, day = owned_parts(wish.own), market or shipped_market(), wish.as_of or today()
     exchange = Exchange(wish.currency, market.rates.per_usd(wish.currency, day))
-    stock = stock_of(wish.condition, owned, market.estimates(day))
+    stock = stock_at(market, day, wish.condition, wish.own)
     return recommend_from(stock, owned, wish, knowledge, exchange=exchange)
 
 
@@ -235,16 +235,16 @@ def recommend_from(
     search, ranked = found.search, sorted_rows(found.search, found.rows, wish)
     chosen = search.best_of_each(ranked) if wish.every else search.first_of_each(ranked)
     rows = chosen[: wish.limit]
-    efficient = dict(zip(ranked.tolist(), search.efficient(ranked).tolist(), strict=True))
+    efficient = np.isin(rows, ranked[search.efficient(ranked)]).tolist()
     shown = search.offers(rows)
     upgrades = [*next_dollars(shown[:UPGRADED], search), *([None] * max(0, len(shown) - UPGRADED))]
     longest, ties = contexts_of(search.question).of, ties_of(shown)
     builds = tuple(
         ranked_build(
-            rank, offer, swap, ties[rank - 1], efficient=efficient[row],
-            context=longest(offer.prediction.scenario), exchange=exchange,
+            rank, offer, swap, ties[rank - 1], efficient=best, context=longest(offer.prediction.scenario),
+            exchange=exchange,
         )
-        for rank, (row, offer, swap) in enumerate(zip(rows.tolist(), shown, upgrades, strict=True), 1)
+        for rank, (best, offer, swap) in enumerate(zip(efficient, shown, upgrades, strict=True), 1)
     )
     return Recommendation(
         scenario=_question(wish, found.search), builds=builds,

@@ -3,13 +3,15 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
+from functools import lru_cache
 from typing import TypeVar
 
 from advisor.buying.compatibility import Memory, is_card, is_passive
-from advisor.buying.ownership import Owned
+from advisor.buying.ownership import Owned, owned_parts
 from advisor.buying.pricing import PriceBook, Quote, price_of
 from advisor.market.estimate import Estimate, Part
-from advisor.market.market import Choice, shipped_market, today
+from advisor.market.market import Choice, Market, shipped_market, today
 from catalog import tables
 from catalog.parts import Board, Cooler, Cpu, Gpu, Laptop, OfficePc, PcCase, Psu, RamKit, Ssd, UnifiedMachine
 from catalog.prices import PartKind
@@ -18,6 +20,8 @@ from catalog.rows import Row
 R = TypeVar("R", bound=Row)
 KIT_COUNTS = (1, 2, 4, 8)
 MODULE_COUNTS = frozenset({1, 2, 4, 8, 12, 16})
+STOCKS_KEPT = 4
+"""What a stock makes, all combinations of its parts, takes some 60 MB and half a second."""
 COOLING = ("Printed blower shroud", "Arctic P12 PWM fan")
 """What a card without a fan of its own needs beside it, of accessories.csv."""
 
@@ -128,6 +132,14 @@ def stock_of(choice: Choice, owned: Owned, known: Mapping[Part, Estimate] | None
     missing["unified"] = tuple(row.name for row in tables.unified_machines() if row.name not in sold)
     missing["laptop"] = tuple(row.name for row in tables.laptops() if row.name not in sold)
     return replace(stock, unpriced={kind: names for kind, names in missing.items() if names})
+
+
+@lru_cache(maxsize=STOCKS_KEPT)
+def stock_at(market: Market, day: date, choice: Choice, own: tuple[str, ...] = ()) -> Stock:
+    """The same by what a market knew on a day and with what texts name as owned. It is kept, so that what it makes is
+    worked out once for all who ask. Raises as `owned_parts`.
+    """
+    return stock_of(choice, owned_parts(own), market.estimates(day))
 
 
 def _machines(

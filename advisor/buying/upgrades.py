@@ -15,10 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from advisor.answer import Prediction
 from advisor.buying.changes import Change, single_purchases, speed_tok_s
 from advisor.buying.compatibility import psu_problem
-from advisor.buying.ownership import owned_parts
 from advisor.buying.picking.shelf import sensible
 from advisor.buying.pricing import Quote, interval_of, price_of
-from advisor.buying.stock import Stock, stock_of
+from advisor.buying.stock import Stock, stock_at
 from advisor.choosing.quality import Choice, choices
 from advisor.choosing.tasks import TASKS, Purpose, TaskName
 from advisor.errors import InputError
@@ -150,7 +149,7 @@ def upgrades(
 
 def upgrades_wished(asked: Scenario, wish: UpgradeWish, market: Market, knowledge: Knowledge) -> Upgrades:
     """The same by the prices of a market today. Raises as `upgrades`."""
-    stock = stock_of(wish.condition, owned_parts(()), market.estimates(today()))
+    stock = stock_at(market, today(), wish.condition)
     return upgrades(asked, wish.goal, wish.task, stock, knowledge, wish.budget_usd, tinkerer=wish.tinkerer)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 TEXT = """
 Serve the answers as tools to a language-model program by the Model Context Protocol, on standard input and output:
-recommend, upgrade, predict, models, quants, prices and names, each with typed results.
+recommend, upgrade, predict, models, quants, prices, compare_with_api and names, each with typed results.
 
 The program starts it; in its configuration:
 

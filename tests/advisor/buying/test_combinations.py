@@ -10,8 +10,11 @@ from advisor.buying.combinations import combinations_of
 from advisor.buying.compatibility import cooler_problem, memory_channels, memory_problem, running_mt_s, socket_problem
 from advisor.buying.ownership import owned_parts
 from advisor.buying.platforms import Platform, platforms_of
+from advisor.buying.recommendation import recommend
 from advisor.buying.stock import Stock, stock_of
+from advisor.buying.wish import Wish
 from advisor.machines.from_parts import machine_of
+from advisor.physics.knowledge import load
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +83,13 @@ def test_without_cards_what_shows_a_picture_is_left(stock: Stock) -> None:
     assert there.any()
     shown: list[Platform] = [item for item, has in zip(table.platforms, there, strict=True) if has]
     assert all(item.cpu.integrated_gpu for item in shown)
+
+
+def test_what_a_stock_makes_is_worked_out_once_for_all_who_ask() -> None:
+    shorter, longer = (Wish(model="gpt-oss-20b", context=context, limit=1) for context in (8192, 9216))
+    recommend(shorter, load())
+    made = combinations_of.cache_info().misses
+    recommend(longer, load())
+    assert combinations_of.cache_info().misses == made
+    recommend(longer.model_copy(update={"own": ("RTX 3060 12GB",)}), load())
+    assert combinations_of.cache_info().misses == made + 1

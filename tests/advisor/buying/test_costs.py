@@ -13,10 +13,12 @@ from advisor.buying.costs import (
     Power,
     Rented,
     cost_words,
+    draws_w,
     power_of,
     rent_of,
     rented_cards,
     running_costs,
+    saving_words,
 )
 from advisor.choosing.tasks import TASKS
 from advisor.errors import InputError
@@ -104,3 +106,38 @@ def test_a_rented_card_is_the_own_one_or_one_that_is_as_fast(own: str, wanted: s
     assert found
     assert wanted in (found.name, None)
     assert resolve_gpu(found.name).row.usable_vram_gib >= answer.placement.vram_gb
+
+
+@pytest.mark.parametrize(
+    ("hardware", "watts"),
+    [
+        ({"gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X"}, 170 + 105 * 1.35 + 60),
+        ({"gpus": [{"name": "RTX 3090", "count": 2}], "cpu": "Core i7-12700K"}, 700 + 125 * 1.5 + 60),
+        ({"gpus": [{"name": "RTX 3090", "power_limit_w": 250}], "cpu": "Ryzen 7 5800X"}, 250 + 105 * 1.35 + 60),
+    ],
+)
+def test_a_computer_draws_what_its_parts_do(hardware: dict[str, object], watts: float) -> None:
+    """Makers' figures: 170 W and 350 W of the cards, 105 W and 125 W of the processors."""
+    assert draws_w(Hardware.model_validate(hardware)) == pytest.approx(watts)
+
+
+def test_a_machine_sold_whole_draws_what_its_source_states_and_a_card_in_it_comes_on_top() -> None:
+    alone = draws_w(Hardware(machine="M4 Max 64GB"))
+    assert 30 < alone < 200
+    box = draws_w(Hardware(machine="Framework Desktop 128GB"))
+    more = draws_w(Hardware.model_validate({"machine": "Framework Desktop 128GB", "gpus": [{"name": "RTX 3090"}]}))
+    assert more == pytest.approx(box + 350)
+
+
+def test_the_power_of_a_card_of_figures_is_to_be_said() -> None:
+    card = {"custom": {"vram_gb": 16, "bandwidth_gb_s": 500, "fp16_tflops": 40}}
+    alike = {"gpus": [{"custom": card["custom"] | {"like": "RTX 3090"}}], "cpu": "Ryzen 7 5800X"}
+    assert draws_w(Hardware.model_validate(alike)) == pytest.approx(350 + 105 * 1.35 + 60)
+    with pytest.raises(InputError, match="power_w"):
+        draws_w(Hardware.model_validate({"gpus": [card]}))
+
+
+@pytest.mark.parametrize(("kwh", "said"), [(0.05, "saves"), (0.6, "less than the electricity")])
+def test_a_computer_there_is_saves_or_costs_more_than_an_api(kwh: float, said: str) -> None:
+    told = running_costs("qwen3.6-35b-a3b", CHAT, 370.0, (0, 0), (50.0, 800.0), Power(kwh, 2.0))
+    assert said in list(saving_words(told, Exchange()))[1]

@@ -13,6 +13,7 @@ from mcp_types import CallToolResult, TextContent, Tool
 from advisor.buying.advice import advise
 from advisor.buying.upgrades import UpgradeWish, upgrades_wished
 from advisor.buying.wish import Wish
+from advisor.choosing.tasks import TASKS
 from advisor.market.market import shipped_market
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
@@ -26,6 +27,7 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "models": {"task": "coding", "hardware": CARD, "limit": 4},
     "quants": {"model": "Qwen3-8B", "hardware": CARD},
     "prices": {"part": "RTX 3090", "condition": "used", "as_of": "2026-11-01"},
+    "compare_with_api": {"model": "Qwen3.6-35B-A3B", "hardware": CARD, "price_usd": 900, "hours_per_day": 8},
     "names": {"kind": "machines"},
 }
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -36,11 +38,18 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "a file that is not there": ("predict", {"model": {"gguf": "nowhere.gguf"}, "hardware": CARD}, "no such file"),
     "a quant of no model": ("recommend", {"task": "chat", "quant": "Q4_K_M"}, "quant is of a model"),
     "a purchase for an unknown card": ("upgrade", {"hardware": {"gpus": [{"name": "RTX 3061"}]}}, "RTX 3060"),
+    "electricity of no country": ("compare_with_api", {"model": "Qwen3-8B", "hardware": CARD, "country": "Atlantis"},
+                                  "no price of electricity"),
     "a wrong number": ("recommend", {"model": "gpt-oss-20b", "budget_usd": -5}, "budget_usd"),
     "a tool that is none": ("sell", {}, "sell"),
 }
 
 
+COMPARED: dict[str, dict[str, Any]] = {
+    "a computer there is": {"model": "Qwen3.6-35B-A3B", "hardware": CARD, "country": "DE"},
+    "a model that no API sells": {"model": "SmolLM2-135M", "hardware": CARD},
+    "a model too large": {"model": "DeepSeek-V3", "hardware": {"machine": "M4 Max 64GB"}, "power_w": 300},
+}
 BY_TASK: dict[str, dict[str, Any]] = {
     "a task": {"task": "coding", "budget_usd": 1500, "limit": 1},
     "nothing serves": {"model": "gpt-oss-120b", "budget_usd": 100},
@@ -65,9 +74,11 @@ def text_of(answer: CallToolResult) -> str:
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Tool], dict[str, CallToolResult]]:
     by_task = [("recommend", question) for question in BY_TASK.values()]
-    questions = [*QUESTIONS.items(), *by_task, *((tool, question) for tool, question, _ in REFUSED.values())]
+    compared = [("compare_with_api", question) for question in COMPARED.values()]
+    refused = [(tool, question) for tool, question, _ in REFUSED.values()]
+    questions = [*QUESTIONS.items(), *by_task, *compared, *refused]
     tools, answers = asyncio.run(asked(questions, str(tmp_path_factory.mktemp("home"))))
-    return tools, dict(zip([*QUESTIONS, *BY_TASK, *REFUSED], answers, strict=True))
+    return tools, dict(zip([*QUESTIONS, *BY_TASK, *COMPARED, *REFUSED], answers, strict=True))
 
 
 Told = tuple[list[Tool], dict[str, CallToolResult]]
@@ -145,6 +156,33 @@ def test_purchases_are_those_of_the_command_line(told: Told) -> None:
     assert [item["buy"] for item in found["purchases"]] == [item.buy for item in expected.purchases]
     assert found["purchases"]
     assert (found["best"], found["now"]) == (expected.best, pytest.approx(expected.now))
+
+
+def test_a_computer_is_compared_with_what_an_api_costs(told: Told) -> None:
+    """By hand: the card's 170 W, the processor's 105 W in turbo (1.35) and 60 W for the rest; prices as they ship."""
+    found = told[1]["compare_with_api"].structured_content or {}
+    assert found["power_w"] == pytest.approx(170 + 105 * 1.35 + 60)
+    assert [price["kind"] for price in found["prices"]] == ["lowest", "median"]
+    assert all(price["source"] and price["as_of"] for price in found["prices"])
+    (lowest, _), speeds = found["prices"], [found[name]["p50"] for name in ("prefill_tok_s", "decode_tok_s")]
+    steps = 8 * 3600 * 30.4 / (TASKS["chat"].new / speeds[0] + TASKS["chat"].writes / speeds[1])
+    read, written = TASKS["chat"].new * lowest["input_usd_per_m"], TASKS["chat"].writes * lowest["output_usd_per_m"]
+    assert found["costs"]["api_usd_per_month"][0] == pytest.approx(steps * (read + written) / 1e6)
+    assert found["costs"]["pays_back_months"][0] == pytest.approx(
+        900 / (found["costs"]["api_usd_per_month"][1] - found["costs"]["power_usd_per_month"]), abs=0.06
+    )
+    assert "the computer pays back after" in found["said"][1]
+
+
+def test_what_cannot_be_compared_is_said(told: Told) -> None:
+    there, unsold, too_large = (told[1][name].structured_content or {} for name in COMPARED)
+    assert there["costs"]["pays_back_months"] is None
+    assert "(Germany)" in there["said"][0]
+    assert "over an API" in there["said"][1]
+    assert (unsold["prices"], unsold["costs"]["api_usd_per_month"]) == ([], None)
+    assert "no API's price of SmolLM2-135M is known" in unsold["said"]
+    assert (too_large["costs"], too_large["power_w"]) == (None, 300)
+    assert any("does not fit" in sentence for sentence in too_large["said"])
 
 
 @pytest.mark.parametrize("name", REFUSED)
