@@ -44,7 +44,8 @@ class Question(BaseModel):
     def _null_is_absent(cls, value: Any) -> Any:
         if not isinstance(value, dict):
             return value
-        return few({key: item for key, item in value.items() if item is not None}, cls.most_fields)
+        said = {key: item for key, item in value.items() if item is not None} if None in value.values() else value
+        return few(said, cls.most_fields)
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:

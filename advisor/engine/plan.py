@@ -265,7 +265,7 @@ def _load_mode(case: Case, free_ram_bytes: float) -> tuple[LoadMode, str]:
         return ("mmap" if case.scenario.engine.mmap else "none"), ""
     place = case.placement
     if place.storage_bytes > 0:
-        kept = "" if case.work.cycled_bytes else ", what is read often stays in it"
+        kept = "" if case.cycled_bytes else ", what is read often stays in it"
         return "mmap", f"the file is mapped and not repacked: RAM does not hold all of it{kept}"
     if place.n_gpu_layers and place.experts_on_cpu.any() and place.ram_bytes < free_ram_bytes:
         return "none", "the file is not mapped: experts in RAM are read faster from memory of their own"

@@ -89,6 +89,11 @@ class Case(Task):
         """What each device has to do; for many cases at once ask `works_of`."""
         return work_of(self)
 
+    @cached_property
+    def cycled_bytes(self) -> float:
+        """Weights that are read from disk in every step; where an answer is made, it is filled in for all at once."""
+        return float(self.work.cycled_bytes)
+
     @property
     def context_tokens(self) -> int:
         """Context allocated for each user."""

@@ -83,7 +83,7 @@ def _mismatches(case: Case) -> Iterator[tuple[str, str]]:
 
 def from_disk(case: Case, lost: str = "") -> str:
     """What is read from disk, with what that costs where it is known."""
-    missing, cycled = case.placement.storage_bytes / GIB, float(case.work.cycled_bytes) / GIB
+    missing, cycled = case.placement.storage_bytes / GIB, case.cycled_bytes / GIB
     read = f"{cycled:.1f} GiB are read from disk for every token" if cycled else "they are read from disk over and over"
     costs = f": {lost}" if lost else ""
     more = f"{math.ceil(missing)} GiB more RAM would end that"

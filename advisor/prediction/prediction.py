@@ -103,6 +103,8 @@ def _answered(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any
     both_novel = (np.hypot(novel, of_models).tolist() for novel in (decode_novelty, prefill_novelty))
     novelties = zip(*both_novel, strict=True)
     prompts, computing = np.asarray(total_s(prefill)).tolist(), (unpacking > reading).tolist()
+    for case, cycled in zip(cases, np.asarray(work.cycled_bytes).tolist(), strict=True):
+        vars(case)["cycled_bytes"] = cycled  # else each would ask for its work by itself, as long as all the rest
     return [
         _answer(case, dict(zip(decode, row, strict=True)), prompt_s, computes, novel, own, plain)
         | {"speculation": _speculation(case, sum(row), plain) if case.draft and case.runs else None}
@@ -193,9 +195,8 @@ def _speeds(
         gain = float(knowledge.efficiencies.row(case.setting)[COLUMNS["disk_gain"]])
         warm_up_s = case.placement.ram_bytes / (disk.random_gb_s * GB * gain)
     decode, users = _range(case.tokens_per_step / step_s, "decode", case, novel[0], knowledge), case.users
-    # Only what finds no room is asked for its work by itself, which takes as long as all the rest of an answer.
-    if case.placement.storage_bytes > 0 and case.work.cycled_bytes:  # no run is faster than the disk that is said
-        decode["p95"] = min(decode["p95"], max(decode["p50"], disk.most_gb_s * GB / float(case.work.cycled_bytes)))
+    if case.placement.storage_bytes > 0 and case.cycled_bytes:  # no run is faster than the disk that is said
+        decode["p95"] = min(decode["p95"], max(decode["p50"], disk.most_gb_s * GB / case.cycled_bytes))
     return {
         "decode_tok_s": decode,
         "aggregate_tok_s": {name: users * speed for name, speed in decode.items()},
