@@ -67,6 +67,9 @@ OWN_RIG = "own"
 RIG_LABEL = "rig {rig}"
 _OF_CPU = frozenset({"{microarchitecture}", "{cpu}", "{simd}", "{simd}/{kind}", "{engine}/{simd}"})
 """Labels that are a guess where the CPU is not named."""
+MACHINES_KEPT = 4096
+"""Settings whose coefficients are kept, with the values of four times as many words: some 25 MB whatever is asked, and
+twice as many settings as the command line evaluates together."""
 RAM_SPEED_DEVIATION = 0.15
 """Standard deviation of the log RAM speed that home machines have: 0.17 over the six DDR4 and 0.12 over the six DDR5
 machines of calibration/evidence that name it (2133 to 3200 and 4800 to 6400 MT/s).
@@ -372,13 +375,13 @@ def _setting_of(index: int, words: str | tuple[str, ...]) -> Setting:
     return _BLANK._replace(**dict(zip(_USED[index], given, strict=True)))
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=MACHINES_KEPT)
 def _values(efficiencies: Efficiencies, setting: Setting) -> dict[str, NDArray[np.float64] | float]:
     row = _row(efficiencies, setting)
     return {name: row[at] if isinstance(at, slice) else float(row[at]) for name, at in COLUMNS.items()}
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=4 * MACHINES_KEPT)
 def _value_among(efficiencies: Efficiencies, index: int, words: str | tuple[str, ...]) -> NDArray[np.float64]:
     item, setting = COEFFICIENTS[index], _setting_of(index, words)
     effects, families = efficiencies.effects, _families(item)
@@ -394,17 +397,17 @@ def _families(item: Coefficient) -> tuple[str, ...]:
     return FAMILIES if item.per_family else ("",)
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=MACHINES_KEPT)
 def _row(efficiencies: Efficiencies, setting: Setting) -> NDArray[np.float64]:
     return np.concatenate([_value_among(efficiencies, i, picked(setting)) for i, picked in _PICKED])
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=MACHINES_KEPT)
 def _deviations(efficiencies: Efficiencies, setting: Setting) -> NDArray[np.float64]:
     return np.concatenate([_deviation_among(efficiencies, i, picked(setting)) for i, picked in _PICKED])
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=4 * MACHINES_KEPT)
 def _deviation_among(efficiencies: Efficiencies, index: int, words: str | tuple[str, ...]) -> NDArray[np.float64]:
     item, setting = COEFFICIENTS[index], _setting_of(index, words)
     if item.name in efficiencies.measured:

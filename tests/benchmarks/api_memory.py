@@ -20,9 +20,8 @@ from tests.webapp.api.running import Server, serving
 WORKERS, SECONDS = 2, 8
 MACHINES = 1_000
 MOST_A_RUN = 20_000
-WARM_UP = 130_000
-"""Requests before the first look, each about another machine: the largest cache, that of coefficients, keeps 50,000
-machines for each worker.
+WARM_UP = 30_000
+"""Requests before the first look, each about another machine: caches are full after some ten thousand in each worker.
 """
 
 
