@@ -41,7 +41,7 @@ COMPRESSION = 1
 """Makes predictions 8 times smaller; 4 makes them 10 times smaller in twice the time."""
 YOUNG_OBJECTS = 20_000
 """New objects after which the garbage collector looks at them: those of some hundred predictions."""
-SWITCH_S = 0.001
+SWITCH_S = 0.0005
 """After so long a computation lets the event loop go on; Python's own 5 ms add up in short answers."""
 router = APIRouter(tags=["server"])
 ROUTERS = predictions.router, recommendations.router, computers.router, facts.router, calibrations.router

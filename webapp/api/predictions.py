@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MOST_SCENARIOS: Final = 10_000
 TOGETHER: Final = 128
 """Scenarios of a batch evaluated as one array."""
+FEW_KINDS: Final = 4
+"""Kinds of cards of a single question that is answered in passing."""
 DEFECT: Final = "this could not be worked out; the server's log has it"
 EXAMPLE: Final[dict[str, Any]] = {
     "model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M",
@@ -79,7 +81,7 @@ async def predictions(request: Request, asked: Asked, calibration: Calibration =
 
 async def _one(request: Request, value: Any, knowledge: Knowledge) -> bytes:
     service = service_of(request)
-    if isinstance(value, dict) and isinstance(value.get("model"), dict):  # a file: reading it may take time
+    if _takes_long(value):
         read = service.read_file
         outcome = await service.turns.computed(
             request, (await request.body(), knowledge), lambda: next(outcomes([worked_out(value, read)], knowledge))
@@ -92,6 +94,17 @@ async def _one(request: Request, value: Any, knowledge: Knowledge) -> bytes:
         bad = _told(outcome)
         raise Refused(bad.code, bad.message, bad.nearest)
     return outcome
+
+
+def _takes_long(value: Any) -> bool:
+    """Whether a question is about a model file, which is to be read, or about so many kinds of cards that the ways to
+    share a model out among them take longer than others wait gladly.
+    """
+    if not isinstance(value, dict):
+        return False
+    hardware = value.get("hardware")
+    cards = hardware.get("gpus") if isinstance(hardware, dict) else None
+    return isinstance(value.get("model"), dict) or (isinstance(cards, list) and len(cards) > FEW_KINDS)
 
 
 def _scenarios(value: dict[str, Any]) -> list[Any]:
