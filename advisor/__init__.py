@@ -26,9 +26,7 @@ placement       which layers lie on which GPU, in RAM or on the disk
 spread          how far left-out runs lie from their prediction; novelty: how far a question lies from the runs
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as type checkers read it; the import of typing takes most of the time of an empty Python
 if TYPE_CHECKING:
     from advisor.buying.recommendation import recommend
     from advisor.buying.wish import Wish
@@ -45,8 +43,10 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """The public words, imported when first asked for: the import of this package stays light."""
     if name in _HOMES:
+        from importlib import import_module
+
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'advisor' has no attribute {name!r}")
