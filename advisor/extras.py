@@ -18,6 +18,7 @@ PACKAGE: Final = "llm-hardware-advisor"
 ENGINE: Final = "engine"
 MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "engine": ("llama_cpp", "gguf"),
+    "prices": ("sqlalchemy", "alembic"),
     "calibrate": ("scipy",),
     "hub": ("httpx",),
     "shops": ("httpx",),

@@ -49,6 +49,7 @@ def set_price(part: str, price: str, condition: str, as_of: str | None, source: 
 
 def _store(observations: "Sequence[Observation]", origin: Any, keep_until: "datetime | None" = None) -> int:
     """Store all or none of them: how many are new."""
+    require("to store prices", "prices")
     from contextlib import closing
 
     from advisor.market.places import address_to_write

@@ -10,6 +10,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Literal
 
+from advisor.extras import require
 from advisor.market.estimate import Basis, Estimate, Part, Votes, estimates, votes_of
 from advisor.market.money import Rates, shipped_rates
 from catalog import tables
@@ -90,6 +91,7 @@ def stored_at(home: Path, *, exported: bool = False) -> tuple[Observation, ...]:
     url = address(home)
     if url is None:
         return ()
+    require("reading the prices stored here", "prices")
     from contextlib import closing
 
     from advisor.market.store import PriceStore
