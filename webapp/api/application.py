@@ -29,7 +29,7 @@ from webapp.api.bodies import Bodies
 from webapp.api.description import document_of
 from webapp.api.gate import DEFECT, GONE, CallRates, ClientLeft, Gate, refusing
 from webapp.api.problems import Refused, answer, problems
-from webapp.api.server import end_with_parent
+from webapp.api.server import end_with_parent, give_memory_back
 from webapp.api.service import Service, service_of
 from webapp.api.settings import Settings, load_settings
 from webapp.api.storage import Store
@@ -81,6 +81,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
+    give_memory_back()
     load()
     facts.model_list()
     predict(Scenario.model_validate(predictions.EXAMPLE), load())
