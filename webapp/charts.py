@@ -161,12 +161,17 @@ def losses(rows: Sequence[Row], named: Collection[str]) -> Spec:
                              ("speed", "tok/s", ".1f")),
         },
     }
-    names = {
-        "transform": [{"filter": "datum.named"}],
-        "mark": {"type": "text", "dy": -12, "fontSize": 13, "fontWeight": 600, "color": LABEL},
-        "encoding": {"x": x, "y": y, "text": {"field": "name"}},
-    }
-    return {"data": {"values": values}, "height": 300, "layer": [points, names]}
+    largest = max((row["Size GiB"] for row in rows if row["Quantisation"] in named), default=0.0)
+    names = [  # below the curve, where no points are
+        {
+            "transform": [{"filter": f"datum.named && datum.size {which} {largest}"}],
+            "mark": {"type": "text", "dy": 13, "dx": dx, "align": align, "fontSize": 13, "fontWeight": 600,
+                     "color": LABEL},
+            "encoding": {"x": x, "y": y, "text": {"field": "name"}},
+        }
+        for which, dx, align in (("<", -4, "right"), (">=", 4, "left"))
+    ]
+    return {"data": {"values": values}, "height": 300, "layer": [points, *names]}
 
 
 def sweep(rows: Sequence[Row], x_title: str, *, log_x: bool = False, ticks: Sequence[float] = ()) -> Spec:

@@ -25,6 +25,11 @@ PLACES = "places"
 """Where the session keeps the pages by their paths."""
 CONTEXTS = (2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144)
 CONDITIONS = {"new": "new parts only", "used": "used where quoted", "any": "used parts are fine"}
+TABBED = """export default function () {
+  const main = document.querySelector('[data-testid="stMain"]');
+  if (main) main.tabIndex = -1;
+}"""
+"""The part that scrolls is one stop of the Tab key too many; the link that skips the head still leads there."""
 PRINT = '<button type="button" class="print">Print</button>'
 PRINTS = """export default function ({ parentElement }) {
   parentElement.querySelector("button").onclick = () => window.print();
@@ -116,6 +121,7 @@ def compare(text: str, answer: Prediction) -> None:
 
 def settings() -> None:
     """What a visitor sets once for all pages: drawn last, and shown in the head of the page."""
+    st.components.v2.component("advisor_tabs", js=TABBED)(key="tabs", height=1)
     with st.container(key="settings"), st.popover("Settings", icon=":material/tune:"):
         st.selectbox("Currency", CURRENCIES, key="settings.currency", help=HINTS["currency"])
         countries = resources.countries()
@@ -179,7 +185,7 @@ def quant(kind: type[links.State], *, best: bool = False) -> None:
     """The quantisation: the usual one, "the best that is fast enough" where the view can look for it, or a step."""
     name = str(st.session_state[key(kind, "model")])
     options = [choice for choice in quant_choices(name) if best or choice != BEST]
-    choose(kind, "quant", "Quantisation", options, format_func=lambda quant: quant_label(name, quant))
+    choose(kind, "quant", "Compression", options, format_func=lambda quant: quant_label(name, quant))
 
 
 def context(kind: type[links.State]) -> None:

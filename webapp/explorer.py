@@ -19,7 +19,7 @@ from advisor.sizes.quality import default_quant
 from catalog.llms import Llm, ModelFacts, ModelQuality
 from catalog.units import GB, GIB
 from webapp.build_rows import PLACES
-from webapp.words import pace
+from webapp.words import pace, thousands
 
 Row = dict[str, Any]
 Speed = Literal["decode", "prefill"]
@@ -203,12 +203,21 @@ def model_row(llm: Llm, facts: ModelFacts | None, quality: ModelQuality | None) 
     return {
         "Model": llm.name, "Quality": quality.quality if quality else None,
         "Quality's range": f"{quality.low:.0f} to {quality.high:.0f}" if quality else "",
-        "Parameters": f"{facts.parameters_b:.3g} B" if facts else "",
-        "Of them active": f"{facts.active_b:.3g} B" if facts else "",
-        "Longest context": f"{llm.max_context:,}", "Takes in": ", ".join(facts.modalities) if facts else "",
+        "Parameters": _billions(facts.parameters_b) if facts else "",
+        "Active": _billions(facts.active_b) if facts else "",
+        "Longest context": thousands(llm.max_context), "Takes in": _takes(facts) if facts else "",
         "Licence": facts.licence if facts else "", "Released": facts.released if facts else "",
         "Maker": facts.maker if facts else "", "Usual compression": default_quant(llm),
     }
+
+
+def _billions(count: float) -> str:
+    return f"{count:,.0f} B" if count >= 100 else f"{count:.3g} B"
+
+
+def _takes(facts: ModelFacts) -> str:
+    """What a model takes in beside text."""
+    return ", ".join(kind for kind in facts.modalities if kind != "text") or "text"
 
 
 def model_figures(
@@ -218,15 +227,15 @@ def model_figures(
     told = [("Longest context", f"{llm.max_context // 1024}K", "tokens")]
     if quality:
         how = {"measured": "measured", "other_benchmarks": "from other benchmarks", "size_and_age": "from size and age"}
-        remark = f"{quality.low:.0f} to {quality.high:.0f}, {how[quality.how]}"
+        remark = f"index, {quality.low:.0f} to {quality.high:.0f}, {how[quality.how]}"
         told.insert(0, ("Quality at the task", f"{quality.quality:.0f}", remark))
     if facts:
         thinks = {"no": "answers at once", "both": "thinks if you like", "always": "thinks before it answers"}
         told += [
-            ("Parameters", f"{facts.parameters_b:.3g} B", f"{facts.active_b:.3g} B of them active"),
+            ("Parameters", _billions(facts.parameters_b), f"{_billions(facts.active_b)} of them active"),
             ("Released", facts.released or "-", facts.maker),
             ("Licence", facts.licence or "-", facts.conditions),
-            ("Takes in", facts.modalities[-1] if facts.modalities else "-", ", ".join(facts.modalities)),
+            ("Takes in", "text", f"and {_takes(facts)}" if _takes(facts) != "text" else "alone"),
             ("Answers", "text", thinks.get(facts.reasoning, "")),
         ]
     return tuple(told)

@@ -261,10 +261,10 @@ def by_runs(hardware: Hardware, runs: tuple[OwnRun, ...], known: Knowledge) -> K
 
 @lru_cache(maxsize=32)
 def upgrades(
-    model: str, hardware: Hardware, context: int, condition: Choice, known: Knowledge, *, tinkerer: bool
+    model: str, quant: str, hardware: Hardware, context: int, condition: Choice, known: Knowledge, *, tinkerer: bool
 ) -> tuple[changes.Rung, ...]:
     """The upgrade ladder of a machine, with or without cards for tinkerers. Raises `InputError` for whole machines."""
-    asked = explorer.question(model, None, hardware, context)
+    asked = explorer.question(model, quant, hardware, context)
     shelf = sensible(stock(condition, (), (), today()), None, tinkerer=tinkerer)
     return tuple(changes.ladder(asked, shelf, known))
 

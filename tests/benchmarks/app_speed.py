@@ -32,6 +32,7 @@ PAGES = ("My computer", "Models", "Compare", "Why trust it", "Buy")
 LIMITS = {"first pick": 2.0, "first page": 3.0, "budget": 0.5, "model": 1.5, "page": 0.5}
 """Seconds that the pages are meant to keep on a quiet machine."""
 CARD = ".card .big"
+PATIENCE_MS = 120_000
 READABLE = """selector => {
   const found = document.querySelector(selector);
   return found && getComputedStyle(found).visibility == 'visible' && performance.now() / 1000;
@@ -64,6 +65,7 @@ def main(rounds: int) -> None:
             pairs = [first_page(browser, address, CARD) for _ in range(rounds)]
             told["first pick"], told["first page"] = [first for first, _ in pairs], [whole for _, whole in pairs]
             page = browser.new_page()
+            page.set_default_timeout(PATIENCE_MS)
             page.add_init_script(REMEMBER)
             opened(page, address)
             told["budget"] = [chosen(page, "Budget", budget) for budget in BUDGETS[:rounds]]
@@ -128,6 +130,7 @@ def first_page(browser: Browser, address: str, wanted: str) -> tuple[float, floa
     """Seconds of a visitor's first page: until what is wanted can be read, and until all stands there."""
     context = browser.new_context()
     page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     page.goto(address, wait_until="commit")
     first = page.wait_for_function(READABLE, arg=wanted).json_value()
     whole = page.wait_for_function(WHOLE, arg=wanted).json_value()

@@ -176,7 +176,7 @@ def _figures(answer: Prediction, found: RankedBuild | None) -> None:
     if prefill:
         whole = answer.scenario.context_tokens()
         cells.append(("Reads", pace(prefill.p50, units), f"9 of 10: {number(prefill.p05)} to {number(prefill.p95)}"))
-        cells.append((f"Reads {thousands(whole)} in", seconds(whole / prefill.p50), "the whole context, once"))
+        cells.append((f"Reads {thousands(whole)} in", seconds(whole / prefill.p50), "all of it, once"))
     if first is not None:
         cells.append(("Answer starts after", seconds(first), f"{load.prompt_tokens} tokens asked"))
     if found:
@@ -320,7 +320,7 @@ def _histories(build: RankedBuild, exchange: Exchange) -> None:
 def _costs(build: RankedBuild, answer: Prediction, state: BuildState) -> None:
     """What it costs to run, and what not to own it costs."""
     st.subheader("What it costs to run", anchor=False)
-    left, right = st.columns([1, 2], vertical_alignment="bottom")
+    left, right = st.columns([1, 2], gap="large")
     hours = left.slider("Hours a day under load", 0.0, 24.0, step=0.5, key=controls.key(BuildState, "hours"))
     try:
         kwh = picking.kwh_usd(state, controls.exchange().per_usd)

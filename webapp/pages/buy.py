@@ -7,6 +7,7 @@ from html import escape
 import streamlit as st
 
 from advisor.answer import Prediction
+from advisor.buying.picking.reasons import REMARKS
 from advisor.buying.recommendation import KIND_WORDS, Pick, RankedBuild, Recommendation
 from advisor.buying.report import contents
 from advisor.buying.wish import PROMPT_TOKENS
@@ -26,6 +27,8 @@ ANY = "any price"
 MOST_CARDS = 3
 SHOWN_ABOVE = ("writes ", "reads ")
 """Beginnings of reasons that a card says with its figures."""
+SEALED = "public runs name"
+"""In the reason that the seal of a card says."""
 BESIDE = {"more": "A bit more", "less": "A bit less", "ready_made": "Without building"}
 
 
@@ -241,7 +244,7 @@ def _card(pick: Pick, build: RankedBuild, state: BuyState, exchange: Exchange, m
     """A pick with its buttons."""
     answer, units, speed = build.prediction, controls.units(), build.prediction.decode_tok_s
     evidence = answer.evidence
-    good = next((text for text in pick.why if not text.startswith(SHOWN_ABOVE)), pick.why[0])
+    good = next((text for text in pick.why if not (text.startswith(SHOWN_ABOVE) or SEALED in text)), REMARKS[pick.pick])
     low, high = exchange.said(build.low_usd), exchange.said(build.high_usd)
     st.html(cards.card(cards.PickCard(
         tag=picking.NAMES[pick.pick], name=titled(build), contents=contents(build),

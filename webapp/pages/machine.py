@@ -71,7 +71,7 @@ def _answers(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
     answer = resources.prediction(asked, known)
     measuring.box(answer)
     _every(found, state)
-    _upgrades(hardware, chosen.llm.name, state, known)
+    _upgrades(hardware, (chosen.llm.name, chosen.answer.quant), state, known)
     st.subheader("One model closely", anchor=False)
     controls.choose(
         MachineState, "model", "Model", ("", *names), format_func=lambda name: name or f"the best: {names[0]}"
@@ -304,7 +304,7 @@ def _every(found: tuple[Runnable, ...], state: MachineState) -> None:
     controls.share_rows("What this machine does with every model", rows, state, "advisor-machine")
 
 
-def _upgrades(hardware: Hardware, model: str, state: MachineState, known: Knowledge) -> None:
+def _upgrades(hardware: Hardware, model: tuple[str, str], state: MachineState, known: Knowledge) -> None:
     st.subheader("What to buy next", anchor=False, help="Single purchases, cheapest first, each a tenth faster.")
     controls.condition(MachineState)
     where = controls.key(MachineState, "tinkerer")
@@ -312,7 +312,7 @@ def _upgrades(hardware: Hardware, model: str, state: MachineState, known: Knowle
     state = controls.current(MachineState)
     context = state.context or 8192
     try:
-        rungs = resources.upgrades(model, hardware, context, state.condition, known, tinkerer=tinkerer)
+        rungs = resources.upgrades(*model, hardware, context, state.condition, known, tinkerer=tinkerer)
     except InputError as error:
         st.info(plain(sentence(str(error))))
         return
@@ -330,4 +330,4 @@ def _upgrades(hardware: Hardware, model: str, state: MachineState, known: Knowle
             "Link": build_rows.address(quote.source), "Source": quote.source,
         })
     st.html(tables.table(rows, {}, "Upgrades: what to buy, price with age and source, speed after it"))
-    note(f"For {model}. After an upgrade the model is laid out anew. Prices are for the part alone.")
+    note(f"For {' '.join(model)}. After an upgrade the model is laid out anew. Prices are for the part alone.")

@@ -59,6 +59,7 @@ def box(answer: Prediction) -> None:
                 )
         for line in st.session_state.get("not read", ()):
             st.warning(plain(sentence(line)), icon=":material/block:")
+            note("Write it like 31 tok/s, or paste the whole of what the program printed.")
         if runs:
             st.success(plain("All numbers of this computer now use what you measured."))
             _beside(hardware, runs)

@@ -37,10 +37,11 @@ def page() -> None:
     _headline(of_kind, speed)
     state = controls.published(TrustState)
     shown = passing(of_kind, state)
-    st.vega_lite_chart(
-        charts.agreement(agreement.points(thinned(shown))),
-        alt=f"Predicted against measured speed of {len(shown)} runs, {_inside(shown):.0%} of them inside the range",
-    )
+    with st.container(key="scatter"):
+        st.vega_lite_chart(
+            charts.agreement(agreement.points(thinned(shown))),
+            alt=f"Predicted against measured speed of {len(shown)} runs, {_inside(shown):.0%} of them inside the range",
+        )
     note("Solid line: predicted as measured. Dashed: twice or half. Crosses lie outside their range.")
     _card(of_kind, state)
     _kinds(of_kind, state)
@@ -75,7 +76,7 @@ def _headline(rows: Sequence[Measured], speed: str) -> None:
     told = agreement.headline(rows)
     what = "writing" if speed == "decode" else "reading"
     st.markdown(
-        f"**Predicted for {told.machines} machines that the fit had never seen: half of the {what} speeds within "
+        f"**Predicted for {told.machines} machines that it had never seen: half of the {what} speeds within "
         f"{told.typical_error:.0%}, {told.inside:.0%} inside the stated range.**\n\n"
         + plain(
             f"{told.rows:,} speeds that other people measured and published, each predicted after its machine, with "
@@ -140,9 +141,12 @@ def _kinds(rows: Sequence[Measured], state: TrustState) -> None:
 
 def _worst(rows: Sequence[Measured]) -> None:
     st.subheader("The worst misses", anchor=False)
-    note("What we got most wrong, by the ratio of predicted to measured speed.")
+    note("What we got most wrong, by predicted over measured speed: of each model on a machine the worst run.")
     shown = agreement.listed(rows)
-    tables.html(shown[:WORST], "The predictions that were furthest off, with sources")
+    worst: dict[tuple[str, str], dict[str, object]] = {}
+    for row in shown:
+        worst.setdefault((row["Machine"], row["Model"]), row)
+    tables.html([*worst.values()][:WORST], "The predictions that were furthest off, with sources")
     controls.share_rows("Predicted and measured speeds", shown, controls.current(TrustState), "advisor-runs")
 
 

@@ -188,7 +188,7 @@ def beside_words(
 
     fast, cheap, ready = (picks.get(name) for name in ("fastest", "cheapest", "ready_made"))
     dearer = fast.build.price_usd - first.build.price_usd if fast else 0.0
-    if fast and dearer > 0:
+    if fast and 0 < dearer <= (budget_usd or first.build.price_usd):
         yield "more", f"{exchange.said(dearer)} more: {told(fast)}", "fastest"
     elif more and budget_usd:
         yield "more", near_words("more", more, first, budget_usd, exchange), None
