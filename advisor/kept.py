@@ -16,6 +16,8 @@ from pydantic import BaseModel
 
 T = TypeVar("T")
 P = ParamSpec("P")
+WEIGHED_TOGETHER = 512
+"""Entries of unknown size that may wait to be weighed."""
 ENTRY_BYTES = 200
 """Of an entry itself, beside its key and its value: its place in the order, a tuple of value and size. Measured with
 tracemalloc on CPython 3.11."""
@@ -28,11 +30,23 @@ class Kept(Generic[T]):
         self._most = most_bytes
         self._entries: OrderedDict[Hashable, tuple[T, int]] = OrderedDict()
         self._lock = Lock()
-        self.size_bytes = 0
-        """Of all that is kept."""
+        self._size_bytes = 0
+        self._unweighed: list[Hashable] = []
+        """Keys of entries whose size is not counted yet: weighing takes as long as many an answer, and a command that
+        keeps few has no need of it.
+        """
 
     def __len__(self) -> int:
-        return len(self._entries)
+        with self._lock:
+            self._weigh()
+            return len(self._entries)
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all that is kept."""
+        with self._lock:
+            self._weigh()
+            return self._size_bytes
 
     def get(self, key: Hashable) -> T | None:
         """The value kept for a key."""
@@ -45,14 +59,24 @@ class Kept(Generic[T]):
 
     def keep(self, key: Hashable, value: T, size_bytes: int | None = None) -> None:
         """Keep a value, and drop those not used for longest. `size_bytes`: what of it is not shared with others."""
-        size = ENTRY_BYTES + size_of(key) + (size_of(value) if size_bytes is None else size_bytes)
         with self._lock:
             if key in self._entries:
                 return
+            self._entries[key] = value, -1 if size_bytes is None else size_bytes
+            self._unweighed.append(key)
+            if size_bytes is not None or len(self._unweighed) >= WEIGHED_TOGETHER:
+                self._weigh()
+
+    def _weigh(self) -> None:
+        """Count what is not counted yet, and drop what is too much; within the lock."""
+        for key in self._unweighed:
+            value, said = self._entries[key]
+            size = ENTRY_BYTES + size_of(key) + (size_of(value) if said < 0 else said)
             self._entries[key] = value, size
-            self.size_bytes += size
-            while self.size_bytes > self._most:
-                self.size_bytes -= self._entries.popitem(last=False)[1][1]
+            self._size_bytes += size
+        self._unweighed.clear()
+        while self._size_bytes > self._most:
+            self._size_bytes -= self._entries.popitem(last=False)[1][1]
 
 
 class KeptFunction(Generic[P, T]):

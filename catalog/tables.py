@@ -298,6 +298,16 @@ def public_runs() -> tuple[PublicRun, ...]:
         return tuple(PublicRun._make(read(cell) for read, cell in zip(_READERS, line, strict=True)) for line in lines)
 
 
+@cache
+def machines_of_runs() -> tuple[tuple[str, str], ...]:
+    """Machine and cards of each public run: who only counts them need not read the speeds."""
+    at = [PublicRun._fields.index(name) for name in ("machine", "gpus")]
+    with (DATA / "public_runs.csv").open(newline="", encoding="utf-8") as file:
+        lines = csv.reader(file)
+        next(lines)
+        return tuple((line[at[0]], line[at[1]]) for line in lines)
+
+
 def _optional(cell: str) -> float | None:
     return float(cell) if cell else None
 

@@ -108,9 +108,14 @@ def _reference() -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(x for x, _ in pairs), tuple(y for _, y in pairs)
 
 
+@cache
+def _usual_line() -> tuple[float, float]:
+    slope, intercept = np.polyfit(*_reference(), 1)
+    return slope, intercept
+
+
 def _usual_log_divergence(bits_per_weight: float) -> float:
-    xs, ys = _reference()
-    slope, intercept = np.polyfit(xs, ys, 1)
+    slope, intercept = _usual_line()
     return float(slope * math.log(bits_per_weight) + intercept)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from advisor.machines.machine import Machine
-from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, setting_at
+from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, Setting, setting_at
 from advisor.physics.placement import (
     CPU,
     STRATEGIES,
@@ -30,7 +30,7 @@ from advisor.physics.placement import (
 from advisor.physics.stages import decode_stages, held_to_reading, prefill_stages, total_s
 from advisor.physics.task import DIVIDING, Columns, Usage, peaks_of, slowest_link_gb_s, spans_at
 from advisor.physics.work import BY_FAMILY, Work, decode_work, machine_work, prefill_work
-from advisor.question import Scenario
+from advisor.question import Engine, Scenario
 
 Vector = NDArray[np.float64]
 Whole = NDArray[np.intp]
@@ -82,6 +82,17 @@ class Fleet:
             random_gb_s=np.array([item.storage.random_gb_s for item in machines], dtype=float),
             disk_gb_s=np.array([item.storage.most_gb_s for item in machines], dtype=float),
         )
+
+    @cached_property
+    def _settings(self) -> dict[tuple[Engine, bool], list[Setting]]:
+        return {}
+
+    def processor_settings(self, scenario: Scenario) -> list[Setting]:
+        """What each processor gives to a setting; kept for the next model that is asked with the same engine."""
+        key = scenario.engine, bool(scenario.measured)
+        if key not in self._settings:
+            self._settings[key] = [setting_at(scenario, item, [0.0] * len(item.gpus)) for item in self.processors]
+        return self._settings[key]
 
     def take(self, rows: Whole) -> "Fleet":
         """Some of the rows."""
@@ -286,7 +297,7 @@ def _gathered(
     cards = [fleet.graphics[place] for place in distinct[:, 0].tolist()]
     needs = [lies.rooms.vram_bytes[row, : len(item.gpus)].tolist() for row, item in zip(first, cards, strict=True)]
     graphics = [setting_at(scenario, machine, need) for machine, need in zip(cards, needs, strict=True)]
-    processors = [setting_at(scenario, item, [0.0] * len(item.gpus)) for item in fleet.processors]
+    processors = fleet.processor_settings(scenario)
     tables = efficiencies.tables(graphics, processors, prompt=prompt)
     by_family = {item.name for item in COEFFICIENTS if item.per_family}
     return {

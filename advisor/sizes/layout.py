@@ -5,6 +5,7 @@ Source: llama.cpp src/models/*.cpp (load_arch_tensors), as vendored in llama-cpp
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from advisor.sizes.architectures import ARCHITECTURES, Traits
 from advisor.sizes.attention import attention, compressed_attention, indexer, latent_attention
@@ -13,6 +14,7 @@ from advisor.sizes.tensor import Group, Part, Shape
 from catalog.llms import Llm
 
 
+@lru_cache(maxsize=8)
 def shapes(llm: Llm, mtp_layers: int | None = None) -> tuple[Shape, ...]:
     """Every tensor of the model's GGUF file with so many multi-token-prediction layers (None: as usual files)."""
     traits = ARCHITECTURES[llm.architecture]

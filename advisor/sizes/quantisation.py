@@ -170,8 +170,8 @@ def typed(llm: Llm, quant: Quant, shapes: Sequence[Shape]) -> tuple[Tensor, ...]
         tied=llm.tied_embeddings,
         is_70b=llm.n_layers == 80 and llm.architecture in ("llama", "qwen2") and llm.n_heads != llm.n_kv_heads,
     )
-    at = _Position()
-    return tuple(Tensor(*shape, _type(llm, model, quant, shape, at)) for shape in shapes)
+    at, recipe = _Position(), _recipe(quant)
+    return tuple(Tensor(*shape, _type(llm, model, quant, recipe, shape, at)) for shape in shapes)
 
 
 def _queries_per_key(llm: Llm) -> float:
@@ -208,7 +208,9 @@ def _kept(name: str) -> str | None:
     return "F32" if not name.endswith("weight") or any(part in name for part in _KEPT_F32) else None
 
 
-def _type(llm: Llm, model: _Model, quant: Quant, shape: Shape, at: _Position) -> str:
+def _type(
+    llm: Llm, model: _Model, quant: Quant, recipe: tuple["_Entry", ...], shape: Shape, at: _Position
+) -> str:  # fmt: skip
     kept = _kept(shape.name)
     if kept == "F16":
         return "F32" if quant.base == "F32" else "F16"
@@ -221,7 +223,7 @@ def _type(llm: Llm, model: _Model, quant: Quant, shape: Shape, at: _Position) ->
         return default
     role = category(shape.name)
     standard = _standard(model, quant.base, default, role, shape, at)
-    chosen = _override(llm, quant, model, shape) or standard
+    chosen = _override(llm, recipe, model, shape) or standard
     at.values += role == "attn_v"
     at.downs += role == "ffn_down"
     return _fitting(chosen, shape.shape[0])
@@ -257,8 +259,8 @@ def _recipe(quant: Quant) -> tuple[_Entry, ...]:
     return tuple(_entry(text) for text in quant.overrides)
 
 
-def _override(llm: Llm, quant: Quant, model: _Model, shape: Shape) -> str | None:
-    for entry in _recipe(quant):
+def _override(llm: Llm, recipe: tuple[_Entry, ...], model: _Model, shape: Shape) -> str | None:
+    for entry in recipe:
         if entry.holds(llm.architecture, shape):
             return entry.favoured if more_bits(shape.layer or 0, model.n_layers) else entry.usual
     return None

@@ -211,8 +211,8 @@ class Pairing:
 def runs_by_card() -> Mapping[str, int]:
     """How many public runs name each card, or machine."""
     found: dict[str, int] = {}
-    for run in tables.public_runs():
-        for name in dict.fromkeys((run.gpus.split(" + ")[0], run.machine)):
+    for machine, gpus in tables.machines_of_runs():
+        for name in dict.fromkeys((gpus.split(" + ")[0], machine)):
             found[name] = found.get(name, 0) + 1
     return found
 
