@@ -258,6 +258,13 @@ class EndedSupport(Row):
     """What has ended, after the name of a card and "; "."""
 
 
+class LivingFact(Row):
+    """What living with a part is like, as somebody found it; a part without a row: nobody said."""
+
+    aspect: Literal["noise", "size", "warranty"]
+    fact: str
+
+
 class Accessory(Row):
     """What a card may need beside it: fans, risers, docks, adapters."""
 

@@ -105,6 +105,15 @@ class ApiPrice(Row):
     output_usd_per_m: float = Field(ge=0)
 
 
+class ClosedPrice(Row):
+    """What a model costs whose weights nobody can run; `name` is the maker's."""
+
+    size: Literal["small", "middle", "large"]
+    """Among its maker's models of the time."""
+    input_usd_per_m: float = Field(ge=0)
+    output_usd_per_m: float = Field(ge=0)
+
+
 class Rental(Row):
     """What a graphics card costs by the hour, in a data centre or at a stranger's home; `name`: its row in gpus.csv."""
 

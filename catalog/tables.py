@@ -28,6 +28,7 @@ from catalog.parts import (
     EndedSupport,
     Gpu,
     Laptop,
+    LivingFact,
     OfficePc,
     PcCase,
     Psu,
@@ -35,7 +36,16 @@ from catalog.parts import (
     Ssd,
     UnifiedMachine,
 )
-from catalog.prices import ApiPrice, ExchangeRate, Observation, PowerPrice, PriceFactor, PriceTrend, Rental
+from catalog.prices import (
+    ApiPrice,
+    ClosedPrice,
+    ExchangeRate,
+    Observation,
+    PowerPrice,
+    PriceFactor,
+    PriceTrend,
+    Rental,
+)
 from catalog.quants import Quant, QuantQuality, TensorType
 
 DATA = Path(__file__).parent / "data"
@@ -122,6 +132,12 @@ def office_pcs() -> tuple[OfficePc, ...]:
 
 
 @cache
+def living() -> tuple[LivingFact, ...]:
+    """Noise, size and warranty of parts and machines, where somebody says them."""
+    return _read(LivingFact, "living.csv")
+
+
+@cache
 def accessories() -> tuple[Accessory, ...]:
     """Fans, risers, docks and adapters."""
     return _read(Accessory, "accessories.csv")
@@ -155,6 +171,12 @@ def electricity() -> tuple[PowerPrice, ...]:
 def api_prices() -> tuple[ApiPrice, ...]:
     """What open models cost over an interface."""
     return _read(ApiPrice, "api_prices.csv")
+
+
+@cache
+def closed_prices() -> tuple[ClosedPrice, ...]:
+    """What models cost that only their makers run."""
+    return _read(ClosedPrice, "closed_prices.csv")
 
 
 @cache

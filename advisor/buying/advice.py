@@ -27,6 +27,7 @@ from advisor.buying.picking.picks import (
     picked,
     shortlist,
 )
+from advisor.buying.picking.practice import living_with
 from advisor.buying.picking.reasons import against, beside_words, model_sentence, near_words, way_words, why
 from advisor.buying.picking.shelf import Shelf, ShelfOf
 from advisor.buying.recommendation import (
@@ -227,6 +228,7 @@ def _with_picks(base: Recommendation, found: Advice, exchange: Exchange, knowled
         Pick(
             pick=name, build=places[name], why=tuple(why(name, item, first, exchange)),
             against=tuple(against(item, first, exchange)), costs=costs[name],
+            living=tuple(living_with(item.build)),
         )
         for name, item in found.picks.items()
     )  # fmt: skip

@@ -50,6 +50,9 @@ def advice_document(found: Recommendation, width: int) -> Document:
     if found.running:
         said = [*(f"{line[0].upper()}{line[1:]}." for line in found.running), UNCOUNTED]
         sections.append(Section("What our pick costs to run", [Points(said)]))
+    if found.picks and found.picks[0].living:
+        said = [f"{line[0].upper()}{line[1:]}." for line in found.picks[0].living]
+        sections.append(Section("Living with our pick", [Points(said)]))
     beside = [f"{BESIDE_WORDS[item.kind]}: {item.text}." for item in found.beside]
     beside += [f"{item.text}." for item in found.near if item.text not in " ".join(beside)]
     if beside:

@@ -50,6 +50,8 @@ class Change:
     quotes: tuple[Quote, ...] = ()
     other_card: bool = False
     """Whether graphics cards of another kind take the place of those there are."""
+    platform: bool = False
+    """Whether board and processor are exchanged too."""
 
     def said(self, between: str) -> str:
         """What goes in and, after the word `between`, what goes out."""
@@ -256,7 +258,7 @@ def _docked_cards(hardware: Hardware, stock: Stock) -> Iterator[Change]:
             if psu.watts >= gpu.power_w * (1 + HEADROOM) and cables_problem(psu, gpu, 1) is None
         )  # fmt: skip
         supply = min((quote for quote in supplies if quote), key=lambda quote: quote.price_usd, default=None)
-        if not _possible(beside) or not cards or supply is None or dock is None:
+        if not possible(beside) or not cards or supply is None or dock is None:
             continue
         cooling = tuple(quote for _, quote in stock.cooling(gpu, 1))
         mind = "dock and supply are in the price; the machine must have an OCuLink port, or a free M.2 slot and adapter"
@@ -299,10 +301,11 @@ def usual_changes(hardware: Hardware) -> tuple[list[Change], tuple[str, ...]]:
             'give them when calibrating, as in --ram "DDR5-6000 2x16"'
         )
     changes = [*_other_ram(hardware), *_other_cards(hardware)]
-    return [change for change in changes if _possible(change.hardware)], tuple(gaps)
+    return [change for change in changes if possible(change.hardware)], tuple(gaps)
 
 
-def _possible(hardware: Hardware) -> bool:
+def possible(hardware: Hardware) -> bool:
+    """Whether parts make a machine."""
     try:
         machine_of(hardware)
     except InputError:

@@ -69,6 +69,8 @@ class RunningCosts(BaseModel):
     """Until the computer has cost less than the API, at the low and at the high end of its price; None: never."""
     rent: Rent | None = None
     """None: no card with a known rent is as fast."""
+    closed_usd_per_month: dict[str, tuple[float, float]] = {}
+    """As many tokens of models that only their makers run, by size among the maker's own: small, middle, large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,17 @@ def running_costs(
         usd_per_million_tokens=usd_per_s * step_s / task.writes / users * 1e6, api_usd_per_month=api,
         pays_back_months=_pays_back(price_usd, api, monthly) if api else None,
         rent=rent_of(rented, price_usd, power, monthly) if rented else None,
+        closed_usd_per_month=_closed(steps, task),
     )  # fmt: skip
+
+
+def _closed(steps: float, task: Purpose) -> dict[str, tuple[float, float]]:
+    """Bills for so many steps by the sizes of closed models, the cheapest size first."""
+    found: dict[str, list[float]] = {}
+    for row in tables.closed_prices():
+        step_usd = (task.new * row.input_usd_per_m + task.writes * row.output_usd_per_m) / 1e6
+        found.setdefault(row.size, []).append(steps * step_usd)
+    return {size: (min(bills), max(bills)) for size, bills in sorted(found.items(), key=lambda item: min(item[1]))}
 
 
 def cost_words(told: RunningCosts, exchange: Exchange, where: str = "") -> Iterator[str]:
@@ -250,6 +262,12 @@ def cost_words(told: RunningCosts, exchange: Exchange, where: str = "") -> Itera
             f"({rent.as_of:%b %Y}), {_span(rent.usd_per_month, exchange)} a month"
         )
         yield f"{bill}: {_pays_back_words(rent.pays_back_months)}"
+    if told.closed_usd_per_month:
+        sizes = [f"{size} {_span(usd, exchange)}" for size, usd in told.closed_usd_per_month.items()]
+        yield (
+            f"closed models for as many tokens, by their size: {', '.join(sizes)} a month; how good they are beside "
+            "this one is not in our tables"
+        )
 
 
 def _span(usd: tuple[float, float], exchange: Exchange) -> str:

@@ -125,6 +125,8 @@ class Pick(_Ranked):
     against: tuple[str, ...]
     costs: RunningCosts | None = None
     """Electricity, and whether an API would be cheaper."""
+    living: tuple[str, ...] = ()
+    """Plugs, size, noise and warranty, where they are known, and what of them is not."""
 
 
 class WayOut(_Ranked):

@@ -17,6 +17,7 @@ from advisor.buying.changes import Change, single_purchases, speed_tok_s
 from advisor.buying.compatibility import psu_problem
 from advisor.buying.picking.shelf import sensible
 from advisor.buying.pricing import Quote, interval_of, price_of
+from advisor.buying.purchases import added_memory, platform_swaps, second_cards
 from advisor.buying.stock import Stock, stock_at
 from advisor.choosing.quality import Choice, choices
 from advisor.choosing.tasks import TASKS, Purpose, TaskName
@@ -129,7 +130,10 @@ def upgrades(
     shelf = sensible(stock, budget_usd, tinkerer=tinkerer)
     measure = _measure(asked, aim, TASKS[task], knowledge)
     (now,) = measure([asked.hardware])
-    single = list(single_purchases(asked.hardware, shelf))
+    single = [
+        *single_purchases(asked.hardware, shelf), *second_cards(asked.hardware, shelf),
+        *added_memory(asked.hardware, shelf), *platform_swaps(asked.hardware, shelf),
+    ]  # fmt: skip
     if asked.hardware.machine and not single:
         return _whole(aim, now, asked.hardware)
     if not asked.hardware.machine:
@@ -139,11 +143,12 @@ def upgrades(
     told = list(zip(changes, measure([change.hardware for change in changes]), strict=True))
     pairs = [pair for pair in _pairs(told, asked.hardware) if price_of(pair.quotes) <= limit]
     told += zip(pairs, measure([pair.hardware for pair in pairs]), strict=True)
-    found = tuple(_ladder(told, now))
+    ladder = list(_ladder(told, now))
+    found = tuple(item for _, item in ladder)
     best = max(range(len(found)), key=lambda at: _per_money(found[at], now), default=None)
     return Upgrades(
         goal=aim, unit=UNITS[aim], now=now.shown, now_model=now.model, prediction=now.answer, purchases=found,
-        best=best, said=tuple(_said(found, asked.hardware, budget_usd)),
+        best=best, said=tuple(_said([change for change, _ in ladder], asked.hardware, budget_usd)),
     )  # fmt: skip
 
 
@@ -159,13 +164,13 @@ def _per_money(item: Purchase, now: _OnHardware) -> float:
     return math.log2(gain) / math.sqrt(max(item.price_usd, 1.0))
 
 
-def _ladder(told: Sequence[tuple[Change, _OnHardware]], now: _OnHardware) -> Iterator[Purchase]:
+def _ladder(told: Sequence[tuple[Change, _OnHardware]], now: _OnHardware) -> Iterator[tuple[Change, Purchase]]:
     """Cheapest first, each better than the one before by a tenth at least."""
     reached = now.value
     for change, after in sorted(told, key=lambda pair: price_of(pair[0].quotes)):
         if after.value > reached * LEAST_GAIN and after.value > 0 and after.answer is not None:
             low, high = interval_of(change.quotes)
-            yield Purchase(
+            yield change, Purchase(
                 buy=change.said("in place of"), price_usd=round(price_of(change.quotes), 2), low_usd=round(low, 2),
                 high_usd=round(high, 2), after=after.shown, gain=after.value / now.value if now.value else 0.0,
                 model=after.answer.model, quant=after.answer.quant, mind=change.mind, prediction=after.answer,
@@ -173,12 +178,14 @@ def _ladder(told: Sequence[tuple[Change, _OnHardware]], now: _OnHardware) -> Ite
             reached = after.value
 
 
-def _said(found: Sequence[Purchase], hardware: Hardware, budget_usd: float | None) -> Iterator[str]:
+def _said(found: Sequence[Change], hardware: Hardware, budget_usd: float | None) -> Iterator[str]:
+    if found and all(change.platform for change in found):
+        yield "no card and no memory helps by a tenth: nothing but another platform does"
     if not found:
         limit = "" if budget_usd is None else f" for ${budget_usd:,.0f}"
         yield f"no purchase and no pair of them helps by a tenth{limit}: another computer would (advisor recommend)"
     if not hardware.ram.modules and not hardware.machine:
-        yield "how many memory slots are free is not said: memory is counted in place of what there is"
+        yield 'how many memory slots are free is not said (as in --ram "DDR4-3200 2x8"): memory replaces what there is'
     yield RESALE
 
 
@@ -212,8 +219,7 @@ def _fed(change: Change, hardware: Hardware, stock: Stock) -> Change | None:
         cpu = resolve_cpu(hardware.cpu_name or "").row
     except UnknownName:
         return replace(change, mind=f"{change.mind}; the supply is not in the price")
-    card = change.hardware.gpus[-1]
-    row = resolve_gpu(card.name).row
+    row = max((resolve_gpu(card.name).row for card in change.hardware.gpus), key=lambda row: row.power_w)
     count = sum(gpu.count for gpu in change.hardware.gpus)
     fitting = [psu for psu in stock.psus if psu_problem(psu, row, count, cpu) is None]
     psu = min(fitting, key=lambda psu: stock.usd("psu", psu.name), default=None)
@@ -242,10 +248,10 @@ def _pairs(told: Sequence[tuple[Change, _OnHardware]], hardware: Hardware) -> It
     memories = [change for change, _ in ranked if change.hardware.gpus == hardware.gpus][:PAIRED]
     for card in cards:
         for memory in memories:
-            both = card.hardware.model_copy(update={"ram": memory.hardware.ram})
+            both = card.hardware.model_copy(update={"ram": memory.hardware.ram, "cpu": memory.hardware.cpu})
             buy = f"{card.said('in place of')}, with {memory.buy}"
             quotes: tuple[Quote, ...] = (*card.quotes, *memory.quotes)
-            yield Change(both, buy, mind=card.mind, quotes=quotes)
+            yield Change(both, buy, mind=f"{card.mind}; {memory.mind}", quotes=quotes)
 
 
 # What a goal measures.

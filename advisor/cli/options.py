@@ -27,7 +27,7 @@ OPTION_OF_FIELD: Mapping[str, str] = {
     "engine.mmproj": "--mmproj", "engine.split_mode": "--split-mode", "engine.n_cpu_ffn": "--n-cpu-ffn",
     "engine.speculative.max_tokens": "--draft-tokens", "engine.speculative.acceptance": "--acceptance",
     "engine.speculative.draft_model": "--draft-model", "engine.speculative.task": "--writes",
-    "engine.speculative": "--speculative",
+    "engine.speculative": "--speculative", "engine.version": "--build", "engine.released": "--build",
     "workload.context_depth": "--depth", "workload.prompt_tokens": "--prompt", "workload.gen_tokens": "--gen",
     "workload.decode_depth": "--decode-depth", "workload.users": "--users", "model.gguf": "--gguf", "model.hf": "--hf",
     "model.file": "--hf-file", "model.custom": "--custom-model", "model": "--model", "quant": "--quant",
@@ -254,8 +254,20 @@ def _engine(options: Mapping[str, Any], cores: int | None) -> dict[str, Any]:
         **{name: options[name] for name in asked}, "name": options["engine"], "n_ctx": context,
         "threads": cores if options["threads"] is None else options["threads"], "mmproj": _projector(options),
         "split_mode": options.get("split_mode"), "n_cpu_ffn": options.get("n_cpu_ffn"),
-        "speculative": _speculative(options),
+        "speculative": _speculative(options), **_build(options.get("build")),
     }  # fmt: skip
+
+
+def _build(asked: str | None) -> dict[str, str]:
+    """The age of the engine's build, by its number or the day it is of. Raises `InputError`."""
+    text = (asked or "").strip().lower()
+    if not text:
+        return {}
+    if re.fullmatch(r"20\d\d-(?:0[1-9]|1[0-2])(?:-(?:0[1-9]|[12]\d|3[01]))?", text):
+        return {"released": text}
+    if re.fullmatch(r"b?\d{4,5}", text):
+        return {"version": text if text.startswith("b") else f"b{text}"}
+    raise InputError(f"--build {asked!r} is not understood: give a number such as b4500 or a date such as 2025-02")
 
 
 def _speculative(options: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -200,6 +200,7 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
     show_default=True,
     help="llama.cpp or ik_llama.cpp, a current build.",
 )
+@click.option("--build", metavar="NUMBER|DATE", help='An older build of it: "b4500", or of which month: "2025-02".')
 @click.option(
     "--measured",
     multiple=True,

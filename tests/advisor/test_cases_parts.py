@@ -180,3 +180,35 @@ def test_commands_carry_the_context_of_all_users(users: int) -> None:
 )
 def test_the_room_is_usual_as_needed_or_as_asked(fields: dict[str, Any], tokens: int) -> None:
     assert f"-c {tokens} " in asked(**{"hardware": CARD, **fields}).flags["llama-server"]
+
+
+# Cases that are off by more than 30 %, each with the reason: where one is not any more, it belongs among the others.
+
+with (Path(__file__).parents[1] / "data" / "cases_off.csv").open(newline="", encoding="utf-8") as file:
+    OFF = list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("case", OFF, ids=[case["id"] for case in OFF])
+def test_a_case_that_is_off_is_off_for_a_reason(case: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", *shlex.split(case["options"]), "--json"]) == 0
+    speed, value = json.loads(capsys.readouterr().out)["decode_tok_s"], float(case["value"])
+    assert abs(speed["p50"] / value - 1) > MEASURED, "it is right now: list it with the others"
+    assert (speed["p05"] <= value <= speed["p95"]) is (case["within"] == "yes")
+    assert len(case["why"]) > 40
+
+
+@pytest.mark.parametrize(("text", "field", "value"), [
+    ("b4500", "version", "b4500"), ("4500", "version", "b4500"), ("2025-02", "released", "2025-02"),
+    ("2024-11-22", "released", "2024-11-22"),
+])  # fmt: skip
+def test_the_age_of_a_build_is_read(text: str, field: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", "--model", "Qwen3-8B", "--gpu", "RTX 3060 12GB", "--build", text, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["scenario"]["engine"][field] == value
+    assert "old_build" in {warning["code"] for warning in told["warnings"]}
+
+
+@pytest.mark.parametrize("text", ["old", "2025-13", "12", "b1", "2025-02-31x"])
+def test_a_build_that_is_none_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["predict", "--model", "Qwen3-8B", "--gpu", "RTX 3060 12GB", "--build", text]) == 2
+    assert f"--build {text!r} is not understood" in capsys.readouterr().err

@@ -1,11 +1,18 @@
-"""What living with a card is like: cooling, picture, driver; facts of its row and of its generation."""
+"""What living with a card or a computer is like: cooling, picture, driver, plugs, size, noise, warranty; facts of rows
+of the catalog. What no source says is said not to be known.
+"""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from advisor.buying.builds import Build, PricedPart
 from catalog import tables
+from catalog.names.gpus import resolve_gpu
 from catalog.parts import Gpu
+
+SLOT_W = 75.0
+"""A card that draws no more needs no plug. Source: PCI Express CEM specification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +41,43 @@ def practice_of(gpu: Gpu) -> Practice:
 @cache
 def _ended() -> Mapping[str, str]:
     return {row.name: row.ended for row in tables.ended_support()}
+
+
+def living_with(build: Build) -> Iterator[str]:
+    """Plugs and size of its card, noise and warranty of what decides them, in a sentence for each part."""
+    cards = [part for part in build.parts if part.kind == "gpu"]
+    main = cards[0] if cards else build.parts[0]
+    about = [*_of_card(resolve_gpu(main.name).row)] if cards else [_told(main.name, "size")]
+    yield f"{main.name}: {', '.join((*about, _told(main.name, 'noise'), _warranty(main)))}"
+    for part in build.parts:
+        if part.kind == "ssd":
+            yield f"{part.name}: {_warranty(part)}"
+
+
+def _of_card(gpu: Gpu) -> Iterator[str]:
+    """Plugs and size of a reference card; those of other makers differ in size."""
+    if gpu.power_connectors:
+        yield f"power by {gpu.power_connectors.replace(';', ' and ')}"
+    else:
+        yield "power from the slot" if gpu.power_w <= SLOT_W else "power plugs not known"
+    size = [f"{gpu.length_mm:.0f} mm long"] if gpu.length_mm else []
+    size += [f"{gpu.slots:g} slots wide"] if gpu.slots else []
+    yield f"the reference card {' and '.join(size)}" if size else "size not known"
+
+
+def _warranty(part: PricedPart) -> str:
+    if part.quote.condition == "used":
+        return "bought second-hand: what is left of a warranty is for the seller to say"
+    return _told(part.name, "warranty")
+
+
+def _told(name: str, aspect: str) -> str:
+    fact = _facts().get((name, aspect))
+    if fact is None:
+        return f"{aspect} not known"
+    return f"{aspect}: {fact}"
+
+
+@cache
+def _facts() -> Mapping[tuple[str, str], str]:
+    return {(row.name, row.aspect): row.fact for row in tables.living()}

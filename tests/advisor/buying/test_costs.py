@@ -27,7 +27,7 @@ from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.question import GpuRequest, Hardware, RamRequest
 from catalog.names.gpus import resolve_gpu
-from catalog.tables import api_prices, electricity, model_facts, rentals
+from catalog.tables import api_prices, closed_prices, electricity, model_facts, rentals
 
 CHAT = TASKS["chat"]
 
@@ -141,3 +141,21 @@ def test_the_power_of_a_card_of_figures_is_to_be_said() -> None:
 def test_a_computer_there_is_saves_or_costs_more_than_an_api(kwh: float, said: str) -> None:
     told = running_costs("qwen3.6-35b-a3b", CHAT, 370.0, (0, 0), (50.0, 800.0), Power(kwh, 2.0))
     assert said in list(saving_words(told, Exchange()))[1]
+
+
+def test_closed_models_are_told_by_size_for_the_tokens_of_the_same_hours() -> None:
+    by_size = {size: [row.output_usd_per_m for row in closed_prices() if row.size == size]
+               for size in ("small", "middle", "large")}  # fmt: skip
+    assert max(by_size["small"]) <= min(by_size["middle"])
+    assert max(by_size["middle"]) <= min(by_size["large"])
+    told, twice = (
+        running_costs("-", CHAT, 300.0, (1000, 1000), (speed, 1e12), Power(0.2, 2.0)) for speed in (40.0, 80.0)
+    )
+    assert list(told.closed_usd_per_month) == ["small", "middle", "large"]
+    steps = 2.0 * 3600 * 30.4 * 40.0 / CHAT.writes
+    cheapest = min(CHAT.new * row.input_usd_per_m + CHAT.writes * row.output_usd_per_m for row in closed_prices())
+    assert told.closed_usd_per_month["small"][0] == pytest.approx(steps * cheapest / 1e6, rel=1e-6)
+    for size, (low, high) in told.closed_usd_per_month.items():
+        assert low <= high
+        assert twice.closed_usd_per_month[size] == pytest.approx((2 * low, 2 * high), rel=1e-6)
+    assert "closed models" in " ".join(cost_words(told, Exchange()))

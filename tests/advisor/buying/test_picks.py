@@ -20,6 +20,7 @@ from advisor.market.money import Exchange
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.question import Scenario
+from catalog.tables import gpus, laptops, living, ssds, unified_machines
 from tests.advisor.buying.rules import memory_is_enough, problems
 from tests.advisor.buying.wishes import broken
 
@@ -150,3 +151,20 @@ def test_the_best_of_each_label_are_found(rows: list[tuple[int, float]], most: i
     assert len({labels[place] for place in places}) == len(places)
     for place in places:
         assert rank[place] == min(rank[labels == labels[place]])
+
+
+def test_what_living_with_a_pick_is_like_is_told_as_far_as_it_is_known() -> None:
+    for place in range(len(SAMPLE)):
+        _, found = answered(place)
+        for pick in found.picks:
+            build = found.builds[pick.build]
+            said = " ".join(pick.living)
+            assert "noise" in said
+            assert "warranty" in said
+            for part in build.parts:
+                if part.kind == "gpu":
+                    row = next(row for row in gpus() if row.name == part.name)
+                    assert row.length_mm is None or f"{row.length_mm:.0f} mm long" in said
+                    assert not row.power_connectors or row.power_connectors.split(";")[0] in said
+    names = {row.name for table in (gpus, ssds, unified_machines, laptops) for row in table()}
+    assert all(row.name in names for row in living())

@@ -6,14 +6,19 @@ from typing import Any
 
 import pytest
 
+from advisor.buying.changes import single_purchases
 from advisor.buying.ownership import owned_parts
 from advisor.buying.picking.practice import practice_of
+from advisor.buying.pricing import price_of
+from advisor.buying.purchases import added_memory, platform_swaps
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.upgrades import Aim, Upgrades, upgrades
 from advisor.market.market import shipped_market, today
 from advisor.physics.knowledge import load
 from advisor.question import Scenario
+from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
+from catalog.tables import boards
 
 OWNER: dict[str, Any] = {
     "gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 5 5600",
@@ -86,3 +91,64 @@ def test_a_laptop_or_mac_is_sold_and_bought_anew() -> None:
     told = upgrades(asked, "larger", "chat", stock(), load())
     assert told.purchases == ()
     assert "sell it" in told.said[0]
+
+
+def for_owner(**parts: Any) -> Scenario:
+    return Scenario.model_validate(
+        {"model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M", "hardware": OWNER | parts}
+    )
+
+
+def test_a_card_of_another_kind_is_counted_in_a_slot_of_few_lanes_beside_the_first() -> None:
+    told = upgrades(for_owner(), "faster", "chat", stock(), load(), 300.0)
+    beside = [item for item in told.purchases if "beside the RTX 3060 12GB" in item.buy]
+    assert beside
+    for item in beside:
+        first, second = item.prediction.scenario.hardware.gpus
+        assert (first.name, second.pcie_lanes) == ("RTX 3060 12GB", 4)
+        assert resolve_gpu(second.name).row.maker == "nvidia"
+        assert "second long slot" in item.mind
+
+
+def test_memory_is_added_before_it_is_replaced() -> None:
+    """Two of four slots are filled: modules beside them cost less than as much memory anew."""
+    parts = list(added_memory(for_owner().hardware, stock()))
+    assert parts
+    for change in parts:
+        ram = change.hardware.ram
+        assert "beside the 16 GB there are" in change.buy
+        assert (ram.modules, ram.channels, ram.type) == (4, 2, "DDR4")
+        assert (ram.gb or 0) > 16
+        assert (ram.mt_s or 0) <= 3200
+    by_size = {change.hardware.ram.gb: price_of(change.quotes) for change in parts}
+    anew = [change for change in single_purchases(for_owner().hardware, stock())
+            if change.hardware.gpus == for_owner().hardware.gpus and (change.hardware.ram.gb or 0) >= 32]  # fmt: skip
+    assert min(by_size.values()) < min(price_of(change.quotes) for change in anew)
+    full = OWNER["ram"] | {"modules": 4}
+    unsaid = OWNER["ram"] | {"modules": None}
+    for ram in (full, unsaid):
+        assert list(added_memory(for_owner(ram=ram).hardware, stock())) == []
+
+
+def test_another_platform_goes_together_and_keeps_the_cards() -> None:
+    swaps = list(platform_swaps(for_owner().hardware, stock()))
+    assert len({change.hardware.model_dump_json() for change in swaps}) == len(swaps) > 3
+    for change in swaps:
+        cpu = resolve_cpu(change.hardware.cpu_name or "").row
+        board = next(row for row in boards() if f", {row.name} and " in change.buy)
+        assert change.platform
+        assert cpu.socket == board.socket
+        assert change.hardware.gpus == for_owner().hardware.gpus
+        assert (change.hardware.ram.gb or 0) >= 16
+        assert len(change.quotes) >= 4  # processor, board, memory, cooler
+
+
+def test_where_nothing_but_another_platform_helps_it_is_said() -> None:
+    old = {"cpu": "Core i7-4770", "ram": {"type": "DDR3", "mt_s": 1600, "channels": 2, "gb": 32, "modules": 4}}
+    asked = for_owner(**old).model_copy(update={"model": "gpt-oss-120b", "quant": "MXFP4"})
+    told = upgrades(asked, "faster", "chat", stock(), load(), 900.0)
+    assert told.now == 0
+    assert told.purchases
+    assert all("in place of board, processor and memory" in item.buy for item in told.purchases)
+    assert "nothing but another platform" in told.said[0]
+    assert not any("another platform" in line for line in found("faster", 900.0).said)
