@@ -7,6 +7,7 @@ the last has his answer, that every answer has picks or ways out, and the most m
 
 import asyncio
 import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -34,12 +35,13 @@ def main(visitors: int) -> None:
     models = [row.name for row in tables.llms()][1 : visitors + 1]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as app:
         for address in answering(app, f"http://127.0.0.1:{port}"):
-            before = memory_mb(app.pid)
+            before, spent = memory_mb(app.pid), cpu_s(app.pid)
             found = asyncio.run(all_at_once(address, models))
-            after = memory_mb(app.pid)
+            after, spent = memory_mb(app.pid), cpu_s(app.pid) - spent
     seconds = [each for each, _ in found]
     print(f"{visitors} visitors on as many models: first answer after {min(seconds):.1f} s, half after "
           f"{median(seconds):.1f} s, last after {max(seconds):.1f} s (meant: {LATEST_S:g} s)")  # fmt: skip
+    print(f"the server computed for {spent:.1f} s")
     print(f"memory at most {after:.0f} MB, {before:.0f} MB before them (meant: {MOST_MB:g} MB)")
     wrong = [model for model, (_, answered) in zip(models, found, strict=True) if not answered]
     if wrong:
@@ -50,6 +52,12 @@ def memory_mb(pid: int) -> float:
     """The most memory that a process has held."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds that a process has computed: the answer's time on a machine that does nothing else, at most."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def all_at_once(address: str, models: list[str]) -> list[tuple[float, bool]]:

@@ -52,7 +52,16 @@ CHANGED = """before => {
 
 def main(rounds: int) -> None:
     """Measure and print."""
-    told: dict[str, list[float]] = {}
+    floor: list[float] = []
+
+    def tell(name: str, seconds: list[float]) -> None:
+        """One line, as soon as it is known."""
+        floor.extend(seconds if name == "empty page" else ())
+        spread = f"{min(seconds):6.2f} to {max(seconds):.2f}   n {len(seconds)}"
+        meant = f"   meant: {LIMITS[name]:g} s" if name in LIMITS else ""
+        times = median(seconds) / median(floor)
+        print(f"{name:<12} median {median(seconds):6.2f}   {spread}   {times:.1f}x empty{meant}", flush=True)
+
     print(f"load average before: {os.getloadavg()[0]:.1f}")
     with sync_playwright() as play:
         path = os.environ.get("CHROMIUM") or shutil.which("chromium")
@@ -60,24 +69,21 @@ def main(rounds: int) -> None:
             sys.exit("no Chromium found: install the package 'chromium' or set CHROMIUM to its path")
         browser = play.chromium.launch(executable_path=path, args=OPTIONS)
         with served_empty() as empty:
-            told["empty page"] = [first_page(browser, empty, "h1")[1] for _ in range(rounds + 1)][1:]
+            tell("empty page", [first_page(browser, empty, "h1")[1] for _ in range(rounds + 1)][1:])
         with served() as address:
             pairs = [first_page(browser, address, CARD) for _ in range(rounds)]
-            told["first pick"], told["first page"] = [first for first, _ in pairs], [whole for _, whole in pairs]
+            tell("first pick", [first for first, _ in pairs])
+            tell("first page", [whole for _, whole in pairs])
             page = browser.new_page()
             page.set_default_timeout(PATIENCE_MS)
             page.add_init_script(REMEMBER)
             opened(page, address)
-            told["budget"] = [chosen(page, "Budget", budget) for budget in BUDGETS[:rounds]]
-            told["page"] = [pressed(page, name) for _ in range(2) for name in PAGES][len(PAGES):]
+            tell("budget", [chosen(page, "Budget", budget) for budget in BUDGETS[:rounds]])
             page.get_by_role("button", name="More wishes").click()
-            told["model"] = [chosen(page, "Model", name) for name in MODELS[:rounds]]
+            tell("model", [chosen(page, "Model", name) for name in MODELS[:rounds]])
+            page.keyboard.press("Escape")
+            tell("page", [pressed(page, name) for _ in range(2) for name in PAGES][len(PAGES):])
         browser.close()
-    floor = median(told["empty page"])
-    for name, seconds in told.items():
-        spread = f"{min(seconds):6.2f} to {max(seconds):.2f}   n {len(seconds)}"
-        meant = f"   meant: {LIMITS[name]:g} s" if name in LIMITS else ""
-        print(f"{name:<12} median {median(seconds):6.2f}   {spread}   {median(seconds) / floor:.1f}x empty{meant}")
 
 
 @contextlib.contextmanager
