@@ -101,8 +101,17 @@ class Given:
         return replace(best, prediction=answers([best.case], self.knowledge)[0])
 
 
-def choose(asked: Scenario, given: Given) -> tuple[Candidate, tuple[str, ...]]:
-    """The best candidate and why, `asked` leaving open what may be chosen. One that does not fit only if none does."""
+def choose(asked: Scenario, given: Given, *, as_asked: bool = False) -> tuple[Candidate, tuple[str, ...]]:
+    """The best candidate and why, `asked` leaving open what may be chosen. One that does not fit only if none does.
+
+    `as_asked`: with the cache and the micro-batch that are asked for wherever that fits, for what others would gain is
+    not known. A remote device of unknown speed was planned with a q8_0 cache that made requests 1.8 times as long
+    (`tests/benchmarks/placement_cells.py`, 2026-11-30).
+    """
+    if as_asked:
+        [usual] = given.candidates([asked])
+        if usual.case.runs:
+            return usual, ()
     found = given.candidates([placed for item in _variants(asked) for placed in _placements(item, given)])
     best = _best(found)
     reasons = [*_about_cache(asked, best), *_about_writing(found, best), *_about_batches(found, best)]

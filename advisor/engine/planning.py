@@ -116,7 +116,7 @@ def plan_here(
     sizes = Sizes.of_file(file or read_model_file(path))
     if not here.speeds_known:
         asked = with_engine(asked, threads=asked.engine.threads or here.cores)
-    best, reasons = choose(asked, given)
+    best, reasons = choose(asked, given, as_asked=not here.speeds_known)
     offload, free = offloadable(here.devices), free_memory(here.devices)
     for _ in range(TRIES):
         settings, why = settings_for(best.case, sizes, len(offload), here.cores, free["CPU"], rpc)
@@ -128,7 +128,8 @@ def plan_here(
         if easier is None:
             break
         apart = "n_cpu_ffn" if best.case.scenario.engine.n_cpu_ffn else "n_cpu_moe"
-        best, _ = choose(with_engine(asked, **{"n_gpu_layers": easier[0], apart: easier[1]}), given)
+        less = with_engine(asked, **{"n_gpu_layers": easier[0], apart: easier[1]})
+        best, _ = choose(less, given, as_asked=not here.speeds_known)
     check_threads(settings, processors())
     check_room(layout, free, settings)
     reasons = (*reasons, *about_drafts(best, given)) if here.speeds_known else reasons

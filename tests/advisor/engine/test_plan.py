@@ -115,6 +115,16 @@ def test_a_wide_context_is_narrowed_only_where_that_pays():
     assert planned(scenario("llama-3.1-8b", n_ctx=4096)).settings.kv_type_k == "f16"
 
 
+def test_what_a_device_of_unknown_speed_would_gain_is_not_counted_on():
+    """There the cache and the micro-batch that are asked for are kept, which fit with some layers in RAM."""
+    asked = scenario("llama-3.1-8b", n_ctx=65536)
+    guessed, _ = choose(asked, ground(asked))
+    kept, reasons = choose(asked, ground(asked), as_asked=True)
+    assert guessed.case.scenario.engine.kv_type == "q8_0"
+    assert (kept.case.scenario.engine.kv_type, kept.case.scenario.engine.ubatch, reasons) == ("f16", 512, ())
+    assert kept.case.placement.fits
+
+
 def test_experts_in_ram_are_not_mapped_and_a_model_larger_than_ram_is():
     assert planned(scenario()).settings.load_mode == "none"
     small = {**RTX_3060, "ram": {"type": "DDR4", "mt_s": 3600, "channels": 2, "gb": 8}}
