@@ -1,6 +1,6 @@
 """The planner against llama.cpp's own fit and against every placement there is, by the time of a request.
 
-    python -m tests.benchmarks.placement_cells [--calibrate] [--home FOLDER] [--pairs 8] [--only MODEL ...]
+    python -m tests.benchmarks.placement_cells [--calibrate] [--home FOLDER] [--pairs 5] [--only MODEL ...]
 
 An RPC server of this computer's CPU stands for a graphics card. It computes with one thread, as the program beside it
 does: two that wait for each other are slowed many times over by whatever else runs. Cells are models x contexts x
@@ -8,9 +8,10 @@ budgets of the device's memory. For each the planner and `llama-fit-params`, bui
 vendors, choose where everything goes; the planner knows what the device reaches where the folder has a calibration
 (`--calibrate` makes one, on a machine with nothing else to do), and its memory alone where not. All placements are
 measured once. Then the plan, the fit and the fastest placement of the sweep that fits into the budget answer the same
-request in turn, each in a session of its own with a server of its own. Seconds are those of the processors, session and
-server together (Linux): with a thread each they work in turn, so that it is the time that a request takes where nothing
-else runs, and what else does run does not count. A ratio is the plan's
+request in turn, loaded anew each time, with a server of its own each; those that are one placement tie.
+
+Seconds are those of the processors, session and server together (Linux): with a thread each they work in turn, so that
+it is the time that a request takes where nothing else runs, and what else does run counts little. A ratio is the plan's
 seconds over the other's; it is a loss where a paired t test of the logs finds it above 1 (one-sided, 5 % for all cells
 together, by Holm's rule: of two dozen tests one in twenty would be one by chance). Exit code 1 where there is any.
 """
@@ -34,7 +35,7 @@ from scipy.stats import ttest_1samp
 from advisor.detection import detect
 from advisor.engine.plan import feed_forward_overrides
 from advisor.engine.planning import look_around, plan_here
-from advisor.engine.preparation import dry_run, prepare
+from advisor.engine.preparation import Prepared, dry_run, prepare
 from advisor.engine.remote import RpcServer
 from advisor.engine.session import Session
 from advisor.engine.session.messages import Generate, Generation
@@ -71,12 +72,11 @@ REQUESTS = {512: (128, 16), 1024: (640, 16)}
 """Tokens of the prompt and of the answer, by context."""
 BUDGETS = (0.5, 0.8)
 """Of what all of it would take on the device."""
-PAIRS = 8
+PAIRS = 5
 WARM_UP = 32
 """Tokens of a prompt that is read before any is timed."""
 HOME = Path.home() / ".cache" / "llm-hardware-advisor" / "placement-cells"
 DEVICE = "RPC0"
-ARMS = ("plan", "fit", "best")
 ALL = 99
 LEVEL = 0.05
 
@@ -277,14 +277,38 @@ def outcomes(
                     best = min(fitting, key=lambda item: item[0])[2] if fitting else fit_own
                     best = best.model_copy(update={"rpc": (endpoints[2],)})
                     ways = planned(cell, profile, endpoints[0]), fit_own, best
-                    with ExitStack() as loaded:
-                        opened = [loaded.enter_context(prepare(path, own).open()) for own in ways]
-                        arms = {kind: Arm(*pair) for kind, *pair in zip(ARMS, opened, servers, strict=True)}
-                        plan, fit, fastest = in_turn(arms, request, pairs).values()
+                    plan, fit, fastest = loaded_in_turn(path, request, ways, servers, pairs)
                     yield Outcome(
                         cell, *map(words_of, ways), median(plan), median(fit), median(fastest), compared(plan, fit),
                         compared(plan, fastest),
                     )  # fmt: skip
+
+
+def loaded_in_turn(
+    path: Path, request: Generate, ways: Sequence[EngineSettings], servers: Sequence[RpcServer], pairs: int
+) -> list[list[float]]:
+    """Seconds of a request for each way, loaded anew each time: two loads of one setting differ by more than requests
+    of one load. Ways that put everything in one place and compute alike are one way, and tie.
+    """
+    prepared = [prepare(path, own) for own in ways]
+    alike = [
+        next(place for place in range(len(ways)) if same_way(prepared[place], item)) for item in prepared
+    ]
+    found: list[list[float]] = [[] for _ in ways]
+    for number in range(pairs):
+        order = sorted(set(alike))
+        for place in order[number % len(order) :] + order[: number % len(order)]:
+            with prepared[place].open() as session:
+                found[place] += in_turn({"": Arm(session, servers[place])}, request, 1)[""]
+    return [found[place] for place in alike]
+
+
+def same_way(one: Prepared, other: Prepared) -> bool:
+    """Whether two settings put everything in one place and compute alike."""
+    fields = ("n_ubatch", "kv_type_k", "kv_type_v", "load_mode", "flash_attn", "extra_buffers")
+    return all(getattr(one.settings, name) == getattr(other.settings, name) for name in fields) and (
+        (one.layout.layer_devices, one.layout.moved) == (other.layout.layer_devices, other.layout.moved)
+    )
 
 
 def sweep(
@@ -306,7 +330,7 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=PAIRS)
     parser.add_argument("--only", nargs="*", choices=MODELS, default=list(MODELS))
     parser.add_argument("--calibrate", action="store_true", help="only calibrate: the planner then knows speeds")
-    parser.add_argument("--no-sweep", action="store_true", help="the plan beside llama.cpp's fit alone, twice")
+    parser.add_argument("--no-sweep", action="store_true", help="the plan beside llama.cpp's fit alone")
     parser.add_argument("--csv", type=Path)
     asked = parser.parse_args()
     if asked.calibrate:
