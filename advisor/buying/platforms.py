@@ -155,7 +155,7 @@ def _seen_of_board(board: Board) -> tuple[object, ...]:
 
 
 def _distinct_boards(stock: Stock, cpu: Cpu) -> list[Board]:
-    """The cheapest board of each kind that a build can tell apart, with the cheapest case that takes it."""
+    """The cheapest board of each kind: boards that are alike in all that a rule or the physics sees of one."""
     cases = stock.cheapest_cases()
     kinds: dict[tuple[object, ...], Board] = {}
     fitting = [board for board in stock.boards if board.form_factor in cases and socket_problem(cpu, board) is None]
@@ -163,7 +163,7 @@ def _distinct_boards(stock: Stock, cpu: Cpu) -> list[Board]:
         kind = (
             board.ram_type, board.dimm_slots, board.dimms_per_channel, board.registered_memory, board.slot1_pcie_gen,
             board.slot1_pcie_lanes, board.slot2_pcie_gen, board.slot2_pcie_lanes, board.slot1_shared_lanes,
-            board.chipset, board.form_factor == "Mini-ITX",
+            board.chipset, board.form_factor, board.max_memory_gib, board.m2_slots > 0,
         )  # fmt: skip
         kinds.setdefault(kind, board)
     return list(kinds.values())

@@ -37,6 +37,26 @@ def test_platforms_are_all_that_the_rules_allow(stock: Stock) -> None:
     assert len(expected) == len(found)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("chipset", "X870"), ("form_factor", "ATX"), ("dimm_slots", 4), ("dimms_per_channel", 2),
+        ("max_memory_gib", 192.0), ("registered_memory", True), ("slot1_pcie_gen", 5), ("slot1_pcie_lanes", 8),
+        ("slot2_pcie_gen", 4), ("slot2_pcie_lanes", 4), ("slot1_shared_lanes", 8), ("m2_slots", 0),
+    ],
+)  # fmt: skip
+def test_a_dearer_board_is_left_out_only_where_a_cheaper_one_is_alike(stock: Stock, field: str, value: object) -> None:
+    """Whatever a rule or the physics sees of a board: all but its name, source, socket, memory type and SATA ports."""
+    fitting = (row for row in stock.boards if row.socket == "AM5")
+    cheap, dear = sorted(fitting, key=lambda row: stock.usd("board", row.name))[:2]
+    alike = cheap.model_copy(update={"name": dear.name, "source": dear.source, "sata_ports": 9})
+    assert getattr(alike, field) != value
+    few = replace(stock, boards=(cheap, alike))
+    assert platforms_of(few).boards == (cheap,)
+    other = alike.model_copy(update={field: value})
+    assert set(platforms_of(replace(few, boards=(cheap, other))).boards) == {cheap, other}
+
+
 def test_a_platform_is_found_by_its_parts(stock: Stock) -> None:
     table = platforms_of(stock)
     for place in range(0, len(table), 997):
