@@ -210,7 +210,7 @@ class Laptop(Row):
     ram_gib: Numbers
     """Sizes sold."""
     max_ram_gib: Positive | None = None
-    ssd_gb: Positive
+    ssd_gb: Positive | None = None
     storage_read_gb_s: Positive | None = None
     power_w: Positive | None = None
     """Adapter; like the other cells that may be empty, None where no source states it."""
@@ -269,3 +269,18 @@ class Accessory(Row):
     """What a card may need beside it: fans, risers, docks, adapters."""
 
     use: str
+    link: str = ""
+    """Of a dock: the fastest link to the computer that it has, as a scenario names links."""
+    carries: str = ""
+    """Of an adapter: the kind of module that it brings to a PCIe slot."""
+    power_connectors: str = ""
+    """Of an adapter: its plugs, as a card's."""
+    slots: Positive | None = None
+    """Of an adapter: how wide it is with its module."""
+
+
+class CardPort(Row):
+    """A box or laptop (`name`: as people write it) and the ports a card can go to."""
+
+    ports: Words
+    """As a scenario names links."""

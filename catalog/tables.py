@@ -23,6 +23,7 @@ from catalog.llms import (
 from catalog.parts import (
     Accessory,
     Board,
+    CardPort,
     Cooler,
     Cpu,
     EndedSupport,
@@ -141,6 +142,12 @@ def living() -> tuple[LivingFact, ...]:
 def accessories() -> tuple[Accessory, ...]:
     """Fans, risers, docks and adapters."""
     return _read(Accessory, "accessories.csv")
+
+
+@cache
+def card_ports() -> tuple[CardPort, ...]:
+    """Boxes and laptops whose ports for a card are known."""
+    return _read(CardPort, "card_ports.csv")
 
 
 @cache

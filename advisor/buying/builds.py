@@ -13,16 +13,18 @@ from advisor.buying.compatibility import (
     cooler_problem,
     display_problem,
     gpu_links,
+    is_module,
     is_passive,
     load_w,
     psu_problem,
+    side_by_side_problem,
 )
 from advisor.buying.costs import machine_draws_w
 from advisor.buying.platforms import Platform
 from advisor.buying.pricing import Quote, interval_of, price_of
 from advisor.buying.stock import Stock, machine_quote
 from advisor.question import GpuRequest, Hardware, RamRequest, Scenario, StorageRequest
-from catalog.parts import Board, Cooler, Cpu, Gpu, Laptop, PcCase, Psu, Ssd, UnifiedMachine
+from catalog.parts import Board, Cpu, Gpu, Laptop, Psu, Ssd, UnifiedMachine
 from catalog.prices import PartKind
 
 BuildKind = Literal["desktop", "laptop", "unified"]
@@ -31,6 +33,10 @@ SYSTEM_GB = 60.0
 
 
 NO_FAN = "{} has no fan of its own: a printed shroud and a fan go with it; the board must offer Above 4G Decoding"
+ADAPTED = "{} has no PCIe plug: an adapter with a fan goes with it; the board must offer Above 4G Decoding"
+FRAME = "Open frame for 8 cards"
+RISERS = ("PCIe 4.0 x16 riser", "PCIe 5.0 x16 riser")
+"""Of accessories.csv: cards of generation 4 and older take the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +90,29 @@ class Cards:
         return self.gpu.name if self.count == 1 else f"{self.count} x {self.gpu.name}"
 
 
-def cooling_parts(stock: Stock, cards: Cards) -> tuple[PricedPart, ...]:
-    """What cools passive cards, with its price."""
-    found = stock.cooling(cards.gpu, cards.count) if cards.gpu else ()
+def parts_beside(stock: Stock, cards: Cards) -> tuple[PricedPart, ...]:
+    """What cools passive cards and carries modules, with its price."""
+    found = stock.beside(cards.gpu, cards.count) if cards.gpu else ()
     return tuple(PricedPart("accessory", name, quote) for name, quote in found)
+
+
+def fan_notes(gpu: Gpu | None) -> tuple[Warning, ...]:
+    """What to mind of a card without a fan of its own."""
+    if gpu is None or not is_passive(gpu):
+        return ()
+    return (Warning(code="no_fan", message=(ADAPTED if is_module(gpu) else NO_FAN).format(gpu.name)),)
+
+
+def framed(stock: Stock, cards: Cards) -> tuple[PricedPart, ...] | None:
+    """An open frame and a riser for each of two cards that have no room side by side, with their prices; None for one
+    card, and where one of them has no price.
+    """
+    if cards.gpu is None or cards.count < 2:
+        return None
+    names = (FRAME, *[RISERS[cards.gpu.pcie_gen > 4]] * cards.count)
+    quoted = [(name, stock.prices.quote("accessory", name)) for name in names]
+    found = tuple(PricedPart("accessory", name, quote) for name, quote in quoted if quote)
+    return found if len(found) == len(names) else None
 
 
 class Assembler:
@@ -101,7 +126,7 @@ class Assembler:
         )
         self._psus = sorted(stock.psus, key=lambda psu: (stock.usd("psu", psu.name), psu.watts))
         self._chosen_psu: dict[tuple[str | None, int, str], Psu | None] = {}
-        self._chosen_shell: dict[tuple[str, str, str | None, int], tuple[Cooler, PcCase] | None] = {}
+        self._chosen_shell: dict[tuple[str, str, str | None, int], tuple[PricedPart, ...] | None] = {}
 
     def complete(self, cards: Cards, platform: Platform) -> Build | None:
         """The cheapest compatible build, or None where parts do not go together or cannot be had."""
@@ -119,13 +144,12 @@ class Assembler:
         )  # fmt: skip
 
     def _parts(
-        self, cards: Cards, platform: Platform, disk: Ssd, psu: Psu, shell: tuple[Cooler, PcCase]
+        self, cards: Cards, platform: Platform, disk: Ssd, psu: Psu, shell: tuple[PricedPart, ...]
     ) -> tuple[PricedPart, ...] | None:
         prices = self.stock.prices
         cards_quotes = prices.pieces("gpu", cards.gpu.name, cards.count) if cards.gpu else ()
         rest: tuple[tuple[PartKind, str], ...] = (
             ("cpu", platform.cpu.name), ("board", platform.board.name), ("ssd", disk.name), ("psu", psu.name),
-            ("case", shell[1].name), ("cooler", shell[0].name),
         )  # fmt: skip
         quoted = [(kind, name, prices.quote(kind, name)) for kind, name in rest]
         if cards_quotes is None or any(quote is None for _, _, quote in quoted):
@@ -137,7 +161,7 @@ class Assembler:
             for name, quote in zip(sorted(kits, key=kits.index), platform.memory_quotes, strict=True)
         ]
         gpus = [PricedPart("gpu", cards.gpu.name, quote) for quote in cards_quotes] if cards.gpu else []
-        return (*gpus, singles[0], *memory, *singles[1:], *cooling_parts(self.stock, cards))
+        return (*gpus, singles[0], *memory, *singles[1:], *shell, *parts_beside(self.stock, cards))
 
     def _psu(self, cards: Cards, cpu: Cpu) -> Psu | None:
         key = (cards.gpu.name if cards.gpu else None, cards.count, cpu.name)
@@ -147,20 +171,30 @@ class Assembler:
             )
         return self._chosen_psu[key]
 
-    def _shell(self, cards: Cards, platform: Platform) -> tuple[Cooler, PcCase] | None:
+    def _shell(self, cards: Cards, platform: Platform) -> tuple[PricedPart, ...] | None:
+        """Case and cooler; where no case takes the cards side by side an open frame with risers, and the cooler."""
         key = (platform.cpu.name, platform.board.form_factor, cards.gpu.name if cards.gpu else None, cards.count)
         if key not in self._chosen_shell:
+            coolers = [cooler for cooler in self.stock.coolers if not cooler_problem(cooler, platform.cpu)]
+            beside = side_by_side_problem(platform.board.form_factor, cards.gpu, cards.count) is None
             pairs = [
-                (cooler, case)
-                for cooler in self.stock.coolers if not cooler_problem(cooler, platform.cpu)
-                for case in self.stock.cases if not case_problem(case, platform.board, cooler, cards.gpu, cards.count)
+                (cooler, case) for cooler in coolers for case in (self.stock.cases if beside else ())
+                if not case_problem(case, platform.board, cooler, cards.gpu, cards.count)
             ]  # fmt: skip
-            self._chosen_shell[key] = min(
-                pairs,
-                key=lambda pair: self.stock.usd("cooler", pair[0].name) + self.stock.usd("case", pair[1].name),
-                default=None,
-            )
+            usd, frame = self.stock.usd, None if pairs else framed(self.stock, cards)
+            if pairs:
+                cooler, case = min(pairs, key=lambda pair: usd("cooler", pair[0].name) + usd("case", pair[1].name))
+                self._chosen_shell[key] = self._priced(("case", case.name), ("cooler", cooler.name))
+            elif coolers and frame:
+                cooler = min(coolers, key=lambda cooler: usd("cooler", cooler.name))
+                self._chosen_shell[key] = (*frame, *self._priced(("cooler", cooler.name)))
+            else:
+                self._chosen_shell[key] = None
         return self._chosen_shell[key]
+
+    def _priced(self, *parts: tuple[PartKind, str]) -> tuple[PricedPart, ...]:
+        quoted = [(kind, name, self.stock.prices.quote(kind, name)) for kind, name in parts]
+        return tuple(PricedPart(kind, name, quote) for kind, name, quote in quoted if quote)
 
     def disk(self, board: Board) -> Ssd | None:
         """The cheapest disk with room for the model that goes onto a board."""
@@ -188,13 +222,11 @@ def hardware_of(cards: Cards, links: Sequence[Link], platform: Platform, disk: S
 def _notes(cards: Cards, platform: Platform) -> tuple[Warning, ...]:
     gpu, rated, runs = cards.gpu, platform.memory.mt_s, platform.mt_s
     found: list[tuple[str, str]] = []
-    if gpu and is_passive(gpu):
-        found.append(("no_fan", NO_FAN.format(gpu.name)))
-    if gpu and gpu.length_mm is None:
+    if gpu and gpu.length_mm is None and not is_module(gpu):
         found.append(("check_length", f"the length of {gpu.name} differs by maker: check it against the case"))
     if runs < rated:
         found.append(("memory_slower", f"memory rated {rated} MT/s runs at {runs} on this board and processor"))
-    return tuple(Warning(code=code, message=message) for code, message in found)
+    return (*fan_notes(gpu), *(Warning(code=code, message=message) for code, message in found))
 
 
 def whole_machines(stock: Stock) -> Iterable[Build]:
@@ -202,10 +234,11 @@ def whole_machines(stock: Stock) -> Iterable[Build]:
     for row, gib in stock.machines:
         quote = machine_quote(stock.prices, row, gib)
         if quote:
-            yield _machine(row, gib, quote)
+            yield machine_build(row, gib, quote)
 
 
-def _machine(row: UnifiedMachine | Laptop, gib: float, quote: Quote) -> Build:
+def machine_build(row: UnifiedMachine | Laptop, gib: float, quote: Quote) -> Build:
+    """A machine as it is sold, in one size of memory (GiB)."""
     ram = RamRequest(gb=gib)
     name = row.name if f"{gib:g}GB" in row.name.replace(" ", "") else f"{row.name} {gib:g} GB"
     return Build(
@@ -237,7 +270,7 @@ def _hardware(build: Build, hardware: Hardware) -> Iterator[str]:
     for gpu in hardware.gpus:
         yield from ("--gpu", gpu.name if gpu.count == 1 else f"{gpu.count}x {gpu.name}")
     for gpu in hardware.gpus:
-        yield from ("--pcie", f"{gpu.pcie_gen}x{gpu.pcie_lanes}")
+        yield from ("--pcie", gpu.link or f"{gpu.pcie_gen}x{gpu.pcie_lanes}")
     if build.platform:
         memory, ram = build.platform.memory, hardware.ram
         yield from ("--cpu", build.platform.cpu.name)

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from advisor.answer import Prediction
-from advisor.buying.compatibility import HEADROOM, cables_problem
+from advisor.buying.docks import docked_cards, unpriced_dock
 from advisor.buying.pricing import Quote, price_of
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock
@@ -202,7 +202,9 @@ def ladder(asked: Scenario, stock: Stock, knowledge: Knowledge) -> list[Rung]:
     """
     changes = list(single_purchases(asked.hardware, stock))
     if asked.hardware.machine and not changes:
-        raise InputError(f"{asked.hardware.machine} takes no graphics card and cannot be upgraded part by part")
+        why = unpriced_dock(asked.hardware, stock)
+        none = "takes no graphics card and cannot be upgraded part by part"
+        raise InputError(f"{asked.hardware.machine} {f'cannot be upgraded part by part; {why}' if why else none}")
     questions = [asked.model_copy(update={"hardware": change.hardware}) for change in changes]
     answers = predict_many(questions, knowledge, pitfalls=False)
     start = speed_tok_s(predict(asked, knowledge))
@@ -237,32 +239,16 @@ def _cards_for_sale(hardware: Hardware, stock: Stock) -> Iterator[Change]:
         if not quotes:
             continue
         mind = f"check length, slots and power supply: it draws up to {gpu.power_w:.0f} W"
-        quotes += tuple(quote for _, quote in stock.cooling(gpu, 1))
+        quotes += tuple(quote for _, quote in stock.beside(gpu, 1))
         yield _with_card(hardware, GpuRequest(name=gpu.name, vram_gb=gpu.vram_gib), mind, quotes)
         if len(there) == 1 and there[0].name == gpu.name:
             yield _one_more(hardware, mind, quotes)
 
 
-DOCK = "OCuLink dock (PCIe 4.0 x4)"
-"""Of accessories.csv: it is sold without a supply."""
-
-
 def _docked_cards(hardware: Hardware, stock: Stock) -> Iterator[Change]:
     """A card beside a machine sold whole, in a dock with a supply of its own; none where the machine takes none."""
-    dock = stock.prices.quote("accessory", DOCK)
-    for gpu in stock.gpus if dock else ():
-        card = GpuRequest(name=gpu.name, vram_gb=gpu.vram_gib, link="oculink")
-        beside, cards = hardware.model_copy(update={"gpus": (card,)}), stock.prices.pieces("gpu", gpu.name, 1)
-        supplies = (
-            stock.prices.quote("psu", psu.name) for psu in stock.psus
-            if psu.watts >= gpu.power_w * (1 + HEADROOM) and cables_problem(psu, gpu, 1) is None
-        )  # fmt: skip
-        supply = min((quote for quote in supplies if quote), key=lambda quote: quote.price_usd, default=None)
-        if not possible(beside) or not cards or supply is None or dock is None:
-            continue
-        cooling = tuple(quote for _, quote in stock.cooling(gpu, 1))
-        mind = "dock and supply are in the price; the machine must have an OCuLink port, or a free M.2 slot and adapter"
-        yield Change(beside, f"{gpu.name} in an OCuLink dock", mind=mind, quotes=(*cards, dock, supply, *cooling))
+    for item in docked_cards(hardware, stock):
+        yield Change(item.hardware, item.words, mind=item.mind, quotes=tuple(part.quote for part in item.parts))
 
 
 def _memory_for_sale(hardware: Hardware, stock: Stock) -> Iterator[Change]:

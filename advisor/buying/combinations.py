@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.buying.builds import Assembler, Build, Cards
+from advisor.buying.builds import Assembler, Build, Cards, framed
 from advisor.buying.compatibility import (
     Link,
     cables_problem,
@@ -25,6 +25,7 @@ from advisor.buying.compatibility import (
     gpu_links,
     has_outputs,
     psu_watts_needed,
+    side_by_side_problem,
 )
 from advisor.buying.platforms import Platforms, platforms_of
 from advisor.buying.pricing import price_of
@@ -96,10 +97,10 @@ def combinations_of(stock: Stock, platforms: Platforms | None = None) -> Combina
     form_at = np.array([forms.index(form) for form in board_form], dtype=np.intp)[platforms.board_at]
     graphics, graphics_of = _graphics(cards, platforms)
     pieces = [stock.prices.pieces("gpu", item.gpu.name, item.count) if item.gpu else () for item in cards]
-    cooling = [stock.cooling(item.gpu, item.count) if item.gpu else () for item in cards]
+    besides = [stock.beside(item.gpu, item.count) if item.gpu else () for item in cards]
     cards_usd = np.array([
         price_of((*(quotes or ()), *(quote for _, quote in beside)))
-        for quotes, beside in zip(pieces, cooling, strict=True)
+        for quotes, beside in zip(pieces, besides, strict=True)
     ])  # fmt: skip
     shows = _each(
         lambda item, cpu: display_problem(item.gpu, cpu) is None,
@@ -253,6 +254,22 @@ def _shell_usd(stock: Stock, cards: Sequence[Cards], cpus: Sequence[Cpu], forms:
     for case_there in room:
         if case_there.tobytes() not in known:
             known[case_there.tobytes()] = np.where(case_there, boxed, np.inf).min(axis=2, initial=np.inf)
-    return np.array([known[case_there.tobytes()] for case_there in room])
+    housed = [known[case_there.tobytes()] for case_there in room]
+    alone = np.where(cools, cooler_usd, np.inf).min(axis=1, initial=np.inf)[:, None]  # [processors, 1]
+    return np.array([_framed_usd(stock, item, forms, usd, alone) for item, usd in zip(cards, housed, strict=True)])
+
+
+def _framed_usd(stock: Stock, cards: Cards, forms: Sequence[str], housed: Vector, cooler_usd: Vector) -> Vector:
+    """Cooler and case, or an open frame with risers where two cards have no room side by side.
+    [processors, board sizes]
+    """
+    frame = framed(stock, cards)
+    if cards.count < 2:
+        return housed
+    apart = np.array([side_by_side_problem(form, cards.gpu, cards.count) is not None for form in forms])
+    usd: Vector = np.where(apart, np.inf, housed)
+    if frame is None:
+        return usd
+    return np.where(np.isinf(usd), cooler_usd + price_of(part.quote for part in frame), usd)
 
 

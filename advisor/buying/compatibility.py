@@ -133,7 +133,12 @@ def running_mt_s(memory: Memory, cpu: Cpu, board: Board) -> int:
 
 def is_card(gpu: Gpu) -> bool:
     """Whether it plugs into a PCIe slot of a desktop board."""
-    return gpu.form not in {"laptop", "integrated"} and not any(word in gpu.name.upper() for word in MODULE_PREFIXES)
+    return gpu.form not in {"laptop", "integrated"} and not is_module(gpu)
+
+
+def is_module(gpu: Gpu) -> bool:
+    """Whether it is made for another socket than a PCIe slot."""
+    return any(word in gpu.name.upper() for word in MODULE_PREFIXES)
 
 
 def gpu_links(gpu: Gpu, count: int, cpu: Cpu, board: Board) -> tuple[Link, ...] | None:
@@ -225,6 +230,21 @@ def card_problem(case: PcCase, gpu: Gpu | None, count: int) -> str | None:
     return (
         f"{count} x {gpu.name} need {slots} slots, {case.name} has {case.gpu_slots}" if slots > case.gpu_slots else None
     )
+
+
+SLOT_POSITIONS = {"Mini-ITX": 1, "Micro-ATX": 4, "ATX": 7, "E-ATX": 7}
+"""Places for slots on a board of a size. Source: ATX 2.2 and microATX 1.2 specifications; Mini-ITX has one."""
+
+
+def side_by_side_problem(form_factor: str, gpu: Gpu | None, count: int) -> str | None:
+    """Whether two cards have room beside each other on a board of a size, with one place between them for air: the
+    second slot is at the last place at most.
+    """
+    if gpu is None or count < 2:
+        return None
+    apart = SLOT_POSITIONS[form_factor] - 1
+    needed = math.ceil(gpu.slots or 2) + 1
+    return f"two {gpu.name} need slots {needed} places apart, {form_factor} has {apart}" if needed > apart else None
 
 
 def is_passive(gpu: Gpu) -> bool:

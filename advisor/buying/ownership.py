@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -11,15 +11,20 @@ from advisor.machines.from_parts import machine_of
 from advisor.machines.memory import COMMON_MT_S
 from advisor.question import Hardware
 from catalog.names.index import UnknownName, counted
-from catalog.names.parts import resolve_part
+from catalog.names.parts import NamedPart, resolve_part
 from catalog.names.ram import TYPE, parse_ram
-from catalog.parts import RamKit
+from catalog.parts import Cpu, OfficePc, RamKit
 from catalog.units import GIB
 
 MODULES_UNSAID = 2
 """Modules of "64GB DDR5": kits of two are what most desktop machines hold."""
 NAMED_ON = date(2026, 11, 24)
 """Date that a row of owned memory carries: that of the catalog, since no clock is read here."""
+COMPUTER = re.compile(r"\s*computer:\s*", re.IGNORECASE)
+"""Before the name of a whole computer that no row of the catalog describes."""
+MODULES = '--own "DDR4-2400 2x8"'
+INSIDE = f'--own "Core i5-7500" {MODULES}'
+"""How what is in a computer is said."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,10 @@ class Owned:
     assumptions: tuple[str, ...] = ()
     memory_gib: dict[str, float] = field(default_factory=dict)
     """Sizes of the memory of the machines that are owned, by name."""
+    offices: tuple[OfficePc, ...] = ()
+    """Computers that no row of the catalog describes."""
+    written: dict[str, str] = field(default_factory=dict)
+    """How whole machines were named, by the name of their row."""
 
     @property
     def machines(self) -> frozenset[str]:
@@ -39,15 +48,19 @@ class Owned:
 
 
 def owned_parts(texts: Sequence[str]) -> Owned:
-    """The parts that texts name, such as "RTX 3060 12GB", "Ryzen 7 5800X" or "DDR4-3200 2x16".
+    """The parts that texts name, such as "RTX 3060 12GB", "Ryzen 7 5800X" or "DDR4-3200 2x16"; "computer: NAME" is a
+    whole computer that the catalog does not have, with the processor and the memory among the other texts.
 
-    Raises `InputError` for a text that names no part or several.
+    Raises `InputError` for a text that names no part or several, and for a computer of which more has to be said.
     """
     counts: Counter[tuple[str, str]] = Counter()
     kits: dict[str, RamKit] = {}
     notes: list[str] = []
     sizes: dict[str, float] = {}
-    for text in texts:
+    written: dict[str, str] = {}
+    named: list[NamedPart] = []
+    unknown = [COMPUTER.sub("", text, count=1).strip() for text in texts if COMPUTER.match(text)]
+    for text in (text for text in texts if not COMPUTER.match(text)):
         if TYPE.search(text):
             kit, said = _memory(text)
             kits[kit.name] = kit
@@ -60,12 +73,37 @@ def owned_parts(texts: Sequence[str]) -> Owned:
         except UnknownName as error:
             raise InputError(f"--own: {error}") from error
         said = list(part.assumptions)
+        named.append(part)
         if part.kind in {"unified", "laptop"}:
+            written[part.name] = text
             sizes[part.name], more = _size(text)
             said += more
         counts[part.kind, part.name] += number
         notes += said
-    return Owned(dict(counts), tuple(kits.values()), tuple(notes), sizes)
+    cpus = [part.row for part in named if isinstance(part.row, Cpu)]
+    offices = tuple(_described(name, cpus, [*kits.values()]) for name in unknown)
+    counts.update(("office", row.name) for row in offices)
+    notes += [f"of {row.name} only processor and memory are known: no card is put into it" for row in offices]
+    notes += _kept([part.row for part in named if isinstance(part.row, OfficePc)], cpus, [*kits.values()])
+    return Owned(dict(counts), tuple(kits.values()), tuple(notes), sizes, offices, written)
+
+
+def _kept(rows: Sequence[OfficePc], cpus: Sequence[Cpu], kits: Sequence[RamKit]) -> Iterator[str]:
+    """What is assumed of owned office PCs. Raises `InputError` that asks for what is in them, where it is not known."""
+    for row in rows:
+        if not (row.cpu or cpus):
+            raise InputError(f"--own: {row.name} came with several processors: say what is in yours, such as {INSIDE}")
+        if not (row.ram_gib or kits):
+            raise InputError(f"--own: how much memory is in {row.name} is not known: say it, such as {MODULES}")
+        if row.storage_gb is None:
+            yield f"{row.name} is taken to have a disk with room for the model"
+
+
+def _described(name: str, cpus: Sequence[Cpu], kits: Sequence[RamKit]) -> OfficePc:
+    """A computer that only its owner knows, by its processor and memory. Raises `InputError` without them."""
+    if not cpus or not kits:
+        raise InputError(f"--own: {name} is not among the computers here: say what is in it, such as {INSIDE}")
+    return OfficePc(name=name, source="owned", as_of=NAMED_ON, maker="", ram_type=kits[0].ram_type)
 
 
 def _size(text: str) -> tuple[float, list[str]]:

@@ -48,7 +48,7 @@ def second_cards(hardware: Hardware, stock: Stock) -> Iterator[Change]:
             f"{gpu.power_w:.0f} W"
         )
         if possible(beside):
-            cooling = tuple(quote for _, quote in stock.cooling(gpu, 1))
+            cooling = tuple(quote for _, quote in stock.beside(gpu, 1))
             yield Change(beside, f"{gpu.name} beside the {there.name}", mind=mind, quotes=(*quotes, *cooling))
 
 

@@ -441,13 +441,15 @@ def _question(wish: Wish, search: Search) -> dict[str, Any]:
 
 
 def left_out(stock: Stock, wish: Wish) -> tuple[str, ...]:
-    """What was not considered for want of a price, in sentences."""
+    """What was not considered for want of a price, or of an adapter, in sentences."""
     asked = {"unified", "laptop"} & set(wish.kinds) | (DESKTOP_KINDS if "desktop" in wish.kinds else set())
     counts = [
         f"{len(names)} {KIND_WORDS[kind][len(names) > 1]}" for kind, names in stock.unpriced.items() if kind in asked
     ]
     kind = {"new": "new price", "used": "used or new price", "any": "price"}[wish.condition]
-    return (f"for want of a {kind} in the catalog: {', '.join(counts)}",) if counts else ()
+    unpriced = (f"for want of a {kind} in the catalog: {', '.join(counts)}",) if counts else ()
+    modules = ", ".join(stock.modules) if "desktop" in wish.kinds else ""
+    return (*unpriced, *([f"for want of an adapter to a PCIe slot with a price: {modules}"] if modules else []))
 
 
 def _unused(owned: Owned, builds: Sequence[RankedBuild]) -> tuple[str, ...]:

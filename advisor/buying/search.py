@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from advisor.answer import Prediction
 from advisor.buying.builds import Assembler, Build, whole_machines
 from advisor.buying.combinations import Combinations, Vector, Whole, combinations_of
+from advisor.buying.docks import docked_builds
 from advisor.buying.offices import office_builds
 from advisor.buying.stock import Stock
 from advisor.buying.wish import Wish
@@ -90,9 +91,11 @@ class Search:
 
     @cached_property
     def machines(self) -> list[Build]:
-        """The machines sold whole of the kinds that are wished, and used office PCs, which count as desktops."""
+        """The machines sold whole of the kinds that are wished, those that are owned also with a card in a dock, and
+        used office PCs, which count as desktops.
+        """
         model_gb = self.case.demand.footprint.file_bytes / GB
-        sold = (*whole_machines(self.stock), *office_builds(self.stock, model_gb))
+        sold = (*whole_machines(self.stock), *docked_builds(self.stock), *office_builds(self.stock, model_gb))
         return [build for build in sold if build.kind in self.wish.kinds]
 
     @cached_property

@@ -7,13 +7,26 @@ from datetime import date
 from functools import lru_cache
 from typing import TypeVar
 
-from advisor.buying.compatibility import Memory, is_card, is_passive
+from advisor.buying.compatibility import Memory, is_card, is_module, is_passive
 from advisor.buying.ownership import Owned, owned_parts
 from advisor.buying.pricing import PriceBook, Quote, price_of
 from advisor.market.estimate import Estimate, Part
 from advisor.market.market import Choice, Market, shipped_market, today
 from catalog import tables
-from catalog.parts import Board, Cooler, Cpu, Gpu, Laptop, OfficePc, PcCase, Psu, RamKit, Ssd, UnifiedMachine
+from catalog.parts import (
+    Accessory,
+    Board,
+    Cooler,
+    Cpu,
+    Gpu,
+    Laptop,
+    OfficePc,
+    PcCase,
+    Psu,
+    RamKit,
+    Ssd,
+    UnifiedMachine,
+)
 from catalog.prices import PartKind
 from catalog.rows import Row
 
@@ -44,16 +57,24 @@ class Stock:
     offices: tuple[OfficePc, ...] = ()
     """Used office PCs and servers."""
     unpriced: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    modules: tuple[str, ...] = ()
+    """Cards for other sockets than PCIe that no adapter with a price takes."""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """Of machines that are owned: as their owner writes them, by name."""
 
     def usd(self, kind: PartKind, name: str) -> float:
         """Price of one piece, infinite where there is none."""
         quote = self.prices.quote(kind, name)
         return quote.price_usd if quote else float("inf")
 
-    def cooling(self, gpu: Gpu, count: int) -> tuple[tuple[str, Quote], ...]:
-        """Shroud and fan of each passive card that is bought, by name; nothing for those that have no price yet."""
-        bought = max(0, count - self.prices.owned.get(("gpu", gpu.name), 0)) if is_passive(gpu) else 0
-        quotes = [(name, self.prices.quote("accessory", name)) for name in COOLING] if bought else []
+    def beside(self, gpu: Gpu, count: int) -> tuple[tuple[str, Quote], ...]:
+        """What each such card that is bought needs, by name: a module its adapter, which comes with a fan, another
+        passive card shroud and fan; nothing for those that have no price yet.
+        """
+        adapter = adapter_of(gpu)
+        names = (adapter.name,) if adapter else COOLING if is_passive(gpu) else ()
+        bought = max(0, count - self.prices.owned.get(("gpu", gpu.name), 0)) if names else 0
+        quotes = [(name, self.prices.quote("accessory", name)) for name in names] if bought else []
         return tuple((name, quote) for name, quote in quotes if quote) * bought
 
     def cheapest_cases(self) -> dict[str, float]:
@@ -102,6 +123,25 @@ class Stock:
         return tuple(found)
 
 
+def adapter_of(gpu: Gpu) -> Accessory | None:
+    """The adapter that brings a module to a PCIe slot; None for a card, and where no such adapter is known."""
+    if not is_module(gpu):
+        return None
+    return next((row for row in tables.accessories() if row.carries and row.carries in gpu.name), None)
+
+
+def _named(row: Row, among: Iterable[Row]) -> bool:
+    return any(row.name == other.name for other in among)
+
+
+def _on_adapters(prices: PriceBook) -> Iterable[Gpu]:
+    """Modules that an adapter with a price takes, with the plugs and the width of the adapter."""
+    for gpu in tables.gpus():
+        adapter = adapter_of(gpu)
+        if adapter and prices.has("accessory", adapter.name):
+            yield gpu.model_copy(update={"power_connectors": adapter.power_connectors, "slots": adapter.slots})
+
+
 def stock_of(choice: Choice, owned: Owned, known: Mapping[Part, Estimate] | None = None) -> Stock:
     """The catalog's parts with a price under a choice of condition, and the owned ones at $0. `known`: the estimates
     that count, else those of today from the shipped observations.
@@ -113,11 +153,12 @@ def stock_of(choice: Choice, owned: Owned, known: Mapping[Part, Estimate] | None
         missing[kind] = tuple(row.name for row in rows if not prices.has(kind, row.name))
         return tuple(row for row in rows if prices.has(kind, row.name))
 
+    adapted = tuple(_on_adapters(prices))
     machines = tuple(_machines(prices, tables.unified_machines(), owned))
     laptops = tuple(_machines(prices, tables.laptops(), owned))
     stock = Stock(
         prices=prices,
-        gpus=priced("gpu", [gpu for gpu in tables.gpus() if is_card(gpu)]),
+        gpus=priced("gpu", [*(gpu for gpu in tables.gpus() if is_card(gpu)), *adapted]),
         cpus=priced("cpu", tables.cpus()),
         boards=priced("board", tables.boards()),
         ram_kits=priced("ram", (*tables.ram_kits(), *owned.ram_kits)),
@@ -126,7 +167,9 @@ def stock_of(choice: Choice, owned: Owned, known: Mapping[Part, Estimate] | None
         cases=priced("case", tables.cases()),
         coolers=priced("cooler", tables.coolers()),
         machines=machines + laptops,
-        offices=priced("office", tables.office_pcs()),
+        offices=priced("office", (*tables.office_pcs(), *owned.offices)),
+        modules=tuple(gpu.name for gpu in tables.gpus() if is_module(gpu) and not _named(gpu, adapted)),
+        written=owned.written,
     )
     sold = {row.name for row, _ in machines + laptops}
     missing["unified"] = tuple(row.name for row in tables.unified_machines() if row.name not in sold)

@@ -2,7 +2,8 @@
 
 Goals: faster (seconds of a typical step), larger (the best model that then serves the task), longer (the longest
 context of the model), people (how many can write at once at a fair speed). A new card brings a supply that feeds it
-wherever it draws more than the one before; cards for tinkerers are left out unless asked for.
+wherever it draws more than the one before; cards for tinkerers are left out unless asked for. The answer is told as one
+document for terminal and Markdown, and as a table.
 """
 
 import math
@@ -15,12 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from advisor.answer import Prediction
 from advisor.buying.changes import Change, single_purchases, speed_tok_s
 from advisor.buying.compatibility import psu_problem
+from advisor.buying.docks import unpriced_dock
 from advisor.buying.picking.shelf import sensible
 from advisor.buying.pricing import Quote, interval_of, price_of
 from advisor.buying.purchases import added_memory, platform_swaps, second_cards
 from advisor.buying.stock import Stock, stock_at
 from advisor.choosing.quality import Choice, choices
 from advisor.choosing.tasks import TASKS, Purpose, TaskName
+from advisor.documents import Cell, Document, Paragraph, Points, Section, Table, TableColumn, number, seconds
 from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
 from advisor.market.market import Market, today
@@ -46,6 +49,10 @@ SLOT_W: Final = 75.0
 UNITS: Mapping[Aim, str] = {
     "faster": "s for a typical step", "larger": "index of the best model", "longer": "tokens of context",
     "people": "people at once",
+}  # fmt: skip
+TITLES: Mapping[Aim, str] = {
+    "faster": "What makes it faster", "larger": "What runs a better model", "longer": "What gives a longer context",
+    "people": "What serves more people",
 }  # fmt: skip
 
 
@@ -135,7 +142,7 @@ def upgrades(
         *added_memory(asked.hardware, shelf), *platform_swaps(asked.hardware, shelf),
     ]  # fmt: skip
     if asked.hardware.machine and not single:
-        return _whole(aim, now, asked.hardware)
+        return _whole(aim, now, asked.hardware, shelf)
     if not asked.hardware.machine:
         single = [fed for change in single if (fed := _fed(change, asked.hardware, shelf))]
     limit = float("inf") if budget_usd is None else budget_usd
@@ -189,10 +196,11 @@ def _said(found: Sequence[Change], hardware: Hardware, budget_usd: float | None)
     yield RESALE
 
 
-def _whole(aim: Aim, now: _OnHardware, hardware: Hardware) -> Upgrades:
+def _whole(aim: Aim, now: _OnHardware, hardware: Hardware, stock: Stock) -> Upgrades:
     """Laptops, Macs and boxes: there is nothing to exchange."""
     whole = f"{hardware.machine} is sold whole: neither its memory nor its processor can be exchanged"
-    said = (f"{whole}; the next step is to sell it and buy (advisor recommend)", RESALE)
+    dock = unpriced_dock(hardware, stock)
+    said = (f"{whole}; the next step is to sell it and buy (advisor recommend)", *([dock] if dock else []), RESALE)
     return Upgrades(goal=aim, unit=UNITS[aim], now=now.shown, now_model=now.model, prediction=now.answer, purchases=(),
                     best=None, said=said)  # fmt: skip
 
@@ -342,3 +350,51 @@ def _first_that_serves(
         if decode and prefill and decode >= task.least_tok_s and task.reads <= task.longest_wait_s * prefill.p50:
             return _OnHardware(choice.cautious, round(choice.quality, 1), answer, answer.model)
     return _OnHardware(0.0, 0.0, None)
+
+
+def upgrades_table(found: Upgrades) -> Table:
+    """A row for each purchase, cheapest first."""
+    head = [
+        TableColumn("Buy", fills=True), TableColumn("Price", right=True, whole=True),
+        TableColumn("80 %", right=True, whole=True), TableColumn("Then", right=True, whole=True),
+        TableColumn("Gain", right=True, whole=True), TableColumn("Writes tok/s", right=True, whole=True),
+        TableColumn("Model", whole=True),
+    ]  # fmt: skip
+    return Table(head, [_row(found, item) for item in found.purchases])
+
+
+def _row(found: Upgrades, item: Purchase) -> list[Cell]:
+    speed = item.prediction.decode_tok_s
+    gain = f"{item.gain:.1f}x" if item.gain else "runs"
+    return [
+        item.buy, f"${item.price_usd:,.0f}", f"${item.low_usd:,.0f}-{item.high_usd:,.0f}", shown(found, item.after),
+        gain, number(speed.p50) if speed else "", f"{item.model} {item.quant}",
+    ]  # fmt: skip
+
+
+def shown(found: Upgrades, value: float) -> str:
+    """A goal's measure as people read it."""
+    if found.goal == "faster":
+        return seconds(value) if value else "does not run"
+    if found.goal == "longer":
+        return f"{value / 1024:.0f}K" if value else "does not fit"
+    return f"{value:g}" if value else "none"
+
+
+def upgrades_document(found: Upgrades) -> Document:
+    """Where it stands, the one to buy, all that help, and what to know."""
+    today = shown(found, found.now)
+    model = f" with {found.now_model}" if found.now_model else ""
+    head = Paragraph(f"Today: {today} ({found.unit}){model}.")
+    blocks: list[Paragraph] = [head]
+    if found.best is not None:
+        best = found.purchases[found.best]
+        gain = f"{best.gain:.1f} times today's" if best.gain else "it then runs"
+        text = f"We would buy: {best.buy}, ${best.price_usd:,.0f}: {shown(found, best.after)}, {gain}."
+        blocks.append(Paragraph(text, strong=True))
+    minds = [f"{item.mind}." for place, item in enumerate(found.purchases) if item.mind and place == found.best]
+    return Document(TITLES[found.goal], [
+        Section("", blocks),
+        Section("", [upgrades_table(found)] if found.purchases else []),
+        Section("To mind", [Points([*minds, *(f"{line}." for line in found.said)])]),
+    ])  # fmt: skip

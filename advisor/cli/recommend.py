@@ -1,6 +1,7 @@
 """`advisor recommend`: which computer to buy, for a model or a task, and why."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -90,8 +91,8 @@ PAGE_COLUMNS = 110
 )
 @click.option(
     "--own-pc", metavar="PC",
-    help='A whole computer you have, at $0 with all that it has: "OptiPlex 7070 SFF"; of another one name the parts '
-    "with --own.",
+    help="A whole computer you have, at $0 with all that it has; what is in it behind commas, where it came with "
+    'several: "OptiPlex 7050 SFF, Core i5-7500, DDR4-2400 2x8". A laptop or box gets a card in a dock.',
 )
 @click.option(
     "--tinkerer", is_flag=True,
@@ -171,7 +172,7 @@ def _wish(options: dict[str, Any], market: Any) -> Any:
     currency = currency or (budget or Money(0, "USD")).currency
     usd = budget and budget.amount / market.rates.per_usd(budget.currency, options["as_of"] or today())
     if options["own_pc"]:
-        asked["own"] = (*options["own"], _whole_pc(options["own_pc"]))
+        asked["own"] = (*options["own"], *_whole_pc(options["own_pc"], options["own"]))
     asked |= {"country": options["country"], "hours_per_day": options["hours_per_day"]}
     try:
         kwh = money_of(options["kwh_price"], currency) if options["kwh_price"] is not None else None
@@ -185,18 +186,37 @@ def _wish(options: dict[str, Any], market: Any) -> Any:
         raise InputError(_in_options(complaint(error, Wish))) from None
 
 
-def _whole_pc(text: str) -> str:
-    """The name of a computer that is owned. Raises `InputError` for one that is none, or that is not known."""
+def _whole_pc(text: str, beside: Sequence[str]) -> tuple[str, ...]:
+    """What is owned with a computer: its name, and the parts behind commas. Raises `InputError` for what is no
+    computer, for one of which there are several, and for an unknown one of which nothing is said.
+    """
+    from catalog.names.index import UnknownName
+    from catalog.names.parts import resolve_part
+
+    name, *parts = [word.strip() for word in text.split(",") if word.strip()] or [text]
+    whole = next((rest for rest in (text, name) if _is_computer(rest)), name)
+    parts = [] if whole == text else parts
+    try:
+        found = resolve_part(whole)
+    except UnknownName as error:
+        if error.ambiguous or not (parts or beside):
+            inside = 'say what is in it: "NAME, Core i5-7500, DDR4-2400 2x8"'
+            raise InputError(f"--own-pc: {error}; {'name one of them' if error.ambiguous else inside}") from None
+        return (f"computer: {whole}", *parts)
+    if found.kind not in {"office", "unified", "laptop"}:
+        raise InputError(f"--own-pc: {found.name} is a part, not a computer: name it with --own")
+    return (found.name if found.memory_gib is None else whole, *parts)
+
+
+def _is_computer(text: str) -> bool:
+    """Whether a text is the name of a computer of the catalog, which may have commas in it."""
     from catalog.names.index import UnknownName
     from catalog.names.parts import resolve_part
 
     try:
-        found = resolve_part(text)
-    except UnknownName as error:
-        raise InputError(f'--own-pc: {error}; or name its parts: --own "Core i5-7500" --own "DDR4-2400 2x8"') from None
-    if found.kind not in {"office", "unified", "laptop"}:
-        raise InputError(f"--own-pc: {found.name} is a part, not a computer: name it with --own")
-    return found.name if found.memory_gib is None else text
+        return resolve_part(text).kind in {"office", "unified", "laptop"}
+    except UnknownName:
+        return False
 
 
 def _in_options(sentence: str) -> str:

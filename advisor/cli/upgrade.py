@@ -32,8 +32,7 @@ def _asked(**options: Any) -> None:
         raise InputError("--json, --csv and --markdown exclude each other: give one")
     from pydantic import ValidationError
 
-    from advisor.buying.upgrade_report import upgrades_document, upgrades_table
-    from advisor.buying.upgrades import UpgradeWish, upgrades_wished
+    from advisor.buying.upgrades import UpgradeWish, upgrades_document, upgrades_table, upgrades_wished
     from advisor.cli.market_options import market_here
     from advisor.cli.own_profile import own_machines_of
     from advisor.cli.predict import asked

@@ -167,16 +167,23 @@ def _words(text: str) -> frozenset[str]:
 @cache
 def _plain_rows() -> tuple[tuple[PartKind, Row, frozenset[str]], ...]:
     known = {"gpu", "cpu", "ram", "unified", "laptop"}
-    return tuple((kind, row, _words(row.name)) for kind, row in rows_by_name().values() if kind not in known)
+    return tuple(
+        (kind, row, _words(written))
+        for kind, row in rows_by_name().values() if kind not in known
+        for written in (row.name, *getattr(row, "aliases", ()))
+    )
 
 
 def _plain(text: str) -> NamedPart | None:
-    """Boards, supplies, cases, coolers and disks: the row that holds all words of the text, an exact name first."""
+    """Boards, supplies, cases, coolers, disks, office PCs: the row one of whose names holds all words of the text,
+    an exact name first.
+    """
     words = _words(text)
     rows = [(kind, row, held) for kind, row, held in _plain_rows() if words and words <= held]
     exact = [item for item in rows if item[2] == words]
-    if len(rows) > 1 and len(exact) != 1:
-        raise UnknownName("part", text, tuple(row.name for _, row, _ in rows[:LISTED]), ambiguous=True)
+    names = tuple(dict.fromkeys(row.name for _, row, _ in rows))
+    if len(names) > 1 and len({row.name for _, row, _ in exact}) != 1:
+        raise UnknownName("part", text, names[:LISTED], ambiguous=True)
     for kind, row, held in exact or rows:
         said = () if held <= words else (f"{text!r} taken as {row.name}",)
         return NamedPart(kind, row, None, said)

@@ -7,7 +7,8 @@ grows from 10^4 to 10^7 machines.
 Seconds are CPU seconds of this machine while the run lasts, of HTTP and of sweeps seconds of the clock; the ratios are
 what is compared between machines. What needs more than a base install and its own time stands in files of its own:
 `api_load` (needs wrk), `app_speed` (a browser), `engine_speed` (a model file, builds llama-bench), `calibration_*`;
-`placement_cells` and `peers` tell more than this table.
+`placement_cells` and `peers` tell more than this table; so do what is counted, not timed: `wishes` (144 answered by the
+laws) and `real_builds` (what people paid and built).
 """
 
 import argparse

@@ -4,7 +4,7 @@ import pytest
 
 from catalog.names.ram import parse_ram
 from catalog.names.storage import resolve_ssd
-from catalog.tables import boards, cases, coolers, cpus, psus, ram_kits, ssds
+from catalog.tables import accessories, boards, card_ports, cases, coolers, cpus, psus, ram_kits, ssds
 
 TABLES = {"ram_kits": ram_kits(), "ssds": ssds(), "psus": psus(), "cases": cases(), "coolers": coolers()}
 
@@ -74,3 +74,17 @@ def test_cases_take_known_boards_and_some_case_takes_each() -> None:
 
 def test_coolers_name_sockets_of_the_catalog() -> None:
     assert {socket for cooler in coolers() for socket in cooler.sockets} <= {cpu.socket for cpu in cpus()}
+
+
+def test_docks_and_ports_name_links() -> None:
+    links = {"thunderbolt3", "thunderbolt4", "thunderbolt5", "usb4", "usb4v2", "oculink"}  # as a scenario names them
+    docks = [row for row in accessories() if row.use == "dock"]
+    assert {row.link for row in docks} <= links
+    assert all(row.link for row in docks)
+    assert all(set(row.ports) <= links for row in card_ports())
+    assert len({row.name for row in card_ports()}) == len(card_ports())
+
+
+def test_an_adapter_says_what_its_module_then_needs() -> None:
+    for row in accessories():
+        assert bool(row.carries) == bool(row.power_connectors) == (row.slots is not None), row.name

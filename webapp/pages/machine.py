@@ -330,4 +330,6 @@ def _upgrades(hardware: Hardware, model: tuple[str, str], state: MachineState, k
             "Link": build_rows.address(quote.source), "Source": quote.source,
         })
     st.html(tables.table(rows, {}, "Upgrades: what to buy, price with age and source, speed after it"))
-    note(f"For {' '.join(model)}. After an upgrade the model is laid out anew. Prices are for the part alone.")
+    note(f"For {' '.join(model)}. After an upgrade the model is laid out anew. "
+         "A price is of all that its row names: a docked card with its dock and supply, a card without a fan with what "
+         "cools it; a supply for a card that draws more than the old one is not in it.")

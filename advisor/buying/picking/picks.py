@@ -290,7 +290,7 @@ def _listed(goal: Goal, choice: Choice, asked: OnShelf) -> Whole:
     speeds, price = asked.speeds, asked.price_usd
     budget = goal.wish.budget_usd or math.inf
     fast = goal.serves(speeds.decode_tok_s, speeds.prefill_tok_s)
-    rows = np.flatnonzero(fast & (price <= budget * BEYOND))
+    rows = np.flatnonzero(fast & (price <= budget * BEYOND) & np.isfinite(price))
     if not len(rows):
         return rows
     step_s = goal.step_s(choice, speeds.decode_tok_s[rows], speeds.prefill_tok_s[rows])

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from advisor.buying.builds import Assembler, Build, BuildKind, whole_machines
 from advisor.buying.combinations import Combinations, Vector, Whole, combinations_of
+from advisor.buying.docks import docked_builds
 from advisor.buying.offices import office_builds
 from advisor.buying.picking.practice import practice_of
 from advisor.buying.platforms import Platforms, platforms_of
@@ -111,7 +112,7 @@ class Shelf:
         return self._stored[step]
 
     def _with_disks(self, model_gb: float) -> "WithDisks":
-        sold = (*whole_machines(self.stock), *office_builds(self.stock, model_gb))
+        sold = (*whole_machines(self.stock), *docked_builds(self.stock), *office_builds(self.stock, model_gb))
         machines = [build for build in sold if build.kind in self._kinds and build.price_usd <= self._budget_usd]
         fleet = joined(self._fleet, Fleet.of([machine_of(build.hardware) for build in machines]))
         assembler = Assembler(self.stock, model_gb)

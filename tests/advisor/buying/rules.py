@@ -7,7 +7,7 @@ from typing import Any
 
 from advisor.buying.recommendation import RankedBuild
 from catalog import tables
-from catalog.parts import Board, Cpu, Gpu, PcCase, Psu
+from catalog.parts import Board, Cooler, Cpu, Gpu, PcCase, Psu
 from catalog.rows import Row
 
 TABLES: Mapping[str, Any] = {
@@ -28,10 +28,10 @@ def rows_of(build: RankedBuild) -> dict[str, list[Any]]:
 def problems(build: RankedBuild) -> Iterator[str]:
     """All that does not go together in a build of single parts."""
     parts = rows_of(build)
-    if not {"cpu", "board", "ram", "psu", "case", "cooler", "ssd"} <= parts.keys():
+    if not {"cpu", "board", "ram", "psu", "cooler", "ssd"} <= parts.keys():
         return  # sold whole, or a used office PC with its own
-    (cpu,), (board,), (psu,), (case,), (cooler,), gpus = (
-        parts["cpu"], parts["board"], parts["psu"], parts["case"], parts["cooler"], parts.get("gpu", []),
+    (cpu,), (board,), (psu,), (cooler,), gpus = (
+        parts["cpu"], parts["board"], parts["psu"], parts["cooler"], parts.get("gpu", []),
     )  # fmt: skip
     if cpu.socket != board.socket:
         yield f"socket {cpu.socket} on {board.socket}"
@@ -39,9 +39,7 @@ def problems(build: RankedBuild) -> Iterator[str]:
     yield from _power(cpu, psu, gpus)
     if cpu.socket not in cooler.sockets or cooler.max_tdp_w < cpu.tdp_w:
         yield f"{cooler.name} on {cpu.name}"
-    if cooler.height_mm > case.max_cooler_height_mm or board.form_factor not in case.board_form_factors:
-        yield f"{case.name} with {cooler.name}, {board.form_factor}"
-    yield from _room(case, gpus)
+    yield from _housed(build, parts, board, cooler)
     if len(gpus) > 1 + (board.slot2_pcie_lanes is not None):
         yield f"{len(gpus)} cards on {board.name}"
     if not cpu.integrated_gpu and all(gpu.form == "datacentre" for gpu in gpus):
@@ -50,6 +48,23 @@ def problems(build: RankedBuild) -> Iterator[str]:
         yield "no M.2 slot"
     if max(ssd.capacity_gb for ssd in parts["ssd"]) < build.prediction.placement.weights_gb * 1.0737 + 60:
         yield "the disk is too small for model and system"
+
+
+def _housed(build: RankedBuild, parts: dict[str, list[Any]], board: Board, cooler: Cooler) -> Iterator[str]:
+    """A case with room, or an open frame with a riser for each card."""
+    gpus = parts.get("gpu", [])
+    if "case" not in parts:
+        beside = Counter(part.name for part in build.parts if part.kind == "accessory")
+        risers = sum(beside[f"PCIe {gen}.0 x16 riser"] for gen in (4, 5))
+        if beside["Open frame for 8 cards"] != 1 or risers != len(gpus):
+            yield "neither a case nor a frame with risers"
+        return
+    (case,) = parts["case"]
+    if cooler.height_mm > case.max_cooler_height_mm or board.form_factor not in case.board_form_factors:
+        yield f"{case.name} with {cooler.name}, {board.form_factor}"
+    if board.form_factor == "Micro-ATX" and len(gpus) > 1 and (gpus[0].slots or 2) > 2:
+        yield f"two {gpus[0].name} on the four places of {board.name}"
+    yield from _room(case, gpus)
 
 
 def _room(case: PcCase, gpus: list[Gpu]) -> Iterator[str]:

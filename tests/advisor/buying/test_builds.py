@@ -126,7 +126,10 @@ def test_used_builds_say_which_parts_are_priced_new(everything: Everything) -> N
         assert all(KIND_WORDS[kind][0] in said for kind in new)
 
 
-def test_passive_cards_carry_a_shroud_and_a_fan_each(everything: Everything) -> None:
+FAN = ["Arctic P12 PWM fan", "Printed blower shroud"]
+
+
+def test_passive_cards_carry_a_shroud_and_a_fan_each_and_modules_their_adapter(everything: Everything) -> None:
     passive = [
         (build, cards)
         for build in everything("any")
@@ -134,6 +137,8 @@ def test_passive_cards_carry_a_shroud_and_a_fan_each(everything: Everything) -> 
     ]
     assert passive
     for build, cards in passive:
-        assert sorted(parts(build, "accessory")) == sorted(["Arctic P12 PWM fan", "Printed blower shroud"] * len(cards))
+        each = ["V100 SXM2 to PCIe adapter"] if "SXM2" in cards[0] else FAN
+        beside = [name for name in parts(build, "accessory") if not name.startswith(("Open frame", "PCIe"))]
+        assert sorted(beside) == sorted(each * len(cards))
     those = {build.rank for build, _ in passive}
     assert all(build.rank in those for build in everything("any") if parts(build, "accessory"))

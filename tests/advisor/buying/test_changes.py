@@ -2,7 +2,7 @@
 
 import pytest
 
-from advisor.buying.changes import DOCK, OTHER_CARD, Change, gain_share, ladder, speed_tok_s, usual_changes
+from advisor.buying.changes import OTHER_CARD, Change, gain_share, ladder, speed_tok_s, usual_changes
 from advisor.buying.ownership import owned_parts
 from advisor.buying.stock import COOLING, stock_of
 from advisor.errors import InputError
@@ -55,9 +55,18 @@ def test_a_ladder_begins_at_nothing_where_the_model_does_not_fit() -> None:
     assert {rung.gain_share for rung in rungs} == {0.0}
 
 
-@pytest.mark.parametrize("name", ["Strix Halo", laptops()[0].name])
-def test_a_whole_machine_takes_a_card_in_a_dock(name: str) -> None:
-    """The dock carries PCIe 4.0 x4; a dense model that fits on the card is read at the card's rate."""
+@pytest.mark.parametrize(
+    ("name", "dock", "link", "port"),
+    [
+        ("Strix Halo", "OCuLink dock (PCIe 4.0 x4)", "oculink", "an OCuLink port"),
+        ("GMKtec EVO-X2", "USB4 dock (TH3P4G3)", "usb4", "its USB4 port"),
+        (laptops()[0].name, "USB4 dock (TH3P4G3)", "usb4", "a Thunderbolt or USB4 port"),
+    ],
+)
+def test_a_whole_machine_takes_a_card_in_a_dock(name: str, dock: str, link: str, port: str) -> None:
+    """At the port that is known of it, or one that is assumed and said; a dense model that fits on the card is read at
+    the card's rate.
+    """
     machine = Hardware(machine=name, ram=RamRequest(gb=32))
     rungs = ladder(asked(machine, "Qwen3-32B"), ANY, load())
     assert rungs
@@ -65,11 +74,12 @@ def test_a_whole_machine_takes_a_card_in_a_dock(name: str) -> None:
         (card,) = rung.prediction.scenario.hardware.gpus
         row = resolve_gpu(card.name).row
         assert rung.prediction.scenario.hardware.machine == name
-        assert (card.link, rung.buy) == ("oculink", f"{card.name} in an OCuLink dock")
+        assert card.link == link
+        assert rung.buy.startswith(f"{card.name} in a")
         dearest = max(ANY.usd("psu", psu) for psu in (row.name for row in psus()))
-        alone = ANY.usd("gpu", row.name) + ANY.usd("accessory", DOCK)
+        alone = ANY.usd("gpu", row.name) + ANY.usd("accessory", dock)
         assert alone < rung.price_usd <= alone + dearest + sum(ANY.usd("accessory", part) for part in COOLING)
-        assert "OCuLink port" in rung.mind
+        assert port in rung.mind
 
 
 def test_a_machine_that_takes_no_card_has_no_ladder() -> None:

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from advisor.buying.builds import Assembler
+from advisor.buying.builds import Assembler, Cards
 from advisor.buying.combinations import combinations_of
 from advisor.buying.compatibility import cooler_problem, memory_channels, memory_problem, running_mt_s, socket_problem
 from advisor.buying.ownership import owned_parts
 from advisor.buying.platforms import Platform, platforms_of
-from advisor.buying.recommendation import recommend
+from advisor.buying.recommendation import left_out, recommend
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import Wish
 from advisor.machines.from_parts import machine_of
@@ -113,3 +113,40 @@ def test_what_a_stock_makes_is_worked_out_once_for_all_who_ask() -> None:
     assert combinations_of.cache_info().misses == made
     recommend(longer.model_copy(update={"own": ("RTX 3060 12GB",)}), load())
     assert combinations_of.cache_info().misses == made + 1
+
+
+def test_two_wide_cards_on_a_small_board_hang_in_a_frame_on_risers_or_are_refused(stock: Stock) -> None:
+    """microATX has four places for slots: two cards of three slots leave none between them there."""
+    wide = next(gpu for gpu in stock.gpus if gpu.name == "RTX 3090")
+    platform = next(
+        item for item in platforms_of(stock)
+        if item.board.form_factor == "Micro-ATX" and item.board.slot2_pcie_lanes and item.cpu.integrated_gpu
+    )  # fmt: skip
+    build = Assembler(stock, 20.0).complete(Cards(wide, 2), platform)
+    assert build is not None
+    names = [part.name for part in build.parts if part.kind in {"case", "accessory"}]
+    assert names == ["Open frame for 8 cards", *["PCIe 4.0 x16 riser"] * 2]
+    assert build.price_usd == pytest.approx(sum(part.quote.price_usd for part in build.parts), abs=0.01)
+    table = combinations_of(stock, platforms_of(stock))
+    row = next(at for at, item in enumerate(table.cards) if (item.gpu, item.count) == (wide, 2))
+    column = next(at for at, item in enumerate(table.platforms) if item == platform)
+    disk = next(part.quote.price_usd for part in build.parts if part.kind == "ssd")
+    assert table.usd[row, column] == pytest.approx(build.price_usd - disk, abs=0.02)
+    quotes = {key: quote for key, quote in stock.prices.quotes.items() if key[1] != "PCIe 4.0 x16 riser"}
+    bare = replace(stock, prices=replace(stock.prices, quotes=quotes))
+    assert Assembler(bare, 20.0).complete(Cards(wide, 2), platform) is None
+    narrow = next(gpu for gpu in stock.gpus if gpu.name == "RTX 3060 12GB").model_copy(update={"slots": 2.0})
+    beside = Assembler(stock, 20.0).complete(Cards(narrow, 2), platform)
+    assert beside is not None
+    assert any(part.kind == "case" for part in beside.parts)
+
+
+def test_a_module_carries_its_adapter_and_is_left_out_without_one(stock: Stock) -> None:
+    module = next(gpu for gpu in stock.gpus if gpu.name == "Tesla V100 SXM2 16GB")
+    assert (module.power_connectors, module.slots) == ("2x 8-pin", 3)
+    assert [name for name, _ in stock.beside(module, 2)] == ["V100 SXM2 to PCIe adapter"] * 2
+    assert {"A100 SXM4 80GB", "H100 SXM5 80GB"} <= set(stock.modules)
+    assert any("A100 SXM4 80GB" in said for said in left_out(stock, Wish(model="gpt-oss-20b")))
+    table = combinations_of(stock, platforms_of(stock))
+    row = next(at for at, item in enumerate(table.cards) if (item.gpu, item.count) == (module, 1))
+    assert np.isfinite(table.usd[row]).any()

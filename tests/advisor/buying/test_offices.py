@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from advisor.buying.offices import card_problem, office_builds
-from advisor.buying.ownership import Owned
+from advisor.buying.offices import card_problem, office_builds, power_words
+from advisor.buying.ownership import Owned, owned_parts
 from advisor.buying.stock import COOLING, Stock, stock_of
 from catalog import tables
 from catalog.parts import Gpu, OfficePc
@@ -86,7 +86,7 @@ def test_a_passive_card_carries_shroud_and_fan(stock: Stock) -> None:
     assert passive
     for build in passive:
         assert [part.name for part in build.parts if part.kind == "accessory"] == [*COOLING]
-        assert [note.code for note in build.notes] == ["no_fan"]
+        assert [note.code for note in build.notes] == ["no_fan", "own_supply"]
 
 
 def test_a_computer_is_had_for_400_dollars_and_one_with_a_card_for_700(stock: Stock) -> None:
@@ -105,3 +105,34 @@ def test_memory_and_disk_are_bought_where_they_are_not_sold_with_it(stock: Stock
     sizes = {build.hardware.ram.gb for build in office_builds(stock, 5.0) if build.parts[0].name == BARE.name}
     assert len(sizes) >= 2
     assert max(size or 0 for size in sizes) <= (BARE.max_ram_gib or 0)
+
+
+def test_why_a_machine_takes_no_other_card_is_said_of_each() -> None:
+    """None of the catalog is known to take an ordinary supply: each says so, or that it has no slot, or that it is not
+    known.
+    """
+    for row in OFFICES.values():
+        assert row.standard_psu is not True
+        assert row.name in power_words(row)
+    assert "draw more than 75 W" in power_words(SMALL)
+    assert "no slot" in power_words(OFFICES["Dell OptiPlex 7050 Micro"])
+    ordinary = SMALL.model_copy(update={"standard_psu": True, "card_power_w": 75.0})
+    assert power_words(ordinary) == ""
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("OptiPlex 7050 SFF", "Core i7-7700", "DDR4-2400 2x16"),
+        ("computer: HP Elite 9999", "Core i7-7700", "DDR4-2400 2x16"),
+    ],
+)
+def test_an_owned_computer_costs_nothing_for_what_is_in_it(texts: tuple[str, ...]) -> None:
+    own = owned_parts(texts)
+    name = next(name for kind, name in own.counts if kind == "office")
+    built = [item for item in office_builds(stock_of("any", own), 5.0) if item.parts[0].name == name]
+    as_it_is = next(item for item in built if item.hardware.ram.gb == 32)
+    assert as_it_is.price_usd == 0
+    assert (as_it_is.hardware.cpu_name, as_it_is.hardware.gpus) == ("Core i7-7700", ())
+    assert {part.kind for part in as_it_is.parts} == {"office", "cpu", "ram"}
+    assert {part.quote.condition for part in as_it_is.parts} == {"owned"}

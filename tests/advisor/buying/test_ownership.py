@@ -70,3 +70,31 @@ def test_what_memory_leaves_open_is_assumed_and_told() -> None:
 def test_what_is_unclear_is_refused(text: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         owned_parts([text])
+
+
+@pytest.mark.parametrize(
+    ("texts", "words"),
+    [
+        (("OptiPlex 7050 SFF",), "several processors: say what is in yours"),
+        (("OptiPlex 7050 SFF", "Core i5-7500"), "how much memory"),
+        (("OptiPlex 7070 SFF",), "how much memory"),
+        (("computer: HP Elite 9999",), "say what is in it"),
+        (("OptiPlex 7050",), "ambiguous"),
+    ],
+)
+def test_what_a_computer_came_with_is_asked_back(texts: tuple[str, ...], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        owned_parts(texts)
+
+
+def test_a_computer_that_no_row_describes_is_its_processor_and_memory() -> None:
+    owned = owned_parts(["computer: HP Elite 9999", "Core i5-7500", "DDR4-2400 2x8"])
+    (row,) = owned.offices
+    assert (row.name, row.ram_type, row.slot_pcie_lanes) == ("HP Elite 9999", "DDR4", None)
+    assert owned.counts["cpu", "Core i5-7500"] == 1
+    assert owned.counts["office", "HP Elite 9999"] == 1
+    assert any("no card is put into it" in said for said in owned.assumptions)
+
+
+def test_a_machine_is_kept_as_its_owner_writes_it() -> None:
+    assert owned_parts(["GMKtec EVO-X2 128GB"]).written == {"Strix Halo (Ryzen AI Max+ 395)": "GMKtec EVO-X2 128GB"}

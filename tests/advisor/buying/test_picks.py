@@ -1,5 +1,6 @@
 """Answers to wishes hold the laws of good advice, and the second set of rules sees what does not go together."""
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -168,3 +169,11 @@ def test_what_living_with_a_pick_is_like_is_told_as_far_as_it_is_known() -> None
                     assert not row.power_connectors or row.power_connectors.split(";")[0] in said
     names = {row.name for table in (gpus, ssds, unified_machines, laptops) for row in table()}
     assert all(row.name in names for row in living())
+
+
+def test_what_has_no_price_that_day_is_no_candidate() -> None:
+    """Without a disk no desktop has a price: it is neither a pick nor what a little more money buys."""
+    wish = Wish(model="Llama-2-7B", quant="Q4_0", budget_usd=7000.0, condition="used")
+    found = advise_from(replace(used_stock(), ssds=()), owned_parts(()), wish, load(), Exchange())
+    assert all(build.price_usd < float("inf") for build in found.builds)
+    assert all(not any(part.kind == "cpu" for part in build.parts) for build in found.builds)

@@ -83,6 +83,24 @@ def test_a_model_that_nothing_holds_is_told_its_ways_out() -> None:
     assert found["ways_out"]
 
 
+@pytest.mark.parametrize("pc", ["OptiPlex 7050 SFF", "HP Elite 9999"])
+def test_a_computer_and_what_is_in_it_are_named_together(pc: str) -> None:
+    found = answer("--own-pc", f"{pc}, Core i7-7700, DDR4-2400 2x16", "--model", "gpt-oss-20b", "--budget", "300")
+    free = [build for build in found["builds"] if build["price_usd"] == 0]
+    assert free
+    assert {part["kind"] for part in free[0]["parts"]} == {"office", "cpu", "ram"}
+
+
+def test_a_laptop_gets_a_card_in_a_dock_with_its_price() -> None:
+    asked = ("--own-pc", "Lenovo Legion 5 Pro 16ACH6H 32GB", "--model", "Qwen3-32B", "--budget", "1500")
+    found = answer(*asked, "--condition", "any")
+    docked = [build for build in found["builds"] if "in a USB4 dock beside" in build["name"]]
+    assert docked
+    for build in docked:
+        assert any("dock" in part["name"] and part["price_usd"] > 0 for part in build["parts"])
+        assert "--pcie usb4" in build["predict_command"]
+
+
 def test_a_computer_that_is_owned_costs_nothing() -> None:
     found = answer("--own-pc", "OptiPlex 3060 SFF", "--budget", "400", "--condition", "any")
     owned = [part for build in found["builds"] for part in build["parts"] if part["condition"] == "owned"]
