@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from advisor.answer import Range
+from advisor.market.market import shipped_market
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.question import Scenario
+from catalog.parts import RamKit
+from tests.benchmarks.real_builds import builds, market_without, named, priced
 
 TABLE = Path(__file__).parents[1] / "data" / "real_builds.csv"
 INSIDE = 0.85
@@ -41,3 +44,39 @@ def test_what_people_measured_lies_in_the_range(speed: str) -> None:
         assert told, row["name"]
         inside[row["name"]] = told.p05 <= float(row[speed]) <= told.p95
     assert sum(inside.values()) / len(inside) >= INSIDE, inside
+
+
+# What people paid: tests/benchmarks/real_builds.py has all of them, which take a minute.
+
+
+@pytest.mark.parametrize("name", ["b17", "b22", "b27"])
+def test_what_people_paid_lies_within_the_interval(name: str) -> None:
+    """A new card, a server's cards and memory, and cards of a server; each without what its own report says."""
+    bought = next(item for item in builds() if item.name == name)
+    told = priced(bought, shipped_market())
+    assert not isinstance(told, str), told
+    assert told.inside
+    assert abs(told.error) < 0.2
+
+
+def test_what_a_report_says_itself_does_not_count() -> None:
+    bought = next(item for item in builds() if item.name == "b27")
+    market = shipped_market()
+    without = market_without(market, bought)
+    assert 0 < len(market.observations) - len(without.observations) < 10
+    assert not [item for item in without.observations if item.source == bought.source]
+
+
+def test_a_part_without_a_price_that_day_is_named_not_guessed() -> None:
+    bought = next(item for item in builds() if item.name == "b07")
+    told = priced(bought, shipped_market())
+    assert isinstance(told, str)
+    assert "Supermicro H12SSL-i" in told
+
+
+def test_every_line_names_a_part_and_memory_is_told_by_its_size() -> None:
+    assert all(named(line.part) for bought in builds() for line in bought.lines)
+    for part, many in named("DDR4 512GB RDIMM"):
+        assert isinstance(part.row, RamKit)
+        assert many * part.row.modules * part.row.module_gib == 512
+    assert {part.row.module_gib for part, _ in named("DDR4 8x32GB RDIMM") if isinstance(part.row, RamKit)} == {32}

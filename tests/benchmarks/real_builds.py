@@ -1,14 +1,16 @@
 """What people paid and built, beside what is said here: `python -m tests.benchmarks.real_builds [NAME ...]`.
 
 tests/data/real_builds_bought.csv has every report of a build that lists parts of the catalog: what was paid for each
-line, or for the whole. Prices are those known on the day of the build, without what the report itself added to them. A
-line without a speed of its memory is the cheapest such module; of a whole computer what is not listed (board, supply,
-case, cooler, disk) is the cheapest that fits. Where the report names model and computer, the fastest pick for the same
-money is compared with what was built, both predicted.
+line, or for the whole. Prices are those known on the day of the build, without what the report itself added to them,
+and before tax: `tax` is the part of it in the shop prices of a report. What a report does not say of its memory (speed,
+size of modules) is the cheapest that gives it; of a whole computer what is not listed (board, supply, case, cooler,
+disk) is the cheapest that fits. Where the report names model and computer, the fastest pick for the same money is
+compared with what was built, both predicted.
 """
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -57,6 +59,8 @@ class Bought:
     day: date
     source: str
     currency: str
+    tax: float
+    """In the prices of what was bought new, over that without it."""
     total: float | None
     whole: bool
     lines: tuple[Line, ...]
@@ -95,7 +99,7 @@ def builds() -> list[Bought]:
 def _bought(row: dict[str, str]) -> Bought:
     hardware = Hardware.model_validate(json.loads(row["hardware"])) if row["hardware"] else None
     return Bought(
-        row["name"], date.fromisoformat(row["as_of"]), row["source"], row["currency"],
+        row["name"], date.fromisoformat(row["as_of"]), row["source"], row["currency"], float(row["tax"] or 0),
         float(row["total"]) if row["total"] else None, bool(row["whole"]),
         tuple(Line(*line) for line in json.loads(row["lines"])), row["unnamed"], row["model"], row["quant"], hardware,
     )  # fmt: skip
@@ -104,18 +108,29 @@ def _bought(row: dict[str, str]) -> Bought:
 # Prices.
 
 
-def named(text: str) -> list[NamedPart]:
-    """The part of a line, or the modules of any speed that it means."""
-    words = text.split()
-    if words[0] in {"DDR4", "DDR5"}:
-        kits = [kit.name for kit in tables.ram_kits() if kit.name.split()[1:] == words[1:]]
-        return [resolve_part(name) for name in kits if name.startswith(words[0])]
-    return [resolve_part(text)]
+MEMORY = re.compile(r"(?P<type>DDR\d)(?:-(?P<mt_s>\d+))? (?:(?P<modules>\d+)x)?(?P<gib>\d+)GB(?P<registered> RDIMM)?")
+MOST_MODULES = 16
+
+
+def named(text: str) -> list[tuple[NamedPart, int]]:
+    """The part of a line and 1, or kits of memory, each with how many of them give the size that is meant."""
+    asked = MEMORY.fullmatch(text)
+    if asked is None:
+        return [(resolve_part(text), 1)]
+    wanted, found = float(asked["gib"]) * int(asked["modules"] or 1), []
+    for kit in tables.ram_kits():
+        many, rest = divmod(wanted, kit.modules * kit.module_gib)
+        alike = kit.ram_type == asked["type"] and kit.registered == bool(asked["registered"])
+        alike &= asked["modules"] in (None, str(int(many) * kit.modules))
+        plain = kit.form_factor == "DIMM" and "LRDIMM" not in kit.name and asked["mt_s"] in (None, str(kit.mt_s))
+        if alike and plain and not rest and 1 <= many * kit.modules <= MOST_MODULES:
+            found.append((NamedPart("ram", kit, None, (), ()), int(many)))
+    return found
 
 
 def market_without(market: Market, bought: Bought) -> Market:
     """A market without what the report itself added to it."""
-    parts = {part.name: line for line in bought.lines for part in named(line.part)}
+    parts = {part.name: line for line in bought.lines for part, _ in named(line.part)}
 
     def own(item: Observation) -> bool:
         line = parts.get(item.part)
@@ -128,21 +143,24 @@ def market_without(market: Market, bought: Bought) -> Market:
     return Market(tuple(item for item in market.observations if not own(item)), market.basis, market.rates)
 
 
-def quote_of_line(line: Line, stocks: dict[str, Stock]) -> Quote | None:
-    """The price of a piece on the day, by the condition of the line; of several parts the lowest."""
+def quotes_of_line(line: Line, stocks: dict[str, Stock]) -> list[Quote]:
+    """The prices of its pieces on the day, by the condition of the line: of several ways the cheapest."""
     prices = stocks[line.condition].prices
-    quotes = [prices.quote(part.kind, part.name, part.memory_gib) for part in named(line.part)]
-    return min((quote for quote in quotes if quote), key=lambda quote: quote.price_usd, default=None)
+    ways = [
+        [quote] * many * line.count
+        for part, many in named(line.part) if (quote := prices.quote(part.kind, part.name, part.memory_gib))
+    ]  # fmt: skip
+    return min(ways, key=price_of, default=[])
 
 
 def priced(bought: Bought, market: Market) -> Priced | str:
     """What was paid and what is said, or why nothing is said."""
     known = market_without(market, bought).estimates(bought.day)
     stocks = {choice: stock_of(choice, Owned(), known) for choice in ("new", "used", "any")}
-    told = [(line, quote_of_line(line, stocks)) for line in bought.lines]
-    missing = tuple(line.part for line, quote in told if quote is None)
-    there = [(line, quote) for line, quote in told if quote]
-    quotes = [quote for line, quote in there for _ in range(line.count)]
+    told = [(line, quotes_of_line(line, stocks)) for line in bought.lines]
+    missing = tuple(line.part for line, found in told if not found)
+    there = [line for line, found in told if found]
+    quotes = [quote for _, found in told for quote in found]
     rate = market.rates.per_usd(bought.currency, bought.day)
     if bought.whole:
         if missing or (bought.unnamed and bought.total):
@@ -152,7 +170,7 @@ def priced(bought: Bought, market: Market) -> Priced | str:
             return "no price that day of what it needs beside"
         quotes, paid = [*quotes, *rest], (bought.total or 0.0) / rate
     else:
-        paid = sum(line.paid or 0.0 for line, _ in there) / rate
+        paid = sum((line.paid or 0.0) / (1 + bought.tax * (line.condition == "new")) for line in there) / rate
         if not there:
             return f"no price that day of {', '.join(missing)}"
     return Priced(paid, price_of(quotes), *interval_of(quotes), missing)
@@ -160,8 +178,8 @@ def priced(bought: Bought, market: Market) -> Priced | str:
 
 def _completed(bought: Bought, stock: Stock) -> list[Quote] | None:
     """The cheapest board, supply, case, cooler and disk for a computer of parts, as far as they are not listed."""
-    rows = [(named(line.part)[0].row, line.count) for line in bought.lines]
-    kinds = {named(line.part)[0].kind for line in bought.lines}
+    parts = [(named(line.part)[0][0], line.count) for line in bought.lines]
+    rows, kinds = [(part.row, count) for part, count in parts], {part.kind for part, _ in parts}
     cpu = next((row for row, _ in rows if isinstance(row, Cpu)), None)
     if cpu is None:
         return []
