@@ -204,7 +204,7 @@ REGIMES: Final[Mapping[str, RegimeWords]] = {
         "all of it on the GPUs, some layers on each", "all on the GPUs", "several GPUs", SKY, False
     ),
     "layer_split": RegimeWords(
-        "{gpu_layers} of {layers} layers on the GPU, the others in RAM",
+        "{gpu_layers} of {layers} layers on the GPU, the rest of the model in RAM",
         "some layers in RAM", "dense split over GPU and RAM", ORANGE, True,
     ),
 }
