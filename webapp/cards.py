@@ -160,7 +160,8 @@ def compared(titles: Sequence[str], facts: Sequence[Fact], label: str) -> str:
             else f"<td>{escape(value)}</td>" for at, value in enumerate(fact.values)
         )
         rows.append(f'<tr><th scope="row">{escape(fact.name)}</th>{cells}<td>{escape(fact.difference)}</td></tr>')
-    grid = f'<table><thead><tr><th scope="col">What</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
+    above = f'<thead><tr><th scope="col">What</th>{head}</tr></thead>'
+    grid = f'<table class="even">{above}<tbody>{"".join(rows)}</tbody></table>'
     return f'<div class="wide" role="region" aria-label="{escape(label)}" tabindex="0">{grid}</div>'
 
 

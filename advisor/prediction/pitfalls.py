@@ -230,7 +230,7 @@ def _small_memory(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
 
 
 def _narrow_link(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
-    """A card in a slot of few lanes, or outside of the computer."""
+    """A card in a slot of few lanes or an older generation, or outside of the computer."""
     hardware = case.scenario.hardware
     if not case.runs or case.devices or not any(gpu.link or gpu.pcie_lanes or gpu.pcie_gen for gpu in hardware.gpus):
         return
@@ -244,7 +244,8 @@ def _narrow_link(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
     if slow.link_gb_s >= fast.link_gb_s:
         return
     outside = any(gpu.link for gpu in hardware.gpus)
-    remedy = "inside a computer it would be faster" if outside else "a slot wired with all lanes would be faster"
+    place = "inside a computer" if outside else "in a slot with all its lanes and of its generation"
+    remedy = f"{place} it would be faster"
     cause = f"{slow.name} behind a link of {slow.link_gb_s:.1f} instead of {fast.link_gb_s:.1f} GB/s"
     gpus = tuple(replace(card, link_gb_s=max(card.link_gb_s, other.link_gb_s)) for card, other in pairs)
     yield Mended("narrow_link", _again(case, machine=replace(case.machine, gpus=gpus)),

@@ -284,13 +284,12 @@ def _beside(found: Recommendation, picked: Sequence[tuple[Pick, RankedBuild]], s
     """What lies just beside the wish, in words: more and less money, nothing to build, and not to buy at all."""
     lines = [(BESIDE[item.kind], item.text) for item in found.beside]
     told = " ".join(item.text for item in found.beside)
-    lines += [("", near.text) for near in found.near if near.text not in told]
+    apart = (near.text.partition(": ") for near in found.near if near.text not in told)
+    lines += [(label, words) for label, _, words in apart]
     if swap := build_rows.next_dollars(picked[0][1]):
         lines.append(("One part more", swap))
     lines += [(_of_running(words), words) for words in found.running]
-    text = "".join(
-        f"<p>{f'<b>{escape(label)}:</b> ' if label else ''}{escape(sentence(words))}</p>" for label, words in lines
-    )
+    text = "".join(f"<p><b>{escape(label)}:</b> {escape(sentence(words))}</p>" for label, words in lines)
     with st.container(key="beside"):
         st.html(f'<div class="more">{text}</div>')
         ready = next((build for pick, build in picked if pick.pick == "ready_made"), None)
