@@ -315,15 +315,15 @@ class Together:
             elif question.is_awaited:
                 before_s = time.thread_time()
                 case = worked_out(question.value, self._read_file)
-                if isinstance(case, Unplaced) and case.chooses:  # takes as long as twenty others: counted with it
+                if isinstance(case, Unplaced) and case.chooses:  # takes as long as twenty others: they come before
+                    _tell_all(worked)
                     _tell([(question, case)], question.key[0])
                 else:
                     worked.setdefault(question.key[0], []).append((question, case))
                 self._rates.spent(question.client, time.thread_time() - before_s)
             if time.monotonic() - start > SLICE_S:
                 break
-        for knowledge, pairs in worked.items():
-            _tell(pairs, knowledge)
+        _tell_all(worked)
         if self._asked:
             self._evaluate_after(TURNS_BETWEEN)
 
@@ -347,6 +347,13 @@ class Together:
             if queue:
                 self._waiting[client] = queue  # behind all others
             yield question
+
+
+def _tell_all(worked: "dict[Knowledge, list[tuple[_Waiting, Unplaced | BadLine]]]") -> None:
+    """Evaluate what was worked out, by what is known, and empty the table."""
+    for knowledge, pairs in worked.items():
+        _tell(pairs, knowledge)
+    worked.clear()
 
 
 def _tell(pairs: "Sequence[tuple[_Waiting, Unplaced | BadLine]]", knowledge: Knowledge) -> None:
