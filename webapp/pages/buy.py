@@ -311,7 +311,8 @@ def _every(state: BuyState) -> list[dict[str, object]]:
 
 def _of_running(words: str) -> str:
     """What a sentence about running costs is about."""
-    return "An API instead" if "API" in words else "Renting instead" if "rented" in words else "To run it"
+    begun = {"closed": "Closed models", "a rented": "Renting instead", "the same work over": "An API instead"}
+    return next((label for start, label in begun.items() if words.lower().startswith(start)), "To run it")
 
 
 def _all(found: Recommendation, state: BuyState) -> None:

@@ -200,8 +200,9 @@ def beside_words(
     else:
         yield "less", "nothing cheaper is so fast that nobody waits for it", None
     if ready:
-        price = exchange.said(ready.build.price_usd)
-        yield "ready_made", f"{ready.build.label} for {price}, {number(ready.decode_tok_s)} tok/s", "ready_made"
+        price, itself = exchange.said(ready.build.price_usd), "our pick itself, or " if first.ready_made else ""
+        what = f"{ready.build.label} for {price}, {number(ready.decode_tok_s)} tok/s"
+        yield "ready_made", f"{itself}{what}", "ready_made"
     elif not first.ready_made and set(first.goal.wish.kinds) == set(ALL_KINDS):
         limit = " for this money" if budget_usd else ""
         yield "ready_made", f"no small computer, Mac or laptop with a price here does it{limit}", None
