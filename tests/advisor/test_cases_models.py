@@ -14,6 +14,7 @@ from advisor.cli.app import run
 from advisor.errors import InputError
 from advisor.gguf.model_file import read_model_file
 from advisor.sizes import Tensor
+from catalog.tables import llms
 from catalog.units import GIB
 from tests.advisor.gguf.test_described import write
 
@@ -34,12 +35,8 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 def file_of(path: Path, architecture: str, tensors: list[Tensor], keys: dict[str, object]) -> Path:
     """A sparse file of an architecture that the catalog has no row of."""
-
-    class Named:
-        def __init__(self) -> None:
-            self.architecture = architecture
-
-    return write(path, Named(), tuple(tensors), keys)  # type: ignore[arg-type]
+    named = next(iter(llms())).model_copy(update={"architecture": architecture})
+    return write(path, named, tuple(tensors), keys)
 
 
 def rwkv7(layers: int, width: int, vocabulary: int, kind: str) -> list[Tensor]:

@@ -18,7 +18,7 @@ from urllib.parse import quote
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import connect
-from websockets.typing import Subprotocol
+from websockets.typing import Origin, Subprotocol
 
 from catalog import tables
 from tests.benchmarks.app_speed import answering, free_port
@@ -72,7 +72,7 @@ async def visit(address: str, query: str) -> tuple[float, bool]:
     start, answered = time.perf_counter(), False
     socket = f"{address.replace('http', 'ws', 1)}/_stcore/stream"
     async with connect(
-        socket, origin=address, subprotocols=[Subprotocol("streamlit")], max_size=None  # type: ignore[arg-type]
+        socket, origin=Origin(address), subprotocols=[Subprotocol("streamlit")], max_size=None
     ) as line:
         await line.send(asked.SerializeToString())
         with contextlib.suppress(asyncio.TimeoutError):

@@ -34,7 +34,7 @@ from advisor.question import Hardware
 from catalog import tables
 from catalog.names.parts import NamedPart, resolve_part
 from catalog.parts import Cpu, Gpu
-from catalog.prices import Observation
+from catalog.prices import Observation, PartKind
 
 TABLE = Path(__file__).parents[1] / "data" / "real_builds_bought.csv"
 SAME_PRICE, SAME_DAYS = 0.01, 60
@@ -185,7 +185,7 @@ def _completed(bought: Bought, stock: Stock) -> list[Quote] | None:
         return []
     gpu, count = next(((row, count) for row, count in rows if isinstance(row, Gpu)), (None, 0))
     boards = [row for row in stock.boards if socket_problem(cpu, row) is None]
-    wanted: dict[str, Sequence[Any]] = {
+    wanted: dict[PartKind, Sequence[Any]] = {
         "board": [] if "board" in kinds else boards,
         "psu": [row for row in stock.psus if row.watts >= psu_watts_needed(gpu, count, cpu)],
         "case": stock.cases, "cooler": [row for row in stock.coolers if cooler_problem(row, cpu) is None],
@@ -195,7 +195,7 @@ def _completed(bought: Bought, stock: Stock) -> list[Quote] | None:
     for kind, some in wanted.items():
         if kind in kinds:
             continue
-        quotes = [stock.prices.quote(kind, row.name) for row in some]  # type: ignore[arg-type]
+        quotes = [stock.prices.quote(kind, row.name) for row in some]
         cheapest = min((quote for quote in quotes if quote), key=lambda quote: quote.price_usd, default=None)
         if cheapest is None:
             return None

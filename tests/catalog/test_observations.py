@@ -6,7 +6,7 @@ import pytest
 
 from catalog import tables
 from catalog.names.parts import PART_TABLES, rows_by_name, sizes_of
-from catalog.prices import Observation
+from catalog.prices import Observation, PartKind
 
 SEEN = tables.observations()
 LAUNCH = frozenset({"pre_shortage", "pre_shortage_leftover"})
@@ -22,8 +22,8 @@ def is_of_2026(item: Observation) -> bool:
 
 
 @pytest.mark.parametrize("kind", PART_TABLES)
-def test_every_observation_names_a_row_of_its_kind(kind: str) -> None:
-    names = {row.name for row in PART_TABLES[kind]()}  # type: ignore[index]
+def test_every_observation_names_a_row_of_its_kind(kind: PartKind) -> None:
+    names = {row.name for row in PART_TABLES[kind]()}
     assert {item.part for item in SEEN if item.part_kind == kind} <= names
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from catalog.names.index import UnknownName
 from catalog.names.ram import RATES_MT_S, RamSpec, parse_ram
 from catalog.names.storage import resolve_ssd, storage_read_gb_s
+from catalog.parts import RamType
 
 
 @pytest.mark.parametrize(
@@ -126,14 +127,14 @@ CHANNELS = {"single channel": 1, "dual-channel": 2, "quad channel": 4, "8-channe
     upper=st.booleans(),
 )
 def test_ways_that_people_write_memory_are_read_in_any_order(
-    kind: str, count: int, size: int, written: tuple[str, str], beside: str, order: list[int], upper: bool
+    kind: RamType, count: int, size: int, written: tuple[str, str], beside: str, order: list[int], upper: bool
 ) -> None:
     rate = RATES_MT_S[kind][1]
     modules = written[0].format(n=count, size=size, total=count * size)
     parts = [modules, written[1].format(kind=kind, rate=rate), beside]
     text = ", ".join(parts[place] for place in order if parts[place])
     found = parse_ram(text.upper() if upper else text)
-    assert found == RamSpec(kind, rate, count, size, count * size, CHANNELS.get(beside))  # type: ignore[arg-type]
+    assert found == RamSpec(kind, rate, count, size, count * size, CHANNELS.get(beside))
 
 
 @given(word=st.text(st.characters(codec="ascii", categories=["Ll"]), min_size=5, max_size=12), place=st.integers(0, 2))

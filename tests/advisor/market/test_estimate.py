@@ -2,6 +2,7 @@
 
 import math
 from datetime import date, timedelta
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -151,10 +152,10 @@ def test_an_estimate_lies_between_what_was_seen(prices: list[float]) -> None:
 
 
 @given(PRICES, st.randoms())
-def test_the_order_of_observations_does_not_matter(prices: list[float], shuffle: object) -> None:
+def test_the_order_of_observations_does_not_matter(prices: list[float], shuffle: Random) -> None:
     items = [seen(price, source=site(number % 3)) for number, price in enumerate(prices)]
     mixed = list(items)
-    shuffle.shuffle(mixed)  # type: ignore[attr-defined]
+    shuffle.shuffle(mixed)
     assert priced(*mixed) == pytest.approx(priced(*items), rel=1e-9)
 
 

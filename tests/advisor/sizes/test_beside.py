@@ -8,6 +8,7 @@ import pytest
 from advisor.cli.app import run
 from advisor.errors import InputError
 from advisor.sizes.beside import draft_head, draft_head_bytes, projector_bytes
+from catalog.llms import Projector
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
 from catalog.tables import draft_heads, llms, projectors
@@ -23,13 +24,13 @@ def test_rows_name_models_of_the_catalog() -> None:
 
 
 @pytest.mark.parametrize("row", projectors(), ids=lambda row: row.name)
-def test_a_projector_has_about_two_bytes_for_each_parameter(row: object) -> None:
+def test_a_projector_has_about_two_bytes_for_each_parameter(row: Projector) -> None:
     """F16 with norms, biases and position tables in F32: 207,346,528 bytes for 100,592,896 parameters are 2.06. Gemma 4
     12B has a table of positions and no transformer.
     """
-    per_parameter = row.f16_gib * GIB / row.parameters  # type: ignore[attr-defined]
-    assert 1.9 < per_parameter < (3.4 if row.name == "Gemma-4-12B" else 2.1)  # type: ignore[attr-defined]
-    assert row.q8_0_gib < row.f16_gib  # type: ignore[attr-defined]
+    per_parameter = row.f16_gib * GIB / row.parameters
+    assert 1.9 < per_parameter < (3.4 if row.name == "Gemma-4-12B" else 2.1)
+    assert row.q8_0_gib < row.f16_gib
 
 
 @pytest.mark.parametrize(

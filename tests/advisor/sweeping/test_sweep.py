@@ -122,8 +122,11 @@ def test_a_cluster_that_loses_a_worker_loses_and_doubles_no_row(spec: Path, tmp_
             time.sleep(0.1)
         address = json.loads(found.read_text())["address"]
         worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny"]
-        quiet = {"stderr": subprocess.DEVNULL, "cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(Path.cwd())}}
-        programs += [subprocess.Popen([*worker, "--no-dashboard"], **quiet) for _ in range(3)]  # type: ignore[call-overload]
+        here = os.environ | {"PYTHONPATH": str(Path.cwd())}
+        programs += [
+            subprocess.Popen([*worker, "--no-dashboard"], stderr=subprocess.DEVNULL, cwd=tmp_path, env=here)
+            for _ in range(3)
+        ]
         command = [*ADVISOR, "sweep", str(spec), "--output", str(folder), "--scheduler", address]
         client = subprocess.Popen(command, stderr=subprocess.PIPE)
         assert client.stderr is not None
