@@ -91,14 +91,9 @@ def test_the_command_installs_from_where_the_program_came(
     for name in ("constraints.txt", "a.whl"):
         (tmp_path / name).touch()
 
-    class Installed(Distribution):
-        def read_text(self, filename: str) -> str | None:
-            return installed and json.dumps(installed).replace("{here}", str(tmp_path))
-
-        def locate_file(self, path: Any) -> Any:
-            raise NotImplementedError
-
-    monkeypatch.setattr("importlib.metadata.distributions", lambda name: [Installed()])
+    if installed:
+        (tmp_path / "direct_url.json").write_text(json.dumps(installed).replace("{here}", str(tmp_path)))
+    monkeypatch.setattr("importlib.metadata.distributions", lambda name: [Distribution.at(tmp_path)])
     assert install_command("plots") == f"{sys.executable} {words.replace('{here}', str(tmp_path))}"
 
 
