@@ -41,6 +41,8 @@ REST_W = 60.0
 """Board, memory, disk and fans together, an estimate."""
 EIGHT_PINS_PER_16_PIN = ((225.0, 1), (300.0, 2), (450.0, 3), (600.0, 4))
 """8-pin cables that a maker's 16-pin adapter joins, by the card's power (150 W each). Source: NVIDIA's FAQ as above."""
+SLOT_W = 75.0
+"""A card that draws no more lives off its slot and needs no plug. Source: PCI Express CEM specification."""
 PASSIVE_FORMS = frozenset({"datacentre"})
 MODULE_PREFIXES = ("SXM", "OAM")
 

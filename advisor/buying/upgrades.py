@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from advisor.answer import Prediction
 from advisor.buying.changes import Change, single_purchases, speed_tok_s
-from advisor.buying.compatibility import psu_problem
+from advisor.buying.compatibility import SLOT_W, psu_problem
 from advisor.buying.docks import unpriced_dock
 from advisor.buying.picking.shelf import sensible
 from advisor.buying.pricing import Quote, interval_of, price_of
@@ -44,8 +44,6 @@ PAIRED: Final = 6
 """Of cards, and of memories, so many of the best go into pairs."""
 RESALE: Final = "what the old parts bring when sold is not counted"
 CROWDS: Final = (1, 2, 4, 8, 16)
-SLOT_W: Final = 75.0
-"""A card that draws no more lives off its slot. Source: PCI Express CEM specification."""
 UNITS: Mapping[Aim, str] = {
     "faster": "s for a typical step", "larger": "index of the best model", "longer": "tokens of context",
     "people": "people at once",

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from advisor.buying.builds import Build, PricedPart
+from advisor.buying.compatibility import SLOT_W
 from catalog import tables
 from catalog.names.gpus import resolve_gpu
 from catalog.parts import Gpu
-
-SLOT_W = 75.0
-"""A card that draws no more needs no plug. Source: PCI Express CEM specification."""
 
 
 @dataclass(frozen=True, slots=True)
