@@ -44,6 +44,8 @@ class PlacementSummary(_Answer):
     strategy: str
     n_gpu_layers: int
     n_cpu_moe: int
+    n_cpu_moe_last: int = 0
+    """Where the layers with experts in RAM are the last ones: how many (`n_cpu_moe` is 0 then)."""
     vram_gb: float
     ram_gb: float
     storage_gb: float

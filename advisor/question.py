@@ -214,6 +214,10 @@ class Engine(_Question):
     backend: Backend | None = None
     n_gpu_layers: Annotated[int, Field(ge=-1, le=100_000)] | None = None
     n_cpu_moe: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    n_cpu_moe_last: Annotated[int, Field(ge=0, le=100_000)] | None = None
+    """In place of `n_cpu_moe`: layers, counted from the last, whose experts stay in RAM (--override-tensor). Those of
+    the last layer are computed for one token of a prompt alone.
+    """
     n_cpu_ffn: Annotated[int, Field(ge=0, le=100_000)] | None = None
     """Of a model without experts: layers, from the first, whose feed-forward matrices stay in RAM, attention and
     context on the card (llama.cpp's --override-tensor).
@@ -237,6 +241,17 @@ class Engine(_Question):
         if len(words) > 2 or any(KV_SPELLINGS.get(word, word) not in KV_TYPES for word in words):
             raise ValueError(f'{value!r} is not known; give one of {", ".join(KV_TYPES)}, or two as "K/V"')
         return value
+
+    @model_validator(mode="after")
+    def _one_end(self) -> Self:
+        if self.n_cpu_moe is not None and self.n_cpu_moe_last is not None:
+            raise ValueError("says n_cpu_moe and n_cpu_moe_last: give one of them")
+        return self
+
+    @property
+    def experts_in_ram(self) -> int | None:
+        """Layers whose experts are to stay in RAM, counted from either end."""
+        return self.n_cpu_moe if self.n_cpu_moe_last is None else self.n_cpu_moe_last
 
     @property
     def kv_types(self) -> tuple[str, str]:

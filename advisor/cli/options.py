@@ -25,6 +25,7 @@ OPTION_OF_FIELD: Mapping[str, str] = {
     "engine.n_gpu_layers": "--n-gpu-layers", "engine.n_cpu_moe": "--n-cpu-moe", "engine.n_ctx": "--context",
     "engine.kv_type": "--kv-type", "engine.threads": "--threads", "engine.ubatch": "--ubatch",
     "engine.mmproj": "--mmproj", "engine.split_mode": "--split-mode", "engine.n_cpu_ffn": "--n-cpu-ffn",
+    "engine.n_cpu_moe_last": "--n-cpu-moe-last",
     "engine.speculative.max_tokens": "--draft-tokens", "engine.speculative.acceptance": "--acceptance",
     "engine.speculative.draft_model": "--draft-model", "engine.speculative.task": "--writes",
     "engine.speculative": "--speculative", "engine.version": "--build", "engine.released": "--build",
@@ -254,6 +255,7 @@ def _engine(options: Mapping[str, Any], cores: int | None) -> dict[str, Any]:
         **{name: options[name] for name in asked}, "name": options["engine"], "n_ctx": context,
         "threads": cores if options["threads"] is None else options["threads"], "mmproj": _projector(options),
         "split_mode": options.get("split_mode"), "n_cpu_ffn": options.get("n_cpu_ffn"),
+        "n_cpu_moe_last": options.get("n_cpu_moe_last"),
         "speculative": _speculative(options), **_build(options.get("build")),
     }  # fmt: skip
 

@@ -35,12 +35,17 @@ For example:
 @click.option("--gen", type=click.IntRange(1), default=128, show_default=True, help="Tokens of the answer to write.")
 @click.option("--n-gpu-layers", type=click.IntRange(0), help="Layers on devices (99: all).")
 @click.option("--n-cpu-moe", type=click.IntRange(0), help="Layers whose experts stay in RAM.")
+@click.option("--n-cpu-moe-last", type=click.IntRange(0), help="Instead: the last layers, whose experts stay in RAM.")
 @click.option("--n-cpu-ffn", type=click.IntRange(0), help="Layers whose dense feed-forward weights stay in RAM.")
 @click.option("--kv-type", metavar="TYPE", help='Number format of the context: f16, q8_0, ... or "K/V".')
 @click.option("--ubatch", type=click.IntRange(1), help="Prompt tokens per micro-batch.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.")
 @click.option("--mmap/--no-mmap", default=None, help="Map the file into memory.")
 @click.option("--ram", metavar="TEXT", help='What the system does not tell of its RAM: "DDR5-6000 2x32".')
+@click.option(
+    "--split-mode", type=click.Choice(["layer", "row", "tensor"]),
+    help="How several devices share the model. Default: as answers soonest, by layer where speeds are not known.",
+)
 @click.option("--rpc", multiple=True, metavar="HOST:PORT", help="A server of a remote device; repeat it for several.")
 @click.option(
     "--for", "program", type=click.Choice(["llama-server", "llama-swap", "ollama", "lm-studio"]),
@@ -134,7 +139,8 @@ def _hardware(found: "Hardware", ram: str | None, machines: "OwnMachines") -> di
 
 
 def _engine(options: dict[str, Any]) -> dict[str, Any]:
-    names = ("n_gpu_layers", "n_cpu_moe", "n_cpu_ffn", "kv_type", "ubatch", "threads", "mmap")
+    names = ("n_gpu_layers", "n_cpu_moe", "n_cpu_moe_last", "n_cpu_ffn", "kv_type", "ubatch", "threads", "mmap",
+             "split_mode")  # fmt: skip
     engine = {name: options[name] for name in names if options.get(name) is not None}
     work = {"prompt_tokens": options.get("prompt"), "gen_tokens": options.get("gen")}
     asked = {name: value for name, value in work.items() if isinstance(value, int)}

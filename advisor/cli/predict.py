@@ -173,6 +173,10 @@ BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
     help="Layers whose experts stay in RAM (99: all, 0: none). Default: as few as fit.",
 )
 @click.option(
+    "--n-cpu-moe-last", type=int, metavar="N",
+    help="Instead: layers, counted from the last, whose experts stay in RAM (-ot).",
+)
+@click.option(
     "--n-cpu-ffn", type=int, metavar="N", help="Layers of a dense model whose feed-forward weights stay in RAM (-ot)."
 )
 @click.option(

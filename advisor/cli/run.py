@@ -43,6 +43,9 @@ For example:
 @click.option("--context", type=click.IntRange(1), help="Tokens of context. Default: prompt and answer, at least 4096.")
 @click.option("--n-gpu-layers", type=click.IntRange(0), help="Layers on devices (99: all).")
 @click.option("--n-cpu-moe", type=click.IntRange(0), help="Layers whose experts stay in RAM.")
+@click.option(
+    "--split-mode", type=click.Choice(["layer", "row", "tensor"]), help="How several devices share the model."
+)
 @click.option("--threads", type=click.IntRange(1), help="CPU threads. Default: one per physical core.")
 @click.option("--rpc", multiple=True, metavar="HOST:PORT", help="A server of a remote device; repeat it for several.")
 @click.option(

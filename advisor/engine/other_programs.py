@@ -39,7 +39,9 @@ def _llama_server(plan: Plan, file: str) -> Configuration:
     values = {
         "model": file, "ctx-size": settings.n_ctx, "n-gpu-layers": settings.n_gpu_layers,
         "n-cpu-moe": settings.n_cpu_moe or None, "cache-type-k": settings.kv_type_k,
-        "cache-type-v": settings.kv_type_v, "tensor-split": ",".join(f"{share:g}" for share in settings.tensor_split),
+        "cache-type-v": settings.kv_type_v,
+        "split-mode": settings.split_mode if settings.split_mode != "layer" else None,
+        "tensor-split": ",".join(f"{share:g}" for share in settings.tensor_split),
         "override-tensor": ",".join(f"{item.pattern}={item.device}" for item in settings.overrides),
         "rpc": ",".join(settings.rpc), "batch-size": settings.n_batch, "ubatch-size": settings.n_ubatch,
         "threads": settings.threads, "threads-batch": settings.threads_batch,
@@ -101,8 +103,9 @@ def _lm_studio(plan: Plan, file: str) -> Configuration:
     settings, layers = plan.settings, plan.candidate.case.demand.footprint.n_layers
     on_gpu = min(1.0, settings.n_gpu_layers / (layers + 1))  # the output counts as one more
     gpu: dict[str, Any] = {"ratio": round(on_gpu, 4)}
-    if settings.n_cpu_moe:
-        gpu["numCpuExpertLayersRatio"] = round(min(1.0, settings.n_cpu_moe / layers), 4)
+    lies = plan.candidate.case.placement
+    if lies.strategy == "expert_offload":
+        gpu["numCpuExpertLayersRatio"] = round(min(1.0, lies.n_cpu_moe / layers), 4)
     config: dict[str, Any] = {
         "contextLength": settings.n_ctx, "gpu": gpu, "offloadKVCacheToGpu": settings.offload_kv,
         "evalBatchSize": settings.n_batch, "physicalBatchSize": settings.n_ubatch, "tryMmap": settings.mapped,
@@ -112,7 +115,9 @@ def _lm_studio(plan: Plan, file: str) -> Configuration:
     if (settings.kv_type_k, settings.kv_type_v) != ("f16", "f16"):
         config |= {"llamaKCacheQuantizationType": settings.kv_type_k, "llamaVCacheQuantizationType": settings.kv_type_v}
     unsaid = [f"import the file first: lms import {shlex.quote(file)}"]
-    unsaid += ["LM Studio keeps no single weights in RAM when told"] * bool(settings.overrides)
+    experts = f"LM Studio keeps experts of {lies.n_cpu_moe} whole layers in RAM, and chooses which"
+    told = experts if lies.strategy == "expert_offload" else "LM Studio keeps no single weights in RAM when told"
+    unsaid += [told] * bool(settings.overrides)
     unsaid += ["LM Studio splits a model over devices as it chooses"] * bool(settings.tensor_split)
     unsaid += ["LM Studio does not use remote devices"] * bool(settings.rpc)
     return Configuration(json.dumps(config, indent=2) + "\n", tuple(unsaid))

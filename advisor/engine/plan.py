@@ -15,10 +15,11 @@ from advisor.errors import InputError
 from advisor.gguf.model_file import ModelFile
 from advisor.machines.machine import Machine
 from advisor.physics.knowledge import Knowledge
-from advisor.physics.placement import Placement
+from advisor.physics.placement import Placement, place_each
 from advisor.prediction.case import Case, asked_of, cases_of
 from advisor.prediction.prediction import answers
 from advisor.question import KV_SPELLINGS, Scenario
+from advisor.sizes.tensor import DENSE_FEED_FORWARD, EXPERTS, pattern_of
 
 UBATCHES = (512, 1024, 2048)
 """Micro-batches considered: llama.cpp's default and larger ones, which read prompts faster where experts are in RAM."""
@@ -94,6 +95,10 @@ class Given:
         told = answers(cases, self.knowledge, pitfalls=False)
         return [Candidate(*pair) for pair in zip(cases, told, strict=True)]
 
+    def of(self, case: Case) -> Candidate:
+        """A case with what it is predicted to do."""
+        return Candidate(case, answers([case], self.knowledge, pitfalls=False)[0])
+
     def warned(self, best: Candidate) -> Candidate:
         """A candidate with what the mistakes of its question cost, where speeds are known."""
         if not self.speeds_known:
@@ -105,20 +110,31 @@ def choose(asked: Scenario, given: Given, *, as_asked: bool = False) -> tuple[Ca
     """The best candidate and why, `asked` leaving open what may be chosen. One that does not fit only if none does.
 
     `as_asked`: with the cache and the micro-batch that are asked for wherever that fits, for what others would gain is
-    not known. A remote device of unknown speed was planned with a q8_0 cache that made requests 1.8 times as long
+    not known; experts of the last layers in RAM are no slower than those of the first on any device. A remote device of
+    unknown speed was planned with a q8_0 cache that made requests 1.8 times as long
     (`tests/benchmarks/placement_cells.py`, 2026-11-30).
     """
     if as_asked:
         [usual] = given.candidates([asked])
         if usual.case.runs:
-            return usual, ()
-    found = given.candidates([placed for item in _variants(asked) for placed in _placements(item, given)])
+            last = given.candidates([*_last_experts(asked, usual.case)])
+            return (last or [usual])[0], ()
+    found = listed(asked, given)
     best = _best(found)
-    reasons = [*_about_cache(asked, best), *_about_writing(found, best), *_about_batches(found, best)]
     if asked.engine.threads is None:
         best = _fewest_threads(best, given)
-        reasons += _about_threads(best, given.cores)
-    return best, tuple(reasons)
+    return best, reasons_for(asked, found, best, given.cores)
+
+
+def listed(asked: Scenario, given: Given) -> list[Candidate]:
+    """All ways that are chosen among."""
+    return given.candidates([placed for item in _variants(asked) for placed in _placements(item, given)])
+
+
+def reasons_for(asked: Scenario, found: Sequence[Candidate], best: Candidate, cores: int) -> tuple[str, ...]:
+    """Why the best is taken of those found."""
+    told = (*_about_cache(asked, best), *_about_writing(found, best), *_about_batches(found, best))
+    return (*told, *(_about_threads(best, cores) if asked.engine.threads is None else ()))
 
 
 def _variants(asked: Scenario) -> Iterator[Scenario]:
@@ -135,10 +151,13 @@ def _placements(asked: Scenario, given: Given) -> Iterator[Scenario]:
     """As much on the devices as fits, and where they might be the slower side, all experts or all layers in RAM."""
     yield asked
     machine, engine = given.machine, asked.engine
-    free = engine.n_gpu_layers is None and engine.n_cpu_moe is None and engine.n_cpu_ffn is None
-    if not (given.speeds_known and free and machine.gpus and not machine.unified):
+    free = engine.experts_in_ram is None and engine.n_cpu_ffn is None
+    if not (free and machine.gpus and not machine.unified):
         return
     first = given.candidates([asked])[0].case
+    yield from _last_experts(asked, first)
+    if not given.speeds_known or engine.n_gpu_layers is not None:
+        return
     if first.demand.footprint.n_experts:
         yield with_engine(asked, n_cpu_moe=EVERY_LAYER)
     elif first.placement.strategy == "layer_split":
@@ -146,6 +165,22 @@ def _placements(asked: Scenario, given: Given) -> Iterator[Scenario]:
         if number:
             yield with_engine(asked, n_cpu_ffn=number)
     yield with_engine(asked, n_gpu_layers=0)
+
+
+def _last_experts(asked: Scenario, first: Case) -> Iterator[Scenario]:
+    """The same with experts of the last layers in RAM in place of those of the first, where they are the planner's
+    choice: as few layers as fit. Of a prompt the last layer's experts are computed for one token alone, so that one
+    layer less is read on the CPU or copied over the link.
+    """
+    lies, engine = first.placement, asked.engine
+    if lies.strategy != "expert_offload" or not lies.fits or engine.experts_in_ram is not None:
+        return
+    numbers = range(1, first.demand.footprint.n_layers + 1)
+    limits = [(lies.n_gpu_layers, number, engine.mmap) for number in numbers]
+    each = place_each([first.demand] * len(limits), [first.machine] * len(limits), limits, [True] * len(limits))
+    fewest = next((number for number, other in zip(numbers, each, strict=True) if other.fits), None)
+    if fewest and each[fewest - 1].n_gpu_layers == lies.n_gpu_layers:
+        yield with_engine(asked, n_cpu_moe_last=fewest)
 
 
 def _fewest_feed_forward(asked: Scenario, given: Given, n_layers: int) -> int | None:
@@ -224,9 +259,11 @@ def _about_threads(best: Candidate, cores: int) -> Iterator[str]:
 
 
 def settings_for(
-    case: Case, sizes: Sizes, n_devices: int, cores: int, free_ram_bytes: float, rpc: tuple[str, ...] = ()
-) -> tuple[EngineSettings, tuple[str, ...]]:
-    """The engine's settings for a case on so many devices, and why its file is loaded in this way.
+    case: Case, sizes: Sizes, n_devices: int, cores: int, free_ram_bytes: float, rpc: tuple[str, ...] = (),
+    part: str = "",
+) -> tuple[EngineSettings, tuple[str, ...]]:  # fmt: skip
+    """The engine's settings for a case on so many devices, and why its file is loaded in this way. `part` is what stays
+    in RAM of the first of the last layers whose experts do, as a pattern; empty: all of its experts.
 
     llama.cpp counts stored layers that predict further tokens, the last ones, among those on devices.
     """
@@ -238,8 +275,8 @@ def settings_for(
         "n_ctx": case.context_tokens, "n_batch": max(LARGEST_BATCH, engine.ubatch),
         "n_ubatch": engine.ubatch, "threads": engine.threads or cores, "threads_batch": max(cores, engine.threads or 1),
         "n_gpu_layers": place.n_gpu_layers + unused,
-        "n_cpu_moe": 0 if engine.n_cpu_ffn else place.n_cpu_moe,
-        "overrides": feed_forward_overrides(place.n_cpu_moe) if engine.n_cpu_ffn else (),
+        "n_cpu_moe": 0 if engine.n_cpu_ffn or engine.n_cpu_moe_last else place.n_cpu_moe,
+        "overrides": _overrides(case, part), "split_mode": (engine.split_mode or "layer") if n_devices > 1 else "layer",
         "tensor_split": _split(place, n_devices, unused), "rpc": rpc, "kv_type_k": k_type, "kv_type_v": v_type,
         "flash_attn": engine.flash_attn, "load_mode": mode, "extra_buffers": place.storage_bytes <= 0,
     }  # fmt: skip
@@ -248,8 +285,20 @@ def settings_for(
 
 def feed_forward_overrides(layers: int) -> tuple[Override, ...]:
     """What keeps the feed-forward matrices of the first layers in RAM."""
-    numbers = "|".join(str(layer) for layer in range(layers))
-    return (Override(pattern=rf"blk\.({numbers})\.ffn_(up|down|gate)\.weight"),) if layers else ()
+    return (Override(pattern=pattern_of(range(layers), DENSE_FEED_FORWARD)),) if layers else ()
+
+
+def _overrides(case: Case, part: str) -> tuple[Override, ...]:
+    """What is kept in RAM by name."""
+    engine, place = case.scenario.engine, case.placement
+    if engine.n_cpu_ffn:
+        return feed_forward_overrides(place.n_cpu_moe)
+    if not engine.n_cpu_moe_last or not place.n_gpu_layers:
+        return ()
+    first, end = place.experts_to, place.bounds[-1]
+    split = (Override(pattern=pattern_of([first], part)),) if part else ()
+    whole = range(first + bool(part), end)
+    return (*split, *((Override(pattern=pattern_of(whole, EXPERTS)),) if whole else ()))
 
 
 def _cache_type(name: str) -> str:

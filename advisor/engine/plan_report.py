@@ -21,7 +21,7 @@ from advisor.documents import (
 )  # fmt: skip
 from advisor.engine.layout import CPU
 from advisor.engine.plan import Plan, used_devices
-from advisor.engine.settings import GGML_TYPES, EngineSettings
+from advisor.engine.settings import GGML_TYPES, SPLIT_MODES, EngineSettings
 from advisor.prediction.report import own_profile, speed_range
 from catalog.units import GIB
 
@@ -95,6 +95,8 @@ def _shared(settings: EngineSettings) -> Iterator[str]:
         yield from ("-ot", f"{override.pattern}={override.device}")
     if (settings.kv_type_k, settings.kv_type_v) != ("f16", "f16"):
         yield from ("-ctk", settings.kv_type_k, "-ctv", settings.kv_type_v)
+    if settings.split_mode != "layer":
+        yield from ("-sm", settings.split_mode)
     if settings.tensor_split:
         yield from ("-ts", "/".join(f"{share:g}" for share in settings.tensor_split))
     if settings.rpc:
@@ -114,13 +116,16 @@ def python_call(settings: EngineSettings, file: str) -> str:
     }  # fmt: skip
     if (settings.kv_type_k, settings.kv_type_v) != ("f16", "f16"):
         values |= {"type_k": GGML_TYPES[settings.kv_type_k], "type_v": GGML_TYPES[settings.kv_type_v]}
+    if settings.split_mode != "layer":
+        values["split_mode"] = SPLIT_MODES[settings.split_mode]
     if settings.tensor_split:
         values["tensor_split"] = list(settings.tensor_split)
     lines = ["llama_cpp.Llama(", *(f"    {name}={value!r}," for name, value in values.items()), ")"]
     if settings.n_cpu_moe:
         lines.append("# Llama() cannot keep experts in RAM: `advisor run` can, as can the low-level API")
     if settings.overrides:
-        lines.append("# Llama() cannot keep feed-forward weights in RAM: `advisor run` can, as can the low-level API")
+        kept = "experts" if any("exps" in item.pattern for item in settings.overrides) else "feed-forward weights"
+        lines.append(f"# Llama() cannot keep {kept} in RAM: `advisor run` can, as can the low-level API")
     if not settings.extra_buffers:
         lines.append("# Llama() repacks weights in RAM all the same: `advisor run` does not")
     return "\n".join(lines)
@@ -128,7 +133,9 @@ def python_call(settings: EngineSettings, file: str) -> str:
 
 def as_data(plan: Plan, file: str) -> dict[str, Any]:
     """The plan for other programs; sizes in bytes."""
+    told = commands(plan, file)
     guess = plan.candidate.prediction.model_dump(mode="json")
+    guess["flags"] = {name: told[name] for name in guess["flags"]}
     if not plan.speeds_known:
         guess |= dict.fromkeys(("decode_tok_s", "prefill_tok_s", "time_to_first_token_s", "bottleneck"))
     devices = {
@@ -143,5 +150,5 @@ def as_data(plan: Plan, file: str) -> dict[str, Any]:
         "layers": list(plan.layout.layer_devices),
         "prediction": guess,
         "reasons": list(plan.reasons),
-        "flags": commands(plan, file),
+        "flags": told,
     }

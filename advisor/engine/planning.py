@@ -10,9 +10,10 @@ from pathlib import Path
 from advisor.detection import Detected
 from advisor.detection.storage import lodging_of
 from advisor.engine.devices import Device
+from advisor.engine.filling import PARTS, as_laid_out, fuller, most_filled, share_on_device
 from advisor.engine.layout import Layout, Sizes, layout_of
 from advisor.engine.library import how_to_install
-from advisor.engine.plan import Candidate, Given, Plan, choose, settings_for, with_engine
+from advisor.engine.plan import Candidate, Given, Plan, choose, listed, reasons_for, settings_for, with_engine
 from advisor.engine.preparation import check_room, check_threads, dry_run, free_memory, offloadable, processors
 from advisor.engine.remote import RPC
 from advisor.engine.settings import EngineSettings
@@ -23,8 +24,10 @@ from advisor.machines.from_parts import machine_of
 from advisor.machines.machine import GpuDevice, Machine
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.placement import SYSTEM_RAM_BYTES
+from advisor.physics.task import DIVIDING
+from advisor.prediction.case import Case, asked_of, cases_of
 from advisor.prediction.drafting import WORDS
-from advisor.prediction.splitting import splits_of
+from advisor.prediction.splitting import DEFAULT, splits_of
 from advisor.question import Scenario, Speculative
 from catalog.llms import Llm
 from catalog.profiles import DeviceFacts
@@ -33,6 +36,9 @@ from catalog.quants import Quant
 DRAFTS = ("mtp", "draft_model")
 WORTH_DRAFTING = 1.05
 """Below it the text decides whether drafts pay: their acceptance differs by more."""
+SPLIT_BACKENDS = frozenset({"CUDA", "ROCm", "SYCL"})
+"""Devices whose buffers llama.cpp can split by rows. Source: as `advisor.prediction.splitting.ROW_BACKENDS`."""
+
 TRIES = 8
 """Steps of layers or experts taken off a device whose measured buffers turn out larger than the formula's."""
 SMALL_CONTEXT = 512
@@ -113,33 +119,128 @@ def plan_here(
     Raises `InputError` where nothing fits.
     """
     given = Given(here.machine, knowledge, file, here.cores, here.speeds_known)
-    sizes = Sizes.of_file(file or read_model_file(path))
+    trial = _Trial(path, Sizes.of_file(file or read_model_file(path)), here, rpc)
     if not here.speeds_known:
         asked = with_engine(asked, threads=asked.engine.threads or here.cores)
+    check_split(asked, here.devices)
     best, reasons = choose(asked, given, as_asked=not here.speeds_known)
-    offload, free = offloadable(here.devices), free_memory(here.devices)
+    several = here.speeds_known and len(here.machine.gpus) > 1
+    splits = splits_of(best.case.scenario, knowledge, file, here.machine) if several else None
+    if splits and splits.best.mode != DEFAULT and asked.engine.split_mode is None:
+        asked = with_engine(asked, split_mode=splits.best.mode)
+        trial = replace(trial, tensor_split=tuple(map(float, splits.best.tensor_split)))
+        [best] = given.candidates([with_engine(best.case.scenario, split_mode=splits.best.mode)])
     for _ in range(TRIES):
-        settings, why = settings_for(best.case, sizes, len(offload), here.cores, free["CPU"], rpc)
-        # before the dry run, which takes long for contexts of many millions of tokens
-        check_room(layout_of(sizes, settings, offload, {}), free, settings)
-        dry = dry_run(path, settings, sizes)
-        layout = layout_of(sizes, settings, offload, dry.compute, dry.refused)
-        easier = easier_than(best, layout, free)
+        settings, layout, why = trial.of(best.case)
+        easier = easier_than(best, layout, trial.free)
         if easier is None:
             break
-        apart = "n_cpu_ffn" if best.case.scenario.engine.n_cpu_ffn else "n_cpu_moe"
-        less = with_engine(asked, **{"n_gpu_layers": easier[0], apart: easier[1]})
+        apart = next((name for name in ("n_cpu_ffn", "n_cpu_moe_last") if getattr(best.case.scenario.engine, name)), "")
+        less = with_engine(asked, **{"n_gpu_layers": easier[0], apart or "n_cpu_moe": easier[1]})
         best, _ = choose(less, given, as_asked=not here.speeds_known)
+    else:
+        settings, layout, why = trial.of(best.case)
+    better = filled(best, layout, given, trial, asked)
+    if better:
+        best, settings, layout, part = better
+        reasons = reasons_for(asked, listed(asked, given), best, here.cores) if here.speeds_known else ()
+    told = about_experts(best.case, part if better else "")
     check_threads(settings, processors())
-    check_room(layout, free, settings)
-    reasons = (*reasons, *about_drafts(best, given)) if here.speeds_known else reasons
-    told = reasons if here.speeds_known else ()
-    if here.speeds_known and len(here.machine.gpus) > 1:
-        splits = splits_of(best.case.scenario, knowledge, file, here.machine)
-        told += (f"{splits.best.flags}: {splits.reason}",) if splits else ()
+    check_room(layout, trial.free, settings)
+    told += (*reasons, *about_drafts(best, given)) if here.speeds_known else ()
+    told += (f"{splits.best.flags}: {splits.reason}",) if splits else ()
     disk = lodging_of(path).advice if file and file.llm.n_experts and best.case.placement.storage_bytes > 0 else ()
     notes = (*here.notes, *told, *why, *disk)
-    return Plan(given.warned(best), settings, layout, free, here.speeds_known, notes)
+    return Plan(given.warned(best), settings, layout, trial.free, here.speeds_known, notes)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Trial:
+    """Cases laid out with llama.cpp's own figures."""
+
+    path: Path
+    sizes: Sizes
+    here: Here
+    rpc: tuple[str, ...]
+    tensor_split: tuple[float, ...] = ()
+    """Shares of the devices, where they are not as the placement has them."""
+
+    @property
+    def offload(self) -> dict[str, float]:
+        """Free bytes of the devices that layers go to."""
+        return offloadable(self.here.devices)
+
+    @property
+    def free(self) -> dict[str, float]:
+        """Free bytes of all devices."""
+        return free_memory(self.here.devices)
+
+    def settings(self, case: Case, part: str = "") -> tuple[EngineSettings, tuple[str, ...]]:
+        """Settings for a case, and why."""
+        cores, free = self.here.cores, self.free["CPU"]
+        settings, why = settings_for(case, self.sizes, len(self.offload), cores, free, self.rpc, part)
+        return settings.model_copy(update={"tensor_split": self.tensor_split or settings.tensor_split}), why
+
+    def of(self, case: Case, part: str = "") -> tuple[EngineSettings, Layout, tuple[str, ...]]:
+        """Settings for a case, where they put everything, and why. Raises as `check_room` and `Session`."""
+        settings, why = self.settings(case, part)
+        # before the dry run, which takes long for contexts of many millions of tokens
+        check_room(layout_of(self.sizes, settings, self.offload, {}), self.free, settings)
+        dry = dry_run(self.path, settings, self.sizes)
+        return settings, layout_of(self.sizes, settings, self.offload, dry.compute, dry.refused), why
+
+
+def filled(
+    best: Candidate, layout: Layout, given: Given, trial: _Trial, asked: Scenario
+) -> tuple[Candidate, EngineSettings, Layout, str] | None:
+    """A plan with as much on the devices as llama.cpp's own figures leave room for, and the part of a layer that stays
+    in RAM; None where the best is such a plan already.
+
+    Buffers hardly change with a layer more: those of the plan are taken to find the fullest way, which is then asked of
+    llama.cpp, and the next fullest where that is too full.
+    """
+    compute = {name: share.compute for name, share in layout.shares.items()}
+    passed: list[tuple[Case, str, float]] = []
+    for scenario, part in fuller(best, asked):
+        [case] = cases_of([asked_of(scenario, given.file, given.machine)])
+        guess = layout_of(trial.sizes, trial.settings(case, part)[0], trial.offload, compute)
+        fewer_layers = case.placement.n_gpu_layers < best.case.placement.n_gpu_layers
+        if fewer_layers or not 0 < most_filled(guess, trial.free) <= 1:
+            break
+        share = share_on_device(trial.sizes, case.placement.experts_to, part) if part else 0.0
+        hoped = given.of(as_laid_out(case, guess, trial.offload, share))
+        if not given.speeds_known or hoped.request_s <= best.request_s:
+            passed.append((case, part, share))
+    for case, part, share in reversed(passed[-TRIES:]):
+        settings, exact, _ = trial.of(case, part)
+        if most_filled(exact, trial.free) <= 1:
+            return given.of(as_laid_out(case, exact, trial.offload, share)), settings, exact, part
+    return None
+
+
+def about_experts(case: Case, part: str) -> tuple[str, ...]:
+    """Which experts are in RAM where those are of the last layers, as a sentence."""
+    lies = case.placement
+    if not case.scenario.engine.n_cpu_moe_last or not lies.n_cpu_moe:
+        return ()
+    told = (
+        f"experts of the last layers are in RAM (layers {lies.experts_to} to {lies.bounds[-1] - 1}): of a prompt those "
+        "of the last layer are needed for one token alone"
+    )
+    return (f"{told}; of layer {lies.experts_to} {PARTS[part]} lie on the device" if part else told,)
+
+
+def check_split(asked: Scenario, devices: Sequence[Device]) -> None:
+    """Refuse a way to share layers that llama.cpp does not have for these devices."""
+    mode, used = asked.engine.split_mode, offloadable(devices)
+    if mode in DIVIDING and len(used) < 2:
+        raise InputError(f"--split-mode {mode} is for several devices, and here is {len(used) or 'none'}: leave it out")
+    without = [item for item in devices if item.name in used and item.backend not in SPLIT_BACKENDS]
+    if mode == "row" and without:
+        raise InputError(
+            f"--split-mode row needs devices with split buffers ({', '.join(sorted(SPLIT_BACKENDS))}), and "
+            f"{without[0].name} ({without[0].backend}) has none: take --split-mode layer"
+        )
 
 
 def about_drafts(best: Candidate, given: Given) -> Iterator[str]:
@@ -176,7 +277,7 @@ def easier_than(best: Candidate, layout: Layout, free: dict[str, float]) -> tupl
     if not over or not place.n_gpu_layers:
         return None
     n_layers = best.case.demand.footprint.n_layers
-    if best.case.demand.footprint.has_apart and place.n_cpu_moe < n_layers:
+    if best.case.demand.footprint.has_apart and place.n_cpu_moe < n_layers:  # of the first or of the last layers
         return place.n_gpu_layers, place.n_cpu_moe + 1
     return place.n_gpu_layers - 1, place.n_cpu_moe
 

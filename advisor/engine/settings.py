@@ -1,11 +1,12 @@
 """How the engine is to load and run a model: what llama.cpp calls model and context parameters, typed and checked."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-EXPERTS_PATTERN = r"blk\.{layer}\.ffn_(up|down|gate|gate_up)_(ch|)exps"
-"""Tensors that `--n-cpu-moe` moves. Source: llama.cpp common/common.h LLM_FFN_EXPS_REGEX (b10481, read 2026-11-25)."""
+from advisor.sizes.tensor import EXPERTS, pattern_of
+
 CONTEXT_PAD = 256
 """llama.cpp rounds the context up to a multiple of this. Source: src/llama-context.cpp GGML_PAD(n_ctx, 256)."""
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
@@ -13,6 +14,9 @@ GGML_TYPES = {
     "f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30,
 }  # fmt: skip
 """Source: llama.cpp ggml/include/ggml.h enum ggml_type (read 2026-11-25)."""
+Sharing = Literal["layer", "row", "tensor"]
+SPLIT_MODES: Mapping[Sharing, int] = {"layer": 1, "row": 2, "tensor": 3}
+"""Source: llama.cpp include/llama.h enum llama_split_mode (read 2026-11-30)."""
 LoadMode = Literal["mmap", "mlock", "mmap+mlock", "none", "direct-io"]
 """mmap: the file is mapped and read as it is needed; none: it is copied into memory; mlock: no page may leave memory;
 direct-io: copied past the page cache.
@@ -63,6 +67,8 @@ class EngineSettings(Record):
     """Layers, counted from the first, whose routed experts stay in system RAM."""
     overrides: tuple[Override, ...] = ()
     """Placed before those of `n_cpu_moe`: the first pattern that matches a tensor holds."""
+    split_mode: Sharing = "layer"
+    """How several devices share the model: layers of its own for each, or a part of each layer."""
     tensor_split: tuple[float, ...] = ()
     """Share of the layers for each device; empty: by free memory."""
     devices: tuple[str, ...] = ()
@@ -109,10 +115,5 @@ class EngineSettings(Record):
         >>> EngineSettings(n_cpu_moe=1).all_overrides()[0].pattern
         'blk\\.0\\.ffn_(up|down|gate|gate_up)_(ch|)exps'
         """
-        experts = tuple(Override(pattern=experts_pattern(layer)) for layer in range(self.n_cpu_moe))
+        experts = tuple(Override(pattern=pattern_of([layer], EXPERTS)) for layer in range(self.n_cpu_moe))
         return self.overrides + experts
-
-
-def experts_pattern(layer: int) -> str:
-    """The pattern that llama.cpp's own `--n-cpu-moe` writes for one layer."""
-    return EXPERTS_PATTERN.replace("{layer}", str(layer))

@@ -150,8 +150,8 @@ def distinct(codes: Whole, many: int) -> tuple[Whole, Whole]:
     return np.flatnonzero(there), (np.cumsum(there) - 1)[codes]
 
 
-def placed_on(fleet: Fleet, load: Usage, limits: tuple[int | None, int | None, bool | None]) -> Placed:
-    """Where a load lies; `limits` are n_gpu_layers, n_cpu_moe and mmap as asked (None: as the planner chooses)."""
+def placed_on(fleet: Fleet, load: Usage, engine: Engine) -> Placed:
+    """Where a load lies, as the engine's settings have it or else as the planner chooses."""
     code = fleet.graphics_at * len(fleet.ram_bytes) + fleet.size_at
     pairs, at = distinct(code, len(fleet.graphics) * len(fleet.ram_bytes))
     graphics_at, size_at = np.divmod(pairs, len(fleet.ram_bytes))
@@ -159,7 +159,8 @@ def placed_on(fleet: Fleet, load: Usage, limits: tuple[int | None, int | None, b
     kept: tuple[Any, ...] = tuple(column[graphics_at] for column in each)
     memories = Memories(*kept)._replace(ram_bytes=fleet.ram_bytes[size_at])
     demands = Demands.of([load.demand], np.zeros(len(pairs), dtype=np.intp))
-    rooms = placed(demands, memories, Wishes.of([limits]).repeated(len(pairs)))
+    limits, from_last = (engine.n_gpu_layers, engine.experts_in_ram, engine.mmap), engine.n_cpu_moe_last is not None
+    rooms = placed(demands, memories, Wishes.of([limits], [from_last]).repeated(len(pairs)))
     return Placed(fleet, at, graphics_at, memories, rooms, strategies_of(demands, memories, rooms))
 
 
@@ -168,7 +169,7 @@ def speeds_on(
 ) -> Speeds:  # fmt: skip
     """How fast a load is on each machine of a fleet; `scenario` is its question, whose hardware does not matter."""
     engine = scenario.engine
-    lies = placed_on(fleet, load, (engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap))
+    lies = placed_on(fleet, load, engine)
     work = _works(lies, load, engine.split_mode in DIVIDING)
     families = _families_in(work)
     decode_s, prefill_s = np.empty(len(fleet)), np.empty(len(fleet))
@@ -184,7 +185,7 @@ def decode_s_on(fleet: Fleet, load: Usage, scenario: Scenario, efficiencies: Eff
     disk again and again: what is asked of a machine that is to be bought. As `speeds_on`, without the rest.
     """
     engine = scenario.engine
-    lies = placed_on(fleet, load, (engine.n_gpu_layers, engine.n_cpu_moe, engine.mmap))
+    lies = placed_on(fleet, load, engine)
     held = np.flatnonzero((lies.rooms.fits & (lies.rooms.storage_bytes <= 0))[lies.at])
     some = replace(lies, fleet=fleet.take(held), at=lies.at[held])
     prompt = load.tokens_together > 1  # then a step is held to what a machine reads of one
@@ -213,7 +214,7 @@ def _works(lies: Placed, load: Usage, divides: bool, *, prompt: bool = True) -> 
     rooms, machines = lies.rooms, lies.fleet.graphics
     peaks = peaks_of(machines, 1 + lies.memories.vram_bytes.shape[1])[lies.graphics_at]
     zeros = np.zeros(len(lies.graphics_at), dtype=np.intp)
-    spans = spans_at([load.sums], zeros, rooms.bounds, rooms.experts_from, peaks)
+    spans = spans_at([load.sums], zeros, rooms.bounds, rooms.experts_from, rooms.experts_to, peaks)
     task = _columns(lies, load, divides)
     return decode_work(task, spans) | (prefill_work(task, spans) if prompt else {})
 

@@ -2,9 +2,9 @@
 llama.cpp places them, for many rows of demand and machine at once.
 
 `--n-gpu-layers N` puts the output and the last N - 1 layers on GPUs; `--n-cpu-moe N` keeps the routed experts of the
-first N layers in RAM; several GPUs take runs of consecutive layers in proportion to their free memory (llama.cpp's
-default layer split). All is arithmetic on arrays with one row per question; what depends on a number of layers is found
-by bisection over all rows together.
+first N layers in RAM, `--override-tensor` those of the last ones where that is asked for; several GPUs take runs of
+consecutive layers in proportion to their free memory (llama.cpp's default layer split). All is arithmetic on arrays
+with one row per question; what depends on a number of layers is found by bisection over all rows together.
 Source: llama.cpp src/llama-model.cpp `load_tensors`, common/arg.cpp (read 2026-11-24).
 """
 
@@ -60,7 +60,8 @@ class Placement:
     bounds: tuple[int, ...]
     """Layers run one after the other on the CPU and on each GPU: where each run begins, and the end of the last."""
     experts_from: int
-    """The first layer whose experts lie on a GPU."""
+    experts_to: int
+    """The first layer whose experts lie on a GPU, and the first beyond whose experts are in RAM again."""
     layer_is_moe: NDArray[np.bool_]
     output_device: int
     vram_bytes: tuple[float, ...]
@@ -76,6 +77,8 @@ class Placement:
     """GPU memory needed beyond what there is: a driver that allows it keeps this part in RAM and reads it over the
     link.
     """
+    part_on_gpu: float = 0.0
+    """Share of the experts of layer `experts_to` that lies on its GPU all the same."""
 
     @property
     def layer_device(self) -> NDArray[np.int64]:
@@ -85,7 +88,8 @@ class Placement:
     @property
     def experts_on_cpu(self) -> NDArray[np.bool_]:
         """Whether a layer has experts, and they lie in RAM."""
-        return self.layer_is_moe & (np.arange(len(self.layer_is_moe)) < self.experts_from)
+        layer = np.arange(len(self.layer_is_moe))
+        return self.layer_is_moe & ((layer < self.experts_from) | (layer >= self.experts_to))
 
 
 # What is placed where, as columns.
@@ -187,12 +191,15 @@ class Wishes(NamedTuple):
     n_cpu_moe: Whole
     mapped: Flags
     """Whether what finds no room in RAM may be read from disk."""
+    from_last: Flags
+    """Whether the layers of `n_cpu_moe` are the last ones."""
 
     @classmethod
-    def of(cls, asked: Sequence[Limits]) -> "Wishes":
-        """Columns of n_gpu_layers, n_cpu_moe and mmap."""
+    def of(cls, asked: Sequence[Limits], from_last: Sequence[bool] = ()) -> "Wishes":
+        """Columns of n_gpu_layers, n_cpu_moe and mmap; `from_last` of each row, none of them where it is empty."""
         numbers = np.array([[-1 if n is None else max(-1, n) for n in row[:2]] for row in asked], dtype=np.intp)
-        return cls(numbers[:, 0], numbers[:, 1], np.array([row[2] is not False for row in asked]))
+        last = np.array(from_last or [False] * len(asked))
+        return cls(numbers[:, 0], numbers[:, 1], np.array([row[2] is not False for row in asked]), last)
 
     def repeated(self, many: int) -> "Wishes":
         """The same for so many rows."""
@@ -208,6 +215,7 @@ class Rooms(NamedTuple):
     bounds: Whole
     """[rows, 2 + GPUs]"""
     experts_from: Whole
+    experts_to: Whole
     output_device: Whole
     vram_bytes: Vector
     """[rows, GPUs]"""
@@ -244,27 +252,30 @@ def place_each(
     demands: Sequence[Demand],
     machines: Sequence[Machine],
     asked: Sequence[Limits],
+    from_last: Sequence[bool] = (),
 ) -> list[Placement]:
-    """Placements of many; `asked` are n_gpu_layers, n_cpu_moe and mmap of each. As `place`."""
+    """Placements of many; `asked` are n_gpu_layers, n_cpu_moe and mmap of each, `from_last` says of which n_cpu_moe
+    counts from the last layer. As `place`.
+    """
     if not demands:
         return []
     distinct = {id(item): item for item in demands}
     order = {key: index for index, key in enumerate(distinct)}
     sizes = Demands.of([*distinct.values()], np.array([order[id(item)] for item in demands]))
     memories = Memories.of(machines)
-    rooms = placed(sizes, memories, Wishes.of(asked))
+    rooms = placed(sizes, memories, Wishes.of(asked, from_last))
     strategies, spilled = strategies_of(sizes, memories, rooms), spilled_bytes(memories, rooms)
     rows = zip(*(column.tolist() for column in (*rooms, strategies, spilled)), demands, machines, strict=True)
     return [
         Placement(
             strategy=STRATEGIES[strategy], n_gpu_layers=on_gpu, n_cpu_moe=n_cpu_moe,
-            bounds=tuple(bounds[: 2 + len(machine.gpus)]), experts_from=experts_from,
+            bounds=tuple(bounds[: 2 + len(machine.gpus)]), experts_from=experts_from, experts_to=experts_to,
             layer_is_moe=demand.footprint.layer_is_moe, output_device=output_device,
             vram_bytes=tuple(vram[: len(machine.gpus)]), ram_bytes=in_ram - overflow, storage_bytes=overflow,
             kv_bytes=demand.kv_sum, fits=fits, exceeded=exceeded, spilled_bytes=spill,
         )
-        for on_gpu, n_cpu_moe, bounds, experts_from, output_device, vram, in_ram, overflow, exceeded, fits, strategy,
-            spill, demand, machine in rows
+        for on_gpu, n_cpu_moe, bounds, experts_from, experts_to, output_device, vram, in_ram, overflow, exceeded, fits,
+            strategy, spill, demand, machine in rows
     ]  # fmt: skip
 
 
@@ -275,7 +286,7 @@ def placed(demands: Demands, memories: Memories, wishes: Wishes) -> Rooms:
     on_gpu = np.where(asks_layers, np.minimum(wishes.n_gpu_layers, demands.n_layers + 1), demands.n_layers + 1)
     on_gpu = np.where(memories.computes, on_gpu, 0)
     experts = np.where(memories.computes, np.clip(wishes.n_cpu_moe, 0, moe), 0)
-    rooms = _rooms(demands, memories, wishes.mapped, on_gpu, experts)
+    rooms = _rooms(demands, memories, wishes, on_gpu, experts)
 
     settled = rooms.fits | (asks_layers & asks_experts) | memories.whole | ~memories.computes
     settled |= asks_experts & (rooms.exceeded <= NEARLY)
@@ -283,10 +294,10 @@ def placed(demands: Demands, memories: Memories, wishes: Wishes) -> Rooms:
     full = Rooms(*copies)
     few = np.flatnonzero(~settled & ~asks_experts & (moe > 0))
     if len(few):
-        rooms = _with(rooms, few, _fewest_experts(*_rows(few, demands, memories, wishes.mapped, rooms)))
+        rooms = _with(rooms, few, _fewest_experts(*_rows(few, demands, memories, wishes, rooms)))
     most = np.flatnonzero(~settled & ~asks_layers & ~rooms.fits)
     if len(most):
-        rooms = _with(rooms, most, _most_layers(*_rows(most, demands, memories, wishes.mapped, rooms)))
+        rooms = _with(rooms, most, _most_layers(*_rows(most, demands, memories, wishes, rooms)))
     # What one memory has no room for in any way is told of all of it.
     nothing = np.flatnonzero(memories.unified & ~rooms.fits & ~settled)
     if len(nothing):
@@ -296,10 +307,10 @@ def placed(demands: Demands, memories: Memories, wishes: Wishes) -> Rooms:
 
 
 def _rows(
-    keep: Whole, demands: Demands, memories: Memories, mapped: Flags, rooms: Rooms
-) -> tuple[Demands, Memories, Flags, Rooms]:
-    some: list[tuple[Any, ...]] = [tuple(column[keep] for column in columns) for columns in (memories, rooms)]
-    return _taken(demands, keep), Memories(*some[0]), mapped[keep], Rooms(*some[1])
+    keep: Whole, demands: Demands, memories: Memories, wishes: Wishes, rooms: Rooms
+) -> tuple[Demands, Memories, Wishes, Rooms]:
+    some: list[tuple[Any, ...]] = [tuple(column[keep] for column in columns) for columns in (memories, wishes, rooms)]
+    return _taken(demands, keep), Memories(*some[0]), Wishes(*some[1]), Rooms(*some[2])
 
 
 def _with(rooms: Rooms, at: Whole, others: Rooms) -> Rooms:
@@ -309,7 +320,7 @@ def _with(rooms: Rooms, at: Whole, others: Rooms) -> Rooms:
     return rooms
 
 
-def _fewest_experts(demands: Demands, memories: Memories, mapped: Flags, full: Rooms) -> Rooms:
+def _fewest_experts(demands: Demands, memories: Memories, wishes: Wishes, full: Rooms) -> Rooms:
     """Smallest n_cpu_moe that fits, or all when none does; `full` are the rooms with all experts on the GPUs."""
     limits = memories.limits.sum(axis=1)
     excess = full.vram_bytes.sum(axis=1) - limits + demands.compute_offload - demands.compute
@@ -318,13 +329,13 @@ def _fewest_experts(demands: Demands, memories: Memories, mapped: Flags, full: R
     guess = _smallest(lambda number: demands.experts(number) >= enough, low, high)
 
     def rooms(number: Whole) -> Rooms:
-        return _rooms(demands, memories, mapped, full.n_gpu_layers, number)
+        return _rooms(demands, memories, wishes, full.n_gpu_layers, number)
 
     ones = np.ones_like(demands.n_layers)
     return rooms(_smallest(lambda number: rooms(number).fits, ones, demands.n_layers, np.maximum(1, guess)))
 
 
-def _most_layers(demands: Demands, memories: Memories, mapped: Flags, full: Rooms) -> Rooms:
+def _most_layers(demands: Demands, memories: Memories, wishes: Wishes, full: Rooms) -> Rooms:
     """Largest n_gpu_layers that fits; 0 when none does."""
     n_layers, zeros = demands.n_layers, np.zeros_like(demands.n_layers)
     compute = np.where(full.n_cpu_moe > 0, demands.compute_offload, demands.compute)
@@ -339,7 +350,7 @@ def _most_layers(demands: Demands, memories: Memories, mapped: Flags, full: Room
     guess = _smallest(may_fit, zeros, n_layers) - 1
 
     def rooms(left: Whole) -> Rooms:
-        return _rooms(demands, memories, mapped, n_layers - left, full.n_cpu_moe)
+        return _rooms(demands, memories, wishes, n_layers - left, full.n_cpu_moe)
 
     return rooms(_smallest(lambda left: rooms(left).fits, zeros, n_layers, np.maximum(0, guess)))
 
@@ -362,25 +373,36 @@ def _smallest(holds: Callable[[Whole], Flags], low: Whole, high: Whole, guess: W
 # What numbers of layers need.
 
 
-def _rooms(demands: Demands, memories: Memories, mapped: Flags, on_gpu: Whole, n_cpu_moe: Whole) -> Rooms:
-    """The last `on_gpu` of all layers and the output on GPUs, the experts of the first `n_cpu_moe` in RAM."""
-    bounds, output_device = _split(demands, memories, on_gpu, n_cpu_moe)
-    experts_from = np.minimum(np.maximum(bounds[:, 1], n_cpu_moe), demands.n_layers)
-    vram = _vram(demands, memories, bounds, experts_from, output_device)
-    in_ram = _ram(demands, on_gpu, experts_from, _pipelined(demands, vram > 0, bounds, experts_from))
+def _rooms(demands: Demands, memories: Memories, wishes: Wishes, on_gpu: Whole, n_cpu_moe: Whole) -> Rooms:
+    """The last `on_gpu` of all layers and the output on GPUs, the experts of the first or last `n_cpu_moe` in RAM."""
+    begin, end = np.minimum(n_cpu_moe, demands.n_layers), demands.n_layers.copy()
+    if wishes.from_last.any():
+        begin, end = np.where(wishes.from_last, 0, begin), np.where(wishes.from_last, end - begin, end)
+    bounds, output_device = _split(demands, memories, on_gpu, begin, end)
+    experts_from = np.maximum(bounds[:, 1], begin)
+    experts_to = np.maximum(end, experts_from)
+    beside = _experts_in_ram(demands, experts_from, experts_to)
+    vram = _vram(demands, memories, bounds, experts_from, experts_to, beside, output_device)
+    in_ram = _ram(demands, on_gpu, beside, _pipelined(vram > 0, bounds, beside))
     shared = np.where(memories.unified, vram.sum(axis=1), 0.0)
     overflow = np.maximum(0.0, in_ram - ram_available(memories.ram_bytes, shared, memories.system_bytes))
     limits = memories.limits
     exceeded = np.divide(vram, limits, out=np.zeros_like(vram), where=limits > 0).max(axis=1)
-    fits = (exceeded <= 1.0) & ((overflow == 0) | mapped)
+    fits = (exceeded <= 1.0) & ((overflow == 0) | wishes.mapped)
     # One memory that is filled to the last leaves the page cache nothing: it swaps.
     fits &= ~memories.unified | (in_ram + vram.sum(axis=1) <= FILLED * (memories.ram_bytes - memories.system_bytes))
-    return Rooms(on_gpu, n_cpu_moe, bounds, experts_from, output_device, vram, in_ram, overflow, exceeded, fits)
+    where = (on_gpu, n_cpu_moe, bounds, experts_from, experts_to, output_device)
+    return Rooms(*where, vram, in_ram, overflow, exceeded, fits)
 
 
-def _split(demands: Demands, memories: Memories, on_gpu: Whole, n_cpu_moe: Whole) -> tuple[Whole, Whole]:
+def _experts_in_ram(demands: Demands, experts_from: Whole, experts_to: Whole) -> Vector:
+    beyond = demands.experts(demands.n_layers) - demands.experts(experts_to)
+    return np.asarray(demands.experts(experts_from) + beyond)
+
+
+def _split(demands: Demands, memories: Memories, on_gpu: Whole, begin: Whole, end: Whole) -> tuple[Whole, Whole]:
     """The bounds of the runs of layers, as in `Placement`, and the output's device: the last `on_gpu` of all layers and
-    the output are on GPUs, in proportion to their memory.
+    the output are on GPUs, in proportion to their memory; experts of layers below `begin` and from `end` on in RAM.
 
     Layers count by their bytes on the GPU, as --fit balances them; without experts in RAM that is nearly the split by
     layers. A layer goes to the GPU in whose share its middle lies.
@@ -391,20 +413,20 @@ def _split(demands: Demands, memories: Memories, on_gpu: Whole, n_cpu_moe: Whole
     output_device = np.where(on_gpu > 0, 0, CPU)
     rows = np.flatnonzero((on_gpu > 0) & (memories.gpus > 1))
     if len(rows):
-        some, begin, moe = _taken(demands, rows), first[rows], n_cpu_moe[rows]
-        kept = some.experts(np.minimum(moe, some.n_layers))
+        some, start_at, until = _taken(demands, rows), first[rows], end[rows]
+        kept = some.experts(begin[rows])
 
         def below(layer: Whole) -> Vector:
             """Bytes on the GPUs below a layer; the output counts as the last."""
             inside = np.minimum(layer, some.n_layers)
-            bytes_ = some.held(inside) + np.maximum(0.0, some.experts(inside) - kept)
+            bytes_ = some.held(inside) + np.maximum(0.0, some.experts(np.minimum(inside, until)) - kept)
             return bytes_ + np.where(layer > some.n_layers, some.output, 0.0)
 
-        start, end = below(begin), below(some.n_layers + 1)
+        low, high = below(start_at), below(some.n_layers + 1)
         shares = np.cumsum(memories.vram_bytes[rows], axis=1)
         for gpu in range(1, most):
-            edge = start + (end - start) * (shares[:, gpu - 1] / shares[:, -1])
-            found = _smallest(partial(_beyond, below, edge), begin, some.n_layers + 1)
+            edge = low + (high - low) * (shares[:, gpu - 1] / shares[:, -1])
+            found = _smallest(partial(_beyond, below, edge), start_at, some.n_layers + 1)
             starts[rows, gpu] = np.where(gpu < memories.gpus[rows], found, some.n_layers + 1)
         output_device[rows] = (starts[rows] <= some.n_layers[:, None]).sum(axis=1) - 1
     last = np.broadcast_to(n_layers[:, None], (len(first), 1))
@@ -419,33 +441,36 @@ def _beyond(below: Callable[[Whole], Vector], edge: Vector, layer: Whole) -> Fla
     return np.asarray((below(layer) + below(layer + 1)) / 2 >= edge)
 
 
-def _vram(demands: Demands, memories: Memories, bounds: Whole, experts_from: Whole, output_device: Whole) -> Vector:
+def _vram(
+    demands: Demands, memories: Memories, bounds: Whole, experts_from: Whole, experts_to: Whole, in_ram: Vector,
+    output_device: Whole,
+) -> Vector:  # fmt: skip
     """Bytes on each GPU: its run of layers, of these the experts that are not in RAM, and what it computes with."""
     start, end = bounds[:, 1:-1], bounds[:, 2:]
     has_output = np.arange(start.shape[1]) == output_device[:, None]
     used = (start < end) | has_output
-    compute = np.where(demands.experts(experts_from) > 0, demands.compute_offload, demands.compute)[:, None]
+    compute = np.where(in_ram > 0, demands.compute_offload, demands.compute)[:, None]
     in_turn = np.where(has_output, demands.compute_piped_last[:, None], demands.compute_piped[:, None])
-    compute = np.where(_pipelined(demands, used, bounds, experts_from)[:, None], in_turn, compute)
+    compute = np.where(_pipelined(used, bounds, in_ram)[:, None], in_turn, compute)
     fixed = compute + memories.context_bytes[:, None]
-    beyond = experts_from[:, None]
-    own = demands.held(end) - demands.held(start)
-    own = own + demands.experts(np.maximum(end, beyond)) - demands.experts(np.maximum(start, beyond))
+    lowest, highest = experts_from[:, None], experts_to[:, None]
+    first, last = (np.minimum(np.maximum(layer, lowest), highest) for layer in (start, end))
+    own = demands.held(end) - demands.held(start) + demands.experts(last) - demands.experts(first)
     need = own + np.where(has_output, demands.output[:, None], 0.0) + fixed
     return np.where(used, need, 0.0)
 
 
-def _pipelined(demands: Demands, used: Flags, bounds: Whole, experts_from: Whole) -> Flags:
+def _pipelined(used: Flags, bounds: Whole, experts_in_ram: Vector) -> Flags:
     """Whether several GPUs hold all layers and experts: then they work at micro-batches in turn. Source: llama.cpp
     src/llama-context.cpp (pipeline_parallel), which tensor overrides turn off.
     """
-    nothing_in_ram = (bounds[:, 1] == 0) & (demands.experts(experts_from) <= 0)
+    nothing_in_ram = (bounds[:, 1] == 0) & (experts_in_ram <= 0)
     return np.asarray((used.sum(axis=1) > 1) & nothing_in_ram)
 
 
-def _ram(demands: Demands, on_gpu: Whole, experts_from: Whole, in_turn: Flags) -> Vector:
+def _ram(demands: Demands, on_gpu: Whole, experts_in_ram: Vector, in_turn: Flags) -> Vector:
     layers = np.minimum(demands.n_layers + 1 - on_gpu, demands.n_layers)
-    total = demands.held(layers) + demands.experts(experts_from) + demands.embedding
+    total = demands.held(layers) + experts_in_ram + demands.embedding
     beside = np.where(in_turn, demands.compute_cpu_piped, demands.compute_cpu)
     return np.asarray(total + np.where(on_gpu > 0, beside, demands.output + demands.compute))
 
@@ -465,7 +490,7 @@ def spilled_bytes(memories: Memories, rooms: Rooms) -> Vector:
 def strategies_of(demands: Demands, memories: Memories, rooms: Rooms) -> Whole:
     """Which of `STRATEGIES` each row is."""
     on_gpu, several = rooms.n_gpu_layers, (np.diff(rooms.bounds[:, 1:], axis=1) > 0).sum(axis=1) > 1
-    in_ram = demands.experts(rooms.experts_from) > 0
+    in_ram = _experts_in_ram(demands, rooms.experts_from, rooms.experts_to) > 0
     whole = memories.unified & ~in_ram & (on_gpu > demands.n_layers)
     known = (on_gpu == 0, whole, in_ram, on_gpu <= demands.n_layers)
     names = ("cpu_only", "unified", "expert_offload", "layer_split")

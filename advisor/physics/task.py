@@ -212,11 +212,17 @@ class Task(Usage):
         return max(LEAST_RAM_BYTES, self.machine.ram.capacity_bytes - SYSTEM_RAM_BYTES)
 
 
+def joined(machine: Machine) -> bool:
+    """Whether NVLink joins all GPUs of a machine."""
+    gpus = machine.gpus
+    return bool(gpus) and all(gpu.peer_gb_s for gpu in gpus) and len({gpu.name for gpu in gpus}) == 1
+
+
 def slowest_link_gb_s(machine: Machine) -> float:
     """GB/s of the slowest link of a machine's GPUs: sums over all of them wait for it. It is NVLink where that joins
     all of them, else the way through the computer.
     """
-    if machine.gpus and all(gpu.peer_gb_s for gpu in machine.gpus) and len({gpu.name for gpu in machine.gpus}) == 1:
+    if joined(machine):
         return min(gpu.peer_gb_s for gpu in machine.gpus)
     return min((gpu.link_gb_s for gpu in machine.gpus), default=NO_GPU.link_gb_s)
 
@@ -293,7 +299,8 @@ class Spans(NamedTuple):
     """The device that has the last layer. [tasks]"""
     last_experts: Vector
     """The experts of the last layer. [tasks, `SIZES`]"""
-    last_experts_in_ram: Flags
+    last_experts_in_ram: Vector
+    """Share of them. [tasks]"""
     last_feed_forward: Vector
     output: Vector
     """As in `LayerSums`. [tasks, `SIZES`]"""
@@ -310,9 +317,14 @@ def spans_of(tasks: Sequence[Task]) -> Spans:
     devices = 1 + max([1, *(len(task.machine.gpus) for task in tasks)])
     runs = [task.placement.bounds for task in tasks]
     bounds = np.array([(*run, *run[-1:] * (devices + 1 - len(run))) for run in runs])
-    experts_from = np.array([task.placement.experts_from for task in tasks])
+    experts_from, experts_to = (
+        np.array([getattr(task.placement, name) for task in tasks]) for name in ("experts_from", "experts_to")
+    )
     model = np.array([distinct[sums] for sums in each])
-    return spans_at([*distinct], model, bounds, experts_from, peaks_of([task.machine for task in tasks], devices))
+    peaks = peaks_of([task.machine for task in tasks], devices)
+    spans = spans_at([*distinct], model, bounds, experts_from, experts_to, peaks)
+    parts = np.array([task.placement.part_on_gpu for task in tasks])
+    return _with_parts(spans, each, tasks, parts) if parts.any() else spans
 
 
 def peaks_of(machines: Sequence[Machine], devices: int) -> Vector:
@@ -325,7 +337,7 @@ def peaks_of(machines: Sequence[Machine], devices: int) -> Vector:
 
 def spans_at(
     distinct: Sequence[LayerSums], model: NDArray[np.intp], bounds: NDArray[np.intp], experts_from: NDArray[np.intp],
-    peaks: Vector,
+    experts_to: NDArray[np.intp], peaks: Vector,
 ) -> Spans:
     """What the layers on each device sum up to; `model` says which of the distinct sums a row is of, `bounds` has a run
     of layers for each device, empty for those that a row has not got.
@@ -334,17 +346,35 @@ def spans_at(
     layers, experts = (np.concatenate([getattr(sums, name) for sums in distinct]) for name in ("layers", "experts"))
     ends = np.cumsum([len(sums.layers) for sums in distinct])
     first = np.concatenate([[0], ends[:-1]])[model]
-    at, on_gpu_at = first[:, None] + bounds, first[:, None] + np.maximum(bounds, experts_from[:, None])
+    at = first[:, None] + bounds
+    on_gpu_at = first[:, None] + np.minimum(np.maximum(bounds, experts_from[:, None]), experts_to[:, None])
+    ram_experts = experts[first + experts_from] + (experts[at[:, -1]] - experts[first + experts_to])
     return Spans(
         layers=np.diff(layers[at], axis=1),
         experts=np.diff(experts[at], axis=1),
         gpu_experts=np.diff(experts[on_gpu_at], axis=1),
-        ram_experts=experts[first + experts_from],
+        ram_experts=ram_experts,
         last=np.argmax(bounds == bounds[:, -1:], axis=1) - 1,
         last_experts=(experts[ends[model] - 1] - experts[ends[model] - 2])[:, SIZES],
-        last_experts_in_ram=experts_from >= bounds[:, -1],
+        last_experts_in_ram=((experts_from >= bounds[:, -1]) | (experts_to < bounds[:, -1])).astype(float),
         last_feed_forward=np.array([sums.last_feed_forward for sums in distinct])[model],
         output=np.array([sums.output for sums in distinct])[model],
         byte_s=peaks[..., 0],
         flop_s=peaks[..., 1],
     )
+
+
+def _with_parts(spans: Spans, each: Sequence[LayerSums], tasks: Sequence[Task], parts: Vector) -> Spans:
+    """Spans where a share of the experts of layer `experts_to` lies on its GPU: bytes move, while the layer still waits
+    for the CPU.
+    """
+    gpu_experts, ram_experts = spans.gpu_experts.copy(), spans.ram_experts.copy()
+    last = spans.last_experts_in_ram.copy()
+    for row in np.flatnonzero(parts).tolist():
+        lies, table = tasks[row].placement, each[row].experts
+        moved = parts[row] * (table[lies.experts_to + 1] - table[lies.experts_to])[SIZES]
+        gpu_experts[row, 1 + int(lies.layer_device[lies.experts_to]), SIZES] += moved
+        ram_experts[row, SIZES] -= moved
+        if lies.experts_to == lies.bounds[-1] - 1:
+            last[row] -= parts[row]
+    return spans._replace(gpu_experts=gpu_experts, ram_experts=ram_experts, last_experts_in_ram=last)

@@ -306,7 +306,7 @@ def prefill_work(task: Columns, spans: Spans) -> dict[str, Vector]:
     layers, experts, on_gpu = (held[..., SIZES].copy() for held in (spans.layers, spans.experts, spans.gpu_experts))
     layers[at_last] -= spans.last_feed_forward
     experts[at_last] -= spans.last_experts
-    on_gpu[at_last] -= spans.last_experts * ~last_in_ram
+    on_gpu[at_last] -= spans.last_experts * (1.0 - last_in_ram)
     ram_experts = spans.ram_experts[:, SIZES] - spans.last_experts * last_in_ram
 
     # Of large batches what lies in RAM is copied to the main GPU and computed there, else by the CPU.

@@ -46,7 +46,7 @@ def capacity_of(case: Case) -> Capacity:
 
     return Capacity(
         longest_context=longest_context(case, *shown),
-        longest_context_replanned=longest_context(case, engine.n_gpu_layers, engine.n_cpu_moe),
+        longest_context_replanned=longest_context(case, engine.n_gpu_layers, engine.experts_in_ram),
         vram_for_everything_gib=everything,
         vram_floor_gib=experts_out,
         ram_floor_gib=None if case.machine.unified else _least_gib(in_ram),
@@ -59,15 +59,20 @@ def _rooms(case: Case, memories: Memories, n_gpu_layers: int | None, n_cpu_moe: 
     return placed(
         Demands.of([case.demand], zeros),
         memories,
-        Wishes.of([(n_gpu_layers, n_cpu_moe, case.scenario.engine.mmap)] * len(zeros)),
+        _wishes(case, n_gpu_layers, n_cpu_moe, len(zeros)),
     )
+
+
+def _wishes(case: Case, n_gpu_layers: int | None, n_cpu_moe: int | None, many: int) -> Wishes:
+    """A placement as a case asks for it, for so many rows."""
+    engine = case.scenario.engine
+    return Wishes.of([(n_gpu_layers, n_cpu_moe, engine.mmap)] * many, [engine.n_cpu_moe_last is not None] * many)
 
 
 def longest_context(case: Case, n_gpu_layers: int | None, n_cpu_moe: int | None) -> int | None:
     """Largest n_ctx, in steps of the cache's padding, that fits without reading from disk for it."""
     most = max(1, (case.llm.max_context or case.context_tokens) // CONTEXT_PAD)
     from_disk, flash = case.placement.storage_bytes > 0, case.setting.flash == "fa"
-    wish = (n_gpu_layers, n_cpu_moe, case.scenario.engine.mmap)
 
     def fits(steps: Whole) -> Flags:
         contexts = [step * CONTEXT_PAD for step in steps.tolist()]
@@ -75,8 +80,8 @@ def longest_context(case: Case, n_gpu_layers: int | None, n_cpu_moe: int | None)
             demand_of(case.demand.footprint, context, case.kv_types, case.ubatch, flash, case.users)
             for context in contexts
         ]
-        many = len(demands)
-        found = placed(Demands.of(demands), Memories.of([case.machine] * many), Wishes.of([wish] * many))
+        wishes = _wishes(case, n_gpu_layers, n_cpu_moe, len(demands))
+        found = placed(Demands.of(demands), Memories.of([case.machine] * len(demands)), wishes)
         # Nothing, or where the model overflows RAM anyway, only weights are left to the disk.
         allowed = np.array([demand.weights_bytes if from_disk else 0.0 for demand in demands])
         return np.asarray(found.fits & (found.storage_bytes <= allowed))

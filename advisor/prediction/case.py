@@ -115,7 +115,7 @@ class Case(Task):
         """Whether it can run at all: an explicit placement may be a little over full, a planned one must fit."""
         place_ = self.placement
         engine = self.scenario.engine
-        asked = any(number is not None for number in (engine.n_gpu_layers, engine.n_cpu_moe, engine.n_cpu_ffn))
+        asked = any(number is not None for number in (engine.n_gpu_layers, engine.experts_in_ram, engine.n_cpu_ffn))
         return place_.fits or (asked and place_.exceeded <= OVERFULL)
 
 
@@ -171,7 +171,7 @@ def asked_of(scenario: Scenario, file: SizedModel | None = None, machine: Machin
     engine, users = scenario.engine, scenario.workload.users
     if engine.n_cpu_ffn:
         print_ = _feed_forward_apart(scenario, print_)
-    chooses = machine is None and engine.n_gpu_layers is None and engine.n_cpu_moe is None
+    chooses = machine is None and engine.n_gpu_layers is None and engine.experts_in_ram is None
     chooses = chooses and engine.split_mode in (None, "layer") and not engine.n_cpu_ffn
     machine = machine or machine_of(scenario.hardware, engine.backend)
     demand = demand_of(
@@ -188,7 +188,7 @@ def _feed_forward_apart(scenario: Scenario, print_: Footprint) -> Footprint:
     """A footprint whose first feed-forward parts may lie apart, as `n_cpu_ffn` says. Raises `InputError`."""
     if print_.n_experts:
         raise InputError(f"n_cpu_ffn is for models without experts: of {print_.name} keep experts in RAM (n_cpu_moe)")
-    if scenario.engine.n_cpu_moe:
+    if scenario.engine.experts_in_ram:
         raise InputError(f"n_cpu_moe is for models with experts, which {print_.name} has not: give n_cpu_ffn alone")
     return print_.feed_forward_apart(scenario.engine.n_cpu_ffn or 0)
 
@@ -275,9 +275,10 @@ def _placed(asked: Sequence[Unplaced]) -> list[Case]:
         [item.machine for item in asked],
         [
             (EVERY_LAYER if engine.n_cpu_ffn and engine.n_gpu_layers is None else engine.n_gpu_layers,
-             engine.n_cpu_ffn or engine.n_cpu_moe, engine.mmap)
+             engine.n_cpu_ffn or engine.experts_in_ram, engine.mmap)
             for engine in engines
         ],
+        [engine.n_cpu_moe_last is not None for engine in engines],
     )  # fmt: skip
     return [_case(item, placement) for item, placement in zip(asked, placements, strict=True)]
 

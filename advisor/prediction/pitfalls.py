@@ -41,6 +41,8 @@ AS_LARGE: Final = (0.6, 1.2)
 """A model counts as large as another within these factors of its parameters."""
 AS_GOOD: Final = 0.9
 """And as good, with so much of its quality."""
+PLACED_BY_HAND: Final = ("n_gpu_layers", "n_cpu_moe", "n_cpu_moe_last")
+"""Settings of the engine that leave the planner no choice."""
 LARGE_B: Final = 12.0
 """Smaller models (10^9 parameters) are fast as they are."""
 
@@ -150,8 +152,7 @@ def _by_parts(case: Case) -> bool:
 
 
 def _placed_by_hand(case: Case) -> bool:
-    engine = case.scenario.engine
-    return engine.n_gpu_layers is not None or engine.n_cpu_moe is not None
+    return any(getattr(case.scenario.engine, name) is not None for name in PLACED_BY_HAND)
 
 
 # Memory.
@@ -262,7 +263,7 @@ def _overfull(case: Case, now: TwoSpeeds) -> Iterator[Mended]:
             return None
         return f"{asked_too_much(case)}; with {_flags(told.case)} it fits and writes {number(told.then.decode)} tok/s"
 
-    question = _again(case, engine={"n_gpu_layers": None, "n_cpu_moe": None})
+    question = _again(case, engine=dict.fromkeys(PLACED_BY_HAND))
     yield Mended("vram_exceeded", question, words)
     if case.machine.backend == "cuda" and now.decode:
         card = min(case.machine.gpus, key=lambda gpu: gpu.link_gb_s)
@@ -300,7 +301,7 @@ def _idle_card(case: Case, now: TwoSpeeds) -> Iterator[Mended]:
         cause = f"the placement asked for leaves {free:.1f} GiB of GPU memory idle"
         return f"{cause}: {told.lost}; take {_flags(told.case)}"
 
-    yield Mended("idle_vram", _again(case, engine={"n_gpu_layers": None, "n_cpu_moe": None}), words)
+    yield Mended("idle_vram", _again(case, engine=dict.fromkeys(PLACED_BY_HAND)), words)
 
 
 # Context.
@@ -331,7 +332,7 @@ def _too_long_context(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
     if case.runs or case.placement.fits or case.demand.footprint.file_bytes > memory:
         return
     engine, load = case.scenario.engine, case.scenario.workload
-    longest = longest_context(case, engine.n_gpu_layers, engine.n_cpu_moe)
+    longest = longest_context(case, engine.n_gpu_layers, engine.experts_in_ram)
     if not longest or longest >= case.context_tokens:
         return
     prompt = max(1, min(load.prompt_tokens, longest - load.gen_tokens))

@@ -39,6 +39,7 @@ from advisor.prediction.measured import by_own_runs
 from advisor.prediction.nearest import evidence_of
 from advisor.prediction.pitfalls import TwoSpeeds, mended_of
 from advisor.question import Scenario
+from advisor.sizes.tensor import DENSE_FEED_FORWARD, EXPERTS, pattern_of
 from catalog.units import GB, GIB
 
 
@@ -164,7 +165,8 @@ def _answer(
         "placement": {
             "strategy": lies.strategy,
             "n_gpu_layers": lies.n_gpu_layers,
-            "n_cpu_moe": lies.n_cpu_moe,
+            "n_cpu_moe": 0 if case.scenario.engine.n_cpu_moe_last else lies.n_cpu_moe,
+            "n_cpu_moe_last": lies.n_cpu_moe if case.scenario.engine.n_cpu_moe_last else 0,
             "vram_gb": sum(lies.vram_bytes) / GIB,
             "ram_gb": lies.ram_bytes / GIB,
             "storage_gb": lies.storage_bytes / GIB,
@@ -235,11 +237,13 @@ def flags_of(case: Case) -> dict[str, str]:
     engine, load = case.scenario.engine, case.scenario.workload
     k_type, _, v_type = engine.kv_type.lower().partition("/")
     shared = [f"-ngl {case.placement.n_gpu_layers}"]
-    if engine.n_cpu_ffn and case.placement.n_cpu_moe:
-        layers = "|".join(str(layer) for layer in range(case.placement.n_cpu_moe))
-        shared.append(rf'-ot "blk\.({layers})\.ffn_(up|down|gate)\.weight=CPU"')
-    elif case.placement.n_cpu_moe:
-        shared.append(f"-ncmoe {case.placement.n_cpu_moe}")
+    lies = case.placement
+    if engine.n_cpu_ffn and lies.n_cpu_moe:
+        shared.append(f'-ot "{pattern_of(range(lies.n_cpu_moe), DENSE_FEED_FORWARD)}=CPU"')
+    elif engine.n_cpu_moe_last and lies.n_cpu_moe:
+        shared.append(f'-ot "{pattern_of(range(lies.experts_to, lies.bounds[-1]), EXPERTS)}=CPU"')
+    elif lies.n_cpu_moe:
+        shared.append(f"-ncmoe {lies.n_cpu_moe}")
     if k_type != "f16" or v_type not in {"", "f16"}:
         shared.append(f"-ctk {k_type} -ctv {v_type or k_type}")
     shared += _devices(case)

@@ -122,7 +122,7 @@ def _memory(prediction: Prediction, case: Case) -> list[Block]:
     where, machine = prediction.placement, case.machine
     layers = case.demand.footprint.n_layers
     how = REGIMES[where.strategy].sentence.format(
-        gpu_layers=where.n_gpu_layers, layers=layers, moe=min(where.n_cpu_moe, layers)
+        gpu_layers=where.n_gpu_layers, layers=layers, moe=min(where.n_cpu_moe or where.n_cpu_moe_last, layers)
     )
     gauges: list[tuple[str, float, float | None]] = []
     if machine.unified:

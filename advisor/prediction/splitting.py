@@ -14,7 +14,7 @@ from advisor.answer import Prediction
 from advisor.documents import Paragraph, Section, Table, TableColumn, number, seconds
 from advisor.machines.machine import Machine
 from advisor.physics.knowledge import Knowledge
-from advisor.physics.task import DIVIDING, slowest_link_gb_s
+from advisor.physics.task import DIVIDING, joined, slowest_link_gb_s
 from advisor.physics.work import REDUCES
 from advisor.prediction.case import Case, SizedModel, Unplaced, asked_of, cases_of
 from advisor.prediction.devices import unlike
@@ -144,6 +144,8 @@ def _reason(best: SplitWay, ways: Sequence[SplitWay], usual: SplitWay, case: Cas
     load, cards = case.scenario.workload, sum(need > 0 for need in case.placement.vram_bytes)
     request = f"a prompt of {load.prompt_tokens:,} and an answer of {load.gen_tokens:,} tokens"
     link = f"the slowest link of {slowest_link_gb_s(case.machine):.3g} GB/s"
+    if not joined(case.machine):
+        link += " (through the computer's memory: what direct transfers from card to card would gain is not predicted)"
     others = [way for way in ways if way is not best]
     if best.mode != DEFAULT:
         told = f"the {cards} cards share every layer and write at {number(best.decode_tok_s)} instead of "

@@ -68,7 +68,7 @@ def compared(case: Case, seconds: dict[str, float]) -> Compared | None:
     if place.strategy != "expert_offload" or not print_.n_experts:
         return None
     each = print_.layer_expert_bytes.sum(axis=1)
-    resident = float(each[place.experts_from :].sum() / each.sum())
+    resident = float(each[~place.experts_on_cpu].sum() / each.sum())
     used_bytes = float(each.sum()) * print_.n_experts_used / print_.n_experts
     beside = seconds["cpu_weights"]
     waits = seconds["cpu_sync"] + seconds["link"]

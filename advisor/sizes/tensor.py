@@ -1,5 +1,6 @@
 """A weight tensor as GGUF files hold it: name, part of the model, shape, type, bytes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from typing import Literal, NamedTuple
@@ -12,6 +13,22 @@ Group = Literal[
 ]  # fmt: skip
 Part = tuple[str, Group, tuple[int, ...]]
 """A tensor of a layer: its name without "blk.N.", group, shape."""
+
+
+EXPERTS = "ffn_(up|down|gate|gate_up)_(ch|)exps"
+"""Routed experts of a layer. Source: llama.cpp common/common.h LLM_FFN_EXPS_REGEX (b10481, read 2026-11-25)."""
+DENSE_FEED_FORWARD = r"ffn_(up|down|gate)\.weight"
+
+
+def pattern_of(layers: Iterable[int], tensors: str) -> str:
+    r"""Tensors of some layers, as llama.cpp's `--override-tensor` and its own `--n-cpu-moe` name them.
+
+    >>> pattern_of([0], EXPERTS), pattern_of([2, 3], DENSE_FEED_FORWARD)
+    ('blk\\.0\\.ffn_(up|down|gate|gate_up)_(ch|)exps', 'blk\\.(2|3)\\.ffn_(up|down|gate)\\.weight')
+    """
+    numbers = [str(layer) for layer in layers]
+    which = numbers[0] if len(numbers) == 1 else f"({'|'.join(numbers)})"
+    return rf"blk\.{which}\.{tensors}"
 
 
 class Shape(NamedTuple):

@@ -39,7 +39,7 @@ from advisor.physics.knowledge import load
 from advisor.physics.stages import decode_stages, prefill_stages, total_s
 from advisor.prediction.batch import answer_lines
 from advisor.prediction.case import case_of
-from advisor.question import Hardware, Scenario
+from advisor.question import Engine, Hardware, Scenario
 from catalog import tables
 from tests.benchmarks.api_load import many
 from tests.benchmarks.api_questions import grid
@@ -134,7 +134,7 @@ def million() -> Iterator[Measured]:
     crowd = Crowd()
     rows, case = crowd.fleet(ROWS), crowd.case
     ours = cpu_s(lambda: crowd.speeds(rows))
-    lies = fleets.placed_on(rows, case, (None, None, None))
+    lies = fleets.placed_on(rows, case, Engine())
     work = fleets._works(lies, case, divides=False)
     families = fleets._families_in(work)
     gathered = fleets._gathered(lies, case.scenario, crowd.knowledge, families)

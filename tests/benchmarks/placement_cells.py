@@ -5,10 +5,11 @@
 An RPC server of this computer's CPU stands for a graphics card. It computes with one thread, as the program beside it
 does: two that wait for each other are slowed many times over by whatever else runs. Cells are models x contexts x
 budgets of the device's memory. For each the planner and `llama-fit-params`, built from the source that llama-cpp-python
-vendors, choose where everything goes; the planner knows what the device reaches where the folder has a calibration
-(`--calibrate` makes one, on a machine with nothing else to do), and its memory alone where not. All placements are
-measured once. Then the plan, the fit and the fastest placement of the sweep that fits into the budget answer the same
-request in turn, loaded anew each time, with a server of its own each; those that are one placement tie.
+vendors, choose where everything goes, in the part of the budget that the planner fills; the planner knows what the
+device reaches where the folder has a calibration (`--calibrate` makes one, on a machine with nothing else to do), and
+its memory alone where not. All placements are measured once. Then the plan, the fit and the fastest placement of the
+sweep that fits there answer the same request in turn, loaded anew each time, with a server of its own each; those that
+are one placement tie.
 
 Seconds are those of the processors, session and server together (Linux): with a thread each they work in turn, so that
 it is the time that a request takes where nothing else runs, and what else does run counts little. A ratio is the plan's
@@ -18,6 +19,7 @@ together, by Holm's rule: of two dozen tests one in twenty would be one by chanc
 
 import argparse
 import csv
+import re
 import shlex
 import subprocess
 import sys
@@ -33,6 +35,7 @@ import numpy as np
 from scipy.stats import ttest_1samp
 
 from advisor.detection import detect
+from advisor.engine.filling import PARTS
 from advisor.engine.plan import feed_forward_overrides
 from advisor.engine.planning import look_around, plan_here
 from advisor.engine.preparation import Prepared, dry_run, prepare
@@ -44,9 +47,11 @@ from advisor.gguf.model_file import read_model_file
 from advisor.gguf.synthetic import Cut, Recipe
 from advisor.market.market import today
 from advisor.physics.knowledge import load
+from advisor.physics.placement import FILLED
 from advisor.profiles.own_machine import knowledge_of
 from advisor.profiles.store import ProfileStore
 from advisor.question import Scenario
+from advisor.sizes.tensor import EXPERTS, pattern_of
 from calibration.machine.calibrating import Asked, calibrate
 from calibration.machine.probe_models import ProbeModel
 from catalog.names.llms import resolve_llm
@@ -90,9 +95,9 @@ class Cell:
     budget_bytes: float
 
     @property
-    def words(self) -> str:
-        """The cell in a few words."""
-        return f"{self.path.name.partition('-Q4')[0]}, {self.n_ctx} tokens, {self.budget_bytes / MIB:.0f} MiB"
+    def room_bytes(self) -> float:
+        """What may be filled of it, by anybody: the planner leaves a part of a device's memory free."""
+        return self.budget_bytes * FILLED
 
     @property
     def request(self) -> Generate:
@@ -161,7 +166,7 @@ def planned(cell: Cell, profile: Profile | None, endpoint: str) -> EngineSetting
 def fitted(cell: Cell, endpoint: str) -> EngineSettings:
     """What llama-fit-params chooses: it is told how much of the device's memory to leave free."""
     free = next(item.free_bytes for item in dry_run(cell.path, device(endpoint)).devices if item.name == DEVICE)
-    margin = str(round((free - cell.budget_bytes) / MIB))
+    margin = str(round((free - cell.room_bytes) / MIB))
     words = [str(built("llama-fit-params")), "-m", str(cell.path), "--rpc", endpoint, "-c", str(cell.n_ctx)]
     words += ["-t", "1", "-fitt", margin]
     said = shlex.split(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
@@ -180,13 +185,21 @@ def device(endpoint: str, **more: Any) -> EngineSettings:
 
 
 def every_placement(path: Path, endpoint: str, n_ctx: int) -> Iterator[EngineSettings]:
-    """Numbers of whole layers on the device, and of layers whose experts or feed-forward matrices stay in RAM."""
+    """Numbers of whole layers on the device, and of layers whose experts or feed-forward matrices stay in RAM: experts
+    of the first or of the last ones, and of the first of the last all or some of their matrices.
+    """
     llm = read_model_file(path).llm
     for number in range(llm.n_layers + 2):
         yield device(endpoint, n_ctx=n_ctx, n_gpu_layers=number)
     for number in range(1, llm.n_layers + 1):
         apart = {"n_cpu_moe": number} if llm.n_experts else {"overrides": feed_forward_overrides(number)}
         yield device(endpoint, n_ctx=n_ctx, **apart)
+        if llm.n_experts:
+            first = llm.n_layers - number
+            rest = tuple(Override(pattern=pattern_of([layer], EXPERTS)) for layer in range(first + 1, llm.n_layers))
+            for part in (EXPERTS, *PARTS):
+                split = Override(pattern=pattern_of([first], part))
+                yield device(endpoint, n_ctx=n_ctx, overrides=(split, *rest))
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +259,13 @@ def losses(chances: Sequence[float]) -> int:
 
 
 def words_of(own: EngineSettings) -> str:
-    """A placement in a few words."""
-    moved = sum(item.pattern.count("|") + 1 if "ffn_(up|down|gate)" in item.pattern else 1 for item in own.overrides)
+    """A placement in a few words: of overrides the layers, with what of them stays in RAM where that is not all."""
     parts = [f"ngl {min(own.n_gpu_layers, ALL)}"]
     parts += [f"ncmoe {own.n_cpu_moe}"] if own.n_cpu_moe else []
-    parts += [f"-ot {moved}"] if own.overrides else []
+    for item in own.overrides:
+        _, layers, tensors = item.pattern.split("\\.", 2)
+        whole = re.search(r"[(|]up\|", tensors)
+        parts.append(f"-ot {layers.strip('()').replace('|', ',')}{'' if whole else f' {tensors}'}")
     parts += [f"ub {own.n_ubatch}"] if own.n_ubatch != EngineSettings().n_ubatch else []
     parts += [own.kv_type_k] if own.kv_type_k != "f16" else []
     return " ".join(parts)
@@ -273,7 +288,7 @@ def outcomes(
                 for share in BUDGETS:
                     cell = Cell(path, n_ctx, whole * share)
                     fit_own = fitted(cell, endpoints[1])
-                    fitting = [item for item in swept if item[1] <= cell.budget_bytes]
+                    fitting = [item for item in swept if item[1] <= cell.room_bytes]
                     best = min(fitting, key=lambda item: item[0])[2] if fitting else fit_own
                     best = best.model_copy(update={"rpc": (endpoints[2],)})
                     ways = planned(cell, profile, endpoints[0]), fit_own, best

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from advisor.engine.layout import CPU, Layout
-from advisor.engine.settings import Record
+from advisor.engine.settings import EngineSettings, Record
 from advisor.errors import EngineFailed
 from catalog.units import MIB
 
@@ -25,6 +25,8 @@ _HOST = re.compile(r"^(CPU(_\w+)?|\w+_Host|AMX|HBM)$")
 """Buffer types whose memory is the system's RAM: the CPU's own, its repacked copies, pinned host memory of a GPU."""
 _PART = re.compile(r"_(Mapped|Private|Split)$")
 """What a device adds to its name for a kind of its memory."""
+SHARED: Final = re.compile(r"Meta\((.+)\)$")
+"""Devices that share each layer. Source: ggml/src/ggml-backend-meta.cpp (read 2026-11-30)."""
 TOLERANCE: Final = 0.03
 SLACK_BYTES: Final = 1 * MIB
 """Sizes in the log have two decimals, and each tensor is padded to its device's alignment."""
@@ -63,11 +65,14 @@ class BufferReport(Record):
 
 
 def device_of(buffer_type: str, aliases: Mapping[str, str] = MappingProxyType({})) -> str:
-    """The device whose memory a buffer type takes; `aliases` are devices that name their buffers otherwise.
+    """The device whose memory a buffer type takes; `aliases` are devices that name their buffers otherwise. Devices
+    that share each layer are one, named after all of them: "Meta(CUDA0,CUDA1)".
 
     >>> device_of("CUDA0"), device_of("CPU_REPACK"), device_of("CUDA_Host"), device_of("MTL0_Mapped")
     ('CUDA0', 'CPU', 'CPU', 'MTL0')
     """
+    if found := SHARED.match(buffer_type):
+        return f"Meta({','.join(device_of(name, aliases) for name in found[1].split(','))})"
     return CPU if _HOST.match(buffer_type) else aliases.get(buffer_type) or _PART.sub("", buffer_type)
 
 
@@ -101,12 +106,16 @@ def buffer_report(lines: Iterable[str], aliases: Mapping[str, str] = MappingProx
     )  # fmt: skip
 
 
-def check_placement(layout: Layout, report: BufferReport, mapped: bool) -> None:
+def check_placement(layout: Layout, report: BufferReport, settings: EngineSettings) -> None:
     """Raise `EngineFailed`, saying what went where, unless everything lies where the layout has it.
 
-    `mapped`: weights in RAM are pages of the file, whose buffer is the span from the first to the last of them.
+    Weights in RAM of a mapped file are pages of it, whose buffer is the span from the first to the last of them. Of
+    devices that share each layer llama.cpp reports all together, or the one that holds most.
     """
-    wrong = [*_layers(layout, report), *_moved(layout, report), *_sizes(layout, report, mapped)]
+    if settings.split_mode == "layer":
+        wrong = [*_layers(layout, report), *_moved(layout, report), *_sizes(layout, report, settings.mapped)]
+    else:
+        wrong = [*_moved(layout, report), *_shared(layout, report)]
     if wrong:
         more = f" and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
         raise EngineFailed(f"llama.cpp did not place the model as planned: {'; '.join(wrong[:SHOWN])}{more}")
@@ -120,6 +129,19 @@ def _layers(layout: Layout, report: BufferReport) -> Iterator[str]:
     for index, (planned, found) in enumerate(zip(layout.layer_devices, report.layer_devices, strict=True)):
         if planned != found:
             yield f"{'the output' if index == last else f'layer {index}'} went to {found}, not {planned}"
+
+
+def _shared(layout: Layout, report: BufferReport) -> Iterator[str]:
+    apart = [name == CPU for name in layout.layer_devices]
+    if apart != [name == CPU for name in report.layer_devices]:
+        yield f"it computes {report.layers_offloaded} layers on devices where {apart.count(False)} were planned"
+    devices = [share for name, share in layout.shares.items() if name != CPU]
+    totals = {"model": sum(share.weights for share in devices), "KV": sum(share.kv for share in devices)}
+    for kind, planned in totals.items():
+        found = sum(item.size_bytes for item in report.buffers if item.kind == kind and item.device != CPU)
+        least = planned / max(1, len(devices)) * (1 - TOLERANCE) - SLACK_BYTES
+        if not least <= found <= planned * (1 + TOLERANCE) + SLACK_BYTES:
+            yield f"{found / MIB:.0f} MiB of {kind} buffers are on devices that share {planned / MIB:.0f} MiB"
 
 
 def _moved(layout: Layout, report: BufferReport) -> Iterator[str]:

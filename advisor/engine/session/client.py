@@ -65,7 +65,7 @@ class Session:
             self._ask(Load(path=str(path), settings=settings, dry=dry, trace=trace, products=tuple(products)))
             self.loaded: Loaded = self._answer(Loaded, "loading")
             if layout is not None:
-                check_placement(layout, self.loaded.report, settings.mapped)
+                check_placement(layout, self.loaded.report, settings)
         except BaseException:
             self.close()
             raise

@@ -15,7 +15,7 @@ from advisor.engine.layout import CPU
 from advisor.engine.library import LlamaCpp
 from advisor.engine.session.log import Log, reason_of
 from advisor.engine.session.messages import Load
-from advisor.engine.settings import GGML_TYPES, EngineSettings
+from advisor.engine.settings import GGML_TYPES, SPLIT_MODES, EngineSettings
 from advisor.errors import InputError
 
 LOAD_MODES = {"none": 0, "mmap": 1, "mlock": 2, "mmap+mlock": 3, "direct-io": 4}
@@ -49,6 +49,7 @@ class Parameters:
         model = self.model
         model.n_gpu_layers = settings.n_gpu_layers
         model.load_mode = LOAD_MODES["none" if dry else settings.load_mode]
+        model.split_mode = SPLIT_MODES[settings.split_mode]
         model.use_extra_bufts = settings.extra_buffers
         model.no_alloc = dry
         model.load_mtp = settings.drafting is not None and settings.drafting.kind == "mtp"

@@ -42,6 +42,9 @@ def test_a_preset_has_the_settings_by_llama_servers_long_options(plan: str) -> N
     assert int(section["ctx-size"]) == settings.n_ctx
     assert int(section["n-gpu-layers"]) == settings.n_gpu_layers
     assert int(section.get("n-cpu-moe", "0")) == settings.n_cpu_moe
+    moved = ",".join(f"{item.pattern}={item.device}" for item in settings.overrides)
+    assert section.get("override-tensor", "") == moved
+    assert bool(moved) == (plan == "experts in RAM")
     assert (section["cache-type-k"], section["cache-type-v"]) == (settings.kv_type_k, settings.kv_type_v)
     assert int(section["ubatch-size"]) == settings.n_ubatch
     split = section.get("tensor-split", "")
@@ -55,7 +58,7 @@ def test_llama_swap_starts_the_command_of_the_plan_at_its_own_port(plan: str) ->
     assert words[:5] == ["llama-server", "--host", "127.0.0.1", "--port", "${PORT}"]
     assert words[words.index("-m") + 1] == FILE
     assert words[words.index("-c") + 1] == str(PLANS[plan].settings.n_ctx)
-    assert ("-ncmoe" in words) == (plan == "experts in RAM")
+    assert ("-ot" in words) == (plan == "experts in RAM")
     assert name.isascii()
     assert " " not in name
 
@@ -75,11 +78,11 @@ def test_a_modelfile_says_what_ollama_can_be_told_and_what_not(plan: str) -> Non
 @pytest.mark.parametrize("plan", PLANS)
 def test_lm_studio_is_given_shares_of_the_layers(plan: str) -> None:
     settings, config = PLANS[plan].settings, json.loads(written(plan, "lm-studio").text)
-    layers = PLANS[plan].candidate.case.demand.footprint.n_layers
+    layers, lies = PLANS[plan].candidate.case.demand.footprint.n_layers, PLANS[plan].candidate.case.placement
     assert config["contextLength"] == settings.n_ctx
     assert config["gpu"]["ratio"] == pytest.approx(min(1.0, settings.n_gpu_layers / (layers + 1)), abs=1e-4)
     share = config["gpu"].get("numCpuExpertLayersRatio", 0) * layers
-    assert share == pytest.approx(min(settings.n_cpu_moe, layers), abs=0.01)
+    assert share == pytest.approx(lies.n_cpu_moe if plan == "experts in RAM" else 0, abs=0.01)
     assert config.get("llamaVCacheQuantizationType", "f16") == settings.kv_type_v
     if settings.kv_type_v != "f16":  # LM Studio refuses a narrower V cache without
         assert config["flashAttention"] is True

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from advisor.engine.filling import PARTS
 from advisor.engine.layout import CPU
 from advisor.engine.plan import feed_forward_overrides
 from advisor.engine.preparation import dry_run, prepare
@@ -21,6 +22,7 @@ from advisor.engine.session.messages import Generate, Piece
 from advisor.engine.settings import EngineSettings, Override
 from advisor.errors import EngineFailed
 from advisor.gguf.synthetic import Cut, Recipe, write_model
+from advisor.sizes.tensor import EXPERTS, pattern_of
 from catalog.tables import llms, quants
 from catalog.units import MIB
 
@@ -175,6 +177,24 @@ def test_the_greedy_text_is_the_same_wherever_the_layers_are(gemma_path, device)
             found = session.generate(Generate(prompt="The capital of France is", max_tokens=16))
             texts.append("".join(item.text for item in found if isinstance(item, Piece)))
     assert texts[0] == texts[1] == texts[2] != ""
+
+
+@pytest.mark.parametrize("part", [EXPERTS, *PARTS])
+@pytest.mark.parametrize("name", ["qwen3.6-35b-a3b", "deepseek-v2-lite"])
+def test_experts_of_the_last_layers_lie_in_ram_and_some_matrices_of_one_layer(name, part, folder, device):
+    """Sizes against llama.cpp's report, tensors by name, and the same logits as with all of it on the device."""
+    path, layers = model_of(name, folder), CUTS[name][1].layers
+    apart = tuple(Override(pattern=pattern_of([layer], named)) for layer, named in ((1, part), (layers - 1, EXPERTS)))
+    everything = settings("device", layers, device, n_ctx=256, n_ubatch=64, extra_buffers=False)
+    own = everything.model_copy(update={"overrides": apart})
+    check_within_3_percent(path, own)
+    moved = prepare(path, own).layout.moved
+    assert {name.split(".")[1] for name in moved} == {"1", str(layers - 1)}
+    kept = {"blk.1.ffn_up_exps.weight", "blk.1.ffn_gate_exps.weight", "blk.1.ffn_down_exps.weight"} - moved.keys()
+    assert len(kept) == [EXPERTS, *PARTS].index(part)
+    tolerance = 0.02 if device.own_kernels else 1e-5
+    there, here = logits_of(path, everything), logits_of(path, own)
+    assert (np.abs(here - there).max(axis=1) / np.abs(there).max(axis=1)).max() < tolerance
 
 
 def test_feed_forward_parts_of_a_dense_model_lie_in_ram_and_it_writes_the_same(gemma_path, device):

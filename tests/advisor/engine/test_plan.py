@@ -87,7 +87,9 @@ def test_the_plan_is_what_the_prediction_promises():
     """The same question with the plan's settings written out gets the same speeds."""
     asked = scenario()
     plan = planned(asked)
-    said = {name: getattr(plan.settings, name) for name in ("n_gpu_layers", "n_cpu_moe", "threads")}
+    said = {name: getattr(plan.settings, name) for name in ("n_gpu_layers", "threads")}
+    [moved] = plan.settings.overrides
+    said |= {"n_cpu_moe_last": moved.pattern.split(")")[0].count("|") + 1}
     again = predict(with_engine(asked, **said, ubatch=plan.settings.n_ubatch), load())
     assert again.decode_tok_s.p50 == pytest.approx(plan.candidate.decode, rel=1e-9)
     assert again.prefill_tok_s.p50 == pytest.approx(plan.candidate.prefill, rel=1e-9)
@@ -321,6 +323,7 @@ def test_a_plan_answers_a_request_no_later_than_any_other_that_is_listed(model, 
     best, _ = choose(asked, known(asked))
     apart = "n_cpu_moe" if "A3B" in model or "oss" in model else "n_cpu_ffn"
     places = [{}, {"n_gpu_layers": 0}, *({apart: number} for number in (8, 16, 32, 64))]
+    places += [{"n_cpu_moe_last": number} for number in (4, 8, 12, 16, 24, 32)] if apart == "n_cpu_moe" else []
     listed = [
         with_engine(asked, ubatch=ubatch, kv_type=kv_type, **place)
         for ubatch in UBATCHES for kv_type in ("f16", "q8_0") for place in places
@@ -331,6 +334,27 @@ def test_a_plan_answers_a_request_no_later_than_any_other_that_is_listed(model, 
     # a number of layers that lies between may fit where none of the planner's own does: within 3 %
     assert best.request_s <= min(item.request_s for item in alike) * 1.03
     assert best.request_s <= min(item.request_s for item in runs) * 1.10 * 1.03
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 24), st.floats(0, 1), st.integers(1, 12_000), st.sampled_from((512, 2048)))
+def test_of_the_last_layers_experts_in_ram_take_no_longer_and_a_part_on_the_card_helps(number, share, prompt, ubatch):
+    """gpt-oss-20b, whose 24 layers are alike: writing is as fast whichever layers' experts are in RAM."""
+    hardware = {**RTX_3060, "gpus": [{"name": "RTX 3090"}]}
+    asked = scenario("gpt-oss-20b", hardware, n_ctx=16384, n_gpu_layers=99, ubatch=ubatch)
+    asked = asked.model_copy(update={"quant": "MXFP4", "workload": Workload(prompt_tokens=prompt, gen_tokens=64)})
+    ways = [{"n_cpu_moe": number}, {"n_cpu_moe_last": number}, {"n_cpu_moe_last": number - 1}]
+    first, last, fewer = known(asked).candidates([with_engine(asked, **way) for way in ways])
+    assert last.decode == pytest.approx(first.decode, rel=1e-9)
+    assert last.prefill >= first.prefill * (1 - 1e-9)
+    part = known(asked).of(replace(last.case, placement=replace(last.case.placement, part_on_gpu=share)))
+    assert last.request_s >= part.request_s * (1 - 1e-9)
+    assert part.request_s >= fewer.request_s * (1 - 1e-9)
+
+
+def test_two_ends_for_experts_in_ram_are_refused():
+    with pytest.raises(ValueError, match="n_cpu_moe and n_cpu_moe_last: give one"):
+        scenario(n_cpu_moe=3, n_cpu_moe_last=3)
 
 
 def test_long_contexts_of_dense_models_keep_attention_on_the_card():

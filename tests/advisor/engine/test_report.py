@@ -5,6 +5,7 @@ import pytest
 from advisor.engine.layout import Layout, Share
 from advisor.engine.session.buffers import buffer_report, check_placement, is_worth_keeping
 from advisor.engine.session.log import last_warnings, reason_of
+from advisor.engine.settings import EngineSettings
 from advisor.errors import EngineFailed
 from catalog.units import MIB
 
@@ -33,6 +34,12 @@ llama_memory_recurrent: RPC0[127.0.0.1:50777] RS buffer size =     1.50 MiB
 first in RAM; the last line is of a model that has recurrent layers.
 """
 ALIASES = {"RPC0[127.0.0.1:50777]": "RPC0"}
+COPIED = EngineSettings(load_mode="none")
+SHARED = [
+    line.replace("RPC0[127.0.0.1:50777]", "Meta(RPC0[127.0.0.1:50777],RPC0[127.0.0.1:50778])").replace(
+        "device RPC0", "device Meta(RPC0,RPC1)") for line in LINES
+]  # fmt: skip
+"""The same of two devices that share each layer: of their buffers llama.cpp tells the largest."""
 MOVED = {f"blk.0.ffn_{name}_exps.weight": "CPU" for name in ("gate", "down", "up")}
 
 
@@ -70,7 +77,23 @@ def test_of_the_debug_lines_only_those_of_places_are_kept():
 
 
 def test_a_placement_as_planned_is_accepted():
-    check_placement(planned(), buffer_report(LINES, ALIASES), mapped=False)
+    check_placement(planned(), buffer_report(LINES, ALIASES), COPIED)
+
+
+@pytest.mark.parametrize(("mib", "accepted"), [(26.0, True), (40.0, True), (23.0, False), (60.0, False)])
+def test_of_devices_that_share_layers_the_largest_part_is_checked(mib: float, accepted: bool) -> None:
+    """It is half of all at the least and all at the most: 49.4 MiB may be of 2 x 26 and 2 x 40, not of 2 x 23 or 60."""
+    share = Share(weights=mib * MIB, kv=1.5 * MIB, state=0, compute=0, output=0)
+    shares = {"CPU": planned().shares["CPU"], "RPC0": share, "RPC1": share}
+    layout = planned(layer_devices=("RPC0", "RPC0", "RPC1"), shares=shares)
+    report = buffer_report(SHARED, ALIASES | {"RPC0[127.0.0.1:50778]": "RPC1"})
+    assert report.total_bytes("model", "Meta(RPC0,RPC1)") == pytest.approx(49.4 * MIB)
+    tensor = COPIED.model_copy(update={"split_mode": "tensor"})
+    if accepted:
+        check_placement(layout, report, tensor)
+        return
+    with pytest.raises(EngineFailed, match=r"49 MiB of model buffers are on devices that share"):
+        check_placement(layout, report, tensor)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +116,7 @@ def test_a_placement_as_planned_is_accepted():
 )
 def test_what_lies_elsewhere_is_told(changes, said):
     with pytest.raises(EngineFailed, match=said):
-        check_placement(planned(**changes), buffer_report(LINES, ALIASES), mapped=False)
+        check_placement(planned(**changes), buffer_report(LINES, ALIASES), COPIED)
 
 
 @pytest.mark.parametrize(

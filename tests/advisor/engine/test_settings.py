@@ -5,12 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from advisor.engine.settings import EngineSettings, Override, experts_pattern
+from advisor.engine.settings import EngineSettings, Override
+from advisor.sizes.tensor import EXPERTS, pattern_of
 
 
 def test_experts_are_moved_by_the_pattern_of_llama_cpp_itself():
     """`LLM_FFN_EXPS_REGEX` and `llm_ffn_block_regex` of llama.cpp common/common.h: blk\\.N\\.ffn_(...)_(ch|)exps."""
-    pattern = re.compile(experts_pattern(3))
+    pattern = re.compile(pattern_of([3], EXPERTS))
     for moved in ("ffn_up_exps.weight", "ffn_gate_exps.weight", "ffn_down_exps.bias", "ffn_gate_up_exps.weight"):
         assert pattern.search(f"blk.3.{moved}")
     for kept in ("blk.3.ffn_up_shexp.weight", "blk.3.ffn_gate_inp.weight", "blk.13.ffn_up_exps.weight", "blk.3.ffn_up"):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from advisor.machines.from_parts import machine_of
 from advisor.machines.machine import Machine
-from advisor.physics.placement import BACKEND_CONTEXT_BYTES, CPU, Demand, Placement, demand_of, place
+from advisor.physics.placement import BACKEND_CONTEXT_BYTES, CPU, Demand, Placement, demand_of, place, place_each
 from advisor.question import Hardware
 from advisor.sizes.footprint import footprint
 from catalog.names.llms import resolve_llm
@@ -49,13 +49,13 @@ def gpu_weights(needs: Demand, found: Placement) -> float:
 @settings(max_examples=60)
 @given(
     st.sampled_from(MODELS), st.integers(0, 3), st.floats(2, 96), st.one_of(st.none(), st.floats(1, 256)),
-    st.one_of(st.none(), st.integers(0, 100)), st.one_of(st.none(), st.integers(0, 100)),
+    st.one_of(st.none(), st.integers(0, 100)), st.one_of(st.none(), st.integers(0, 100)), st.booleans(),
 )  # fmt: skip
 def test_no_byte_is_lost_or_counted_twice(
-    model: str, gpus: int, vram: float, ram: float | None, layers: int | None, experts: int | None
+    model: str, gpus: int, vram: float, ram: float | None, layers: int | None, experts: int | None, last: bool
 ) -> None:
     needs = demand(model)
-    found = place(needs, computer(gpus, vram, ram), layers, experts, None)
+    [found] = place_each([needs], [computer(gpus, vram, ram)], [(layers, experts, None)], [last])
     on_gpu = gpu_weights(needs, found)
     caches = needs.kv + needs.state
     used = sum(need > 0 for need in found.vram_bytes)
@@ -108,6 +108,25 @@ def test_an_explicit_placement_is_obeyed(layers: int, experts: int) -> None:
     assert np.all(found.layer_device[: 40 - max(0, layers - 1)] == CPU)
     kept = found.experts_on_cpu & (found.layer_device != CPU)
     assert np.flatnonzero(kept).tolist() == [layer for layer in range(40 - max(0, layers - 1), 40) if layer < experts]
+
+
+@given(st.integers(0, 41), st.integers(0, 40))
+def test_experts_of_the_last_layers_are_in_ram_where_that_is_asked_for(layers: int, experts: int) -> None:
+    [found] = place_each([demand()], [computer(1, 96)], [(layers, experts, None)], [True])
+    on_gpu = found.layer_device != CPU
+    assert int(on_gpu.sum()) == max(0, layers - 1)
+    kept = set(np.flatnonzero(on_gpu & found.experts_on_cpu).tolist())
+    assert kept == set(np.flatnonzero(on_gpu).tolist()) & set(range(40 - experts, 40))
+
+
+@given(st.sampled_from(MODELS), st.floats(3, 90), st.integers(1, 3))
+def test_as_few_of_the_last_layers_as_fit_have_their_experts_in_ram(model: str, vram: float, gpus: int) -> None:
+    needs, machine = demand(model), computer(gpus, vram)
+    [found] = place_each([needs], [machine], [(None, None, None)], [True])
+    if found.strategy == "expert_offload" and found.n_gpu_layers > needs.footprint.n_layers:
+        [fewer] = place_each([needs], [machine], [(found.n_gpu_layers, found.n_cpu_moe - 1, None)], [True])
+        assert (found.fits, fewer.fits) == (True, False)
+        assert np.flatnonzero(found.experts_on_cpu).tolist()[-1] == needs.footprint.n_layers - 1
 
 
 @pytest.mark.parametrize("number", [99, 999, 100_000])

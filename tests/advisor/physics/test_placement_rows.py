@@ -30,7 +30,7 @@ def asked(model: tuple[str, str], cards: tuple[str, ...], gb: float, context: in
 
 
 def same(one: Placement, other: Placement) -> bool:
-    fields = ("strategy", "n_gpu_layers", "n_cpu_moe", "bounds", "experts_from", "output_device", "fits")
+    fields = ("strategy", "n_gpu_layers", "n_cpu_moe", "bounds", "experts_from", "experts_to", "output_device", "fits")
     sizes = ("vram_bytes", "ram_bytes", "storage_bytes", "exceeded", "spilled_bytes")
     return all(getattr(one, name) == getattr(other, name) for name in fields) and all(
         np.allclose(getattr(one, name), getattr(other, name), rtol=1e-12) for name in sizes
@@ -49,15 +49,16 @@ LIMITS = st.tuples(
 )
 
 
-@given(st.lists(st.tuples(QUESTIONS, LIMITS), min_size=1, max_size=12))
+@given(st.lists(st.tuples(QUESTIONS, LIMITS, st.booleans()), min_size=1, max_size=12))
 @settings(max_examples=40, deadline=None)
 def test_rows_do_not_depend_on_each_other(
-    rows: list[tuple[Unplaced, tuple[int | None, int | None, bool | None]]],
+    rows: list[tuple[Unplaced, tuple[int | None, int | None, bool | None], bool]],
 ) -> None:
-    demands, machines = [item.demand for item, _ in rows], [item.machine for item, _ in rows]
-    together = place_each(demands, machines, [limits for _, limits in rows])
-    for (item, limits), found in zip(rows, together, strict=True):
-        assert same(found, place(item.demand, item.machine, *limits))
+    items, limits, from_last = zip(*rows, strict=True)
+    together = place_each([item.demand for item in items], [item.machine for item in items], limits, from_last)
+    for item, limit, last, found in zip(items, limits, from_last, together, strict=True):
+        assert same(found, place_each([item.demand], [item.machine], [limit], [last])[0])
+        assert last or same(found, place(item.demand, item.machine, *limit))
 
 
 @pytest.mark.parametrize(("model", "cards"), [*itertools.product(MODELS, [CARDS[:1], CARDS[:2], CARDS[1:2] * 3])])
