@@ -35,7 +35,7 @@ def fuller(best: Candidate, asked: Scenario) -> Iterator[tuple[Scenario, str]]:
     n_layers, said = best.case.demand.footprint.n_layers, best.case.scenario
     if engine.n_cpu_moe_last:
         for number in range(lies.n_cpu_moe, -1, -1):
-            here = with_engine(said, n_cpu_moe_last=number)
+            here = with_engine(said, n_gpu_layers=lies.n_gpu_layers, n_cpu_moe_last=number)
             yield from [(here, "")] * (number < lies.n_cpu_moe)
             yield from [(here, part) for part in PARTS if number and lies.layer_is_moe[n_layers - number]]
     elif engine.n_cpu_ffn:

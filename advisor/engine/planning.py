@@ -204,8 +204,7 @@ def filled(
     for scenario, part in fuller(best, asked):
         [case] = cases_of([asked_of(scenario, given.file, given.machine)])
         guess = layout_of(trial.sizes, trial.settings(case, part)[0], trial.offload, compute)
-        fewer_layers = case.placement.n_gpu_layers < best.case.placement.n_gpu_layers
-        if fewer_layers or not 0 < most_filled(guess, trial.free) <= 1:
+        if not 0 < most_filled(guess, trial.free) <= 1:
             break
         share = share_on_device(trial.sizes, case.placement.experts_to, part) if part else 0.0
         hoped = given.of(as_laid_out(case, guess, trial.offload, share))
