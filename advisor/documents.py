@@ -214,12 +214,12 @@ def number(value: float) -> str:
 def seconds(value: float) -> str:
     """A time in the unit people would say it in.
 
-    >>> seconds(0.0123), seconds(7.5), seconds(200)
-    ('12 ms', '7.5 s', '3 min 20 s')
+    >>> seconds(0.0123), seconds(7.5), seconds(200), seconds(239.7)
+    ('12 ms', '7.5 s', '3 min 20 s', '4 min 0 s')
     """
     if value < 1:
         return f"{number(value * 1000)} ms"
-    return f"{number(value)} s" if value < 120 else f"{value // 60:,.0f} min {value % 60:.0f} s"
+    return f"{number(value)} s" if value < 120 else f"{round(value) // 60:,d} min {round(value) % 60} s"
 
 
 def charts_of(document: Document) -> list[Chart]:

@@ -1,11 +1,10 @@
 """Rows of what is shown of builds; all pure.
 
 Of many: what the filters leave, ranking and chart. Of one: parts, the time of a token, memories, measured runs nearby.
-Of up to four: their facts side by side.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -18,9 +17,8 @@ from advisor.prediction.capacity import Capacity
 from advisor.prediction.case import Case
 from catalog.efficiency import PublicRun
 from catalog.units import GIB
-from webapp.cards import Fact, times
-from webapp.described import SHELVES, DescribedBuild, Parts
-from webapp.words import PAGE_WORDS, WORDS_A_TOKEN, age, pace, price_dates
+from webapp.described import SHELVES, Parts
+from webapp.words import PAGE_WORDS, WORDS_A_TOKEN, age, price_dates
 
 Row = dict[str, Any]
 PLACES = {name: regime.words for name, regime in REGIMES.items()}
@@ -210,91 +208,3 @@ def next_dollars(build: RankedBuild) -> str:
     each = swap.gain_share / swap.extra_usd * 100 if swap.extra_usd >= 100 else None
     rate = f" (about {each:+.0%} per $100)" if each else ""
     return f"{swap.text}, to {number(swap.decode_tok_s)} tok/s{rate}"
-
-
-def titles(found: Sequence[DescribedBuild]) -> list[str]:
-    """A short name for each build, told apart where two are called the same."""
-    names = [item.build.name if item.build else item.prediction.machine.split(" | ")[0] for item in found]
-    return [name if names.count(name) == 1 else f"{name} ({at})" for at, name in enumerate(names, 1)]
-
-
-def facts(found: Sequence[DescribedBuild], day: date) -> list[Row]:
-    """The table: one column per build, one row per fact."""
-    columns = []
-    for item in found:
-        answer, build, ram = item.prediction, item.build, item.prediction.scenario.hardware.ram
-        first, speed = answer.time_to_first_token_s, answer.decode_tok_s
-        kind = f"{ram.type}-{ram.mt_s}" if ram.type and ram.mt_s else ram.type or ""
-        memory = " ".join(filter(None, (f"{ram.gb:g} GB" if ram.gb else "", kind))) or "not said"
-        columns.append({
-            "Processor": answer.machine.rpartition(" | ")[2], "Memory": memory,
-            "Price": f"${build.price_usd:,.0f}" if build else "no price",
-            "Prices of": price_dates(build.parts, day) if build else item.why_not,
-            "Writes, tok/s": said(speed), "Reads, tok/s": said(answer.prefill_tok_s),
-            "$/(tok/s)": f"${build.usd_per_tok_s:,.1f}" if build else "",
-            "First token": seconds(first) if first is not None else "",
-            "Longest context": tokens(build.longest_context_tokens) if build else "",
-            "Power": f"{build.power_w:.0f} W" if build else "",
-            "Where the weights lie": PLACES.get(answer.regime, answer.regime),
-            "n_cpu_moe": str(answer.placement.n_cpu_moe),
-            "VRAM used": f"{answer.placement.vram_gb:.1f} GiB", "RAM used": f"{answer.placement.ram_gb:.1f} GiB",
-            "Limited by": LIMITS[answer.bottleneck].short if answer.bottleneck else "",
-            "Mind": "; ".join(note.message for note in (*(build.notes if build else ()), *answer.warnings)),
-        })
-    named = list(zip(titles(found), columns, strict=True))
-    return [{"Fact": fact, **{name: column[fact] for name, column in named}} for fact in columns[0]]
-
-
-def compared(
-    found: Sequence[DescribedBuild], people: Sequence[Prediction], exchange: Exchange, units: str
-) -> list[Fact]:
-    """The comparison: a row for each question, its best value, and the difference of the best to the next in words.
-    `people`: the same builds with four who write at once.
-    """
-    answers, builds = [item.prediction for item in found], [item.build for item in found]
-    decode = [answer.decode_tok_s.p50 if answer.decode_tok_s else None for answer in answers]
-    prefill = [answer.prefill_tok_s.p50 if answer.prefill_tok_s else None for answer in answers]
-    context = answers[0].scenario.context_tokens()
-    together = [answer.aggregate_tok_s.p50 if answer.fits and answer.aggregate_tok_s else None for answer in people]
-    return [
-        _fact("Money", "Price", [build.price_usd if build else None for build in builds], exchange.said, more=False,
-              words="cheaper than the next"),
-        _fact("Money", "Price of each token a second", [build.usd_per_tok_s if build else None for build in builds],
-              exchange.said, more=False, words="better value than the next"),
-        _fact("Speed", "Writes", decode, lambda value: pace(value, units), words="faster than the next"),
-        _fact("Speed", f"Reads {tokens(context)} in", [context / speed if speed else None for speed in prefill],
-              seconds, more=False, words="sooner than the next"),
-        _fact("Speed", "Four people, together", together, lambda value: pace(value, units),
-              words="faster than the next"),
-        _fact("Room", "Longest context", [build.longest_context_tokens if build else None for build in builds],
-              lambda value: tokens(int(value)),
-              words="longer than the next"),
-        Fact("Where the model lies", [PLACES.get(answer.regime, answer.regime) for answer in answers], group="Room"),
-        _fact("Life", "Power under load", [build.power_w if build else None for build in builds],
-              "{:.0f} W".format, more=False,
-              words="less than the next"),
-        Fact("Mind", ["; ".join(item.message for item in (*(build.notes if build else ()), *answer.warnings)) or "-"
-                      for build, answer in zip(builds, answers, strict=True)], group="Life"),
-    ]  # fmt: skip
-
-
-def _fact(
-    group: str, name: str, values: Sequence[float | None], said: Callable[..., str], *, words: str, more: bool = True
-) -> Fact:
-    """One row: where two values are known, the best of them and by how much it is better than the next."""
-    texts = ["not known" if value is None else said(value) for value in values]
-    known = sorted((value for value in values if value is not None), reverse=more)
-    if len(known) < 2:
-        return Fact(name, texts, group=group)
-    by = times(max(known[:2]), min(known[:2]))
-    best = frozenset(place for place, text in enumerate(texts) if text == said(known[0]))
-    difference = "about the same" if by == "the same" else f"{by.replace(' more', '')} {words}"
-    return Fact(name, texts, frozenset() if len(best) == len(values) else best, difference, group)
-
-
-def speeds(found: Sequence[DescribedBuild]) -> list[Row]:
-    """Writing speeds for the chart; a build that does not run has none."""
-    return [
-        {"name": name, "speed": speed.p50, "low": speed.p05, "high": speed.p95, "said": said(speed)}
-        for name, item in zip(titles(found), found, strict=True) if (speed := item.prediction.decode_tok_s)
-    ]

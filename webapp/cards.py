@@ -3,10 +3,12 @@
 All pure. Every text is escaped here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import log
+from typing import Any
+from urllib.parse import urlsplit
 
 from advisor.answer import Range
 from advisor.documents import number
@@ -163,6 +165,28 @@ def compared(titles: Sequence[str], facts: Sequence[Fact], label: str) -> str:
     above = f'<thead><tr><th scope="col">What</th>{head}</tr></thead>'
     grid = f'<table class="even">{above}<tbody>{"".join(rows)}</tbody></table>'
     return f'<div class="wide" role="region" aria-label="{escape(label)}" tabindex="0">{grid}</div>'
+
+
+def part(row: Mapping[str, Any]) -> str:
+    """A part of a build as a line: what it is, its price and on what that rests.
+
+    Row: Part, Name, Price, 8 of 10 pay, Condition, Seen, Age, Link, Source; what is not known is empty.
+    """
+    age = "" if row["Age"] in {"", "today"} else " old"
+    seen = f"{row['Seen']} seen, the newest {row['Age']}{age}" if row["Age"] else ""
+    told = (f"8 of 10 pay {row['8 of 10 pay']}" if row["8 of 10 pay"] and row["Age"] else "", seen)
+    below = escape(", ".join(filter(None, (row["Condition"], *told))))
+    if row["Link"]:
+        site = escape(urlsplit(row["Link"]).netloc.removeprefix("www."))
+        below += f', <a href="{escape(row["Link"])}" title="{escape(row["Source"])}" target="_blank" rel="noopener">'
+        below += f"{site}</a>"
+    elif row["Source"]:
+        below += f", {escape(row['Source'])}"
+    return (
+        f'<div class="part" role="group" aria-label="{escape(row["Part"])}"><span class="sub">{escape(row["Part"])}'
+        f'</span><b>{escape(row["Name"])}</b><b class="price">{escape(row["Price"])}</b>'
+        f'<span class="below">{below}</span></div>'
+    )
 
 
 def times(larger: float, smaller: float) -> str:

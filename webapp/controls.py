@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from advisor.answer import Prediction
 from advisor.buying import report
 from advisor.buying.recommendation import Recommendation
 from advisor.market.money import CURRENCIES, Exchange
@@ -23,13 +22,20 @@ from webapp.words import HINTS, plain, quant_choices, quant_label, thousands
 S = TypeVar("S", bound=links.State)
 PLACES = "places"
 """Where the session keeps the pages by their paths."""
+BY_NAME, ADDRESS = "opened by name", "address to show"
+"""Whether a page was opened without a query, and the query that its address is then to show."""
 CONTEXTS = (2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144)
 CONDITIONS = {"new": "new parts only", "used": "used where quoted", "any": "used parts are fine"}
-TABBED = """export default function () {
+FRAME = """export default function ({ data }) {
   const main = document.querySelector('[data-testid="stMain"]');
   if (main) main.tabIndex = -1;
+  if (data && data.query && !location.search) history.replaceState({}, "", `${location.pathname}?${data.query}`);
 }"""
-"""The part that scrolls is one stop of the Tab key too many; the link that skips the head still leads there."""
+"""The part that scrolls is one stop of the Tab key too many; the link that skips the head still leads there.
+
+A page that is opened by its name says what it shows in the address that it came by: written by Streamlit it would be
+one more, and Back would lead to the same page.
+"""
 PRINT = '<button type="button" class="print">Print</button>'
 PRINTS = """export default function ({ parentElement }) {
   parentElement.querySelector("button").onclick = () => window.print();
@@ -57,10 +63,11 @@ def opened(kind: type[links.State], title: str = "", about: str = "") -> None:
     given = {name: st.query_params.get_all(name) for name in st.query_params}
     came = memory.get("page") != page
     memory["page"] = page
+    memory[BY_NAME] = came and not given
     if came and not given:
         last = memory.get(f"{page}:link", {})
         given = {name: value for name, value in last.items() if name not in links.SETTINGS}
-    elif given == memory.get(f"{page}:link") and not came:
+    elif not came and (given == memory.get(f"{page}:link") or (memory.get(ADDRESS) and not given)):
         # Streamlit forgets the values of widgets that a run does not draw, unless they are set anew.
         for name in (key(kind, field) for field in kind.model_fields):
             if name in memory:
@@ -96,7 +103,8 @@ def published(kind: type[S]) -> S:
     """The state that the widgets show, once its address is that of the page."""
     state = current(kind)
     link = links.write(state)
-    if {name: st.query_params.get_all(name) for name in st.query_params} != link:
+    st.session_state[ADDRESS] = urlencode(link, doseq=True) if st.session_state.get(BY_NAME) else ""
+    if not st.session_state[ADDRESS] and {name: st.query_params.get_all(name) for name in st.query_params} != link:
         st.query_params.from_dict(link)
     st.session_state[f"{kind.__name__}:link"] = link
     return state
@@ -108,20 +116,21 @@ def go(state: links.State) -> None:
     put(state)
 
 
-def compare(text: str, answer: Prediction) -> None:
+def compare(asked: links.BuildState) -> None:
     """Put a build on the page that compares, for the question that it was predicted for."""
     where = f"{links.CompareState.__name__}:link"
     before, _ = links.read(links.CompareState, st.session_state.get(where, {}))
-    builds = tuple(dict.fromkeys((*before.build, text)))[-links.MOST_COMPARED :]
-    asked = {"model": answer.model, "quant": answer.quant, "context": answer.scenario.context_tokens()}
-    after = before.model_copy(update={"build": builds, **asked})
+    builds = tuple(dict.fromkeys((*before.build, asked.build)))[-links.MOST_COMPARED :]
+    same = {name: getattr(asked, name) for name in ("task", "model", "quant", "context", "condition", "price")}
+    after = before.model_copy(update={"build": builds, **same})
     st.session_state[where] = links.write(after)
     st.toast(f"{len(builds)} to compare: see Compare above", icon=":material/compare_arrows:")
 
 
 def settings() -> None:
     """What a visitor sets once for all pages: drawn last, and shown in the head of the page."""
-    st.components.v2.component("advisor_tabs", js=TABBED)(key="tabs", height=1)
+    query = st.session_state.get(ADDRESS, "")
+    st.components.v2.component("advisor_frame", js=FRAME)(key="frame", height=1, data={"query": query})
     with st.container(key="settings"), st.popover("Settings", icon=":material/tune:"):
         st.selectbox("Currency", CURRENCIES, key="settings.currency", help=HINTS["currency"])
         countries = resources.countries()
@@ -140,10 +149,10 @@ def settings() -> None:
         )
 
 
-def printing() -> None:
+def printing(where: str = "print") -> None:
     """A button that prints the page."""
     button = st.components.v2.component("advisor_print", html=PRINT, js=PRINTS, isolate_styles=False)
-    button(key="print", width="content", height="content")
+    button(key=where, width="content", height="content")
 
 
 def exchange() -> Exchange:
@@ -274,10 +283,11 @@ def _offer(state: links.State, name: str, as_csv: Make, as_json: Make, as_markdo
 
 @st.fragment
 def _link(text: str, name: str, as_markdown: Make) -> None:
-    """The link that restores a view and the view as text, to copy: drawn once asked for."""
+    """What restores a view, the view as text, and a button that prints it: drawn once asked for."""
     fold = st.popover("Share", icon=":material/link:", help="A link to this view, and the view as text for a forum",
                       key=f"{name}.link", on_change="rerun")
     if fold.open:
         with fold:
             st.code(text, language=None, wrap_lines=True)
             st.code(as_markdown(), language="markdown", height=200)
+            printing(f"{name}.print")

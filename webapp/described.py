@@ -84,12 +84,14 @@ def parts_of(text: str) -> Parts:
     unread = [text for text, (kind, name) in zip(others, more, strict=True) if kind not in SHELVES or not name]
     if unread:
         raise InputError(f"{unread[0]!r} names no part: write one of {', '.join(SHELVES)}, a colon and its name")
-    if first.lower().startswith(MACHINE):
-        return Parts(machine=first[len(MACHINE) :].strip(), ram=second)
+    whole = first.lower().startswith(MACHINE)
+    machine = first[len(MACHINE) :].strip() if whole else ""
+    if not (machine if whole else any(words)):
+        raise InputError("name a graphics card, a processor or a whole machine")
+    if whole:
+        return Parts(machine=machine, ram=second)
     count, times, name = first.partition("x ")
     several = times and count.strip().isdigit() and 1 <= int(count) <= 16
-    if not any(words):
-        raise InputError("name a graphics card, a processor or a whole machine")
     cards = int(count) if several else 1
     return Parts(gpu=name.strip() if several else first, cpu=second, ram=third, cards=cards, more=more)
 
@@ -133,7 +135,10 @@ def _offers(search: Search, parts: Parts, hardware: Hardware) -> list[Offer]:
     cards = Cards(search.stock.gpus[0], parts.cards) if search.stock.gpus else Cards(None, 0)
     if not parts.cpu:
         return _best_with(search, cards, gib)
-    platforms = [platform for platform in platforms_of(search.stock) if gib in (None, platform.memory.gib)]
+    platforms = [
+        platform for platform in platforms_of(search.stock)
+        if gib in (None, platform.memory.gib) and hardware.ram.modules in (None, platform.memory.modules)
+    ]  # fmt: skip
     if parts.gpu and cards.gpu is None:
         return []
     completed = (search.assembler.complete(cards, platform) for platform in platforms)

@@ -1,11 +1,13 @@
 """What a view shows, as the query parameters of its address: typed, checked, and only what differs from the default."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from advisor.buying.builds import BuildKind
+from advisor.buying.upgrades import Aim
 from advisor.buying.wish import ALL_KINDS, CONTEXT_TOKENS
 from advisor.choosing.tasks import TaskName
 
@@ -90,6 +92,8 @@ class BuildState(State):
     price: Names = ()
     hours: Annotated[float, Field(ge=0, le=24, allow_inf_nan=False)] = 2.0
     """Hours a day under load, for what it costs to run."""
+    goal: Aim = "faster"
+    """What an upgrade of it should change."""
 
 
 class MachineState(MachineFields):
@@ -104,6 +108,8 @@ class MachineState(MachineFields):
     quant: Name = ""
     condition: Condition = "any"
     tinkerer: bool = False
+    goal: Aim = "faster"
+    """What the next purchase should change."""
 
 
 class ModelsState(MachineFields):
@@ -125,11 +131,16 @@ class CompareState(State):
     """Compare: up to four builds, each as `BuildState` names one."""
 
     path: ClassVar[str] = "compare"
-    model: Name = MODEL
+    task: TaskName | Literal[""] = "chat"
+    """What they are asked for; empty: one nearly full context of a certain model."""
+    model: Name = ""
+    """Empty: the best that all of them run well."""
     quant: Name = ""
-    context: Tokens = CONTEXT_TOKENS
+    context: Literal[0] | Tokens = 0
+    """0: what the task needs."""
     condition: Condition = "any"
     build: Annotated[tuple[Parts, ...], Field(max_length=MOST_COMPARED)] = ()
+    price: Names = ()
 
 
 class TrustState(State):
@@ -143,6 +154,20 @@ class TrustState(State):
     verdict: Names = ()
 
 
+class LostState(State):
+    """An address that is no page."""
+
+    path: ClassVar[str] = "lost"
+    address: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] = ""
+    """What was asked for, with its query."""
+
+
+VIEWS: Mapping[str, type[State]] = MappingProxyType({
+    kind.path: kind for kind in (BuyState, BuildState, MachineState, ModelsState, CompareState, TrustState, LostState)
+})
+"""The state of each page by its path."""
+MOVED: Mapping[str, str] = MappingProxyType({"explore": "models", "evidence": "trust"})
+"""Paths that pages had before, so that old links still lead somewhere."""
 S = TypeVar("S", bound=State)
 
 

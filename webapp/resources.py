@@ -12,15 +12,17 @@ from functools import cache, lru_cache, partial
 from typing import Any
 
 from advisor.answer import Prediction
-from advisor.buying import changes
 from advisor.buying.advice import advise_from, rented_for
 from advisor.buying.builds import BuildKind
 from advisor.buying.costs import Power, cost_words, running_costs
 from advisor.buying.ownership import Owned, owned_parts
-from advisor.buying.picking.shelf import Shelf, sensible
+from advisor.buying.picking.shelf import Shelf
+from advisor.buying.pricing import Quote
 from advisor.buying.recommendation import RankedBuild, Recommendation, recommend_from
 from advisor.buying.search import Search
 from advisor.buying.stock import Stock, stock_of
+from advisor.buying.upgrades import Aim, Upgrades
+from advisor.buying.upgrades import upgrades as upgrades_of
 from advisor.buying.wish import Wish
 from advisor.choosing import runnable
 from advisor.choosing.quality import files_of as repository_of
@@ -42,9 +44,10 @@ from advisor.profiles.own_machine import OwnMachines
 from advisor.profiles.own_machine import own_machines as machines_of
 from advisor.profiles.store import ProfileStore, data_folder
 from advisor.question import Engine, Hardware, OwnRun, Scenario
-from advisor.sizes.quality import BEST
+from advisor.sizes.quality import BEST, COMMON
 from catalog import tables
 from catalog.efficiency import PublicRun
+from catalog.names.gpus import resolve_gpu
 from catalog.names.index import UnknownName
 from catalog.names.llms import resolve_llm
 from webapp import agreement, explorer, links
@@ -253,6 +256,13 @@ def models_on(hardware: Hardware, task: TaskName, context: int | None, known: Kn
     return tuple(runnable.models_on(asked, task, known))
 
 
+@lru_cache(maxsize=64)
+def models_for_task(hardware: Hardware, task: TaskName, context: int | None) -> tuple[Runnable, ...]:
+    """The same at the length of text that the task reads. Raises as `models_on`."""
+    asked = TASKS[task].question(links.MODEL, COMMON, context).model_copy(update={"hardware": hardware})
+    return tuple(runnable.models_on(asked, task, knowledge()))
+
+
 @lru_cache(maxsize=32)
 def by_runs(hardware: Hardware, runs: tuple[OwnRun, ...], known: Knowledge) -> Knowledge:
     """What a machine's own runs make of the knowledge. Raises as `case_of`."""
@@ -261,12 +271,16 @@ def by_runs(hardware: Hardware, runs: tuple[OwnRun, ...], known: Knowledge) -> K
 
 @lru_cache(maxsize=32)
 def upgrades(
-    model: str, quant: str, hardware: Hardware, context: int, condition: Choice, known: Knowledge, *, tinkerer: bool
-) -> tuple[changes.Rung, ...]:
-    """The upgrade ladder of a machine, with or without cards for tinkerers. Raises `InputError` for whole machines."""
-    asked = explorer.question(model, quant, hardware, context)
-    shelf = sensible(stock(condition, (), (), today()), None, tinkerer=tinkerer)
-    return tuple(changes.ladder(asked, shelf, known))
+    asked: Scenario, aim: Aim, task: TaskName, condition: Choice, known: Knowledge, *, tinkerer: bool
+) -> Upgrades:  # fmt: skip
+    """What to buy for the machine of a question, with or without cards for tinkerers. Raises as `upgrades_of`."""
+    return upgrades_of(asked, aim, task, stock(condition, (), (), today()), known, tinkerer=tinkerer)
+
+
+def card_quote(hardware: Hardware, condition: Choice) -> Quote | None:
+    """The price of the last card of a machine, with date and source; None where it has none."""
+    name = hardware.gpus[-1].name if hardware.gpus else ""
+    return stock(condition, (), (), today()).prices.quote("gpu", resolve_gpu(name).row.name) if name else None
 
 
 @lru_cache(maxsize=8)

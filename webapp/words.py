@@ -80,6 +80,8 @@ _OPTIONS = (
     ("; --quant names another, --quant best takes the best that is fast enough", ""),
     ("; --quant chooses another", ""),
     (" with --gpu", ""),
+    (' (as in --ram "DDR4-3200 2x8")', ' (as in "DDR4-3200 2x8")'),
+    (" (advisor recommend)", " (see Buy)"),
     ("--min-tok-s", "the least speed"),
     ("--quant", "the quantisation"),
     ("--kinds", "the kinds of computers"),

@@ -11,6 +11,7 @@ from advisor.buying.wish import Wish
 from advisor.errors import InputError
 from advisor.physics.knowledge import load
 from catalog.names.index import UnknownName
+from catalog.prices import PartKind
 from webapp import build_rows, resources, swaps
 from webapp.described import article_builds, described, hardware_of, parts_of
 from webapp.visitor import names_of, read_prices, seen_in, with_prices, written
@@ -123,7 +124,7 @@ def test_swaps_say_what_goes_together_by_the_rules_that_builds_are_made_by() -> 
     assert found.build is not None
     whole = swaps.whole(found.build, ANY)
     assert whole is not None
-    assert all(good for good, _ in swaps.checks(whole, 32.0))
+    assert all(good for good, _ in swaps.checks(whole))
     supplies = swaps.options("psu", whole, ANY)
     assert [item.price_usd for item in supplies] == sorted(item.price_usd for item in supplies)
     good = next(item for item in reversed(supplies) if item.words == "goes together")
@@ -131,6 +132,23 @@ def test_swaps_say_what_goes_together_by_the_rules_that_builds_are_made_by() -> 
     parts = parts_of(found.text)
     assert described(swaps.with_part(parts, "psu", good.name).text, WISH, ANY, load()).build is not None
     assert described(swaps.with_part(parts, "psu", weak.name).text, WISH, ANY, load()).build is None
+
+
+@pytest.mark.parametrize("kind", swaps.CHOSEN)
+def test_every_part_that_fits_makes_a_build_and_no_other_does(kind: PartKind) -> None:
+    """The cheapest and the dearest of both; of processors those for the same board."""
+    found = described(BOX, WISH, ANY, load())
+    assert found.build is not None
+    whole = swaps.whole(found.build, ANY)
+    assert whole is not None
+    assert swaps.problems(whole) == []
+    options = [item for item in swaps.options(kind, whole, ANY) if "board" not in item.follow]
+    able, unable = ([item for item in options if item.able == which] for which in (True, False))
+    assert able
+    parts = parts_of(build_rows.parts_text(found.build))
+    for item in (able[0], able[-1], *unable[:1], *unable[-1:]):
+        text = swaps.with_part(parts, kind, item.name, item.follow).text
+        assert (described(text, WISH, ANY, load()).build is not None) == item.able, item
 
 
 def test_a_processor_of_another_socket_takes_its_board_along() -> None:

@@ -148,20 +148,41 @@ def test_a_pick_is_opened_changed_and_left_again(open_page: Opener, settle: Sett
     assert "budget=900" in page.url
 
 
-def test_a_supply_is_swapped_and_the_words_follow(open_page: Opener, settle: Settle) -> None:
+def test_a_supply_is_swapped_in_its_line_and_the_words_follow(open_page: Opener, settle: Settle) -> None:
+    """Taken, it stands in the line, and Back brings the other one again."""
     page = open_page(BUILD)
     settle(page)
-    page.get_by_role("button", name="Power supply").click()
+    before = page.url
+    page.get_by_role("button", name=re.compile("^Change power supply")).click()
     field = page.get_by_role("combobox", name=re.compile("Another power supply"))
     field.click()
-    whole = page.get_by_role("option", name=re.compile("goes together")).last.inner_text()
+    whole = page.get_by_role("option", name=re.compile("goes together")).first.inner_text()
     text = whole.partition(":")[0]
-    field.fill(text)  # a list as long as this one draws what is in sight alone: the last of it moves
     page.get_by_role("option", name=whole, exact=True).click()
     page.get_by_role("button", name=f"Take {text}").click()
     expect(page).to_have_url(re.compile(r"psu%3A|psu:"))
     settle(page)
-    expect(page.get_by_role("cell", name=text).first).to_be_visible()
+    expect(page.get_by_role("button", name=f"Change power supply {text}")).to_be_visible()
+    page.go_back()
+    expect(page).to_have_url(before)
+    expect(page.get_by_role("button", name=f"Change power supply {text}")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("nothing", "There is no page at /nothing"), ("no/such/page?a=b", "There is no page at /no/such/page?a=b"),
+        ("machine/gpu/3060", "There is no page at /machine/gpu/3060"), ("build", "A build"),
+        ("build?build=RTX+99999+%7C+%7C", "A build"), ("build?build=RTX+3090+%7C+Ryz", "A build"),
+        ("build?build=%7C%7C&task=agent", "A build"), ("build?build=machine%3A", "A build"),
+        ("build?build=RTX+3090%2", "A build"),
+        ("build?build=RTX+3090+%7C+Ryzen+5+5600+%7C+DDR4-3200+2x16+%7C+ps", "A build"),
+    ],
+)  # fmt: skip
+def test_a_wrong_address_ends_in_a_sentence_and_a_way_on(open_page: Opener, address: str, words: str) -> None:
+    page = open_page(address)
+    expect(page.get_by_role("heading", level=1, name=words)).to_be_visible()
+    expect(page.get_by_test_id("stPageLink").first).to_be_visible()
 
 
 def test_a_budget_nothing_fits_names_ways_out(open_page: Opener, settle: Settle) -> None:

@@ -11,6 +11,7 @@ from webapp.links import (
     BuildState,
     BuyState,
     CompareState,
+    LostState,
     MachineState,
     ModelsState,
     State,
@@ -32,7 +33,11 @@ STATES = st.one_of(
     st.builds(BuildState, build=NAMES, model=NAMES, hours=st.floats(0, 24), units=st.sampled_from(["tokens", "words"])),
     st.builds(MachineState, gpu=NAMES, gpus=st.integers(1, 8), ram=NAMES),
     st.builds(ModelsState, ram=NAMES, speed=st.sampled_from(["decode", "prefill"])),
-    st.builds(CompareState, build=st.lists(NAMES.filter(bool), max_size=4).map(tuple)),
+    st.builds(
+        CompareState, build=st.lists(NAMES.filter(bool), max_size=4).map(tuple), model=NAMES,
+        task=st.sampled_from(["", "chat", "agent"]), context=st.just(0) | st.integers(256, 10**7),
+    ),
+    st.builds(LostState, address=NAMES),
     st.builds(TrustState, card=NAMES, regime=st.lists(NAMES.filter(bool), max_size=3).map(tuple)),
 )  # fmt: skip
 

@@ -23,6 +23,7 @@ from webapp.links import BuyState
 from webapp.pages import machine
 
 BOX = "RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x16"
+OTHER = "RTX 3090 | Ryzen 5 5600 | DDR4-3200 2x16"
 BOX_LINK = {"gpu": "RTX 3060 12GB", "cpu": "Ryzen 7 5800X", "ram": "DDR4-3600 2x16"}
 WISH = {"model": "gpt-oss-20b", "budget": "1500"}
 Run = Callable[..., AppTest]
@@ -36,7 +37,7 @@ def run() -> Run:
         test = AppTest.from_string(f"from webapp.pages import {name}\n{name}.page()", default_timeout=120)
         for field, value in link.items():
             test.query_params[field] = value
-        for key in ("view", "claims", "sweeps", "more wishes", "histories", "run it", "beforehand"):
+        for key in ("view", "claims", "sweeps", "more wishes", "histories", "run it", "beforehand", "upgrades"):
             test.session_state[key] = "All in a table" if key == "view" else True
         return checked(test.run())
 
@@ -201,6 +202,30 @@ def test_a_build_with_another_part_says_whether_it_goes_together(run: Run) -> No
     assert "850 W there" in drawn(test)
 
 
+def test_a_part_is_changed_in_its_own_line(run: Run) -> None:
+    """What fits stands first; what does not says why, and cannot be taken; what is taken is in the link."""
+    test = run("build", build=BOX, model="gpt-oss-20b")
+    for part in ("graphics card RTX 3060 12GB", "processor Ryzen 7 5800X", "power supply ", "case ", "cooler "):
+        assert any(fold.proto.popover.label.replace("\\", "").startswith(f"Change **{part}")
+                   for fold in test.get("popover"))  # fmt: skip
+    test.session_state["change psu"] = True
+    checked(test.run())
+    options = test.selectbox(key="to psu").options
+    fitting = [not text.partition(", ")[2].startswith("does not fit") for text in options]
+    assert fitting == sorted(fitting, reverse=True)
+    assert any(fitting)
+    assert not all(fitting)
+    weak = options[-1]
+    assert "needed" in weak
+    checked(test.selectbox(key="to psu").select(weak).run())
+    assert next(item for item in test.button if item.key == "take psu").disabled
+    good = options[0]
+    checked(test.selectbox(key="to psu").select(good).run())
+    assert "Whether" in drawn(test)
+    press(test, f"Take {good.partition(':')[0]}")
+    assert f"psu: {good.partition(':')[0]}" in test.query_params["build"]
+
+
 def test_a_build_without_a_price_is_shown_all_the_same(run: Run) -> None:
     text = said(run("build", build="machine: Mac Studio M4 Max | 64GB", model="gpt-oss-20b"))
     assert "No price for the whole" in text
@@ -315,6 +340,46 @@ def test_compare_starts_empty_and_takes_a_comparison_that_people_ask_for(run: Ru
     assert "faster than the next" in html
     assert 'class="best"' in html
     assert len(grid(test, "Fact").columns) == 5
+
+
+def test_compare_is_per_task(run: Run) -> None:
+    """The model is one that all of them run well; another task asks other questions and is in the address; each build
+    opened by its link has the speed that is shown.
+    """
+    test = run("compare", task="agent", build=[BOX, OTHER])
+    html, text = drawn(test), said(test)
+    for row in ("Good enough for it", "A typical step", "Best model that it runs well", "Reads 64K in"):
+        assert f">{row}<" in html
+    assert "the best that all of them run well" in text
+    writes = re.findall(r">Writes</th>(.*?)</tr>", html)[0]
+    shown = re.findall(r"([\d.]+) tok/s", writes)
+    for speed, link in zip(shown, re.findall(r"\(/build\?(.*?)\)", text), strict=True):
+        assert re.findall(r'class="big">([\d.]+) tok/s', drawn(run("build", **parse_qs(link))))[0] == speed
+    test.selectbox(key="CompareState.task").set_value("vision").run()
+    checked(test)
+    assert test.query_params["task"] == "vision"
+    assert "model" not in test.query_params
+    assert ">Reads 8K in<" in drawn(test)
+
+
+def test_compare_of_a_certain_model_asks_for_one_full_context(run: Run) -> None:
+    test = run("compare", task="", model="gpt-oss-20b", context="16384", build=[BOX, OTHER])
+    assert "Each runs gpt-oss-20b" in said(test).replace("**", "")
+    assert ">Reads 16K in<" in drawn(test)
+    assert "A typical step" not in drawn(test)
+
+
+def test_compare_says_what_each_is_best_at(run: Run) -> None:
+    lines = said(run("compare", task="chat", model="gpt-oss-20b", build=[BOX, OTHER]))
+    assert "- RTX 3060 12GB: " in lines
+    assert re.search(r"- RTX 3090: .*writes \(.*faster\)", lines)
+
+
+def test_an_address_that_is_no_page_is_told_with_what_it_may_have_meant(run: Run) -> None:
+    text = said(run("lost", address="/biuld?build=RTX+3090"))
+    assert "There is no page at /biuld?build=RTX+3090" in text
+    assert "[Did you mean the build?](/build?build=RTX+3090)" in text
+    assert "Which computer to buy?" in said(run("lost"))
 
 
 def test_compare_passes_over_a_build_that_it_cannot_read(run: Run) -> None:

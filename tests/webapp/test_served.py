@@ -2,6 +2,7 @@
 
 import socket
 from pathlib import Path
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
 from starlette.applications import Starlette
@@ -85,6 +86,46 @@ def test_every_page_has_its_style_from_the_first(visit: TestClient, path: str) -
     assert answer.text.index("</head>") < answer.text.index(style) < answer.text.index('<div id="root">')
     assert answer.text.replace(style, "") == (Path(file_util.get_static_dir()) / "index.html").read_text("utf-8")
     assert int(answer.headers["content-length"]) == len(answer.content)
+
+
+@pytest.fixture
+def signposts() -> TestClient:
+    """Streamlit's own pages and another answer, for a server whose pages are / and /machine."""
+    streamlit = create_streamlit_static_handler(file_util.get_static_dir(), None)
+
+    async def text(_: Request) -> Response:
+        return PlainTextResponse("<body>")
+
+    app = Starlette(routes=[Route("/text", text), Mount("/", streamlit)], middleware=[
+        Middleware(served.Signposted, paths={"", "machine"}), Middleware(served.Styled, style=STYLE),
+        *create_streamlit_middleware(),
+    ])  # fmt: skip
+    return TestClient(app, headers=BROWSER, follow_redirects=False)
+
+
+@pytest.mark.parametrize(
+    "address", ["/nothing", "/no/such/page", "/machine/gpu", "/build?build=RTX+3090&a=%25", "/C:/x", "/_stcore/nothing"]
+)
+def test_an_address_that_is_no_page_leads_to_the_one_that_says_so(signposts: TestClient, address: str) -> None:
+    """By a relative address, so that a proxy's own prefix stays."""
+    answer = signposts.get(address)
+    assert answer.status_code == 307
+    assert answer.headers["location"].startswith("../" * (address.count("/") - 1) + "lost?address=")
+    led = urlsplit(urljoin(f"http://host{address}", answer.headers["location"]))
+    assert (led.netloc, led.path, parse_qs(led.query)) == ("host", "/lost", {"address": [address]})
+
+
+def test_pages_scripts_and_downloads_are_not_led_away(signposts: TestClient) -> None:
+    script = next((Path(file_util.get_static_dir()) / "static" / "js").glob("index.*.js"))
+    for path in ("/", "/machine", "/machine?gpu=x", f"/static/js/{script.name}", "/text"):
+        assert signposts.get(path).status_code == 200
+    assert signposts.get("/nothing", headers={"accept": "*/*"}).status_code == 200
+    assert signposts.get("/machine/").headers["location"] == "/machine"  # Streamlit's own
+
+
+def test_a_long_address_is_cut(signposts: TestClient) -> None:
+    where = signposts.get(f"/{'x' * 5000}").headers["location"]
+    assert len(where) < served.LONGEST_ADDRESS + 50
 
 
 def test_a_page_is_sent_whole_whatever_a_browser_kept(visit: TestClient) -> None:

@@ -11,17 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.answer import REGIMES, Range
+from advisor.choosing.runnable import models_on
+from advisor.choosing.tasks import TASKS
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.prediction.quant_matrix import loss_of
+from advisor.question import Scenario
 from catalog import tables
-from webapp import agreement, build_rows, cards, charts, explorer
+from webapp import agreement, build_rows, cards, charts, comparison, explorer
 from webapp import tables as shown
 from webapp.agreement import intervals
 from webapp.described import hardware_of, parts_of
 from webapp.words import plain, quant_choices, quant_label, sentence
 
 BOX = hardware_of(parts_of("RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x32"))
+SMALL, LARGE = "RTX 3060 12GB | Ryzen 5 5600 | DDR4-3200 2x16", "RTX 5090 | Ryzen 7 5800X | DDR4-3600 2x32"
 ASKED = explorer.question("Qwen3.6-35B-A3B", "Q4_K_M", BOX, 8192)
 
 
@@ -166,6 +170,50 @@ def test_three_quantisations_are_the_usual_one_and_its_neighbours() -> None:
     assert found["Take"]["Quantisation"] in explorer.USUAL
     assert found["Smaller"]["Size GiB"] < found["Take"]["Size GiB"] < found["Larger"]["Size GiB"]
     assert explorer.three([]) == {}
+
+
+def test_what_each_build_is_best_at_is_said_by_how_much() -> None:
+    """By hand: where two share the best, or the row has no difference, nobody is ahead."""
+    rows = (
+        cards.Fact("Writes", ("60 tok/s", "30 tok/s"), frozenset({0}), "2x faster than the next"),
+        cards.Fact("Price", ("$2", "$1"), frozenset({1}), "2x cheaper than the next"),
+        cards.Fact("Power", ("9 W", "9 W"), frozenset(), "about the same"),
+        cards.Fact("Good enough for it", ("good", "slow"), frozenset({0})),
+    )
+    assert comparison.winners(("A", "B"), rows) == ["A: writes (2x faster)", "B: price (2x cheaper)"]
+    assert comparison.winners(("A",), rows[2:]) == ["A: in no row the best alone"]
+
+
+def test_machines_are_compared_with_the_best_model_that_all_run_well() -> None:
+    hardware = [hardware_of(parts_of(text)) for text in (SMALL, LARGE)]
+    runs = [models_on(Scenario(model="gpt-oss-20b", hardware=item), "coding", load()) for item in hardware]
+    told = comparison.shared_model(runs)
+    assert told
+    by_name = [{row.llm.name: row for row in rows if row.serves} for rows in runs]
+    assert all(told.name in rows for rows in by_name)
+    assert told.served == 2
+    bits = {row.name: row.bits_per_weight for row in tables.quants()}
+    assert bits[told.quant] <= min(bits[rows[told.name].answer.quant] for rows in by_name)
+    worth = {other: min(rows[other].quality for rows in by_name) for other in by_name[0] if other in by_name[1]}
+    assert worth[told.name] == max(worth.values())
+    assert comparison.shared_model([[], []]) is None
+
+
+def test_an_answer_is_graded_by_what_its_task_asks() -> None:
+    """Writing and reading both count: a fast writer that reads for minutes does not serve an agent."""
+    needs = TASKS["agent"]
+
+    def graded(writes: float, reads: float) -> str:
+        answer = predict(ASKED, load())
+        speeds = {name: Range(p50=value, p05=value / 2, p95=value * 2)
+                  for name, value in (("decode_tok_s", writes), ("prefill_tok_s", reads))}  # fmt: skip
+        return comparison.graded(answer.model_copy(update=speeds), needs, "tokens")
+
+    reads = needs.reads / needs.longest_wait_s * 1.001
+    assert graded(needs.pleasant_tok_s, reads) == "comfortable"
+    assert graded(needs.least_tok_s, reads) == "good"
+    assert graded(needs.least_tok_s * 0.9, reads).startswith("too slow: writes")
+    assert graded(needs.pleasant_tok_s, reads * 0.5).startswith("too slow: 4 min 0 s until it has read")
 
 
 def test_a_comparison_marks_the_best_and_says_by_how_much() -> None:

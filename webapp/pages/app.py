@@ -6,8 +6,8 @@ from pathlib import Path
 import streamlit as st
 
 from webapp import controls
-from webapp.links import BuildState, CompareState
-from webapp.pages import build, buy, compare, machine, models, trust
+from webapp.links import MOVED, BuildState, CompareState, LostState
+from webapp.pages import build, buy, compare, lost, machine, models, trust
 from webapp.words import TERMS, plain
 
 HERE = Path(__file__).parent
@@ -19,8 +19,8 @@ PAGES = (
     ("Why trust it", "trust", trust.page),
 )
 """Title, path below the server's address and drawing of each page; the first is the one without a path."""
-MOVED = {"explore": "models", "evidence": "trust"}
-"""Addresses that pages had before, so that old links still lead somewhere."""
+HIDDEN = (("Build", BuildState.path, build.page), ("No such page", LostState.path, lost.page))
+"""Pages that nobody looks for by name."""
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     for title, path, show in PAGES:
         counted = f"{title} ({count})" if count and path == CompareState.path else title
         pages.append(st.Page(show, title=counted, url_path=path or None, default=not path))
-    pages.append(st.Page(build.page, title="Build", url_path=BuildState.path, visibility="hidden"))
+    pages += [st.Page(show, title=title, url_path=path, visibility="hidden") for title, path, show in HIDDEN]
     places = {page.url_path: page for page in pages}
     st.session_state[controls.PLACES] = places
     moved = [

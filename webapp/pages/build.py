@@ -10,7 +10,8 @@ import streamlit as st
 from advisor.answer import LIMITS, REGIMES, STAGES, Prediction, Range
 from advisor.buying.costs import power_of
 from advisor.buying.recommendation import KIND_WORDS, RankedBuild
-from advisor.buying.report import contents
+from advisor.buying.report import contents, counted
+from advisor.buying.stock import Stock
 from advisor.buying.wish import Wish
 from advisor.choosing.tasks import TASKS
 from advisor.documents import number, seconds
@@ -18,10 +19,11 @@ from advisor.errors import InputError
 from advisor.market.money import Exchange
 from advisor.physics.knowledge import Knowledge
 from catalog.names.index import UnknownName
-from webapp import build_rows, cards, charts, controls, picking, resources, swaps, tables
+from catalog.prices import PartKind
+from webapp import build_rows, cards, charts, comparison, controls, picking, resources, swaps, tables
 from webapp.described import DescribedBuild, parts_of
 from webapp.links import BuildState, BuyState
-from webapp.pages import measuring
+from webapp.pages import measuring, upgrading
 from webapp.words import TASKS as TO_DO
 from webapp.words import TERMS, listed, note, pace, page_time, plain, sentence, thousands
 
@@ -58,8 +60,9 @@ def page() -> None:
     _run_it(answer, found.build.predict_command if found.build else "", known)
     measuring.box(answer)
     why(answer, found.build)
+    _upgrades(answer, state, known)
     controls.share_rows(found.build.name if found.build else answer.machine,
-                        build_rows.facts([found], resources.today()), state, "advisor-build")  # fmt: skip
+                        comparison.facts([found], resources.today()), state, "advisor-build")  # fmt: skip
 
 
 def asked(state: BuildState) -> Wish:
@@ -77,7 +80,10 @@ def by_task(found: DescribedBuild, state: BuildState) -> DescribedBuild:
     hardware, told = found.prediction.scenario.hardware, found.prediction
     question = TASKS[state.task].question(told.model, told.quant, state.context, state.users)
     answer = resources.prediction(question.model_copy(update={"hardware": hardware}), resources.knowledge())
-    build = found.build and found.build.model_copy(update={"prediction": answer})
+    build, speed = found.build, answer.decode_tok_s
+    if build:
+        each = {"usd_per_tok_s": build.price_usd / speed.p50} if speed else {}
+        build = build.model_copy(update={"prediction": answer} | each)
     return replace(found, prediction=answer, build=build)
 
 
@@ -86,7 +92,7 @@ def name_of(found: DescribedBuild) -> str:
     return found.build.name if found.build else found.prediction.machine.replace(" | ", ", ")
 
 
-def verdict(answer: Prediction, found: RankedBuild | None) -> str:
+def verdict(answer: Prediction) -> str:
     """What to think of it, in one sentence made of its facts."""
     speed, place = answer.decode_tok_s, answer.placement
     if speed is None:
@@ -96,11 +102,9 @@ def verdict(answer: Prediction, found: RankedBuild | None) -> str:
         else "about as fast as people read" if speed.p50 >= 5 else "slower than people read"
     )
     lies = REGIMES[place.strategy].words
-    less = [f"{warning.message}" for warning in (*(found.notes if found else ()), *answer.warnings)]
-    mind = f" Mind: {less[0]}." if less else ""
     limit = LIMITS[answer.bottleneck or "gpu_overhead"].short
     by = "about as fast as its GPU gets with such a small model" if limit == "GPU overhead" else f"limited by {limit}"
-    return f"Writes {fast}, with the model {lies}; {by}.{mind}"
+    return f"Writes {fast}, with the model {lies}; {by}."
 
 
 def _head(found: DescribedBuild, answer: Prediction, state: BuildState) -> None:
@@ -117,12 +121,12 @@ def _head(found: DescribedBuild, answer: Prediction, state: BuildState) -> None:
     to_do = f" to {TO_DO[state.task]}" if state.task else ""
     people = f", for each of {state.users} at once" if state.users > 1 else ""
     model = f"For {answer.model} {answer.quant}{to_do} with {thousands(state.context)} tokens of context{people}."
-    st.markdown("  \n".join([*lines, plain(verdict(answer, build)), plain(model)]))
+    st.markdown("  \n".join([*lines, plain(verdict(answer)), plain(model)]))
     evidence = answer.evidence
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.html(cards.seal(evidence.level, evidence.runs), width="content")
         st.button(
-            "Compare", icon=":material/compare_arrows:", on_click=controls.compare, args=(found.text, answer),
+            "Compare", icon=":material/compare_arrows:", on_click=controls.compare, args=(state,),
             help="Up to four builds stand side by side on the page Compare.",
         )
         controls.printing()
@@ -242,46 +246,95 @@ def _parts(build: RankedBuild, state: BuildState) -> None:
     """Every part with its price, and what else could take its place."""
     st.subheader("Parts and prices", anchor=False)
     stock = resources.stock(state.condition, (), state.price, resources.today())
-    whole = swaps.whole(build, stock)
+    whole, exchange = swaps.whole(build, stock), controls.exchange()
+    rows = build_rows.parts(build, resources.today(), exchange)
     if whole:
-        checks = swaps.checks(whole, build.prediction.scenario.hardware.ram.gb)
-        marks = "".join(
-            f'<li{"" if good else " class=against"}>{escape(words)}</li>' for good, words in checks
-        )
-        st.html(f'<ul class="points" aria-label="Whether the parts go together">{marks}</ul>')
-    day, exchange = resources.today(), controls.exchange()
-    st.html(tables.table(build_rows.parts(build, day, exchange), {}, "Parts with price, spread, age and source"))
+        _together(swaps.checks(whole), "Whether the parts go together")
+        _lines(build, rows, whole, state, stock)
+    else:
+        st.html(tables.table(rows, {}, "Parts with price, spread, age and source"))
+        if build.kind != "desktop":
+            note("It is sold whole: no part in it can be exchanged.")
     note(f"Together {exchange.said(build.price_usd)}: what an ordinary buyer pays sellers to trust, before tax.")
-    if whole:
-        _change(build, whole, state, exchange)
     _histories(build, exchange)
     swap = build_rows.next_dollars(build)
     st.markdown(f"**What the next dollars buy:** {plain(swap or 'no single swap gains a tenth of the speed')}")
 
 
-def _change(build: RankedBuild, whole: swaps.Whole, state: BuildState, exchange: Exchange) -> None:
-    """A popover for each part: another one, with what it costs more and whether it goes together."""
-    parts, stock = parts_of(state.build), resources.stock(state.condition, (), state.price, resources.today())
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        st.markdown("**Change**", width="content")
-        for kind in swaps.CHOSEN:
-            label = KIND_WORDS[kind][0]
-            fold = st.popover(label.capitalize(), key=f"change {kind}", on_change="rerun")
-            if not fold.open:
-                continue
-            with fold:
-                now = sum(part.price_usd for part in build.parts if part.kind == kind)
-                found = {item.name: item for item in swaps.options(kind, whole, stock)}
-                choice = st.selectbox(
-                    f"Another {label}", list(found), index=None, key=f"to {kind}", placeholder="choose",
-                    format_func=partial(_offered, found, now, exchange),
-                )
-                if choice:
-                    text = swaps.with_part(parts, kind, choice).text
-                    st.button(
-                        f"Take {plain(choice)}", type="primary", on_click=controls.go, key=f"take {kind}",
-                        args=(state.model_copy(update={"build": text}),),
-                    )
+def _together(checks: Sequence[tuple[bool, str]], label: str) -> None:
+    """What fits and what does not, and why."""
+    marks = "".join(f'<li{"" if good else " class=against"}>{escape(words)}</li>' for good, words in checks)
+    st.html(f'<ul class="points across" aria-label="{escape(label)}">{marks}</ul>')
+
+
+def _lines(
+    build: RankedBuild, rows: Sequence[build_rows.Row], whole: swaps.Whole, state: BuildState, stock: Stock
+) -> None:
+    """A line for each part, with a button that changes it in place; one for the graphics card that is not there too."""
+    lines = [(part.kind, row) for row, (_, part, _) in zip(rows, counted(build), strict=True)]
+    if whole.gpu is None:
+        lines.insert(0, ("gpu", dict.fromkeys(rows[0], "") | {"Part": KIND_WORDS["gpu"][0], "Name": "none"}))
+    with st.container(key="parts", gap=None):
+        for at, (of, row) in enumerate(lines):
+            kind = next((kind for kind in swaps.CHOSEN if kind == of), None)
+            with st.container(horizontal=True, vertical_alignment="center", key=f"part-{at}", gap="small"):
+                st.html(cards.part(row))
+                if kind and of not in {other for other, _ in lines[:at]}:
+                    _change(kind, row, build, whole, state, stock)
+
+
+def _change(
+    kind: PartKind, row: build_rows.Row, build: RankedBuild, whole: swaps.Whole, state: BuildState, stock: Stock
+) -> None:
+    """Another part of a kind in the place of one: what each costs more, whether it fits, and if not, why."""
+    label, exchange = KIND_WORDS[kind][0], controls.exchange()
+    fold = st.popover(f"Change **{plain(label)} {plain(row['Name'])}**", key=f"change {kind}", on_change="rerun",
+                      width="content")  # fmt: skip
+    if not fold.open:
+        return
+    with fold:
+        now = sum(part.price_usd for part in build.parts if part.kind == kind)
+        options = swaps.options(kind, whole, stock)
+        found = {item.name: item for item in sorted(options, key=lambda item: not item.able)}
+        able = sum(item.able for item in options)
+        note(f"{able} of {len(options)} with a price fit; those that do not stand last, with the reason.")
+        choice = st.selectbox(
+            f"Another {label}", list(found), index=None, key=f"to {kind}", placeholder="choose or type to search",
+            format_func=partial(_offered, found, now, exchange),
+        )
+        if not choice:
+            return
+        taken = found[choice]
+        note(sentence(f"{taken.name}: {taken.words}"))
+        text = swaps.with_part(parts_of(state.build), kind, choice, taken.follow).text
+        changed = state.model_copy(update={"build": text})
+        able = taken.able and _tried(taken, changed, build)
+        st.button(
+            f"Take {plain(choice)}", type="primary", on_click=_take, key=f"take {kind}", disabled=not able,
+            args=(changed, kind, choice),
+        )
+
+
+def _tried(taken: swaps.Swap, changed: BuildState, build: RankedBuild) -> bool:
+    """What the build is with another part; whether it is one."""
+    then = by_task(resources.described_build(changed.build, asked(changed), changed.price), changed)
+    speed, exchange, units = then.prediction.decode_tok_s, controls.exchange(), controls.units()
+    if then.build is None or speed is None:
+        note(sentence(f"It makes no whole computer: {then.why_not or 'the model finds no room in it'}"))
+        return False
+    _together(swaps.checks(taken.then, taken.follow), f"Whether {taken.name} goes together with the rest")
+    now, more = build.prediction.decode_tok_s, signed(then.build.price_usd - build.price_usd, exchange)
+    was = f", now {pace(now.p50, units)}" if now else ""
+    note(f"Then {exchange.said(then.build.price_usd)} ({more}), writes {pace(speed.p50, units)}{was}.")
+    return True
+
+
+def _take(state: BuildState, kind: str, name: str) -> None:
+    """Show the build with another part, and close the choice of it."""
+    st.session_state[f"change {kind}"] = False
+    st.session_state[f"to {kind}"] = None
+    controls.go(state)
+    st.toast(plain(f"{name} is in it now: every number is of the changed build."), icon=":material/swap_horiz:")
 
 
 def _offered(found: Mapping[str, swaps.Swap], now_usd: float, exchange: Exchange, name: str) -> str:
@@ -332,6 +385,15 @@ def _costs(build: RankedBuild, answer: Prediction, state: BuildState) -> None:
     with right:
         listed(sentence(line) for line in lines or ("It does not run, so it costs nothing to run.",))
         note("Another country or price of a kWh: Settings, above. Resale, repairs and your time are not counted.")
+
+
+def _upgrades(answer: Prediction, state: BuildState, known: Knowledge) -> None:
+    """What to buy for it later: worked out once unfolded."""
+    fold = st.expander("Upgrades from here", icon=":material/upgrade:", key="upgrades", on_change="rerun")
+    if fold.open:
+        with fold:
+            upgrading.box(BuildState, answer, state.task or "chat", state.condition, known)
+            upgrading.caution()
 
 
 @st.fragment

@@ -261,8 +261,8 @@ def _card(pick: Pick, build: RankedBuild, state: BuyState, exchange: Exchange, m
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         controls.link_to(_build_state(build, state), "See the build", icon=":material/arrow_forward:")
         st.button(
-            "Compare", key=f"compare {build.name}", on_click=controls.compare,
-            args=(build_rows.parts_text(build), answer), help="Up to four builds stand side by side.",
+            "Compare", key=f"compare {build.name}", on_click=controls.compare, args=(_build_state(build, state),),
+            help="Up to four builds stand side by side.",
         )
 
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from advisor.answer import Prediction
 from advisor.choosing.runnable import Runnable
 from advisor.choosing.tasks import TASK_NAMES
 from advisor.engine.library import installed_version
@@ -12,10 +13,10 @@ from advisor.question import Hardware
 from catalog import tables as catalog_tables
 from catalog.names.index import UnknownName
 from catalog.profiles import Profile
-from webapp import build_rows, controls, explorer, resources, tables
+from webapp import controls, explorer, resources, tables
 from webapp.described import hardware_of
 from webapp.links import MachineState
-from webapp.pages import build, measuring
+from webapp.pages import build, measuring, upgrading
 from webapp.visitor import cpu_named, seen_in, stored
 from webapp.words import HINTS, age, note, plain, sentence, thousands
 from webapp.words import TASKS as TO_DO
@@ -71,7 +72,7 @@ def _answers(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
     answer = resources.prediction(asked, known)
     measuring.box(answer)
     _every(found, state)
-    _upgrades(hardware, (chosen.llm.name, chosen.answer.quant), state, known)
+    _upgrades(answer, known)
     st.subheader("One model closely", anchor=False)
     controls.choose(
         MachineState, "model", "Model", ("", *names), format_func=lambda name: name or f"the best: {names[0]}"
@@ -304,32 +305,12 @@ def _every(found: tuple[Runnable, ...], state: MachineState) -> None:
     controls.share_rows("What this machine does with every model", rows, state, "advisor-machine")
 
 
-def _upgrades(hardware: Hardware, model: tuple[str, str], state: MachineState, known: Knowledge) -> None:
-    st.subheader("What to buy next", anchor=False, help="Single purchases, cheapest first, each a tenth faster.")
-    controls.condition(MachineState)
-    where = controls.key(MachineState, "tinkerer")
-    tinkerer = st.toggle("Server cards without fans too", key=where, help=HINTS["tinkerer"])
+def _upgrades(answer: Prediction, known: Knowledge) -> None:
+    st.subheader("What to buy next", anchor=False, help="Cheapest first, each a tenth better than the one before.")
+    left, right = st.columns(2, vertical_alignment="bottom")
+    with left:
+        controls.condition(MachineState)
+    right.toggle("Server cards without fans too", key=controls.key(MachineState, "tinkerer"), help=HINTS["tinkerer"])
     state = controls.current(MachineState)
-    context = state.context or 8192
-    try:
-        rungs = resources.upgrades(*model, hardware, context, state.condition, known, tinkerer=tinkerer)
-    except InputError as error:
-        st.info(plain(sentence(str(error))))
-        return
-    if not rungs:
-        st.info("No single part with a price makes this model a tenth faster here.")
-        return
-    exchange, rows = controls.exchange(), []
-    for rung in rungs:
-        speed, quote = rung.prediction.decode_tok_s, rung.quote
-        rows.append({
-            "Buy": rung.buy, "Price": exchange.said(rung.price_usd),
-            "Then it writes": build_rows.said(speed), "Gain": f"{1 + rung.gain_share:.1f}x" if rung.gain_share else "",
-            "Mind": rung.mind, "Condition": quote.condition,
-            "Age": age(quote.as_of, resources.today()) if quote.as_of else "",
-            "Link": build_rows.address(quote.source), "Source": quote.source,
-        })
-    st.html(tables.table(rows, {}, "Upgrades: what to buy, price with age and source, speed after it"))
-    note(f"For {' '.join(model)}. After an upgrade the model is laid out anew. "
-         "A price is of all that its row names: a docked card with its dock and supply, a card without a fan with what "
-         "cools it; a supply for a card that draws more than the old one is not in it.")
+    upgrading.box(MachineState, answer, state.task, state.condition, known, tinkerer=state.tinkerer)
+    upgrading.caution()
