@@ -27,6 +27,8 @@ CLOSING_S: Final = 5.0
 """Time that a child has to end by itself."""
 PROGRAM_S: Final = 10.0
 """Time that a program of the system has to answer."""
+LOADING_S: Final = 3600.0
+"""Time that a child may be silent while it reads a model: a disk of 100 MB/s reads 300 GB in it."""
 MEANINGFUL: Final = re.compile(r"[A-Za-z]{3}")
 REMEDY: Final = "scripts/install-engine builds llama.cpp for this processor"
 AMX_REMEDY: Final = "some builds of llama.cpp crash on processors with AMX: scripts/install-engine builds it without"

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from advisor.errors import InputError, reason
 from advisor.machines.memory import ram_request
 from advisor.question import Hardware, Scenario, complaint, link_word
+from advisor.sizes.buffers import padded
 from catalog.names.storage import storage_read_gb_s
 
-CONTEXT_PAD = 256
 PARTS = ("gpu", "gpu_custom", "cpu", "cpu_custom", "ram", "machine")
 OPTION_OF_FIELD: Mapping[str, str] = {
     "hardware.gpus[].count": "the number of cards in --gpu", "hardware.gpus[].vram_gb": "--vram",
@@ -250,7 +250,7 @@ def _engine(options: Mapping[str, Any], cores: int | None) -> dict[str, Any]:
     context: int | None = options["context"]
     if context is not None and context > 0:
         need: int = max((options["depth"] or 0) + options["prompt"], options.get("decode_depth") or 0) + options["gen"]
-        context = max(context, -(-need // CONTEXT_PAD) * CONTEXT_PAD)
+        context = max(context, padded(need))
     return {
         **{name: options[name] for name in asked}, "name": options["engine"], "n_ctx": context,
         "threads": cores if options["threads"] is None else options["threads"], "mmproj": _projector(options),

@@ -12,9 +12,10 @@ from advisor.engine.library import DeviceKind
 from advisor.engine.remote import RPC
 from advisor.engine.session import Session
 from advisor.engine.session.buffers import SHARED
-from advisor.engine.settings import CONTEXT_PAD, EngineSettings
+from advisor.engine.settings import EngineSettings
 from advisor.errors import InputError
 from advisor.gguf.model_file import ModelFile, read_model_file
+from advisor.sizes.buffers import CONTEXT_PAD
 from catalog.units import GIB
 
 

@@ -10,19 +10,17 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from advisor.children import Child, Ended, module
+from advisor.children import LOADING_S, Child, Ended, module
 from advisor.engine.keeping import PAGE_BYTES, Keep, KeptPages, Span, mapped
 from advisor.errors import EngineFailed, InputError
 from advisor.gguf import Header, TensorEntry
 from advisor.gguf.layers import split_name
 from catalog.units import GIB, MIB
 
-SILENCE_S: Final = 3600.0
-"""A disk of 100 MB/s reads 300 GB in this time."""
 _STACKED = re.compile(r"ffn_(up|down|gate|gate_up)_exps(\.bias)?")
 _IN_MEMORY = 1
 """Lowest bit of a page's byte. Source: man 2 mincore."""
@@ -100,7 +98,7 @@ def keep(header: Header, wished: Sequence[Span], wrapper: Sequence[str] = ()) ->
     try:
         with Child(module("advisor.engine.keeping"), wrapper) as child:
             child.ask(asked.model_dump_json())
-            yield KeptPages.model_validate_json(child.reply(SILENCE_S))
+            yield KeptPages.model_validate_json(child.reply(LOADING_S))
     except Ended as ended:
         raise EngineFailed(f"the process that keeps experts of {header.path.name} in memory {ended}") from None
 

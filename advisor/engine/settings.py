@@ -5,10 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from advisor.sizes.buffers import padded
 from advisor.sizes.tensor import EXPERTS, pattern_of
 
-CONTEXT_PAD = 256
-"""llama.cpp rounds the context up to a multiple of this. Source: src/llama-context.cpp GGML_PAD(n_ctx, 256)."""
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 GGML_TYPES = {
     "f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30,
@@ -102,7 +101,7 @@ class EngineSettings(Record):
     @property
     def n_ctx_padded(self) -> int:
         """The context as llama.cpp allocates it."""
-        return -(-self.n_ctx // CONTEXT_PAD) * CONTEXT_PAD
+        return padded(self.n_ctx)
 
     @property
     def mapped(self) -> bool:

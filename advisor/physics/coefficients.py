@@ -350,17 +350,32 @@ _PLACES = tuple(
 def _table(
     efficiencies: Efficiencies, index: int, rows: tuple[tuple[str, ...], ...], columns: tuple[tuple[str, ...], ...]
 ) -> NDArray[np.float64]:
-    """A coefficient for each pair of words, kept for the next model that is asked of the same machines."""
-    places = [*_PLACES[index][0], *_PLACES[index][1]]
-    order = sorted(range(len(places)), key=places.__getitem__)
-    values = []
-    for row in rows:
-        for column in columns:
-            said = (*row, *column)
-            words = tuple(said[place] for place in order)
-            values.append(_value_among(efficiencies, index, words if len(words) > 1 else words[0]))
-    table = np.array(values).reshape(len(rows), len(columns), -1)
-    return table if COEFFICIENTS[index].per_family else table[..., 0]
+    """A coefficient for each pair of words, kept for the next model that is asked of the same machines.
+
+    Each effect is looked up once for the words of its own label, and added in the order of `_value_among`.
+    """
+    item, families = COEFFICIENTS[index], _families(COEFFICIENTS[index])
+    names = [tuple(Setting._fields[place] for place in places) for places in _PLACES[index]]
+    total = np.zeros((len(rows), len(columns), len(families)))
+    for template in (*(template for template, _ in item.pools), own_label("{family}")):
+        (own, own_at), (their, their_at) = (
+            _once([tuple((word, said) for word, said in zip(words, given, strict=True) if f"{{{word}}}" in template)
+                   for given in some])
+            for words, some in zip(names, (rows, columns), strict=True)
+        )  # fmt: skip
+        named = [{"family": family, "kind": KINDS.get(family, family)} for family in families]
+        alike = "{family}" not in template and "{kind}" not in template
+        effects = [
+            [
+                efficiencies.effects.get((item.name, template.format_map({**dict(first), **dict(second), **more})), 0.0)
+                for more in (named[:1] if alike else named)
+            ]
+            for first in own for second in their
+        ]  # fmt: skip
+        total += np.array(effects).reshape(len(own), len(their), -1)[np.ix_(own_at, their_at)]
+    logs = efficiencies.effects.get((item.name, ""), math.log(item.start)) + total
+    table = np.array([math.exp(log) for log in logs.ravel().tolist()]).reshape(logs.shape)  # numpy's differs in a bit
+    return table if item.per_family else table[..., 0]
 
 
 def _once(items: Sequence[T]) -> tuple[list[T], NDArray[np.intp]]:

@@ -13,6 +13,7 @@ from catalog.tables import tensor_types
 
 Array = NDArray[np.float64]
 Number = TypeVar("Number", float, Array)
+Tokens = TypeVar("Tokens", int, float, Array)
 
 CONTEXT_PAD: Final = 256
 """llama.cpp pads the cells of a KV cache to multiples of this. Source: llama-context.cpp (GGML_PAD(n_ctx, 256))."""
@@ -44,13 +45,13 @@ def kv_element_bytes(kv_type: str) -> float:
     return tensor_types()[_KV_SPELLINGS.get(name.lower(), name.upper())].bits_per_weight / 8
 
 
-def padded(tokens: Number) -> Number:
+def padded(tokens: Tokens) -> Tokens:
     """Tokens rounded up to the cache's padding.
 
     >>> padded(300.0)
     512.0
     """
-    rounded: Number = -(-tokens // CONTEXT_PAD) * CONTEXT_PAD
+    rounded: Tokens = -(-tokens // CONTEXT_PAD) * CONTEXT_PAD
     return rounded
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from advisor.machines.from_parts import machine_of
 from advisor.prediction.case import Case, Unplaced, asked_of, cases_of
 from advisor.question import Engine, GpuRequest, Hardware, RamRequest, Scenario, StorageRequest, Workload
+from advisor.sizes.buffers import padded
 from calibration.fit.fitting import FitRow
 
 EVIDENCE = Path(__file__).parents[1] / "evidence"
@@ -39,8 +40,6 @@ _DISTURBED = ("overflow", "spill", "thrash", "disturbed")
 _BLAS = re.compile(r"with openblas|blas build|backend (cuda\+)?blas")
 _PAGING = re.compile(r"\b(paging|pages)\b|\bswapping\b|\bto swap\b|\bssd\b|from nvme|mmap from")
 
-CONTEXT_PAD = 256
-"""llama-bench allocates what it uses, padded to so many tokens."""
 ROOMY_GIB, ROOM_GIB = 20.0, 16.0
 """A model larger than the first, which ran and did not read from disk, had RAM for all of it and the second beside,
 where its row does not say how much."""
@@ -274,7 +273,7 @@ def _engine(row: Row, load: Workload) -> Engine:
         "flash_attn": None if not flash else flash in {"1", "1.0", "on", "true", "yes"},
         "threads": _whole(row["threads"]),
         "ubatch": _whole(row["ubatch"]),
-        "n_ctx": -(-(load.context_depth + load.prompt_tokens + load.gen_tokens) // CONTEXT_PAD) * CONTEXT_PAD,
+        "n_ctx": padded(load.context_depth + load.prompt_tokens + load.gen_tokens),
     }
     return Engine.model_validate(settings)
 

@@ -38,7 +38,8 @@ EXPECTED_NOISE = 0.05
 
 EVERYDAY = ("Qwen3.6-35B-A3B", "gpt-oss-20b", "Llama-3.1-8B", "Qwen3-4B", "Gemma-3-12B")
 """Models of which calibration/evidence has the most runs, one of each kind."""
-EVERYDAY_QUANTS = ("Q4_K_M", "Q8_0", "IQ4_XS", "Q2_K", "IQ3_XXS", "Q4_0", "F16")
+EVERYDAY_QUANTS = ("Q4_K_M", "Q8_0", "Q5_K_M", "Q6_K", "Q3_K_M", "IQ4_XS", "Q2_K", "IQ3_XXS", "Q4_0", "F16")
+"""One or two of each quant family but of 4-bit floats: a run is chosen for what it tells of these."""
 EVERYDAY_DEPTHS = (0, 8192)
 PROMPT, GENERATED = 128, 16
 DEPTH = 1024

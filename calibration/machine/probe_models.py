@@ -31,7 +31,7 @@ SMALL: Final = "Llama-3.2-1B"
 """What the models of a home have: large matrices; routed experts, without and with recurrent layers, so that what each
 costs can be told apart; many small matrices.
 """
-QUANTS: Final = ("Q4_K_M", "Q8_0", "Q4_0", "IQ4_XS", "Q6_K", "Q2_K", "IQ3_XXS", "F16")
+QUANTS: Final = ("Q4_K_M", "Q8_0", "Q4_0", "IQ4_XS", "Q5_K_M", "Q6_K", "Q3_K_M", "Q2_K", "IQ3_XXS", "F16")
 """One or two of each quant family (see `advisor.physics.task.FAMILIES`)."""
 QUICK_QUANTS: Final = ("Q4_K_M", "Q8_0")
 """What most people run. In three minutes two mixes are measured in several placements, or eight in one each, of which

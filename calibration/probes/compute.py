@@ -33,6 +33,7 @@ WIDTH: Final = 4096
 FILL: Final = 0x11
 """Byte that all weights are made of: finite, normal numbers in each type, its scales too."""
 PLAIN: Final = "plain"
+ROUNDS: Final = 3
 EXPERTS: Final = 32
 EXPERTS_USED: Final = 8
 EXPERT_WIDTH: Final = 2048
@@ -97,7 +98,7 @@ def probe_compute(
     columns: Sequence[int] = (1, 512),
     types: Sequence[str] = TYPES,
     weight_bytes: int | None = None,
-    rounds: int = 3,
+    rounds: int = ROUNDS,
     repeats: int = 3,
     seconds_each: float = 0.1,
     patience_s: float = 180.0,

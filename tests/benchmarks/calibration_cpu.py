@@ -36,7 +36,7 @@ from catalog.names.quants import resolve_quant
 
 FOLDER = Path.home() / ".cache" / "llm-hardware-advisor" / "held-out"
 CUTS = {"Gemma-3-4B": Cut(layers=8, vocabulary=16_384), "GLM-4.5-Air": Cut(layers=3, experts=16, vocabulary=16_384)}
-QUANTS = ("Q5_K_M", "Q3_K_M")
+QUANTS = ("Q5_K_S", "Q3_K_L")
 PROMPT, GENERATED = 128, 24
 Row = tuple[str, int, int, str, float, float, float, float, float]
 """Model, threads, depth, kind, measured, predicted, error, spread, error without the profile."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from advisor.children import Child, Ended, module
+from advisor.children import LOADING_S, Child, Ended, module
 from advisor.engine.devices import Product
 from advisor.engine.layout import Layout
 from advisor.engine.remote import Endpoint, protocol_at
@@ -34,8 +34,6 @@ from advisor.engine.settings import EngineSettings
 from advisor.errors import EngineFailed, InputError
 
 WORKER = "advisor.engine.session.worker"
-SILENCE_S = 3600.0
-"""A disk of 100 MB/s reads a model of 300 GB in this time."""
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
@@ -51,7 +49,7 @@ class Session:
 
     def __init__(
         self, path: Path, settings: EngineSettings, *, layout: Layout | None = None, dry: bool = False,
-        trace: bool = False, products: Sequence[Product] = (), silence_s: float = SILENCE_S,
+        trace: bool = False, products: Sequence[Product] = (), silence_s: float = LOADING_S,
         wrapper: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self.path, self.settings, self.silence_s = path, settings, silence_s
