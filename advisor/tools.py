@@ -392,7 +392,7 @@ def compare_with_api(
     known, power = api_prices_of(case.llm.id), power_of(kwh_usd, country, hours_per_day)
     costs, said = None, ["" if known else f"no API's price of {case.llm.name} is known"]
     if told.decode_tok_s and told.prefill_tok_s:
-        speeds = told.decode_tok_s.p50, told.prefill_tok_s.p50
+        speeds = told.decode_tok_s, told.prefill_tok_s
         costs = running_costs(case.llm.id, work, watts, (price_usd or 0.0,) * 2, speeds, power)
         words = cost_words
         if price_usd is None:

@@ -109,8 +109,22 @@ class Board(Row):
     """Electrical lanes of the second x16-size slot, None without one."""
     slot1_shared_lanes: Count | None = None
     """Lanes left to the first slot when the second is in use (8 for x8/x8 boards)."""
+    slot3_pcie_gen: Count | None = None
+    slot3_pcie_lanes: Count | None = None
+    """Electrical lanes of a third x16-size slot, with those before it in use; None without one."""
+    slot4_pcie_gen: Count | None = None
+    slot4_pcie_lanes: Count | None = None
     m2_slots: int
     sata_ports: int | None = None
+
+    @property
+    def further_slots(self) -> tuple[tuple[int, int], ...]:
+        """Generation and lanes of the x16-size slots after the first."""
+        listed = (
+            (self.slot2_pcie_gen, self.slot2_pcie_lanes), (self.slot3_pcie_gen, self.slot3_pcie_lanes),
+            (self.slot4_pcie_gen, self.slot4_pcie_lanes),
+        )  # fmt: skip
+        return tuple((generation, lanes) for generation, lanes in listed if generation and lanes)
 
 
 class RamKit(Row):
@@ -261,7 +275,7 @@ class EndedSupport(Row):
 class LivingFact(Row):
     """What living with a part is like, as somebody found it; a part without a row: nobody said."""
 
-    aspect: Literal["noise", "size", "warranty"]
+    aspect: Literal["noise", "size", "warranty", "flashing"]
     fact: str
 
 

@@ -317,7 +317,7 @@ def running(build: RankedBuild, answer: Prediction, task: TaskName, power: Power
     """What a build costs to run beside an API and a rented card, in sentences."""
     if answer.decode_tok_s is None or answer.prefill_tok_s is None:
         return ()
-    speeds, load = (answer.decode_tok_s.p50, answer.prefill_tok_s.p50), answer.scenario.workload
+    speeds, load = (answer.decode_tok_s, answer.prefill_tok_s), answer.scenario.workload
     price, rented = (build.low_usd, build.high_usd), rented_for(answer, TASKS[task], knowledge())
     llm = resolve_llm(answer.model).row.llm.id
     told = running_costs(llm, TASKS[task], build.power_w, price, speeds, power, load.users, rented)

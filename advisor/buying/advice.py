@@ -15,7 +15,7 @@ import numpy as np
 
 from advisor.answer import REGIMES, Prediction
 from advisor.buying.costs import Power, Rented, RunningCosts, cost_words, power_of, rented_cards, running_costs
-from advisor.buying.ownership import Owned, owned_parts
+from advisor.buying.ownership import Owned, knowing_owned, owned_parts, runs_unused
 from advisor.buying.picking.picks import (
     BEYOND,
     Goal,
@@ -94,11 +94,14 @@ def advise(wish: Wish, knowledge: Knowledge, market: Market | None = None) -> Re
     owned, market, day = owned_parts(wish.own), market or shipped_market(), wish.as_of or today()
     exchange = Exchange(wish.currency, market.rates.per_usd(wish.currency, day))
     stock = stock_at(market, day, wish.condition, wish.own)
+    knowledge = knowing_owned(wish.measured, owned, knowledge)
 
     def used() -> Stock:
         return stock_at(market, day, "any", wish.own)
 
-    return advise_from(stock, owned, wish, knowledge, exchange, used if wish.condition == "new" else None)
+    found = advise_from(stock, owned, wish, knowledge, exchange, used if wish.condition == "new" else None)
+    said = runs_unused(wish.measured, (build.prediction for build in found.builds))
+    return found.model_copy(update={"assumptions": (*found.assumptions, *said)}) if said else found
 
 
 def advise_from(
@@ -240,7 +243,9 @@ def _with_picks(base: Recommendation, found: Advice, exchange: Exchange, knowled
 def costs_of(item: Pairing, power: Power, knowledge: Knowledge) -> RunningCosts:
     """Running costs of a pick."""
     build, answer = item.build, item.prediction
-    speeds = item.decode_tok_s, item.prefill_tok_s
+    assert answer.decode_tok_s  # a pick runs
+    assert answer.prefill_tok_s
+    speeds = answer.decode_tok_s, answer.prefill_tok_s
     rented = rented_for(answer, item.goal.task, knowledge)
     users = item.goal.wish.users
     return running_costs(

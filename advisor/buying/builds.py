@@ -16,6 +16,7 @@ from advisor.buying.compatibility import (
     is_module,
     is_passive,
     load_w,
+    pair_problem,
     psu_problem,
     side_by_side_problem,
 )
@@ -37,6 +38,9 @@ ADAPTED = "{} has no PCIe plug: an adapter with a fan goes with it; the board mu
 FRAME = "Open frame for 8 cards"
 RISERS = ("PCIe 4.0 x16 riser", "PCIe 5.0 x16 riser")
 """Of accessories.csv: cards of generation 4 and older take the first."""
+SUPPLY_JOINT = "Adapter that starts two supplies together"
+FRAMED = "the cards hang on risers in an open frame, for no case has room for them"
+TWO_SUPPLIES = "two supplies, started together by an adapter, each for half of the cards: no single one has the watts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Cards:
-    """One or two equal graphics cards, or none."""
+    """Up to four equal graphics cards, or none."""
 
     gpu: Gpu | None
     count: int
@@ -104,8 +108,8 @@ def fan_notes(gpu: Gpu | None) -> tuple[Warning, ...]:
 
 
 def framed(stock: Stock, cards: Cards) -> tuple[PricedPart, ...] | None:
-    """An open frame and a riser for each of two cards that have no room side by side, with their prices; None for one
-    card, and where one of them has no price.
+    """An open frame and a riser for each of several cards that have no room side by side, with their prices; None for
+    one card, and where one of them has no price.
     """
     if cards.gpu is None or cards.count < 2:
         return None
@@ -113,6 +117,14 @@ def framed(stock: Stock, cards: Cards) -> tuple[PricedPart, ...] | None:
     quoted = [(name, stock.prices.quote("accessory", name)) for name in names]
     found = tuple(PricedPart("accessory", name, quote) for name, quote in quoted if quote)
     return found if len(found) == len(names) else None
+
+
+def joined_supplies(stock: Stock, psu: Psu) -> tuple[PricedPart, ...] | None:
+    """Two such supplies and what starts them together, with their prices; None where one of them has none."""
+    pieces, joint = stock.prices.pieces("psu", psu.name, 2), stock.prices.quote("accessory", SUPPLY_JOINT)
+    if pieces is None or joint is None:
+        return None
+    return (*(PricedPart("psu", psu.name, quote) for quote in pieces), PricedPart("accessory", SUPPLY_JOINT, joint))
 
 
 class Assembler:
@@ -125,8 +137,8 @@ class Assembler:
             key=lambda ssd: stock.usd("ssd", ssd.name),
         )
         self._psus = sorted(stock.psus, key=lambda psu: (stock.usd("psu", psu.name), psu.watts))
-        self._chosen_psu: dict[tuple[str | None, int, str], Psu | None] = {}
-        self._chosen_shell: dict[tuple[str, str, str | None, int], tuple[PricedPart, ...] | None] = {}
+        self._chosen_supplies: dict[tuple[str | None, int, str], tuple[PricedPart, ...] | None] = {}
+        self._chosen_shell: dict[tuple[str, str, str | None, int, bool], tuple[PricedPart, ...] | None] = {}
 
     def complete(self, cards: Cards, platform: Platform) -> Build | None:
         """The cheapest compatible build, or None where parts do not go together or cannot be had."""
@@ -134,22 +146,27 @@ class Assembler:
         links = gpu_links(gpu, count, platform.cpu, platform.board) if gpu else ()
         if links is None or display_problem(gpu, platform.cpu):
             return None
-        psu, shell, disk = self._psu(cards, platform.cpu), self._shell(cards, platform), self.disk(platform.board)
-        if psu is None or shell is None or disk is None:
+        supplies, disk = self._supplies(cards, platform.cpu), self.disk(platform.board)
+        if supplies is None or disk is None:
             return None
-        parts = self._parts(cards, platform, disk, psu, shell)
+        shell = self._shell(cards, platform, framed_only=len(supplies) > 1)
+        if shell is None:
+            return None
+        parts = self._parts(cards, platform, disk, supplies, shell)
         return None if parts is None else Build(
             kind="desktop", label=cards.label, parts=parts, hardware=hardware_of(cards, links, platform, disk),
-            power_w=load_w(gpu, count, platform.cpu), notes=_notes(cards, platform), platform=platform, cards=cards,
+            power_w=load_w(gpu, count, platform.cpu), notes=_notes(cards, platform, parts), platform=platform,
+            cards=cards,
         )  # fmt: skip
 
     def _parts(
-        self, cards: Cards, platform: Platform, disk: Ssd, psu: Psu, shell: tuple[PricedPart, ...]
-    ) -> tuple[PricedPart, ...] | None:
+        self, cards: Cards, platform: Platform, disk: Ssd, supplies: tuple[PricedPart, ...],
+        shell: tuple[PricedPart, ...],
+    ) -> tuple[PricedPart, ...] | None:  # fmt: skip
         prices = self.stock.prices
         cards_quotes = prices.pieces("gpu", cards.gpu.name, cards.count) if cards.gpu else ()
         rest: tuple[tuple[PartKind, str], ...] = (
-            ("cpu", platform.cpu.name), ("board", platform.board.name), ("ssd", disk.name), ("psu", psu.name),
+            ("cpu", platform.cpu.name), ("board", platform.board.name), ("ssd", disk.name),
         )  # fmt: skip
         quoted = [(kind, name, prices.quote(kind, name)) for kind, name in rest]
         if cards_quotes is None or any(quote is None for _, _, quote in quoted):
@@ -161,22 +178,29 @@ class Assembler:
             for name, quote in zip(sorted(kits, key=kits.index), platform.memory_quotes, strict=True)
         ]
         gpus = [PricedPart("gpu", cards.gpu.name, quote) for quote in cards_quotes] if cards.gpu else []
-        return (*gpus, singles[0], *memory, *singles[1:], *shell, *parts_beside(self.stock, cards))
+        return (*gpus, singles[0], *memory, *singles[1:], *supplies, *shell, *parts_beside(self.stock, cards))
 
-    def _psu(self, cards: Cards, cpu: Cpu) -> Psu | None:
+    def _supplies(self, cards: Cards, cpu: Cpu) -> tuple[PricedPart, ...] | None:
+        """The cheapest supply that feeds all; where none does, for several cards two equal ones and what joins them."""
         key = (cards.gpu.name if cards.gpu else None, cards.count, cpu.name)
-        if key not in self._chosen_psu:
-            self._chosen_psu[key] = next(
-                (psu for psu in self._psus if not psu_problem(psu, cards.gpu, cards.count, cpu)), None
-            )
-        return self._chosen_psu[key]
+        if key not in self._chosen_supplies:
+            gpu, count = cards.gpu, cards.count
+            one = next((psu for psu in self._psus if not psu_problem(psu, gpu, count, cpu)), None)
+            fitting = [] if one else [psu for psu in self._psus if not pair_problem(psu, gpu, count, cpu)]
+            pairs = [pair for psu in fitting if (pair := joined_supplies(self.stock, psu))]
+            pair = min(pairs, key=lambda pair: price_of(part.quote for part in pair), default=None)
+            self._chosen_supplies[key] = self._priced(("psu", one.name)) if one else pair
+        return self._chosen_supplies[key]
 
-    def _shell(self, cards: Cards, platform: Platform) -> tuple[PricedPart, ...] | None:
-        """Case and cooler; where no case takes the cards side by side an open frame with risers, and the cooler."""
-        key = (platform.cpu.name, platform.board.form_factor, cards.gpu.name if cards.gpu else None, cards.count)
+    def _shell(self, cards: Cards, platform: Platform, *, framed_only: bool) -> tuple[PricedPart, ...] | None:
+        """Case and cooler; where no case takes the cards side by side an open frame with risers, and the cooler.
+        `framed_only`: no case has room for the supplies.
+        """
+        name, form = cards.gpu.name if cards.gpu else None, platform.board.form_factor
+        key = (platform.cpu.name, form, name, cards.count, framed_only)
         if key not in self._chosen_shell:
             coolers = [cooler for cooler in self.stock.coolers if not cooler_problem(cooler, platform.cpu)]
-            beside = side_by_side_problem(platform.board.form_factor, cards.gpu, cards.count) is None
+            beside = not framed_only and side_by_side_problem(form, cards.gpu, cards.count) is None
             pairs = [
                 (cooler, case) for cooler in coolers for case in (self.stock.cases if beside else ())
                 if not case_problem(case, platform.board, cooler, cards.gpu, cards.count)
@@ -219,9 +243,14 @@ def hardware_of(cards: Cards, links: Sequence[Link], platform: Platform, disk: S
     return Hardware(gpus=cards_requests(cards, links), cpu=platform.cpu.name, ram=platform.ram, storage=storage)
 
 
-def _notes(cards: Cards, platform: Platform) -> tuple[Warning, ...]:
+def _notes(cards: Cards, platform: Platform, parts: Sequence[PricedPart] | None) -> tuple[Warning, ...]:
     gpu, rated, runs = cards.gpu, platform.memory.mt_s, platform.mt_s
-    found: list[tuple[str, str]] = []
+    names = {part.name for part in parts or ()}
+    found = [
+        (code, words) for code, words, name in (
+            ("open_frame", FRAMED, FRAME), ("two_supplies", TWO_SUPPLIES, SUPPLY_JOINT),
+        ) if name in names
+    ]  # fmt: skip
     if gpu and gpu.length_mm is None and not is_module(gpu):
         found.append(("check_length", f"the length of {gpu.name} differs by maker: check it against the case"))
     if runs < rated:

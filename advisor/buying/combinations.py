@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.buying.builds import Assembler, Build, Cards, framed
+from advisor.buying.builds import Assembler, Build, Cards, framed, joined_supplies
 from advisor.buying.compatibility import (
     Link,
     cables_problem,
@@ -44,8 +44,9 @@ A = TypeVar("A")
 B = TypeVar("B")
 Vector = NDArray[np.float64]
 Whole = NDArray[np.intp]
-MOST_CARDS = 2
-"""More cards than that go into no board of the catalog (`compatibility.gpu_links`)."""
+LEAST_GIB_OF_THREE = 12.0
+"""Cards of less memory are tried one and two at a time alone: two larger ones hold as much on boards that cost far
+less. The builds reported with more than two cards have 12 GiB and more on each (tests/data/real_builds_bought.csv)."""
 ANY_CPU = "Ryzen 7 5800X"
 """Stands where the processor does not count."""
 
@@ -85,9 +86,12 @@ class Combinations:
 
 
 @lru_cache(maxsize=4)
-def combinations_of(stock: Stock, platforms: Platforms | None = None) -> Combinations:
-    """All compatible builds of a stock that have a price, on all its platforms or on some of them."""
-    platforms, cards = platforms_of(stock) if platforms is None else platforms, _cards(stock)
+def combinations_of(stock: Stock, platforms: Platforms | None = None, limit_usd: float = np.inf) -> Combinations:
+    """All compatible builds of a stock that have a price, on all its platforms or on some of them, without those whose
+    cards alone cost more than a limit.
+    """
+    platforms = platforms_of(stock) if platforms is None else platforms
+    cards = _cards(stock, 1 + max((len(board.further_slots) for board in platforms.boards), default=0), limit_usd)
     if not len(platforms) or not stock.psus:
         nothing = np.zeros((len(cards), 0))
         return Combinations(cards, platforms, nothing, nothing.astype(np.int32), Fleet.of([]))
@@ -106,7 +110,10 @@ def combinations_of(stock: Stock, platforms: Platforms | None = None) -> Combina
         lambda item, cpu: display_problem(item.gpu, cpu) is None,
         cards, lambda item: item.gpu and has_outputs(item.gpu), cpus, lambda cpu: cpu.integrated_gpu,
     )  # fmt: skip
-    rest = _power_usd(stock, cards, cpus)[:, :, None] + _shell_usd(stock, cards, cpus, forms)
+    one_usd, two_usd = _power_usd(stock, cards, cpus)
+    shell_usd, framed_usd = _shell_usd(stock, cards, cpus, forms)
+    # No case has room for two supplies.
+    rest = np.minimum(one_usd[:, :, None] + shell_usd, (two_usd + framed_usd)[:, :, None])
     rest[~shows] = np.inf
     usd = cards_usd[:, None] + platforms.usd + rest[:, platforms.cpu_at, form_at]
     usd[graphics_of < 0] = np.inf
@@ -129,11 +136,13 @@ def _each(
     return said.reshape(len(some_rows), len(some_columns))[np.ix_(*places)]
 
 
-def _cards(stock: Stock) -> tuple[Cards, ...]:
-    """No card, and each count of each that can be had."""
-    counted = [Cards(gpu, count) for gpu in stock.gpus for count in range(1, MOST_CARDS + 1)]
-    priced = [item for item in counted if item.gpu and stock.prices.pieces("gpu", item.gpu.name, item.count)]
-    return (Cards(None, 0), *priced)
+def _cards(stock: Stock, most: int, limit_usd: float) -> tuple[Cards, ...]:
+    """No card, and each count of each that can be had, up to what the boards have slots for; small ones by twos."""
+    counted = [
+        (Cards(gpu, count), stock.prices.pieces("gpu", gpu.name, count)) for gpu in stock.gpus
+        for count in range(1, (most if gpu.vram_gib >= LEAST_GIB_OF_THREE else min(most, 2)) + 1)
+    ]  # fmt: skip
+    return (Cards(None, 0), *(item for item, quotes in counted if quotes and price_of(quotes) <= limit_usd))
 
 
 def _graphics(cards: Sequence[Cards], platforms: Platforms) -> tuple[tuple[Machine, ...], Whole]:
@@ -143,7 +152,7 @@ def _graphics(cards: Sequence[Cards], platforms: Platforms) -> tuple[tuple[Machi
     keys = [
         (*board, *cpu)
         for board in [
-            (row.slot1_pcie_gen, row.slot1_pcie_lanes, row.slot2_pcie_gen, row.slot2_pcie_lanes, row.slot1_shared_lanes)
+            (row.slot1_pcie_gen, row.slot1_pcie_lanes, row.further_slots, row.slot1_shared_lanes)
             for row in platforms.boards
         ]
         for cpu in [(row.pcie_gen, row.pcie_lanes) for row in platforms.cpus]
@@ -154,10 +163,13 @@ def _graphics(cards: Sequence[Cards], platforms: Platforms) -> tuple[tuple[Machi
     some, first = np.unique(kind_of[pair_at], return_index=True)
     slots = [platforms[place] for place in first.tolist()]
     found: dict[tuple[int, tuple[Link, ...]], int] = {}
+    known: dict[Hashable, list[tuple[Link, ...] | None]] = {}
     table = np.full((len(cards), len(order)), -1, dtype=np.intp)
     for row, item in enumerate(cards):
-        for column, slot in zip(some.tolist(), slots, strict=True):
-            links = gpu_links(item.gpu, item.count, slot.cpu, slot.board) if item.gpu else ()
+        seen = item.gpu and (item.gpu.pcie_gen, item.gpu.pcie_lanes, item.count)
+        if seen not in known:
+            known[seen] = [gpu_links(item.gpu, item.count, at.cpu, at.board) if item.gpu else () for at in slots]
+        for column, links in zip(some.tolist(), known[seen], strict=True):
             if links is not None:
                 table[row, column] = found.setdefault((row, links), len(found))
     return _with_links(cards, [*found]), table[:, kind_of[pair_at]]
@@ -211,26 +223,38 @@ def _machines(
     )  # fmt: skip
 
 
-def _power_usd(stock: Stock, cards: Sequence[Cards], cpus: Sequence[Cpu]) -> Vector:
-    """Price of the cheapest power supply that feeds cards and processor. [cards, processors]"""
+def _power_usd(stock: Stock, cards: Sequence[Cards], cpus: Sequence[Cpu]) -> tuple[Vector, Vector]:
+    """Price of the cheapest power supply that feeds cards and processor, and where none does that of the cheapest two
+    for several cards. Both [cards, processors]
+    """
     psus = stock.psus
     usd = np.array([stock.usd("psu", psu.name) for psu in psus])
     watts = np.array([psu.watts for psu in psus])
     needed = _each(
         lambda item, cpu: psu_watts_needed(item.gpu, item.count, cpu),
         cards, lambda item: item.gpu and (item.gpu.power_w, item.count), cpus, lambda cpu: (cpu.tdp_w, cpu.maker),
+    ).reshape(len(cards), len(cpus), 1)  # fmt: skip
+    plugged, halved = (
+        _each(
+            lambda item, psu, share=share: cables_problem(psu, item.gpu, -(-item.count // share)) is None,
+            cards, lambda item: item.gpu and (item.gpu.power_connectors, item.gpu.power_w, item.count),
+            psus, lambda psu: (psu.pcie_16pin, psu.pcie_8pin),
+        ).reshape(len(cards), 1, len(psus)) for share in (1, 2)
     )  # fmt: skip
-    plugged = _each(
-        lambda item, psu: cables_problem(psu, item.gpu, item.count) is None,
-        cards, lambda item: item.gpu and (item.gpu.power_connectors, item.gpu.power_w, item.count),
-        psus, lambda psu: (psu.pcie_16pin, psu.pcie_8pin),
-    )  # fmt: skip
-    feeds = (watts >= needed.reshape(len(cards), len(cpus), 1)) & plugged.reshape(len(cards), 1, len(psus))
-    return np.asarray(np.where(feeds, usd, np.inf).min(axis=2, initial=np.inf))
+    one = np.where((watts >= needed) & plugged, usd, np.inf).min(axis=2, initial=np.inf)
+    pairs = [joined_supplies(stock, psu) for psu in psus]
+    pair_usd = np.array([price_of(part.quote for part in pair) if pair else np.inf for pair in pairs])
+    several = np.array([item.count > 1 for item in cards])[:, None]
+    two = np.where((2 * watts >= needed) & halved, pair_usd, np.inf).min(axis=2, initial=np.inf)
+    return np.asarray(one), np.where(several & np.isinf(one), two, np.inf)
 
 
-def _shell_usd(stock: Stock, cards: Sequence[Cards], cpus: Sequence[Cpu], forms: Sequence[str]) -> Vector:
-    """Price of the cheapest cooler and case that go together and with the rest. [cards, processors, board sizes]"""
+def _shell_usd(
+    stock: Stock, cards: Sequence[Cards], cpus: Sequence[Cpu], forms: Sequence[str]
+) -> tuple[Vector, Vector]:
+    """Price of the cheapest cooler and case, or frame, that go together and with the rest [cards, processors, board
+    sizes]; and that of cooler and frame [cards, processors].
+    """
     coolers, cases = stock.coolers, stock.cases
     cooler_usd = np.array([stock.usd("cooler", item.name) for item in coolers])
     case_usd = np.array([stock.usd("case", item.name) for item in cases])
@@ -255,21 +279,13 @@ def _shell_usd(stock: Stock, cards: Sequence[Cards], cpus: Sequence[Cpu], forms:
         if case_there.tobytes() not in known:
             known[case_there.tobytes()] = np.where(case_there, boxed, np.inf).min(axis=2, initial=np.inf)
     housed = [known[case_there.tobytes()] for case_there in room]
-    alone = np.where(cools, cooler_usd, np.inf).min(axis=1, initial=np.inf)[:, None]  # [processors, 1]
-    return np.array([_framed_usd(stock, item, forms, usd, alone) for item, usd in zip(cards, housed, strict=True)])
-
-
-def _framed_usd(stock: Stock, cards: Cards, forms: Sequence[str], housed: Vector, cooler_usd: Vector) -> Vector:
-    """Cooler and case, or an open frame with risers where two cards have no room side by side.
-    [processors, board sizes]
-    """
-    frame = framed(stock, cards)
-    if cards.count < 2:
-        return housed
-    apart = np.array([side_by_side_problem(form, cards.gpu, cards.count) is not None for form in forms])
-    usd: Vector = np.where(apart, np.inf, housed)
-    if frame is None:
-        return usd
-    return np.where(np.isinf(usd), cooler_usd + price_of(part.quote for part in frame), usd)
-
-
+    alone = np.where(cools, cooler_usd, np.inf).min(axis=1, initial=np.inf)
+    frames = [framed(stock, item) for item in cards]
+    frame_usd = np.array([price_of(part.quote for part in frame) if frame else np.inf for frame in frames])
+    on_frame = frame_usd[:, None] + alone
+    for at, item in enumerate(cards):
+        if item.count > 1:
+            apart = np.array([side_by_side_problem(form, item.gpu, item.count) is not None for form in forms])
+            beside = np.where(apart, np.inf, housed[at])
+            housed[at] = np.where(np.isinf(beside), on_frame[at][:, None], beside)
+    return np.array(housed), on_frame

@@ -5,6 +5,8 @@ Each `..._problem` tells in words why two parts do not go together, or gives Non
 
 import math
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -43,6 +45,8 @@ EIGHT_PINS_PER_16_PIN = ((225.0, 1), (300.0, 2), (450.0, 3), (600.0, 4))
 """8-pin cables that a maker's 16-pin adapter joins, by the card's power (150 W each). Source: NVIDIA's FAQ as above."""
 SLOT_W = 75.0
 """A card that draws no more lives off its slot and needs no plug. Source: PCI Express CEM specification."""
+CHIPSET_LANES = 4
+"""The most lanes that a long slot of a chipset has: the boards of boards.csv with more have them from the CPU."""
 PASSIVE_FORMS = frozenset({"datacentre"})
 MODULE_PREFIXES = ("SXM", "OAM")
 
@@ -144,34 +148,54 @@ def is_module(gpu: Gpu) -> bool:
 
 
 def gpu_links(gpu: Gpu, count: int, cpu: Cpu, board: Board) -> tuple[Link, ...] | None:
-    """Links of one or two equal cards, each the least of card, slot and CPU; None where there is no slot for them."""
-    shared = board.slot1_shared_lanes if count == 2 else None
+    """Links of equal cards, each the least of card, slot and CPU; None where there are too few slots for them, and for
+    three or more where the processor has fewer lanes than they take.
+    """
+    slots = board.further_slots[: count - 1]
+    if len(slots) < count - 1:
+        return None
+    shared = board.slot1_shared_lanes if count > 1 else None
     first = Link(
         min(gpu.pcie_gen, board.slot1_pcie_gen, cpu.pcie_gen),
         min(gpu.pcie_lanes, shared or board.slot1_pcie_lanes, cpu.pcie_lanes),
     )
-    if count == 1:
-        return (first,)
-    if count > 2 or board.slot2_pcie_gen is None or board.slot2_pcie_lanes is None:
-        return None
-    # A second slot that shares the first one's lanes hangs on the CPU; otherwise the table gives its own generation.
-    generation = min(gpu.pcie_gen, board.slot2_pcie_gen, cpu.pcie_gen if shared else board.slot2_pcie_gen)
-    return first, Link(generation, min(gpu.pcie_lanes, board.slot2_pcie_lanes))
+    links, taken = [first], shared or board.slot1_pcie_lanes
+    for generation, lanes in slots:
+        # Narrow slots hang on the chipset and have the generation of the table; all others on the CPU.
+        of_cpu = lanes > CHIPSET_LANES
+        taken += lanes * of_cpu
+        generation = min(gpu.pcie_gen, generation, cpu.pcie_gen if of_cpu else generation)
+        links.append(Link(generation, min(gpu.pcie_lanes, lanes)))
+    return None if count > 2 and taken > cpu.pcie_lanes else tuple(links)
 
 
 def load_w(gpu: Gpu | None, count: int, cpu: Cpu) -> float:
     """Power under full load of all parts, an estimate (W at the parts, not at the wall)."""
-    return (gpu.power_w * count if gpu else 0.0) + cpu.tdp_w * TURBO_FACTOR.get(cpu.maker, 1.5) + REST_W
+    return load_of_w(equal_cards(gpu, count), cpu)
+
+
+def equal_cards(gpu: Gpu | None, count: int) -> tuple[Gpu, ...]:
+    """So many of one card; none of no card."""
+    return (gpu,) * count if gpu else ()
+
+
+def load_of_w(cards: Sequence[Gpu], cpu: Cpu) -> float:
+    """The same of cards that may be unlike, each with its own draw."""
+    return sum(gpu.power_w for gpu in cards) + cpu.tdp_w * TURBO_FACTOR.get(cpu.maker, 1.5) + REST_W
 
 
 def psu_watts_needed(gpu: Gpu | None, count: int, cpu: Cpu) -> float:
     """Rating a supply must have: the card maker's figure for one card, and the whole load with room above it."""
-    reserve = load_w(gpu, count, cpu) * (1 + HEADROOM)
-    if gpu is None:
+    return watts_needed(equal_cards(gpu, count), cpu)
+
+
+def watts_needed(cards: Sequence[Gpu], cpu: Cpu) -> float:
+    """The same of cards that may be unlike: the maker's figure is that of the hungriest."""
+    reserve = load_of_w(cards, cpu) * (1 + HEADROOM)
+    if not cards:
         return reserve
-    return max(
-        reserve, next((watts for bound, watts in MINIMUM_SYSTEM_W if gpu.power_w <= bound), MINIMUM_SYSTEM_W[-1][1])
-    )
+    most = max(gpu.power_w for gpu in cards)
+    return max(reserve, next((watts for bound, watts in MINIMUM_SYSTEM_W if most <= bound), MINIMUM_SYSTEM_W[-1][1]))
 
 
 def _plugs(gpu: Gpu) -> tuple[int, int]:
@@ -184,21 +208,44 @@ def _plugs(gpu: Gpu) -> tuple[int, int]:
 
 def psu_problem(psu: Psu, gpu: Gpu | None, count: int, cpu: Cpu) -> str | None:
     """Watts and plugs; a 16-pin plug may be fed from 8-pin ones through the adapter that comes with the card."""
-    if psu.watts < psu_watts_needed(gpu, count, cpu):
-        return f"{psu.name}: {psu.watts:g} W, {psu_watts_needed(gpu, count, cpu):.0f} W needed"
-    return cables_problem(psu, gpu, count)
+    return supply_problem(psu, equal_cards(gpu, count), cpu)
+
+
+def supply_problem(psu: Psu, cards: Sequence[Gpu], cpu: Cpu) -> str | None:
+    """The same of cards that may be unlike."""
+    needed = watts_needed(cards, cpu)
+    if psu.watts < needed:
+        return f"{psu.name}: {psu.watts:g} W, {needed:.0f} W needed"
+    return plugs_problem(psu, cards)
+
+
+def pair_problem(psu: Psu, gpu: Gpu | None, count: int, cpu: Cpu) -> str | None:
+    """The same of two such supplies started together, each for half of equal cards; one card takes a single supply."""
+    if gpu is None or count < 2:
+        return "one card takes a single supply"
+    needed = psu_watts_needed(gpu, count, cpu)
+    if 2 * psu.watts < needed:
+        return f"two {psu.name}: {2 * psu.watts:g} W, {needed:.0f} W needed"
+    return cables_problem(psu, gpu, (count + 1) // 2)
 
 
 def cables_problem(psu: Psu, gpu: Gpu | None, count: int) -> str | None:
-    """Plugs of the cards."""
-    if gpu is None:
+    """Plugs of equal cards."""
+    return plugs_problem(psu, equal_cards(gpu, count))
+
+
+def plugs_problem(psu: Psu, cards: Sequence[Gpu]) -> str | None:
+    """Plugs of cards that may be unlike: the 16-pin plugs of the supply go to those whose adapters join most cables."""
+    narrow, adapted = 0, []
+    for gpu in cards:
+        wide, narrow_of_one = _plugs(gpu)
+        each = next((cables for bound, cables in EIGHT_PINS_PER_16_PIN if gpu.power_w <= bound), 4)
+        adapted += [each] * wide
+        narrow += narrow_of_one
+    if narrow + sum(sorted(adapted, reverse=True)[psu.pcie_16pin :]) <= psu.pcie_8pin:
         return None
-    wide, narrow = (plugs * count for plugs in _plugs(gpu))
-    adapted = max(0, wide - psu.pcie_16pin)
-    each = next((cables for bound, cables in EIGHT_PINS_PER_16_PIN if gpu.power_w <= bound), 4)
-    if narrow + adapted * each > psu.pcie_8pin:
-        return f"{psu.name} has too few plugs for {count} x {gpu.name}"
-    return None
+    counted = Counter(gpu.name for gpu in cards)
+    return f"{psu.name} has too few plugs for {' and '.join(f'{count} x {name}' for name, count in counted.items())}"
 
 
 def cooler_problem(cooler: Cooler, cpu: Cpu) -> str | None:
@@ -240,10 +287,12 @@ SLOT_POSITIONS = {"Mini-ITX": 1, "Micro-ATX": 4, "ATX": 7, "E-ATX": 7}
 
 def side_by_side_problem(form_factor: str, gpu: Gpu | None, count: int) -> str | None:
     """Whether two cards have room beside each other on a board of a size, with one place between them for air: the
-    second slot is at the last place at most.
+    second slot is at the last place at most. Where a third slot lies is not known of boards.
     """
     if gpu is None or count < 2:
         return None
+    if count > 2:
+        return f"{count} x {gpu.name}: where the slots of a board lie is not known"
     apart = SLOT_POSITIONS[form_factor] - 1
     needed = math.ceil(gpu.slots or 2) + 1
     return f"two {gpu.name} need slots {needed} places apart, {form_factor} has {apart}" if needed > apart else None

@@ -13,6 +13,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
+from advisor.answer import Range
 from advisor.buying.compatibility import load_w
 from advisor.choosing.tasks import Purpose
 from advisor.errors import InputError
@@ -25,7 +26,7 @@ from catalog.names.gpus import resolve_gpu
 from catalog.names.index import UnknownName, nearest
 from catalog.names.machines import resolve_machine
 from catalog.parts import Laptop, UnifiedMachine
-from catalog.prices import ApiPrice, PowerPrice
+from catalog.prices import ApiPrice, ClosedPrice, PowerPrice
 
 SUPPLY_SHARE: Final = 0.88
 """Of the power at the wall what a supply gives on: 80 PLUS Bronze asks 85 % at half load, Gold 90 %. Source:
@@ -62,15 +63,23 @@ class RunningCosts(BaseModel):
     power_usd_per_month: float
     """Electricity while it works; that of an idle computer is not counted."""
     usd_per_million_tokens: float
-    """Electricity of a million written tokens, with the reading of the task's steps."""
+    """Electricity of a million written tokens, with the reading of the task's steps, at the median speeds."""
+    usd_per_million_tokens_range: tuple[float, float]
+    """The same at the p95 and at the p05 of both speeds."""
     api_usd_per_month: tuple[float, float] | None
-    """The same work over an API: by the lowest and by the median price of the model; None where none is known."""
+    """The same work over an API: by the lowest price of the model for what the computer does at the p05 of its speeds,
+    and by the median price for what it does at the p95; None where no price is known.
+    """
     pays_back_months: tuple[float, float] | None
-    """Until the computer has cost less than the API, at the low and at the high end of its price; None: never."""
+    """Until the computer has cost less than the API: at the low end of its price and the dearer bill, and at the high
+    end and the cheaper bill; None: never.
+    """
     rent: Rent | None = None
     """None: no card with a known rent is as fast."""
     closed_usd_per_month: dict[str, tuple[float, float]] = {}
-    """As many tokens of models that only their makers run, by size among the maker's own: small, middle, large."""
+    """As many tokens of models that only their makers run, by size among the maker's own: small, middle, large; the
+    cheapest of a size for what the computer does at the p05 of its speeds, the dearest for what it does at the p95.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,44 +212,55 @@ def _card_w(asked: GpuRequest) -> float:
 
 
 def running_costs(
-    llm_id: str, task: Purpose, power_w: float, price_usd: tuple[float, float], speeds_tok_s: tuple[float, float],
+    llm_id: str, task: Purpose, power_w: float, price_usd: tuple[float, float], speeds_tok_s: tuple[Range, Range],
     power: Power, users: int = 1, rented: Rented | None = None,
 ) -> RunningCosts:  # fmt: skip
     """Costs of a computer. `power_w`: of its parts under load; `price_usd`: low and high; `speeds_tok_s`: decode of
     each of the users who write at once, and prefill; `rented`: a card that is as fast.
 
+    Both speeds of a computer are low or high together: what it is not known to reach, cooling and drivers, is in both.
+
     >>> from advisor.choosing.tasks import TASKS
-    >>> told = running_costs("-", TASKS["chat"], 308.0, (900, 1100), (40.0, 1e9), Power(0.19, 2.0))
+    >>> speeds = Range(p50=40.0, p05=32.0, p95=50.0), Range(p50=1e9, p05=1e9, p95=1e9)
+    >>> told = running_costs("-", TASKS["chat"], 308.0, (900, 1100), speeds, Power(0.19, 2.0))
     >>> round(told.usd_per_million_tokens, 2), round(told.power_usd_per_month, 2), told.pays_back_months
     (0.46, 4.04, None)
+    >>> [round(usd, 2) for usd in told.usd_per_million_tokens_range]
+    [0.37, 0.58]
     """
     decode, prefill = speeds_tok_s
-    step_s = task.step_s(decode, prefill / users)
+    pairs = ((decode.p05, prefill.p05), (decode.p50, prefill.p50), (decode.p95, prefill.p95))
+    slow_s, step_s, quick_s = (task.step_s(writes, reads / users) for writes, reads in pairs)
     usd_per_s = power_w / SUPPLY_SHARE / 1000 * power.kwh_usd / 3600
     busy_s = power.hours_per_day * 3600 * DAYS_A_MONTH
     monthly = usd_per_s * busy_s
-    steps = users * busy_s / step_s
-    bills = [
-        steps * (task.new * row.input_usd_per_m + task.writes * row.output_usd_per_m) / 1e6
-        for row in api_prices_of(llm_id)
-    ]  # fmt: skip
-    api = (min(bills), max(bills)) if bills else None
+    fewest, most = (users * busy_s / seconds for seconds in (slow_s, quick_s))
+    per_million, quickest, slowest = (
+        usd_per_s * seconds / task.writes / users * 1e6 for seconds in (step_s, quick_s, slow_s)
+    )
+    bills = [_step_usd(row, task) for row in api_prices_of(llm_id)]
+    api = (fewest * min(bills), most * max(bills)) if bills else None
     return RunningCosts(
         kwh_usd=power.kwh_usd, hours_per_day=power.hours_per_day, power_usd_per_month=monthly,
-        usd_per_million_tokens=usd_per_s * step_s / task.writes / users * 1e6, api_usd_per_month=api,
+        usd_per_million_tokens=per_million, usd_per_million_tokens_range=(quickest, slowest), api_usd_per_month=api,
         pays_back_months=_pays_back(price_usd, api, monthly) if api else None,
         rent=rent_of(rented, price_usd, power, monthly) if rented else None,
-        closed_usd_per_month=_closed(steps, task),
+        closed_usd_per_month=_closed(fewest, most, task),
     )  # fmt: skip
 
 
-def _closed(steps: float, task: Purpose) -> dict[str, tuple[float, float]]:
+def _step_usd(row: ApiPrice | ClosedPrice, task: Purpose) -> float:
+    """What a step of a task costs over an API."""
+    return (task.new * row.input_usd_per_m + task.writes * row.output_usd_per_m) / 1e6
+
+
+def _closed(fewest: float, most: float, task: Purpose) -> dict[str, tuple[float, float]]:
     """Bills for so many steps by the sizes of closed models, the cheapest size first."""
     found: dict[str, list[float]] = {}
     for row in tables.closed_prices():
-        step_usd = (task.new * row.input_usd_per_m + task.writes * row.output_usd_per_m) / 1e6
-        found.setdefault(row.size, []).append(steps * step_usd)
-    return {size: (min(bills), max(bills)) for size, bills in sorted(found.items(), key=lambda item: min(item[1]))}
+        found.setdefault(row.size, []).append(_step_usd(row, task))
+    ordered = sorted(found.items(), key=lambda item: min(item[1]))
+    return {size: (fewest * min(usd), most * max(usd)) for size, usd in ordered}
 
 
 def cost_words(told: RunningCosts, exchange: Exchange, where: str = "") -> Iterator[str]:
@@ -249,11 +269,12 @@ def cost_words(told: RunningCosts, exchange: Exchange, where: str = "") -> Itera
     price = f"{exchange.of(told.kwh_usd):.2f} {exchange.currency} a kWh{of}"
     yield (
         f"at {told.hours_per_day:g} hours of work a day it takes {_money(told.power_usd_per_month, exchange)} of "
-        f"electricity a month at {price}, {_money(told.usd_per_million_tokens, exchange)} for a million written tokens"
+        f"electricity a month at {price}, {_span(told.usd_per_million_tokens_range, exchange)} for a million written "
+        "tokens by the range of its speeds"
     )
     if told.api_usd_per_month:
         bill = f"the same work over an API costs {_span(told.api_usd_per_month, exchange)} a month"
-        yield f"{bill}: {_pays_back_words(told.pays_back_months)}"
+        yield f"{bill}, by its price and by how much the computer does: {_pays_back_words(told.pays_back_months)}"
     if told.rent:
         rent = told.rent
         hourly = " to ".join(dict.fromkeys(f"{exchange.of(usd):.2f}" for usd in rent.usd_per_hour))

@@ -1,15 +1,24 @@
-"""Parts that the buyer already has: from what he writes to catalog rows, which then cost nothing."""
+"""Parts that the buyer already has: from what he writes to catalog rows, which then cost nothing; and what he measured.
+
+Runs told with a wish are of the computer that its owned parts make, those of a stored profile of the machine of that.
+"""
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
 
+from advisor.answer import Prediction
 from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
 from advisor.machines.memory import COMMON_MT_S
-from advisor.question import Hardware
+from advisor.physics.knowledge import Knowledge
+from advisor.prediction.own_parts import EVERY, Part, with_own_parts
+from advisor.question import GpuRequest, Hardware, OwnRun, RamRequest, Scenario
+from catalog import tables
+from catalog.names.cpus import resolve_cpu
 from catalog.names.index import UnknownName, counted
 from catalog.names.parts import NamedPart, resolve_part
 from catalog.names.ram import TYPE, parse_ram
@@ -138,3 +147,91 @@ def _memory(text: str) -> tuple[RamKit, list[str]]:
         registered=bool(re.search(r"\br(?:eg(?:istered)?|dimm)\b", text, re.IGNORECASE)),
     )
     return kit, [] if spec.mt_s and spec.modules else [f"{text!r} taken as {kit.name}"]
+
+
+# What the owner of parts measured with them holds on in builds that keep these parts.
+
+ANY_MODEL: Final = "any model"
+"""What is measured of a machine tells of all models."""
+
+
+def owned_hardware(owned: Owned) -> Hardware | None:
+    """The computer that owned parts make, as far as they tell; None where none of them decides a speed."""
+    whole = next((text for name, text in owned.written.items() if name in owned.machines), None)
+    gpus = tuple(GpuRequest(name=name, count=count) for (kind, name), count in owned.counts.items() if kind == "gpu")
+    if whole is not None:
+        size = next((gib for name, gib in owned.memory_gib.items() if name in owned.machines), None)
+        return Hardware(machine=whole, ram=RamRequest(gb=size), gpus=gpus)
+    office, cpu = _office(owned), _processor(owned)
+    kits = [kit for kit in owned.ram_kits for _ in range(owned.counts.get(("ram", kit.name), 0))]
+    if not (gpus or cpu or kits):
+        return None
+    sockets = office.cpu_count if office else 1
+    named = f"{sockets}x {cpu}" if cpu and sockets > 1 else cpu
+    return Hardware(gpus=gpus, cpu=named, ram=_owned_memory(kits, office, cpu) if kits or office else RamRequest())
+
+
+def _office(owned: Owned) -> OfficePc | None:
+    rows = (*owned.offices, *tables.office_pcs())
+    return next((row for row in rows if ("office", row.name) in owned.counts), None)
+
+
+def _processor(owned: Owned) -> str | None:
+    """That of the office PC, or the one that is named."""
+    office = _office(owned)
+    return (office.cpu if office else "") or next((name for kind, name in owned.counts if kind == "cpu"), None)
+
+
+def _owned_memory(kits: Sequence[RamKit], office: OfficePc | None, cpu: str | None) -> RamRequest:
+    """Modules as they are owned; those of an office PC at the processor's official rate."""
+    row = resolve_cpu(cpu).row if cpu else None
+    ram_type = office.ram_type if office else kits[0].ram_type
+    gib = office.ram_gib if office and office.ram_gib else sum(kit.modules * kit.module_gib for kit in kits) or None
+    if office and row:
+        official = row.mt_s_1dpc[min(row.memory_types.index(ram_type), len(row.mt_s_1dpc) - 1)]
+        return RamRequest(type=ram_type, mt_s=int(official), gb=gib)
+    modules = sum(kit.modules for kit in kits)
+    channels = min(modules, row.memory_channels if row else modules) or None
+    return RamRequest(type=ram_type, mt_s=min((kit.mt_s for kit in kits), default=None), channels=channels, gb=gib)
+
+
+def knowing_owned(runs: Sequence[OwnRun], owned: Owned, knowledge: Knowledge) -> Knowledge:
+    """The knowledge with what was measured with owned parts: by runs told with a wish, and by stored profiles of
+    machines whose cards or processor are owned.
+
+    Raises `InputError` for runs of which nothing tells what they were measured on, and as `with_own_parts`.
+    """
+    found, hardware = knowledge, owned_hardware(owned)
+    if runs and hardware is None:
+        raise InputError(
+            "measured: nothing tells what the runs were measured on: name the card, the processor or the computer that "
+            'is yours, as in --own "RTX 3060 12GB"'
+        )
+    if runs and hardware:
+        asked = Scenario(model=ANY_MODEL, hardware=hardware, measured=tuple(runs))
+        found = with_own_parts(asked, found, _owned_among(hardware, owned))
+    for machine in knowledge.own:
+        among = _owned_among(machine.hardware, owned)
+        if among:
+            found = with_own_parts(Scenario(model=ANY_MODEL, hardware=machine.hardware), found, among)
+    return found
+
+
+def _owned_among(hardware: Hardware, owned: Owned) -> frozenset[Part]:
+    """Which parts of a machine are the buyer's own: the same part bought anew is another piece."""
+    machine = machine_of(hardware)
+    if hardware.machine:
+        return EVERY if machine.name in owned.machines else frozenset()
+    names = [gpu.name for gpu in machine.gpus]
+    card = bool(names) and all(owned.counts.get(("gpu", name), 0) >= names.count(name) for name in names)
+    processor = machine.cpu.name == _processor(owned)
+    kept: list[Part] = [*(["card"] if card else []), *(["processor"] if processor else [])]
+    return EVERY if card and processor else frozenset(kept)
+
+
+def runs_unused(runs: Sequence[OwnRun], answers: Iterable[Prediction]) -> tuple[str, ...]:
+    """In a sentence that runs told count for none of the answers, where that is so."""
+    if not runs or any(note.code == "by_own_runs" for answer in answers for note in answer.warnings):
+        return ()
+    count = "your run counts" if len(runs) == 1 else f"your {len(runs)} runs count"
+    return (f"{count} for none of these builds: none keeps a part that was measured",)

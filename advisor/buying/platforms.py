@@ -162,8 +162,8 @@ def _distinct_boards(stock: Stock, cpu: Cpu) -> list[Board]:
     for board in sorted(fitting, key=lambda board: stock.usd("board", board.name) + cases[board.form_factor]):
         kind = (
             board.ram_type, board.dimm_slots, board.dimms_per_channel, board.registered_memory, board.slot1_pcie_gen,
-            board.slot1_pcie_lanes, board.slot2_pcie_gen, board.slot2_pcie_lanes, board.slot1_shared_lanes,
-            board.chipset, board.form_factor, board.max_memory_gib, board.m2_slots > 0,
+            board.slot1_pcie_lanes, board.further_slots, board.slot1_shared_lanes, board.chipset, board.form_factor,
+            board.max_memory_gib, board.m2_slots > 0,
         )  # fmt: skip
         kinds.setdefault(kind, board)
     return list(kinds.values())

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from advisor.answer import Prediction
 from advisor.buying.changes import Change, single_purchases, speed_tok_s
-from advisor.buying.compatibility import SLOT_W, psu_problem
+from advisor.buying.compatibility import SLOT_W, supply_problem
 from advisor.buying.docks import unpriced_dock
 from advisor.buying.picking.shelf import sensible
 from advisor.buying.pricing import Quote, interval_of, price_of
@@ -30,11 +30,13 @@ from advisor.market.market import Market, today
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.capacity import longest_context
 from advisor.prediction.case import asked_of, case_of, cases_of
+from advisor.prediction.own_parts import with_own_parts
 from advisor.prediction.prediction import answers, predict_many
 from advisor.question import Hardware, Scenario
 from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
 from catalog.names.index import UnknownName
+from catalog.parts import Gpu
 from catalog.units import GIB
 
 Aim = Literal["faster", "larger", "longer", "people"]
@@ -130,8 +132,10 @@ def upgrades(
 ) -> Upgrades:  # fmt: skip
     """Purchases for the hardware of a question. `asked`: its model is meant by all goals but "larger".
 
+    Runs of the computer, told with the question or by its profile, hold on for the parts that a purchase leaves.
     Raises `UnknownName` and `InputError` for hardware or a model that cannot be answered.
     """
+    knowledge = with_own_parts(asked, knowledge)
     shelf = sensible(stock, budget_usd, tinkerer=tinkerer)
     measure = _measure(asked, aim, TASKS[task], knowledge)
     (now,) = measure([asked.hardware])
@@ -153,7 +157,8 @@ def upgrades(
     best = max(range(len(found)), key=lambda at: _per_money(found[at], now), default=None)
     return Upgrades(
         goal=aim, unit=UNITS[aim], now=now.shown, now_model=now.model, prediction=now.answer, purchases=found,
-        best=best, said=tuple(_said([change for change, _ in ladder], asked.hardware, budget_usd)),
+        best=best,
+        said=(*_said([change for change, _ in ladder], asked.hardware, budget_usd), *_by_runs(asked, now, found)),
     )  # fmt: skip
 
 
@@ -194,6 +199,16 @@ def _said(found: Sequence[Change], hardware: Hardware, budget_usd: float | None)
     yield RESALE
 
 
+def _by_runs(asked: Scenario, now: _OnHardware, found: Sequence[Purchase]) -> Iterator[str]:
+    """For how many purchases what was measured on the computer holds on."""
+    own, *bought = (
+        answer is not None and any(note.code == "by_own_runs" for note in answer.warnings)
+        for answer in (now.answer, *(item.prediction for item in found))
+    )
+    if own or asked.measured:
+        yield f"what you measured counts for {sum(bought)} of {len(found)} purchases: those that leave a measured part"
+
+
 def _whole(aim: Aim, now: _OnHardware, hardware: Hardware, stock: Stock) -> Upgrades:
     """Laptops, Macs and boxes: there is nothing to exchange."""
     whole = f"{hardware.machine} is sold whole: neither its memory nor its processor can be exchanged"
@@ -218,16 +233,15 @@ def _no_less(change: Change, hardware: Hardware) -> bool:
 
 def _fed(change: Change, hardware: Hardware, stock: Stock) -> Change | None:
     """A change with a supply where its cards draw more than those there are; None where no supply feeds them."""
-    before, after = (_power_w(item) for item in (hardware, change.hardware))
+    before, after = (sum(gpu.power_w for gpu in cards_of(item)) for item in (hardware, change.hardware))
     if after <= max(before, SLOT_W):
         return change
     try:
-        cpu = resolve_cpu(hardware.cpu_name or "").row
+        cpu = resolve_cpu(change.hardware.cpu_name or "").row
     except UnknownName:
         return replace(change, mind=f"{change.mind}; the supply is not in the price")
-    row = max((resolve_gpu(card.name).row for card in change.hardware.gpus), key=lambda row: row.power_w)
-    count = sum(gpu.count for gpu in change.hardware.gpus)
-    fitting = [psu for psu in stock.psus if psu_problem(psu, row, count, cpu) is None]
+    cards = cards_of(change.hardware)
+    fitting = [psu for psu in stock.psus if supply_problem(psu, cards, cpu) is None]
     psu = min(fitting, key=lambda psu: stock.usd("psu", psu.name), default=None)
     quote = stock.prices.quote("psu", psu.name) if psu else None
     if psu is None or quote is None:
@@ -237,14 +251,18 @@ def _fed(change: Change, hardware: Hardware, stock: Stock) -> Change | None:
                    f"plugs, take ${quote.price_usd:,.0f} off")  # fmt: skip
 
 
-def _power_w(hardware: Hardware) -> float:
-    found = 0.0
-    for gpu in hardware.gpus:
+def cards_of(hardware: Hardware) -> tuple[Gpu, ...]:
+    """The cards as rows, each with its own draw or the limit set for it; without those that no row describes."""
+    found: list[Gpu] = []
+    for asked in hardware.gpus:
+        name, gib = (asked.custom.like or "", None) if asked.custom else (asked.name, asked.vram_gb)
         try:
-            found += gpu.count * resolve_gpu(gpu.name).row.power_w
+            row = resolve_gpu(name, gib).row
         except UnknownName:
             continue
-    return found
+        watts = min(row.power_w, asked.power_limit_w or row.power_w)
+        found += [row.model_copy(update={"power_w": watts})] * asked.count
+    return tuple(found)
 
 
 def _pairs(told: Sequence[tuple[Change, _OnHardware]], hardware: Hardware) -> Iterator[Change]:
@@ -274,7 +292,9 @@ def _measure(asked: Scenario, aim: Aim, task: Purpose, knowledge: Knowledge) -> 
 
 
 def _on(asked: Scenario, hardware: Hardware) -> Scenario:
-    return asked.model_copy(update={"hardware": hardware})
+    """The question of another hardware: runs are of the one that they were measured on."""
+    runs = asked.measured if hardware == asked.hardware else ()
+    return asked.model_copy(update={"hardware": hardware, "measured": runs})
 
 
 def _steps(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge: Knowledge) -> list[_OnHardware]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from advisor.buying.builds import BuildKind
 from advisor.choosing.tasks import TaskName
 from advisor.errors import InputError
-from advisor.question import Engine, Hardware, RamRequest, Scenario, Workload
+from advisor.question import MOST_RUNS, Engine, Hardware, OwnRun, RamRequest, Scenario, Workload
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 READING_TOK_S = 5.0
@@ -43,6 +43,8 @@ class Wish(BaseModel):
     """Amounts of the answer are shown in it too, by the rate of the day; `budget_usd` stays in US dollars."""
     kinds: Annotated[tuple[BuildKind, ...], Field(min_length=1, max_length=16, fail_fast=True)] = ALL_KINDS
     own: tuple[Text, ...] = ()
+    measured: Annotated[tuple[OwnRun, ...], Field(max_length=MOST_RUNS, fail_fast=True)] = ()
+    """Runs that were measured on the computer that `own` names: builds that keep its parts are predicted by them."""
     sort: Literal["value", "speed", "price", "prompt"] = "value"
     """Order of the builds: dollars per token a second, writing speed, price, or reading speed."""
     kwh_usd: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] | None = None

@@ -26,12 +26,14 @@ Examples:
   advisor recommend --model Qwen3.6-35B-A3B --budget 1500
   advisor recommend --model Qwen3.6-35B-A3B --quant Q4_K_M --context 32768 --condition used --min-tok-s 30
   advisor recommend --model gpt-oss-120b --own "RTX 3060 12GB" --own "Ryzen 7 5800X" --own "DDR4-3200 2x16"
+  advisor recommend --own "RTX 3060 12GB" --measured "gpt-oss-20b MXFP4 60" --budget 900
 """
 OPTION_OF_FIELD = {
     "model": "--model", "quant": "--quant", "context": "--context", "budget_usd": "--budget",
     "as_of": "--as-of", "currency": "--currency", "min_tok_s": "--min-tok-s", "condition": "--condition",
     "kinds": "--kinds", "own": "--own", "limit": "--limit", "task": "--task", "sort": "--sort",
-    "country": "--country", "hours_per_day": "--hours-per-day", "kwh_usd": "--kwh-price", "users": "--users",
+    "measured": "--measured", "country": "--country", "hours_per_day": "--hours-per-day", "kwh_usd": "--kwh-price",
+    "users": "--users",
 }  # fmt: skip
 MOST_COLUMNS = 130
 PAGE_COLUMNS = 110
@@ -93,6 +95,11 @@ PAGE_COLUMNS = 110
     "--own-pc", metavar="PC",
     help="A whole computer you have, at $0 with all that it has; what is in it behind commas, where it came with "
     'several: "OptiPlex 7050 SFF, Core i5-7500, DDR4-2400 2x8". A laptop or box gets a card in a dock.',
+)
+@click.option(
+    "--measured", multiple=True, metavar="RUN|@FILE",
+    help='A run of yours on what --own or --own-pc names, such as "Qwen3.6-35B-A3B Q4_K_M 31", or a file of what a '
+    "program printed: builds that keep these parts go by it. Repeat it for several.",
 )
 @click.option(
     "--tinkerer", is_flag=True,
@@ -173,6 +180,10 @@ def _wish(options: dict[str, Any], market: Any) -> Any:
     usd = budget and budget.amount / market.rates.per_usd(budget.currency, options["as_of"] or today())
     if options["own_pc"]:
         asked["own"] = (*options["own"], *_whole_pc(options["own_pc"], options["own"]))
+    if options["measured"]:
+        from advisor.cli.add_runs import measured_runs
+
+        asked["measured"] = measured_runs(options["measured"])
     asked |= {"country": options["country"], "hours_per_day": options["hours_per_day"]}
     try:
         kwh = money_of(options["kwh_price"], currency) if options["kwh_price"] is not None else None

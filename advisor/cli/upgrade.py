@@ -46,6 +46,10 @@ def _asked(**options: Any) -> None:
     empty = dict.fromkeys(option.name for option in predict.params)
     named = options["model"] or "Qwen3.6-35B-A3B"
     scenario = asked(empty | options | {"model": named}, machines)
+    if options["measured"]:
+        from advisor.cli.add_runs import measured_runs
+
+        scenario = scenario.model_copy(update={"measured": measured_runs(options["measured"])})
     budget = money_of(options["budget"]) if options["budget"] else None
     usd = budget.amount / market.rates.per_usd(budget.currency, today()) if budget else None
     same = {name: options[name] for name in ("goal", "task", "condition", "tinkerer")}

@@ -112,10 +112,18 @@ def _shifted(knowledge: Knowledge, levels: Levels, warnings: tuple[Warning, ...]
         table, effects=effects, measured=table.measured | _BY_LEVEL,
         level_deviations={name: levels.deviation(name) for name in LEVELS},
     )
-    count = "your run" if runs == 1 else f"your {runs} runs"
-    said = Warning(code="by_own_runs", message=f"the levels of this machine are by {count}")
+    said = Warning(code="by_own_runs", message=f"the levels of this machine are by {runs_in_words(runs)}")
     told = (*knowledge.warnings, *warnings, said)
     return replace(knowledge, efficiencies=shifted, calibration="measured", warnings=told, own=())
+
+
+def runs_in_words(count: int) -> str:
+    """So many of the owner's runs.
+
+    >>> runs_in_words(1), runs_in_words(3)
+    ('your run', 'your 3 runs')
+    """
+    return "your run" if count == 1 else f"your {count} runs"
 
 
 def _warned(item: _OwnSpeed, why: str, far: float = 0.0) -> Warning:

@@ -42,6 +42,12 @@ def test_slots_are_wired_as_slots_can_be(row: Board) -> None:
     assert row.slot1_shared_lanes in (None, 8)
     assert row.slot1_shared_lanes is None or row.slot2_pcie_lanes == 8
     assert row.m2_slots >= 0
+    third, fourth = (row.slot3_pcie_gen, row.slot3_pcie_lanes), (row.slot4_pcie_gen, row.slot4_pcie_lanes)
+    assert all((generation is None) == (lanes is None) for generation, lanes in (third, fourth))
+    assert {third[1], fourth[1]} <= {None, 4, 8, 16}
+    listed = [lanes is not None for lanes in (row.slot2_pcie_lanes, third[1], fourth[1])]
+    assert listed == sorted(listed, reverse=True)
+    assert len(row.further_slots) == sum(listed)
     assert row.form_factor != "Mini-ITX" or (row.dimm_slots == 2 and row.slot2_pcie_lanes is None)
 
 

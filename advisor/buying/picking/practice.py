@@ -46,7 +46,9 @@ def living_with(build: Build) -> Iterator[str]:
     cards = [part for part in build.parts if part.kind == "gpu"]
     main = cards[0] if cards else build.parts[0]
     about = [*_of_card(resolve_gpu(main.name).row)] if cards else [_told(main.name, "size")]
-    yield f"{main.name}: {', '.join((*about, _told(main.name, 'noise'), _warranty(main)))}"
+    lived = [_told(main.name, "noise")]
+    lived += [_told(main.name, "flashing")] if (main.name, "flashing") in _facts() else []
+    yield f"{main.name}: {', '.join((*about, *lived, _warranty(main)))}"
     for part in build.parts:
         if part.kind == "ssd":
             yield f"{part.name}: {_warranty(part)}"
@@ -63,9 +65,19 @@ def _of_card(gpu: Gpu) -> Iterator[str]:
     yield f"the reference card {' and '.join(size)}" if size else "size not known"
 
 
+SECOND_HAND = (
+    "bought second-hand: what is left of a warranty is for the seller to say, and how worn it is only a test tells"
+)
+TEST_A_CARD = (
+    "test its memory for an hour, listen to its fans, and compare the chip that the driver names with what was sold, "
+    "for cards that mined all day and cards with foreign firmware are on the market"
+)
+"""Source: https://gearverify.com/guides/used-gpu-checklist-2026.html (read 2026-11-30)."""
+
+
 def _warranty(part: PricedPart) -> str:
     if part.quote.condition == "used":
-        return "bought second-hand: what is left of a warranty is for the seller to say"
+        return f"{SECOND_HAND}: {TEST_A_CARD}" if part.kind == "gpu" else SECOND_HAND
     return _told(part.name, "warranty")
 
 

@@ -71,7 +71,7 @@ class Shelf:
     @cached_property
     def combinations(self) -> Combinations:
         """The desktops of the shelf's parts, without their disks."""
-        return combinations_of(self.stock, unbeaten_platforms(platforms_of(self.stock)))
+        return combinations_of(self.stock, unbeaten_platforms(platforms_of(self.stock)), self._budget_usd)
 
     @cached_property
     def rows(self) -> Whole:
@@ -289,17 +289,17 @@ def unbeaten_platforms(platforms: Platforms) -> Platforms:
         for row in platforms.cpus
     ], dtype=float).reshape(-1, 4)  # fmt: skip
     of_board = np.array([
-        (row.slot1_pcie_gen, row.slot1_pcie_lanes / 16, (row.slot2_pcie_gen or 0) + (row.slot2_pcie_lanes or 0) / 16,
-         row.slot1_shared_lanes or 16)
+        (row.slot1_pcie_gen, row.slot1_pcie_lanes / 16, row.slot1_shared_lanes or 16, *further_merits(row))
         for row in platforms.boards
-    ], dtype=float).reshape(-1, 4)  # fmt: skip
+    ], dtype=float).reshape(-1, 6)  # fmt: skip
     of_memory = np.array([(memory.gib, -memory.modules / 2 // 1) for memory, _ in platforms.memories], dtype=float)
     order = np.argsort(platforms.housed_usd, kind="stable")
     fabric, cores, pcie, shows = of_cpu[platforms.cpu_at[order]].T
-    slot_pcie, lanes, second, shared = of_board[platforms.board_at[order]].T
+    slot_pcie, lanes, shared, second, third, fourth = of_board[platforms.board_at[order]].T
     gib, fewer = of_memory.reshape(-1, 2)[platforms.memory_at[order]].T
     gb_s = np.minimum(platforms.mt_s[order] * platforms.channels[order] * 0.008, fabric)
-    merits = np.stack([gib, gb_s, cores, np.minimum(slot_pcie, pcie) + lanes, second, shared, shows, fewer], axis=1)
+    slots = [np.minimum(slot_pcie, pcie) + lanes, second, third, fourth, shared]
+    merits = np.stack([gib, gb_s, cores, *slots, shows, fewer], axis=1)
     kept: list[int] = []
     best = np.empty_like(merits)
     for place, one in enumerate(merits):
@@ -307,6 +307,12 @@ def unbeaten_platforms(platforms: Platforms) -> Platforms:
             best[len(kept)] = one
             kept.append(place)
     return platforms.take(order[kept])
+
+
+def further_merits(board: Board) -> tuple[float, float, float]:
+    """Of the second, third and fourth slot the generation, and the lanes as sixteenths; 0 without the slot."""
+    second, third, fourth = (*(gen + lanes / 16 for gen, lanes in board.further_slots), 0.0, 0.0, 0.0)[:3]
+    return second, third, fourth
 
 
 def _cpu_group(cpu: Cpu) -> tuple[object, ...]:
@@ -336,7 +342,7 @@ def _board_merits(board: Board) -> tuple[float, ...]:
     overclocks = board.chipset[:1] in {"Z", "X"} or not board.socket.startswith("LGA")
     return (
         board.dimm_slots, -board.dimms_per_channel, board.max_memory_gib, board.slot1_pcie_gen * board.slot1_pcie_lanes,
-        (board.slot2_pcie_gen or 0) * (board.slot2_pcie_lanes or 0), board.slot1_shared_lanes or 0, board.m2_slots > 0,
+        *further_merits(board), board.slot1_shared_lanes or 0, board.m2_slots > 0,
         overclocks or board.chipset.startswith(("B5", "B6", "B7", "B8", "H5", "H6", "H7")),
         -["Mini-ITX", "Micro-ATX", "ATX", "E-ATX"].index(board.form_factor),
     )  # fmt: skip

@@ -14,6 +14,7 @@ TABLES: Mapping[str, Any] = {
     "gpu": tables.gpus, "cpu": tables.cpus, "board": tables.boards, "ram": tables.ram_kits, "ssd": tables.ssds,
     "psu": tables.psus, "case": tables.cases, "cooler": tables.coolers,
 }  # fmt: skip
+JOINT = "Adapter that starts two supplies together"
 
 
 def rows_of(build: RankedBuild) -> dict[str, list[Any]]:
@@ -30,24 +31,40 @@ def problems(build: RankedBuild) -> Iterator[str]:
     parts = rows_of(build)
     if not {"cpu", "board", "ram", "psu", "cooler", "ssd"} <= parts.keys():
         return  # sold whole, or a used office PC with its own
-    (cpu,), (board,), (psu,), (cooler,), gpus = (
-        parts["cpu"], parts["board"], parts["psu"], parts["cooler"], parts.get("gpu", []),
-    )  # fmt: skip
+    (cpu,), (board,), (cooler,), gpus = parts["cpu"], parts["board"], parts["cooler"], parts.get("gpu", [])
     if cpu.socket != board.socket:
         yield f"socket {cpu.socket} on {board.socket}"
     yield from _memory(cpu, board, parts["ram"])
-    yield from _power(cpu, psu, gpus)
+    yield from _power(cpu, parts["psu"], gpus)
+    joints = sum(part.name == JOINT for part in build.parts)
+    if joints != len(parts["psu"]) - 1 or (joints and "case" in parts):
+        yield f"{len(parts['psu'])} supplies with {joints} adapters"
     if cpu.socket not in cooler.sockets or cooler.max_tdp_w < cpu.tdp_w:
         yield f"{cooler.name} on {cpu.name}"
     yield from _housed(build, parts, board, cooler)
-    if len(gpus) > 1 + (board.slot2_pcie_lanes is not None):
-        yield f"{len(gpus)} cards on {board.name}"
+    yield from _slots(build, cpu, board, gpus)
     if not cpu.integrated_gpu and all(gpu.form == "datacentre" for gpu in gpus):
         yield "no picture"
     if all(ssd.form_factor == "M.2" for ssd in parts["ssd"]) and not board.m2_slots:
         yield "no M.2 slot"
     if max(ssd.capacity_gb for ssd in parts["ssd"]) < build.prediction.placement.weights_gb * 1.0737 + 60:
         yield "the disk is too small for model and system"
+
+
+def _slots(build: RankedBuild, cpu: Cpu, board: Board, gpus: list[Gpu]) -> Iterator[str]:
+    """A slot for each card, and no more lanes than the processor has, but for those of slots that a chipset feeds."""
+    lanes = [board.slot1_pcie_lanes, board.slot2_pcie_lanes, board.slot3_pcie_lanes, board.slot4_pcie_lanes]
+    taken = [lane for lane in lanes if lane][: len(gpus)]
+    if len(taken) < len(gpus):
+        yield f"{len(gpus)} cards on {board.name}"
+    if len(gpus) > 1 and board.slot1_shared_lanes:
+        taken[0] = board.slot1_shared_lanes
+    taken[:1] = [min(lane, cpu.pcie_lanes) for lane in taken[:1]]
+    if len(gpus) > 2 and sum(lane for lane in taken if lane > 4) > cpu.pcie_lanes:
+        yield f"{len(gpus)} cards take more lanes than {cpu.name} has"
+    asked = [lane for gpu in build.prediction.scenario.hardware.gpus for lane in [gpu.pcie_lanes or 0] * gpu.count]
+    if sorted(asked) != sorted(min(lane, gpu.pcie_lanes) for lane, gpu in zip(taken, gpus, strict=False)):
+        yield f"links of {asked} lanes on {board.name}"
 
 
 def _housed(build: RankedBuild, parts: dict[str, list[Any]], board: Board, cooler: Cooler) -> Iterator[str]:
@@ -60,6 +77,8 @@ def _housed(build: RankedBuild, parts: dict[str, list[Any]], board: Board, coole
             yield "neither a case nor a frame with risers"
         return
     (case,) = parts["case"]
+    if len(gpus) > 2:
+        yield f"{len(gpus)} cards in {case.name}"
     if cooler.height_mm > case.max_cooler_height_mm or board.form_factor not in case.board_form_factors:
         yield f"{case.name} with {cooler.name}, {board.form_factor}"
     if board.form_factor == "Micro-ATX" and len(gpus) > 1 and (gpus[0].slots or 2) > 2:
@@ -85,11 +104,20 @@ def _memory(cpu: Cpu, board: Board, kits: list[Any]) -> Iterator[str]:
         yield f"{modules} modules of {gib} GiB on {board.name}"
 
 
-def _power(cpu: Cpu, psu: Psu, gpus: list[Gpu]) -> Iterator[str]:
-    """Watts with 30 % above cards, processor (AMD 1.35, Intel 1.5 of TDP) and 60 W; and plugs."""
+def _power(cpu: Cpu, psus: list[Psu], gpus: list[Gpu]) -> Iterator[str]:
+    """Watts with 30 % above cards, processor (AMD 1.35, Intel 1.5 of TDP) and 60 W; and plugs: of several supplies each
+    feeds as many cards as the next, or one more.
+    """
     load = sum(gpu.power_w for gpu in gpus) + cpu.tdp_w * (1.35 if cpu.maker == "amd" else 1.5) + 60
-    if psu.watts < 1.3 * load * 0.999:
-        yield f"{psu.watts:g} W for a load of {load:.0f} W"
+    watts = sum(psu.watts for psu in psus)
+    if watts < 1.3 * load * 0.999:
+        yield f"{watts:g} W for a load of {load:.0f} W"
+    for at, psu in enumerate(psus):
+        if _short_of_plugs(psu, gpus[at :: len(psus)]):
+            yield f"{psu.name} has too few plugs for {Counter(gpu.name for gpu in gpus[at :: len(psus)])}"
+
+
+def _short_of_plugs(psu: Psu, gpus: list[Gpu]) -> bool:
     eight, sixteen = psu.pcie_8pin, psu.pcie_16pin
     for gpu in gpus:
         for count, pins in re.findall(r"(?:(\d)\s*x\s*)?(\d+)-pin", gpu.power_connectors):
@@ -100,8 +128,7 @@ def _power(cpu: Cpu, psu: Psu, gpus: list[Gpu]) -> Iterator[str]:
                 eight -= many * sum(gpu.power_w > most for most in (0, 225, 300, 450))
             else:
                 eight -= many
-    if eight < 0:
-        yield f"{psu.name} has too few plugs for {Counter(gpu.name for gpu in gpus)}"
+    return eight < 0
 
 
 def memory_is_enough(build: RankedBuild) -> bool:

@@ -12,6 +12,7 @@ from advisor.buying.recommendation import KIND_WORDS, RankedBuild
 
 DATA = Path(catalog.__file__).parent / "data"
 Everything = Callable[[str], tuple[RankedBuild, ...]]
+FRAME, JOINT = "Open frame for 8 cards", "Adapter that starts two supplies together"
 
 
 @cache
@@ -38,11 +39,16 @@ def test_desktops_are_whole_and_each_part_is_there_once(everything: Everything) 
     desktops = [build for build in everything("any") if is_assembled(build)]
     assert desktops
     for build in desktops:
-        counts = {kind: len(parts(build, kind)) for kind in ("cpu", "board", "ssd", "psu", "case", "cooler")}
+        counts = {kind: len(parts(build, kind)) for kind in ("cpu", "board", "ssd", "cooler")}
         assert counts == dict.fromkeys(counts, 1)
+        frames, joints = (parts(build, "accessory").count(name) for name in (FRAME, JOINT))
+        assert len(parts(build, "case")) + frames == 1
+        assert len(parts(build, "psu")) == 1 + joints
+        assert not joints or frames
         assert parts(build, "ram")
         assert len(set(parts(build, "gpu"))) <= 1
-        assert len(parts(build, "gpu")) <= 2
+        assert len(parts(build, "gpu")) <= 4
+    assert {len(parts(build, "gpu")) for build in desktops} == {0, 1, 2, 3, 4}
 
 
 def test_every_desktop_goes_together_by_the_tables_alone(everything: Everything) -> None:
@@ -73,39 +79,42 @@ def check_memory(build: RankedBuild, cpu: dict[str, str], board: dict[str, str])
 
 
 def check_shell(build: RankedBuild, cpu: dict[str, str], board: dict[str, str]) -> None:
-    case, cooler = row(build, "case", "cases"), row(build, "cooler", "coolers")
-    assert board["form_factor"] in case["board_form_factors"].split(";")
+    cooler = row(build, "cooler", "coolers")
     assert cpu["socket"] in cooler["sockets"].split(";")
     assert float(cooler["max_tdp_w"]) >= float(cpu["tdp_w"])
-    assert float(cooler["height_mm"]) <= float(case["max_cooler_height_mm"])
+    if parts(build, "case"):
+        case = row(build, "case", "cases")
+        assert board["form_factor"] in case["board_form_factors"].split(";")
+        assert float(cooler["height_mm"]) <= float(case["max_cooler_height_mm"])
 
 
 def check_cards(build: RankedBuild, board: dict[str, str]) -> None:
     names = parts(build, "gpu")
-    case = row(build, "case", "cases")
+    case = row(build, "case", "cases") if parts(build, "case") else None
     asked = build.prediction.scenario.hardware.gpus
     assert sum(gpu.count for gpu in asked) == len(names)
-    if len(names) == 2:
-        assert board["slot2_pcie_lanes"]
+    assert all(board[f"slot{slot}_pcie_lanes"] for slot in range(1, len(names) + 1))
+    if case is None:
+        risers = [name for name in parts(build, "accessory") if "riser" in name]
+        assert len(risers) == len(names) >= 2
     for gpu in asked:
         card = table("gpus")[gpu.name]
         assert card["form"] not in {"laptop", "integrated"}
-        assert float(card["length_mm"] or 0) <= float(case["max_gpu_length_mm"])
-        assert float(card["slots"] or 2) * len(names) <= float(case["gpu_slots"])
+        if case:
+            assert float(card["length_mm"] or 0) <= float(case["max_gpu_length_mm"])
+            assert float(card["slots"] or 2) * len(names) <= float(case["gpu_slots"])
         assert gpu.pcie_gen is not None
         assert gpu.pcie_lanes is not None
-        assert gpu.pcie_gen <= min(
-            int(card["pcie_gen"]), max(int(board["slot1_pcie_gen"]), int(board["slot2_pcie_gen"] or 0))
-        )
+        fastest = max(int(board[f"slot{slot}_pcie_gen"] or 0) for slot in (1, 2, 3, 4))
+        assert gpu.pcie_gen <= min(int(card["pcie_gen"]), fastest)
         assert gpu.pcie_lanes <= int(card["pcie_lanes"])
 
 
 def check_power(build: RankedBuild, cpu: dict[str, str]) -> None:
-    psu = row(build, "psu", "psus")
+    watts = sum(float(table("psus")[name]["watts"]) for name in parts(build, "psu"))
     cards = sum(float(table("gpus")[name]["power_w"]) for name in parts(build, "gpu"))
-    assert float(psu["watts"]) >= (cards + float(cpu["tdp_w"])) * 1.1
-    assert build.power_w >= cards + float(cpu["tdp_w"])
-    assert build.power_w <= float(psu["watts"])
+    assert watts >= (cards + float(cpu["tdp_w"])) * 1.1
+    assert cards + float(cpu["tdp_w"]) <= build.power_w <= watts
 
 
 @pytest.mark.parametrize("condition", ["new", "used", "any"])
@@ -138,7 +147,11 @@ def test_passive_cards_carry_a_shroud_and_a_fan_each_and_modules_their_adapter(e
     assert passive
     for build, cards in passive:
         each = ["V100 SXM2 to PCIe adapter"] if "SXM2" in cards[0] else FAN
-        beside = [name for name in parts(build, "accessory") if not name.startswith(("Open frame", "PCIe"))]
-        assert sorted(beside) == sorted(each * len(cards))
+        assert sorted(beside_cards(build)) == sorted(each * len(cards))
     those = {build.rank for build, _ in passive}
-    assert all(build.rank in those for build in everything("any") if parts(build, "accessory"))
+    assert all(build.rank in those for build in everything("any") if beside_cards(build))
+
+
+def beside_cards(build: RankedBuild) -> list[str]:
+    """Accessories but those of several cards: frame, risers, and what joins two supplies."""
+    return [name for name in parts(build, "accessory") if name not in {FRAME, JOINT} and "riser" not in name]

@@ -42,7 +42,8 @@ def test_platforms_are_all_that_the_rules_allow(stock: Stock) -> None:
     [
         ("chipset", "X870"), ("form_factor", "ATX"), ("dimm_slots", 4), ("dimms_per_channel", 2),
         ("max_memory_gib", 192.0), ("registered_memory", True), ("slot1_pcie_gen", 5), ("slot1_pcie_lanes", 8),
-        ("slot2_pcie_gen", 4), ("slot2_pcie_lanes", 4), ("slot1_shared_lanes", 8), ("m2_slots", 0),
+        ("slot1_shared_lanes", 8), ("m2_slots", 0),
+        *((f"slot{slot}_pcie_lanes", 4) for slot in (2, 3, 4)),
     ],
 )  # fmt: skip
 def test_a_dearer_board_is_left_out_only_where_a_cheaper_one_is_alike(stock: Stock, field: str, value: object) -> None:
@@ -53,7 +54,8 @@ def test_a_dearer_board_is_left_out_only_where_a_cheaper_one_is_alike(stock: Sto
     assert getattr(alike, field) != value
     few = replace(stock, boards=(cheap, alike))
     assert platforms_of(few).boards == (cheap,)
-    other = alike.model_copy(update={field: value})
+    with_it = {field.replace("lanes", "gen"): 4} if field in {f"slot{slot}_pcie_lanes" for slot in (2, 3, 4)} else {}
+    other = alike.model_copy(update={field: value} | with_it)
     assert set(platforms_of(replace(few, boards=(cheap, other))).boards) == {cheap, other}
 
 
@@ -139,6 +141,37 @@ def test_two_wide_cards_on_a_small_board_hang_in_a_frame_on_risers_or_are_refuse
     beside = Assembler(stock, 20.0).complete(Cards(narrow, 2), platform)
     assert beside is not None
     assert any(part.kind == "case" for part in beside.parts)
+
+
+def test_cards_that_no_supply_feeds_get_two_with_an_adapter_in_a_frame(stock: Stock) -> None:
+    """Four of 350 W with a processor ask for more than any supply of the catalog gives (1650 W at most)."""
+    hungry = next(gpu for gpu in stock.gpus if gpu.name == "RTX 3090")
+    table = combinations_of(stock, platforms_of(stock))
+    row = next(at for at, item in enumerate(table.cards) if (item.gpu, item.count) == (hungry, 4))
+    column = int(np.flatnonzero(np.isfinite(table.usd[row]))[0])
+    platform = table.platforms[column]
+    assert len(platform.board.further_slots) == 3
+    build = Assembler(stock, 20.0).complete(Cards(hungry, 4), platform)
+    assert build is not None
+    supplies = [part for part in build.parts if part.kind == "psu"]
+    assert len(supplies) == 2
+    assert len({part.name for part in supplies}) == 1
+    names = [part.name for part in build.parts if part.kind in {"case", "accessory"}]
+    joint = "Adapter that starts two supplies together"
+    assert sorted(names) == sorted([joint, "Open frame for 8 cards", *["PCIe 4.0 x16 riser"] * 4])
+    disk = next(part.quote.price_usd for part in build.parts if part.kind == "ssd")
+    assert table.usd[row, column] == pytest.approx(build.price_usd - disk, abs=0.02)
+    assert {"open_frame", "two_supplies"} <= {note.code for note in build.notes}
+    quotes = {key: quote for key, quote in stock.prices.quotes.items() if key[1] != joint}
+    bare = replace(stock, prices=replace(stock.prices, quotes=quotes))
+    assert Assembler(bare, 20.0).complete(Cards(hungry, 4), platform) is None
+
+
+def test_as_many_cards_are_tried_as_boards_have_slots(stock: Stock) -> None:
+    table = combinations_of(stock)
+    assert {item.count for item in table.cards} == {0, 1, 2, 3, 4}
+    few = replace(stock, boards=tuple(row for row in stock.boards if len(row.further_slots) < 2))
+    assert {item.count for item in combinations_of(few).cards} == {0, 1, 2}
 
 
 def test_a_module_carries_its_adapter_and_is_left_out_without_one(stock: Stock) -> None:

@@ -20,6 +20,8 @@ from advisor.buying.compatibility import (
     psu_watts_needed,
     running_mt_s,
     socket_problem,
+    supply_problem,
+    watts_needed,
 )  # fmt: skip
 from catalog import tables
 from catalog.parts import Board, Cpu, Gpu, RamKit
@@ -127,6 +129,10 @@ def test_four_channels_of_threadripper() -> None:
         ("RTX 3060 12GB", "ASUS ProArt B550-CREATOR", R5800X, [(4, 8), (4, 8)]),  # asus.com: x8/x8
         ("RTX 3060 12GB", "MSI MAG B550 TOMAHAWK", R5800X, [(4, 16), (3, 4)]),  # msi.com: second slot PCIe 3.0 x4
         ("RTX 4060 Ti 16GB", "MSI MAG B550 TOMAHAWK", R5800X, [(4, 8)]),  # nvidia.com: PCIe 4.0 x8
+        ("RTX 3090", "ASUS ProArt B550-CREATOR", R5800X, [(4, 8), (4, 8), (3, 4)]),  # asus.com: x8/x8, chipset x4
+        ("RTX 3090", "ASRock Rack ROMED8-2T", "EPYC 7532", [(4, 16)] * 4),  # asrockrack.com: seven slots of 16 lanes
+        ("RTX 3090", "ASRock Rack ROMED8-2T", "EPYC 7551P", [(3, 16)] * 4),  # amd.com: PCIe 3.0
+        ("RTX 3090", "ASRock X399 Taichi", "Threadripper 1920X", [(3, 16), (3, 16), (3, 8), (3, 8)]),  # asrock.com
     ],
 )
 def test_links_are_the_least_of_card_slot_and_processor(
@@ -141,16 +147,28 @@ def test_no_second_card_without_a_second_slot() -> None:
     assert gpu_links(gpu("RTX 3060 12GB"), 2, cpu(R5800X), board(AM4_TWO_SLOTS)) is None
 
 
+def test_no_third_card_without_lanes_for_it() -> None:
+    """ark.intel.com: the i7-5820K has 28 lanes, the i7-5930K 40; the board gives three cards 16, 16 and 8."""
+    few, enough = (gpu_links(gpu("RTX 3090"), 3, cpu(name), board("ASRock X99 Extreme4")) for name in X99_CPUS)
+    assert few is None
+    assert [link.lanes for link in enough or ()] == [16, 16, 8]
+
+
 CARDS = [item for item in tables.gpus() if is_card(item)]
+X99_CPUS = ("Core i7-5820K", "Core i7-5930K")
 
 
-@given(st.sampled_from(CARDS), st.sampled_from(tables.cpus()), st.sampled_from(tables.boards()), st.integers(1, 2))
+@given(st.sampled_from(CARDS), st.sampled_from(tables.cpus()), st.sampled_from(tables.boards()), st.integers(1, 4))
 def test_no_link_exceeds_card_or_slot(card: Gpu, with_cpu: Cpu, on: Board, count: int) -> None:
     links = gpu_links(card, count, with_cpu, on)
     if links is None:
-        assert count == 2
-        assert on.slot2_pcie_gen is None
+        assert count > 1
+        assert len(on.further_slots) < count - 1 or count > 2
         return
+    slots = ((on.slot1_pcie_gen, on.slot1_pcie_lanes), *on.further_slots)
+    for link, (generation, lanes) in zip(links, slots, strict=False):
+        assert link.generation <= generation
+        assert link.lanes <= lanes
     assert len(links) == count
     assert all(1 <= link.generation <= card.pcie_gen and 1 <= link.lanes <= card.pcie_lanes for link in links)
     assert links[0].generation <= min(on.slot1_pcie_gen, with_cpu.pcie_gen)
@@ -174,6 +192,27 @@ def test_the_load_takes_at_most_four_fifths_of_a_supply(card: Gpu, with_cpu: Cpu
         >= psu_watts_needed(card, 1, with_cpu)
         >= psu_watts_needed(None, 0, with_cpu)
     )
+
+
+def test_unlike_cards_are_fed_by_the_draw_and_the_plugs_of_each() -> None:
+    """nvidia.com: RTX 3090 350 W, RTX 3060 170 W; two of the larger would ask for 234 W more than both do."""
+    both, with_cpu = (gpu("RTX 3060 12GB"), gpu("RTX 3090")), cpu(R5800X)
+    assert watts_needed(both, with_cpu) == pytest.approx((350 + 170 + 105 * 1.35 + 60) * 1.3)
+    assert watts_needed((both[1],) * 2, with_cpu) - watts_needed(both, with_cpu) == pytest.approx(180 * 1.3)
+    assert watts_needed((both[0],), with_cpu) == psu_watts_needed(both[0], 1, with_cpu)
+    supply = row(tables.psus(), "EVGA 1000 GQ").model_copy(update={"pcie_8pin": 3, "pcie_16pin": 0})
+    old = (both[0].model_copy(update={"power_connectors": "1x 8-pin"}), gpu("RTX 2080 Ti"))  # 2 plugs: nvidia.com
+    assert supply_problem(supply, old, with_cpu) is None
+    assert "RTX 2080 Ti" in (supply_problem(supply.model_copy(update={"pcie_8pin": 2}), old, with_cpu) or "")
+    assert "W needed" in (supply_problem(supply.model_copy(update={"watts": 600.0}), both, with_cpu) or "")
+
+
+@given(st.lists(st.sampled_from(CARDS), min_size=1, max_size=4), st.sampled_from(tables.cpus()))
+def test_a_supply_of_unlike_cards_lies_between_those_of_the_least_and_the_most(cards: list[Gpu], with_cpu: Cpu) -> None:
+    least, most = min(cards, key=lambda item: item.power_w), max(cards, key=lambda item: item.power_w)
+    needed = watts_needed(cards, with_cpu)
+    assert psu_watts_needed(least, len(cards), with_cpu) <= needed <= psu_watts_needed(most, len(cards), with_cpu)
+    assert needed == watts_needed(cards[::-1], with_cpu)
 
 
 def test_too_small_a_supply_is_refused() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.answer import Range
 from advisor.buying.advice import rented_for
 from advisor.buying.costs import (
     LONGEST_MONTHS,
@@ -30,11 +31,18 @@ from catalog.names.gpus import resolve_gpu
 from catalog.tables import api_prices, closed_prices, electricity, model_facts, rentals
 
 CHAT = TASKS["chat"]
+Speeds = tuple[Range, Range]
+
+
+def known(decode_tok_s: float, prefill_tok_s: float) -> Speeds:
+    """Speeds of which nothing is uncertain."""
+    decode, prefill = (Range(p50=speed, p05=speed, p95=speed) for speed in (decode_tok_s, prefill_tok_s))
+    return decode, prefill
 
 
 def test_a_million_tokens_cost_what_was_reckoned_by_hand() -> None:
     # "Choosing a model", section 5: 350 W at the wall, 0.19 USD/kWh and 40 tok/s are 0.46 USD per million written.
-    told = running_costs("-", CHAT, 350.0 * SUPPLY_SHARE, (1000, 1000), (40.0, 1e12), Power(0.19, 2.0))
+    told = running_costs("-", CHAT, 350.0 * SUPPLY_SHARE, (1000, 1000), known(40.0, 1e12), Power(0.19, 2.0))
     assert told.usd_per_million_tokens == pytest.approx(0.46, abs=0.005)
     assert told.power_usd_per_month == pytest.approx(0.35 * 2 * 30.4 * 0.19)
     assert told.api_usd_per_month is None
@@ -45,7 +53,7 @@ def test_more_watts_never_pay_back_sooner(
     watts: float, decode: float, prefill: float, hours: float, usd: float
 ) -> None:
     less, more = (
-        running_costs("qwen3.6-35b-a3b", CHAT, power, (usd, 1.2 * usd), (decode, prefill), Power(0.3, hours))
+        running_costs("qwen3.6-35b-a3b", CHAT, power, (usd, 1.2 * usd), known(decode, prefill), Power(0.3, hours))
         for power in (watts, 1.5 * watts)
     )
     assert more.power_usd_per_month > less.power_usd_per_month
@@ -55,6 +63,33 @@ def test_more_watts_never_pay_back_sooner(
         assert less.pays_back_months[0] <= more.pays_back_months[0]
         assert more.pays_back_months[0] <= more.pays_back_months[1]
     assert list(cost_words(less, Exchange()))
+
+
+@given(st.floats(1, 200), st.floats(50, 5000), st.floats(1, 3), st.floats(1, 3), st.floats(100, 20_000))
+def test_what_is_not_known_of_speed_and_price_is_carried_through(
+    decode: float, prefill: float, below: float, above: float, usd: float
+) -> None:
+    """The ends are those of computers at the ends: a slow one of the high price and a fast one of the low price."""
+    speeds = tuple(Range(p50=speed, p05=speed / below, p95=speed * above) for speed in (decode, prefill))
+    power, price = Power(0.3, 4.0), (usd, 1.3 * usd)
+    told = running_costs("qwen3.6-35b-a3b", CHAT, 300.0, price, (speeds[0], speeds[1]), power)
+    slow, fast = (
+        running_costs("qwen3.6-35b-a3b", CHAT, 300.0, (end, end), known(*at), power)
+        for end, at in ((1.3 * usd, [item.p05 for item in speeds]), (usd, [item.p95 for item in speeds]))
+    )
+    assert told.usd_per_million_tokens_range == pytest.approx(
+        (fast.usd_per_million_tokens, slow.usd_per_million_tokens)
+    )
+    assert told.usd_per_million_tokens_range[0] <= told.usd_per_million_tokens * (1 + 1e-9)
+    assert told.usd_per_million_tokens <= told.usd_per_million_tokens_range[1] * (1 + 1e-9)
+    assert told.api_usd_per_month
+    assert slow.api_usd_per_month
+    assert fast.api_usd_per_month
+    assert told.api_usd_per_month == pytest.approx((slow.api_usd_per_month[0], fast.api_usd_per_month[1]))
+    if told.pays_back_months and fast.pays_back_months:
+        assert told.pays_back_months[0] == fast.pays_back_months[0]
+    if told.pays_back_months and slow.pays_back_months:
+        assert told.pays_back_months[1] == slow.pays_back_months[1]
 
 
 def test_countries_are_named_by_code_or_name() -> None:
@@ -73,8 +108,8 @@ def test_prices_are_of_models_of_the_catalog_and_in_a_plausible_range() -> None:
 
 def test_several_write_more_for_the_same_power() -> None:
     """Four who each get half the speed of one write twice as much in an hour."""
-    one = running_costs("qwen3.6-35b-a3b", CHAT, 300.0, (1000, 1000), (40.0, 1e12), Power(0.2, 2.0))
-    four = running_costs("qwen3.6-35b-a3b", CHAT, 300.0, (1000, 1000), (20.0, 1e12), Power(0.2, 2.0), users=4)
+    one = running_costs("qwen3.6-35b-a3b", CHAT, 300.0, (1000, 1000), known(40.0, 1e12), Power(0.2, 2.0))
+    four = running_costs("qwen3.6-35b-a3b", CHAT, 300.0, (1000, 1000), known(20.0, 1e12), Power(0.2, 2.0), users=4)
     assert four.power_usd_per_month == one.power_usd_per_month
     assert four.usd_per_million_tokens == pytest.approx(one.usd_per_million_tokens / 2, rel=1e-6)
     assert one.api_usd_per_month
@@ -139,7 +174,7 @@ def test_the_power_of_a_card_of_figures_is_to_be_said() -> None:
 
 @pytest.mark.parametrize(("kwh", "said"), [(0.05, "saves"), (0.6, "less than the electricity")])
 def test_a_computer_there_is_saves_or_costs_more_than_an_api(kwh: float, said: str) -> None:
-    told = running_costs("qwen3.6-35b-a3b", CHAT, 370.0, (0, 0), (50.0, 800.0), Power(kwh, 2.0))
+    told = running_costs("qwen3.6-35b-a3b", CHAT, 370.0, (0, 0), known(50.0, 800.0), Power(kwh, 2.0))
     assert said in list(saving_words(told, Exchange()))[1]
 
 
@@ -149,7 +184,7 @@ def test_closed_models_are_told_by_size_for_the_tokens_of_the_same_hours() -> No
     assert max(by_size["small"]) <= min(by_size["middle"])
     assert max(by_size["middle"]) <= min(by_size["large"])
     told, twice = (
-        running_costs("-", CHAT, 300.0, (1000, 1000), (speed, 1e12), Power(0.2, 2.0)) for speed in (40.0, 80.0)
+        running_costs("-", CHAT, 300.0, (1000, 1000), known(speed, 1e12), Power(0.2, 2.0)) for speed in (40.0, 80.0)
     )
     assert list(told.closed_usd_per_month) == ["small", "middle", "large"]
     steps = 2.0 * 3600 * 30.4 * 40.0 / CHAT.writes

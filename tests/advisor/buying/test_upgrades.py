@@ -1,5 +1,6 @@
 """What to buy for a computer there is: every purchase helps, costs more than the one before, and needs nothing else."""
 
+import re
 from functools import cache
 from itertools import pairwise
 from typing import Any
@@ -7,14 +8,16 @@ from typing import Any
 import pytest
 
 from advisor.buying.changes import single_purchases
+from advisor.buying.compatibility import supply_problem
 from advisor.buying.ownership import owned_parts
 from advisor.buying.picking.practice import practice_of
 from advisor.buying.pricing import price_of
 from advisor.buying.purchases import added_memory, platform_swaps
 from advisor.buying.stock import Stock, stock_of
-from advisor.buying.upgrades import Aim, Upgrades, upgrades
+from advisor.buying.upgrades import Aim, Upgrades, cards_of, upgrades
 from advisor.market.market import shipped_market, today
 from advisor.physics.knowledge import load
+from advisor.prediction.own_parts import kept_parts
 from advisor.question import Scenario
 from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
@@ -86,6 +89,21 @@ def test_a_card_that_draws_more_brings_a_supply() -> None:
         assert watts <= 170 or "supply" in item.buy
 
 
+def test_a_second_card_of_another_kind_brings_a_supply_for_both_and_not_for_two_of_the_larger() -> None:
+    """The owner's RTX 3060 draws 170 W, his processor 65 W: with a card of 285 W both draw 455 W (makers' figures)."""
+    asked = for_owner()
+    told = upgrades(asked, "faster", "chat", stock(), load())
+    beside = [item for item in told.purchases if "beside the RTX 3060 12GB" in item.buy]
+    assert beside
+    processor = resolve_cpu(asked.hardware.cpu_name or "").row
+    for item in beside:
+        watts = float(re.findall(r"supply of (\d+) W", item.buy)[0])
+        rows = cards_of(item.prediction.scenario.hardware)
+        fitting = [psu for psu in stock().psus if supply_problem(psu, rows, processor) is None]
+        assert watts == min(fitting, key=lambda psu: stock().usd("psu", psu.name)).watts
+        assert watts >= 1.3 * sum(row.power_w for row in rows)
+
+
 def test_a_laptop_or_mac_is_sold_and_bought_anew() -> None:
     asked = Scenario.model_validate({"model": "gpt-oss-20b", "hardware": {"machine": "Mac mini M4 16GB"}})
     told = upgrades(asked, "larger", "chat", stock(), load())
@@ -152,3 +170,21 @@ def test_where_nothing_but_another_platform_helps_it_is_said() -> None:
     assert all("in place of board, processor and memory" in item.buy for item in told.purchases)
     assert "nothing but another platform" in told.said[0]
     assert not any("another platform" in line for line in found("faster", 900.0).said)
+
+
+def test_what_was_measured_holds_on_for_purchases_that_leave_the_part() -> None:
+    """A card that was measured slower than usual: with more memory it stays so, in place of it comes a usual one."""
+    usual = upgrades(for_owner(), "faster", "chat", stock(), load())
+    assert usual.prediction
+    assert usual.prediction.decode_tok_s
+    run = {"model": "Qwen3-8B", "quant": "Q4_K_M", "decode_tok_s": 30.0, "prefill_tok_s": 900.0}
+    asked = Scenario.model_validate(
+        {"model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M", "hardware": OWNER, "measured": [run]}
+    )
+    told = upgrades(asked, "faster", "chat", stock(), load())
+    assert told.now > usual.now
+    assert any("what you measured counts for" in sentence for sentence in told.said)
+    for item in told.purchases:
+        left = kept_parts(asked.hardware, item.prediction.scenario.hardware)
+        assert bool(left) == any(note.code == "by_own_runs" for note in item.prediction.warnings)
+        assert item.prediction.scenario.measured == ()

@@ -164,7 +164,7 @@ def test_a_computer_is_compared_with_what_an_api_costs(told: Told) -> None:
     assert found["power_w"] == pytest.approx(170 + 105 * 1.35 + 60)
     assert [price["kind"] for price in found["prices"]] == ["lowest", "median"]
     assert all(price["source"] and price["as_of"] for price in found["prices"])
-    (lowest, _), speeds = found["prices"], [found[name]["p50"] for name in ("prefill_tok_s", "decode_tok_s")]
+    (lowest, _), speeds = found["prices"], [found[name]["p05"] for name in ("prefill_tok_s", "decode_tok_s")]
     steps = 8 * 3600 * 30.4 / (TASKS["chat"].new / speeds[0] + TASKS["chat"].writes / speeds[1])
     read, written = TASKS["chat"].new * lowest["input_usd_per_m"], TASKS["chat"].writes * lowest["output_usd_per_m"]
     assert found["costs"]["api_usd_per_month"][0] == pytest.approx(steps * (read + written) / 1e6)
