@@ -142,7 +142,9 @@ def _cards(stock: Stock, most: int, limit_usd: float) -> tuple[Cards, ...]:
         (Cards(gpu, count), stock.prices.pieces("gpu", gpu.name, count)) for gpu in stock.gpus
         for count in range(1, (most if gpu.vram_gib >= LEAST_GIB_OF_THREE else min(most, 2)) + 1)
     ]  # fmt: skip
-    return (Cards(None, 0), *(item for item, quotes in counted if quotes and price_of(quotes) <= limit_usd))
+    had = [item for item, quotes in counted if quotes and price_of(quotes) <= limit_usd]
+    # Three and more hang in a frame (`compatibility.side_by_side_problem`).
+    return (Cards(None, 0), *(item for item in had if item.count < 3 or framed(stock, item)))
 
 
 def _graphics(cards: Sequence[Cards], platforms: Platforms) -> tuple[tuple[Machine, ...], Whole]:
@@ -234,18 +236,19 @@ def _power_usd(stock: Stock, cards: Sequence[Cards], cpus: Sequence[Cpu]) -> tup
         lambda item, cpu: psu_watts_needed(item.gpu, item.count, cpu),
         cards, lambda item: item.gpu and (item.gpu.power_w, item.count), cpus, lambda cpu: (cpu.tdp_w, cpu.maker),
     ).reshape(len(cards), len(cpus), 1)  # fmt: skip
-    plugged, halved = (
-        _each(
-            lambda item, psu, share=share: cables_problem(psu, item.gpu, -(-item.count // share)) is None,
+
+    def plugged(share: int) -> NDArray[Any]:
+        return _each(
+            lambda item, psu: cables_problem(psu, item.gpu, -(-item.count // share)) is None,
             cards, lambda item: item.gpu and (item.gpu.power_connectors, item.gpu.power_w, item.count),
             psus, lambda psu: (psu.pcie_16pin, psu.pcie_8pin),
-        ).reshape(len(cards), 1, len(psus)) for share in (1, 2)
-    )  # fmt: skip
-    one = np.where((watts >= needed) & plugged, usd, np.inf).min(axis=2, initial=np.inf)
+        ).reshape(len(cards), 1, len(psus))  # fmt: skip
+
+    one = np.where((watts >= needed) & plugged(1), usd, np.inf).min(axis=2, initial=np.inf)
     pairs = [joined_supplies(stock, psu) for psu in psus]
     pair_usd = np.array([price_of(part.quote for part in pair) if pair else np.inf for pair in pairs])
     several = np.array([item.count > 1 for item in cards])[:, None]
-    two = np.where((2 * watts >= needed) & halved, pair_usd, np.inf).min(axis=2, initial=np.inf)
+    two = np.where((2 * watts >= needed) & plugged(2), pair_usd, np.inf).min(axis=2, initial=np.inf)
     return np.asarray(one), np.where(several & np.isinf(one), two, np.inf)
 
 

@@ -225,8 +225,8 @@ def _owned_among(hardware: Hardware, owned: Owned) -> frozenset[Part]:
     names = [gpu.name for gpu in machine.gpus]
     card = bool(names) and all(owned.counts.get(("gpu", name), 0) >= names.count(name) for name in names)
     processor = machine.cpu.name == _processor(owned)
-    kept: list[Part] = [*(["card"] if card else []), *(["processor"] if processor else [])]
-    return EVERY if card and processor else frozenset(kept)
+    kept: dict[Part, bool] = {"card": card, "processor": processor, "links": card and processor}
+    return frozenset(part for part, stays in kept.items() if stays)
 
 
 def runs_unused(runs: Sequence[OwnRun], answers: Iterable[Prediction]) -> tuple[str, ...]:
