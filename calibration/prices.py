@@ -1,7 +1,7 @@
 """Fits the estimate of prices to the shipped observations: what a kind of price is worth, how fast it goes stale.
 
 `python -m calibration.prices` writes catalog/data/price_factors.csv and price_trends.csv. An observation is always
-judged by the others of its part that were known on its day, as `advisor prices check` does.
+judged by what other sources had told of its part by its day, as `advisor prices check` does.
 """
 
 import csv

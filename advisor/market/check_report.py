@@ -8,9 +8,9 @@ from advisor.market.checking import Agreement, LeftOut, agreement, left_out
 from advisor.market.market import Market
 
 INTRODUCTION = (
-    "Every observation left out in turn and estimated from the others of its part that were known on its day. Error: "
+    "Every observation left out in turn and estimated from what other sources had told of its part by its day. Error: "
     "how far what was seen, on the estimates' basis, lies from the estimate, as a factor less one. Inside: share of "
-    "what was seen within the interval that should hold 80 %. Alone: nothing else was known of the part that day. "
+    "what was seen within the interval that should hold 80 %. Alone: no other source had told anything of the part. "
     "Bias: the median of the signed error; above 0, what was seen cost more."
 )
 ALL = "all"

@@ -1,4 +1,6 @@
-"""How far estimates are from what was seen: every observation left out in turn, estimated from those known that day."""
+"""How far estimates are from what was seen: every observation left out in turn, estimated from what others had told by
+then: a buyer pays a seller whose prices nobody has seen, so what its own source told before does not count.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,7 +9,7 @@ from datetime import date
 
 import numpy as np
 
-from advisor.market.estimate import Basis, Part, estimates, votes_of
+from advisor.market.estimate import Basis, Part, estimates, independent, votes_of
 from advisor.market.money import Rates
 from catalog.prices import Observation
 
@@ -26,6 +28,9 @@ class LeftOut:
     age_days: int
     """Of the newest other observation."""
     others: int
+    day: date
+    source: str
+    """The independent source that saw it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,8 @@ class Agreement:
 
 
 def left_out(observations: Sequence[Observation], basis: Basis, rates: Rates) -> tuple[list[LeftOut], dict[Part, int]]:
-    """Each observation that says something against the others of its part known on its day; and how many of each part
-    stood alone then. The two ends of a range are one observation.
+    """Each observation that says something against those of its part that other sources had told by its day; and how
+    many of each part stood alone then. The two ends of a range are one observation.
     """
     by_part: dict[Part, list[Observation]] = {}
     for item in observations:
@@ -53,7 +58,8 @@ def left_out(observations: Sequence[Observation], basis: Basis, rates: Rates) ->
     alone: dict[Part, int] = {}
     for part, group in by_part.items():
         for units in _units(group):
-            seen, rest = units, [item for item in group if item not in units and item.as_of <= units[0].as_of]
+            seen, source = units, independent(units[0].source)
+            rest = [item for item in group if item.as_of <= seen[0].as_of and independent(item.source) != source]
             mine = votes_of(seen, basis, rates)
             if not mine.parts:
                 continue
@@ -64,7 +70,8 @@ def left_out(observations: Sequence[Observation], basis: Basis, rates: Rates) ->
             usd, first = math.exp(float(mine.log_usd[0])), seen[0]
             inside, age = known.low_usd <= usd <= known.high_usd, (first.as_of - known.newest).days
             error = math.log(usd / known.price_usd)
-            found.append(LeftOut(part, first.kind, first.seller, error, inside, age, known.observations))
+            seen_as = part, first.kind, first.seller
+            found.append(LeftOut(*seen_as, error, inside, age, known.observations, first.as_of, source))
     return found, alone
 
 

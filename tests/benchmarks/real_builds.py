@@ -6,6 +6,9 @@ and before tax: `tax` is the part of it in the shop prices of a report. What a r
 size of modules) is the cheapest that gives it; of a whole computer what is not listed (board, supply, case, cooler,
 disk) is the cheapest that fits. Where the report names model and computer, the fastest pick for the same money is
 compared with what was built, both predicted.
+
+Prices are compared with those of the day of the report. Where the report, or an earlier one of the same computer, tells
+that parts were bought long before (`bought`), no day is known to which the price belongs: those are counted apart.
 """
 
 import csv
@@ -68,6 +71,8 @@ class Bought:
     model: str
     quant: str
     hardware: Hardware | None
+    bought: str
+    """When it was bought, where that was not about the day of the report."""
 
 
 class Priced(NamedTuple):
@@ -102,6 +107,7 @@ def _bought(row: dict[str, str]) -> Bought:
         row["name"], date.fromisoformat(row["as_of"]), row["source"], row["currency"], float(row["tax"] or 0),
         float(row["total"]) if row["total"] else None, bool(row["whole"]),
         tuple(Line(*line) for line in json.loads(row["lines"])), row["unnamed"], row["model"], row["quant"], hardware,
+        row["bought"],
     )  # fmt: skip
 
 
@@ -243,27 +249,31 @@ def compared(bought: Bought, market: Market) -> Compared | None:
 def report(names: Sequence[str]) -> Iterator[str]:
     """Lines of the report, and the figures."""
     market, all_of = shipped_market(), [item for item in builds() if not names or item.name in names]
-    told: list[Priced] = []
+    told: list[tuple[Priced, bool]] = []
     beside: list[Compared] = []
     for bought in all_of:
         price = priced(bought, market)
         if isinstance(price, str):
             yield f"{bought.name} {bought.day}: {price}"
         else:
-            told.append(price)
+            told.append((price, not bought.bought))
+            then = f", bought {bought.bought}" if bought.bought else ""
             without = f", without {', '.join(price.missing)}" if price.missing else ""
             yield (
                 f"{bought.name} {bought.day}: paid ${price.paid_usd:,.0f}, ours ${price.ours_usd:,.0f} "
                 f"({price.low_usd:,.0f} to {price.high_usd:,.0f}), {price.error:+.0%}"
-                f"{'' if price.inside else ', OUTSIDE'}{without}"
+                f"{'' if price.inside else ', OUTSIDE'}{without}{then}"
             )
         speed = compared(bought, market)
         if speed:
             beside.append(speed)
             yield f"    {speed.theirs_s:.0f} s a step as built, {speed.ours_s:.0f} s on {speed.ours}"
-    if told:
-        inside, error = sum(item.inside for item in told), median(abs(item.error) for item in told)
-        yield f"prices: {inside} of {len(told)} within the interval, median error {error:.1%}; {len(all_of)} builds"
+    about_then = [item for item, known in told if known]
+    for words, some in (("bought about then", about_then), ("all", [item for item, _ in told])):
+        if some:
+            inside, error = sum(item.inside for item in some), median(abs(item.error) for item in some)
+            yield f"prices, {words}: {inside} of {len(some)} within the interval, median error {error:.1%}"
+    yield f"{len(all_of)} builds"
     if beside:
         good = sum(item.ours_s <= item.theirs_s for item in beside)
         yield f"picks: {good} of {len(beside)} at least as fast as what was built"

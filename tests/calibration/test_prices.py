@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import numpy as np
 import pytest
 
 from advisor.market.checking import Agreement, LeftOut, agreement, left_out
@@ -34,6 +35,23 @@ def test_the_median_error_of_what_was_left_out(condition: str, most: float) -> N
     done = figures(condition)
     assert done.observations >= 100
     assert done.median_error <= most
+
+
+def test_errors_of_different_parts_at_one_time_hardly_go_together() -> None:
+    """A build's interval adds them up in squares: a market that rose all at once would show as a correlation."""
+    rows = found()
+    z = np.array([row.log_error for row in rows])
+    z = np.clip(z / np.median(np.abs(z)), -4, 4)
+    day = np.array([row.day.toordinal() for row in rows])
+    names, sources, kinds = (
+        np.unique(words, return_inverse=True)[1]
+        for words in ([row.part.name for row in rows], [row.source for row in rows], [row.part.kind for row in rows])
+    )
+    pairs = np.triu(np.abs(day[:, None] - day) <= 30, 1) & (names[:, None] != names) & (sources[:, None] != sources)
+    for same in (True, False):
+        among = pairs & ((kinds[:, None] == kinds) == same)
+        assert among.sum() > 10_000
+        assert abs((z[:, None] * z)[among].mean() / np.mean(z**2)) < 0.1
 
 
 def test_estimates_are_neither_too_high_nor_too_low() -> None:
