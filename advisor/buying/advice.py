@@ -106,8 +106,8 @@ def advise(wish: Wish, knowledge: Knowledge, market: Market | None = None) -> Re
 
 def advise_from(
     stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge, exchange: Exchange,
-    used: Stock | Callable[[], Stock] | None = None, shelf_of: ShelfOf = Shelf, search_of: SearchOf = Search,
-    *, ranked: bool = True,
+    used: Stock | Callable[[], Stock] | None = None, shelf_of: ShelfOf = Shelf,
+    search_of: SearchOf = Search.within_budget, *, ranked: bool = True,
 ) -> Recommendation:  # fmt: skip
     """The same from a stock; `used` is or gives the stock with used parts, where the wish is for new ones. Shelves and
     searches may be such as remember what they worked out. Not `ranked`: of a named model too the candidates of the

@@ -228,7 +228,7 @@ def recommend(wish: Wish, knowledge: Knowledge, market: Market | None = None) ->
 
 
 def recommend_from(
-    stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge, search_of: SearchOf = Search,
+    stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge, search_of: SearchOf = Search.within_budget,
     exchange: Exchange = DOLLARS,
 ) -> Recommendation:  # fmt: skip
     """The same from a stock that may differ from the catalog, by searches that may remember. Raises as `recommend`."""
@@ -335,6 +335,7 @@ def _choice(wish: Wish, quant: str, asked: str | None, basis: str | None) -> str
 
 def _nothing(wish: Wish, search: Search, *, several: bool) -> str:
     """One sentence: what the cheapest build would be that does, or that none does."""
+    search = search.unlimited
     every, quant = search.ranked(None, 0.0), str(search.question.quant)
     price, speed = search.candidates.price_usd, search.decode_tok_s
     enough = every[speed[every] >= wish.min_tok_s]

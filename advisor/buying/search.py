@@ -76,13 +76,27 @@ class Search:
 
     What is of the stock alone (which builds there are, what they cost, how many machines the physics tells apart) is
     worked out once for it and shared by all searches over it; a search adds where its model lies and how fast it is.
+    Builds that cost more than `most_usd` are left aside: no answer within a budget holds or counts one.
     """
 
-    def __init__(self, wish: Wish, quant: str, stock: Stock, knowledge: Knowledge) -> None:
-        self.wish, self.stock, self.knowledge = wish, stock, knowledge
+    def __init__(
+        self, wish: Wish, quant: str, stock: Stock, knowledge: Knowledge, most_usd: float = UNLIMITED
+    ) -> None:
+        self.wish, self.stock, self.knowledge, self.most_usd = wish, stock, knowledge, most_usd
         self.question = wish.question(quant)
         self.case = case_of(self.question)
         self.assembler = Assembler(stock, self.case.demand.footprint.file_bytes / GB)
+
+    @classmethod
+    def within_budget(cls, wish: Wish, quant: str, stock: Stock, knowledge: Knowledge) -> "Search":
+        """A search for this one wish: of the builds within its budget."""
+        return cls(wish, quant, stock, knowledge, UNLIMITED if wish.budget_usd is None else wish.budget_usd)
+
+    @property
+    def unlimited(self) -> "Search":
+        """The same with the builds that cost more."""
+        limited = np.isfinite(self.most_usd)
+        return Search(self.wish, str(self.question.quant), self.stock, self.knowledge) if limited else self
 
     @cached_property
     def combinations(self) -> Combinations:
@@ -144,7 +158,9 @@ class Search:
         return speeds
 
     def ranked(self, budget_usd: float | None, min_tok_s: float) -> Whole:
-        """Rows of the candidates within a budget that decode so fast, best first: fewest dollars per token a second."""
+        """Rows of the candidates within a budget that decode so fast, best first: fewest dollars per token a second. Of
+        a search within a budget those within both.
+        """
         rows = self._within(budget_usd, min_tok_s)
         price, speed = self.candidates.price_usd[rows], self.decode_tok_s[rows]
         return rows[_ordered(price / speed, price)]
@@ -228,7 +244,7 @@ class Search:
         cards = np.array([item.label == build.cards.label for item in table.cards])
         other = np.flatnonzero(~cards)[:, None] * many + table.platforms.like(build.platform)
         places = np.concatenate([other.ravel(), (np.flatnonzero(cards)[:, None] * many + np.arange(many)).ravel()])
-        price, speed = self._price_usd[places], self._machine_tok_s[table.machine_at.ravel()[places]]
+        price, speed = self._price_usd[places], self._tok_s(table.machine_at.ravel()[places])
         there = np.isfinite(price) & (speed > 0)
         return places[there], price[there], speed[there]
 
@@ -239,17 +255,28 @@ class Search:
 
     @cached_property
     def _machine_tok_s(self) -> Vector:
-        """Of each machine of the combinations."""
-        return self._speeds(self.combinations.fleet)
+        """Of each machine of the combinations, not a number until it is asked for."""
+        return np.full(len(self.combinations.fleet), np.nan)
+
+    def _tok_s(self, machines: NDArray[np.int32]) -> Vector:
+        """Of machines of the combinations, each worked out once."""
+        missing = np.zeros(len(self._machine_tok_s), dtype=bool)
+        missing[machines] = True
+        rows = np.flatnonzero(missing & np.isnan(self._machine_tok_s))
+        if len(rows):
+            self._machine_tok_s[rows] = self._speeds(self.combinations.fleet.take(rows))
+        found: Vector = self._machine_tok_s[machines]
+        return found
 
     def _desktops(self) -> list[tuple[NDArray[Any], ...]]:
         if "desktop" not in self.wish.kinds or not self.combinations.usd.size:
             return []
-        speed = self._machine_tok_s[self.combinations.machine_at.ravel()]
         price = self._price_usd
-        places = np.flatnonzero(np.isfinite(price) & (speed > 0))
+        places = np.flatnonzero(np.isfinite(price) & (price <= self.most_usd))
+        speed = self._tok_s(self.combinations.machine_at.ravel()[places])
+        places, speed = places[speed > 0], speed[speed > 0]
         none = np.full(len(places), -1, dtype=np.intp)
-        return [(price[places], speed[places], places // len(self.combinations.platforms), places, none)]
+        return [(price[places], speed, places // len(self.combinations.platforms), places, none)]
 
     def _whole(self) -> tuple[NDArray[Any], ...]:
         speed = self._speeds(Fleet.of([machine_of(build.hardware) for build in self.machines]))

@@ -13,7 +13,7 @@ from advisor.buying.builds import Cards
 from advisor.buying.changes import next_dollars
 from advisor.buying.ownership import owned_parts
 from advisor.buying.platforms import platforms_of
-from advisor.buying.recommendation import recommend_from
+from advisor.buying.recommendation import NothingServes, recommend_from
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import Wish
@@ -180,3 +180,21 @@ def test_the_next_dollar_is_the_best_of_all_swaps(brute_force: list[Offer]) -> N
         assert (swap is None) == (not gains)
         if swap:
             assert swap.gain_share / swap.extra_usd == pytest.approx(max(gains), rel=1e-6)
+
+
+@pytest.mark.parametrize("budget_usd", [600.0, 1100.0, 2500.0, None])
+def test_a_search_within_a_budget_leaves_aside_only_what_costs_more(budget_usd: float | None) -> None:
+    """What it answers is the same to the last figure, the purchases beyond the budget among it."""
+    stock, owned = small_stock(), owned_parts(())
+    wish = Wish(model="Qwen3.6-35B-A3B", condition="any", budget_usd=budget_usd, limit=50, every=True)
+    few, all_of_them = (
+        recommend_from(stock, owned, wish, load(), search_of) for search_of in (Search.within_budget, Search)
+    )
+    assert few == all_of_them
+    assert any(build.next_dollar for build in few.builds)
+
+
+def test_where_nothing_serves_the_way_out_is_sought_beyond_the_budget() -> None:
+    wish = Wish(model="Qwen3.6-35B-A3B", condition="any", budget_usd=200.0)
+    with pytest.raises(NothingServes, match=r"the cheapest that does costs \$\d"):
+        recommend_from(small_stock(), owned_parts(()), wish, load())
