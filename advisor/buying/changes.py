@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from advisor.answer import Prediction
+from advisor.buying.combinations import Vector, Whole
 from advisor.buying.docks import docked_cards, unpriced_dock
 from advisor.buying.pricing import Quote, price_of
 from advisor.buying.search import Offer, Search
@@ -121,7 +122,8 @@ def next_dollars(offers: Sequence[Offer], search: Search) -> list[Upgrade | None
     An offer that is a machine with numbers of its own is compared as all others are: its swaps have none.
     """
     plain = _plainly(offers, search)
-    best = [_best_swap(offer, search) for offer in plain]
+    alike = search.alike([offer.build for offer in plain], 1 + DEAREST_SHARE)
+    best = [_best_swap(offer, *columns) for offer, columns in zip(plain, alike, strict=True)]
     builds = [search.desktop(place) for place in best if place is not None]
     usual = replace(search.knowledge, own=())
     swaps = iter(search.predicted(builds, usual))
@@ -137,11 +139,10 @@ def _plainly(offers: Sequence[Offer], search: Search) -> list[Offer]:
     return [Offer(offer.build, next(plain)) if offer in own else offer for offer in offers]
 
 
-def _best_swap(offer: Offer, search: Search) -> int | None:
-    """The place in the search's combinations with other cards or on another platform that gains most of the build's
-    speed per dollar, of those that gain enough; power, case and cooling are completed anew.
+def _best_swap(offer: Offer, places: Whole, price_usd: Vector, tok_s: Vector) -> int | None:
+    """Of the places with other cards or on another platform that which gains most of the build's speed per dollar, of
+    those that gain enough; power, case and cooling are completed anew.
     """
-    places, price_usd, tok_s = search.alike(offer.build)
     extra = price_usd - offer.build.price_usd
     gain = tok_s / offer.decode_tok_s - 1
     better = (gain >= LEAST_GAIN) & (extra > 0) & (extra <= offer.build.price_usd * DEAREST_SHARE)

@@ -233,20 +233,28 @@ class Search:
         """The question asked of a hardware."""
         return self.question.model_copy(update={"hardware": hardware})
 
-    def alike(self, build: Build) -> tuple[Whole, Vector, Vector]:
-        """Places in the table of combinations with the same platform and other cards, then those with the same cards;
-        their prices, and their speeds by what is known of all machines.
+    def alike(self, builds: Sequence[Build], times: float) -> list[tuple[Whole, Vector, Vector]]:
+        """Of each build the places in the table of combinations with the same platform and other cards, then those with
+        the same cards, up to so many times its price; their prices, and their speeds by what is known of all machines,
+        worked out at once.
         """
-        nothing = np.empty(0, dtype=np.intp), np.empty(0), np.empty(0)
+        found = [self._places_alike(build, times * build.price_usd) for build in builds]
+        together = np.concatenate([*found, np.empty(0, dtype=np.intp)])
+        tok_s = self._tok_s(self.combinations.machine_at.ravel()[together])
+        each = np.split(tok_s, np.cumsum([len(places) for places in found])[:-1])
+        runs = [(places[speed > 0], speed[speed > 0]) for places, speed in zip(found, each, strict=True)]
+        return [(places, self._price_usd[places], speed) for places, speed in runs]
+
+    def _places_alike(self, build: Build, most_usd: float) -> Whole:
         if build.platform is None or build.cards is None or not self.combinations.usd.size:
-            return nothing
+            return np.empty(0, dtype=np.intp)
         table, many = self.combinations, len(self.combinations.platforms)
         cards = np.array([item.label == build.cards.label for item in table.cards])
         other = np.flatnonzero(~cards)[:, None] * many + table.platforms.like(build.platform)
         places = np.concatenate([other.ravel(), (np.flatnonzero(cards)[:, None] * many + np.arange(many)).ravel()])
-        price, speed = self._price_usd[places], self._tok_s(table.machine_at.ravel()[places])
-        there = np.isfinite(price) & (speed > 0)
-        return places[there], price[there], speed[there]
+        price = self._price_usd[places]
+        found: Whole = places[np.isfinite(price) & (price <= most_usd)]
+        return found
 
     @cached_property
     def _price_usd(self) -> Vector:
