@@ -78,6 +78,8 @@ TEST_A_CARD = (
 def _warranty(part: PricedPart) -> str:
     if part.quote.condition == "used":
         return f"{SECOND_HAND}: {TEST_A_CARD}" if part.kind == "gpu" else SECOND_HAND
+    if part.quote.condition == "owned":
+        return "yours already"
     return _told(part.name, "warranty")
 
 

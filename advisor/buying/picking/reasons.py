@@ -15,6 +15,8 @@ WORDS_PER_TOKEN = 0.75
 """English. Source: OpenAI, "What are tokens and how to count them?"."""
 MUCH_POWER_W = 450.0
 """More than this under load is heard and felt in a room: this program's choice."""
+OWN_RUNS = "by_own_runs"
+"""The warning that tells of the owner's own measurements speaks for a pick."""
 WIDE_PRICE = 1.5
 """High over low of the 80 % interval from which a price is called uncertain."""
 PICK_WORDS: Mapping[PickName, str] = {
@@ -57,6 +59,7 @@ def why(pick: PickName, item: Pairing, first: Pairing, exchange: Exchange) -> It
         yield f"its model is better: index {item.choice.quality:.0f}, not {first.choice.quality:.0f}"
     if item.measured >= ENOUGH_RUNS:
         yield f"{item.measured} public runs name this {'card' if has_card(item) else 'machine'}"
+    yield from (warning.message for warning in item.prediction.warnings if warning.code == OWN_RUNS)
     if spare := spare_gb(item):
         yield f"{spare:.0f} GB of graphics memory stay free for a longer context or a larger model"
 
@@ -88,7 +91,7 @@ def against(item: Pairing, first: Pairing, exchange: Exchange) -> Iterator[str]:
     elif build.platform is None and not item.ready_made:
         yield "a used office PC: its own power supply and slots set the limits"
     yield from (note.message for note in build.notes if note.code != "check_length")
-    yield from (warning.message for warning in item.prediction.warnings)
+    yield from (warning.message for warning in item.prediction.warnings if warning.code != OWN_RUNS)
 
 
 def of_card(item: Pairing) -> Iterator[str]:

@@ -71,6 +71,10 @@ def test_builds_with_the_owned_card_go_by_its_run_and_others_do_not() -> None:
         if by_runs and other and other.prediction.decode_tok_s:
             assert build.prediction.decode_tok_s.p50 < 0.95 * other.prediction.decode_tok_s.p50
     assert not any("counts for none" in said for said in found.assumptions)
+    for pick in found.picks:
+        measured = "RTX 3060 12GB" in found.builds[pick.build].name
+        assert any("by your run" in said for said in pick.why) == measured
+        assert not any("by your run" in said for said in pick.against)
 
 
 def test_a_run_that_counts_for_no_build_is_said() -> None:

@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.buying.advice import advise_from
+from advisor.buying.builds import Build, PricedPart
 from advisor.buying.ownership import owned_parts
 from advisor.buying.picking.picks import best_of_labels
+from advisor.buying.picking.practice import living_with
 from advisor.buying.picking.shelf import ram_needed_gib, sensible, unbeaten_platforms
 from advisor.buying.platforms import platforms_of
+from advisor.buying.pricing import Quote
 from advisor.buying.recommendation import Recommendation
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.wish import Wish
@@ -20,7 +23,7 @@ from advisor.market.market import shipped_market, today
 from advisor.market.money import Exchange
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
-from advisor.question import Scenario
+from advisor.question import Hardware, Scenario
 from catalog.tables import gpus, laptops, living, ssds, unified_machines
 from tests.advisor.buying.rules import memory_is_enough, problems
 from tests.advisor.buying.wishes import broken
@@ -169,6 +172,18 @@ def test_what_living_with_a_pick_is_like_is_told_as_far_as_it_is_known() -> None
                     assert not row.power_connectors or row.power_connectors.split(";")[0] in said
     names = {row.name for table in (gpus, ssds, unified_machines, laptops) for row in table()}
     assert all(row.name in names for row in living())
+
+
+def test_of_a_second_hand_card_it_is_said_how_to_test_it_and_what_goes_onto_it() -> None:
+    gpu = next(row for row in gpus() if row.name == "Instinct MI50 32GB")
+    quote = Quote(200.0, 150.0, 250.0, today(), "a shop", "used")
+    build = Build("desktop", gpu.name, (PricedPart("gpu", gpu.name, quote),), Hardware(cpu="Ryzen 5 5600"), 300.0)
+    (said,) = living_with(build)
+    assert "flashing: takes the firmware of a Radeon Pro V420" in said
+    assert "bought second-hand" in said
+    assert "test its memory" in said
+    new = replace(build, parts=(PricedPart("gpu", "RTX A4000", replace(quote, condition="new")),))
+    assert "warranty: three years where PNY sold it" in next(iter(living_with(new)))
 
 
 def test_what_has_no_price_that_day_is_no_candidate() -> None:
