@@ -11,7 +11,7 @@ from advisor.engine.layout import CPU, Layout, Sizes, layout_of, products_of
 from advisor.engine.library import DeviceKind
 from advisor.engine.remote import RPC
 from advisor.engine.session import Session
-from advisor.engine.session.buffers import SHARED
+from advisor.engine.session.buffers import TOGETHER
 from advisor.engine.settings import EngineSettings
 from advisor.errors import InputError
 from advisor.gguf.model_file import ModelFile, read_model_file
@@ -66,8 +66,8 @@ def dry_run(path: Path, settings: EngineSettings, sizes: Sizes | None = None) ->
     with Session(path, settings, dry=True, products=products) as session:
         report = session.loaded.report
         compute = {name: report.total_bytes("compute", name) for name in {item.device for item in report.buffers}}
-        for shared in [found for name in compute if (found := SHARED.match(name))]:  # each has as much
-            compute |= dict.fromkeys(shared[1].split(","), compute.pop(shared[0]))
+        for name in [name for name in compute if name.startswith(TOGETHER)]:  # each has as much
+            compute |= dict.fromkeys(offloadable(session.loaded.devices), compute.pop(name))
         return DryRun(session.loaded.devices, compute, session.loaded.refused)
 
 

@@ -357,11 +357,11 @@ def main() -> int:
     rows, chances = [], list[float]()
     for item in outcomes(asked.home, asked.only, asked.pairs, sweeping=not asked.no_sweep):
         (fit, fit_p), (best, best_p) = item.to_fit, item.to_best
-        chances += [fit_p, best_p]
+        chances += [fit_p] if asked.no_sweep else [fit_p, best_p]
         row = (
             item.cell.path.name.partition("-Q4")[0], item.cell.n_ctx, f"{item.cell.budget_bytes / MIB:.0f}",
             item.planned, item.fitted, item.best, f"{item.plan_s:.2f}", f"{item.fit_s:.2f}", f"{item.best_s:.2f}",
-            f"{fit:.3f}", f"{fit_p:.2f}", f"{best:.3f}", f"{best_p:.2f}",
+            f"{fit:.3f}", f"{fit_p:.3f}", f"{best:.3f}", f"{best_p:.3f}",
         )  # fmt: skip
         rows.append(row)
         print(f"| {' | '.join(map(str, row))} |", flush=True)

@@ -25,8 +25,10 @@ _HOST = re.compile(r"^(CPU(_\w+)?|\w+_Host|AMX|HBM)$")
 """Buffer types whose memory is the system's RAM: the CPU's own, its repacked copies, pinned host memory of a GPU."""
 _PART = re.compile(r"_(Mapped|Private|Split)$")
 """What a device adds to its name for a kind of its memory."""
-SHARED: Final = re.compile(r"Meta\((.+)\)$")
-"""Devices that share each layer. Source: ggml/src/ggml-backend-meta.cpp (read 2026-11-30)."""
+TOGETHER: Final = "Meta("
+"""How the one device begins that stands for all that share each layer. Source: ggml/src/ggml-backend-meta.cpp, as
+vendored in llama-cpp-python 0.3.36 (read 2026-11-30).
+"""
 TOLERANCE: Final = 0.03
 SLACK_BYTES: Final = 1 * MIB
 """Sizes in the log have two decimals, and each tensor is padded to its device's alignment."""
@@ -65,14 +67,11 @@ class BufferReport(Record):
 
 
 def device_of(buffer_type: str, aliases: Mapping[str, str] = MappingProxyType({})) -> str:
-    """The device whose memory a buffer type takes; `aliases` are devices that name their buffers otherwise. Devices
-    that share each layer are one, named after all of them: "Meta(CUDA0,CUDA1)".
+    """The device whose memory a buffer type takes; `aliases` are devices that name their buffers otherwise.
 
     >>> device_of("CUDA0"), device_of("CPU_REPACK"), device_of("CUDA_Host"), device_of("MTL0_Mapped")
     ('CUDA0', 'CPU', 'CPU', 'MTL0')
     """
-    if found := SHARED.match(buffer_type):
-        return f"Meta({','.join(device_of(name, aliases) for name in found[1].split(','))})"
     return CPU if _HOST.match(buffer_type) else aliases.get(buffer_type) or _PART.sub("", buffer_type)
 
 

@@ -36,10 +36,11 @@ first in RAM; the last line is of a model that has recurrent layers.
 ALIASES = {"RPC0[127.0.0.1:50777]": "RPC0"}
 COPIED = EngineSettings(load_mode="none")
 SHARED = [
-    line.replace("RPC0[127.0.0.1:50777]", "Meta(RPC0[127.0.0.1:50777],RPC0[127.0.0.1:50778])").replace(
-        "device RPC0", "device Meta(RPC0,RPC1)") for line in LINES
-]  # fmt: skip
-"""The same of two devices that share each layer: of their buffers llama.cpp tells the largest."""
+    line.replace("RPC0[127.0.0.1:50777]", "Meta()").replace("device RPC0", "device Meta()") for line in LINES
+]
+"""The same of two devices that share each layer, by the name that llama-cpp-python 0.3.36 prints for them (2026-11-30):
+of their buffers llama.cpp tells the largest.
+"""
 MOVED = {f"blk.0.ffn_{name}_exps.weight": "CPU" for name in ("gate", "down", "up")}
 
 
@@ -86,8 +87,8 @@ def test_of_devices_that_share_layers_the_largest_part_is_checked(mib: float, ac
     share = Share(weights=mib * MIB, kv=1.5 * MIB, state=0, compute=0, output=0)
     shares = {"CPU": planned().shares["CPU"], "RPC0": share, "RPC1": share}
     layout = planned(layer_devices=("RPC0", "RPC0", "RPC1"), shares=shares)
-    report = buffer_report(SHARED, ALIASES | {"RPC0[127.0.0.1:50778]": "RPC1"})
-    assert report.total_bytes("model", "Meta(RPC0,RPC1)") == pytest.approx(49.4 * MIB)
+    report = buffer_report(SHARED, ALIASES)
+    assert report.total_bytes("model", "Meta()") == pytest.approx(49.4 * MIB)
     tensor = COPIED.model_copy(update={"split_mode": "tensor"})
     if accepted:
         check_placement(layout, report, tensor)
