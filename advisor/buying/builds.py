@@ -38,9 +38,11 @@ ADAPTED = "{} has no PCIe plug: an adapter with a fan goes with it; the board mu
 FRAME = "Open frame for 8 cards"
 RISERS = ("PCIe 4.0 x16 riser", "PCIe 5.0 x16 riser")
 """Of accessories.csv: cards of generation 4 and older take the first."""
-SUPPLY_JOINT = "Adapter that starts two supplies together"
 FRAMED = "the cards hang on risers in an open frame, for no case has room for them"
-TWO_SUPPLIES = "two supplies, started together by an adapter, each for half of the cards: no single one has the watts"
+TWO_SUPPLIES = (
+    "two supplies, each for half of the cards, since no single one has the watts; the adapter that starts both is "
+    "not in the price: what it costs is not in our tables"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +122,9 @@ def framed(stock: Stock, cards: Cards) -> tuple[PricedPart, ...] | None:
 
 
 def joined_supplies(stock: Stock, psu: Psu) -> tuple[PricedPart, ...] | None:
-    """Two such supplies and what starts them together, with their prices; None where one of them has none."""
-    pieces, joint = stock.prices.pieces("psu", psu.name, 2), stock.prices.quote("accessory", SUPPLY_JOINT)
-    if pieces is None or joint is None:
-        return None
-    return (*(PricedPart("psu", psu.name, quote) for quote in pieces), PricedPart("accessory", SUPPLY_JOINT, joint))
+    """Two such supplies with their prices; None where they have none."""
+    pieces = stock.prices.pieces("psu", psu.name, 2)
+    return None if pieces is None else tuple(PricedPart("psu", psu.name, quote) for quote in pieces)
 
 
 class Assembler:
@@ -245,12 +245,9 @@ def hardware_of(cards: Cards, links: Sequence[Link], platform: Platform, disk: S
 
 def _notes(cards: Cards, platform: Platform, parts: Sequence[PricedPart] | None) -> tuple[Warning, ...]:
     gpu, rated, runs = cards.gpu, platform.memory.mt_s, platform.mt_s
-    names = {part.name for part in parts or ()}
-    found = [
-        (code, words) for code, words, name in (
-            ("open_frame", FRAMED, FRAME), ("two_supplies", TWO_SUPPLIES, SUPPLY_JOINT),
-        ) if name in names
-    ]  # fmt: skip
+    named, kinds = [part.name for part in parts or ()], [part.kind for part in parts or ()]
+    found = [("open_frame", FRAMED)] if FRAME in named else []
+    found += [("two_supplies", TWO_SUPPLIES)] if kinds.count("psu") > 1 else []
     if gpu and gpu.length_mm is None and not is_module(gpu):
         found.append(("check_length", f"the length of {gpu.name} differs by maker: check it against the case"))
     if runs < rated:

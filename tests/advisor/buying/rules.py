@@ -14,7 +14,6 @@ TABLES: Mapping[str, Any] = {
     "gpu": tables.gpus, "cpu": tables.cpus, "board": tables.boards, "ram": tables.ram_kits, "ssd": tables.ssds,
     "psu": tables.psus, "case": tables.cases, "cooler": tables.coolers,
 }  # fmt: skip
-JOINT = "Adapter that starts two supplies together"
 
 
 def rows_of(build: RankedBuild) -> dict[str, list[Any]]:
@@ -36,9 +35,8 @@ def problems(build: RankedBuild) -> Iterator[str]:
         yield f"socket {cpu.socket} on {board.socket}"
     yield from _memory(cpu, board, parts["ram"])
     yield from _power(cpu, parts["psu"], gpus)
-    joints = sum(part.name == JOINT for part in build.parts)
-    if joints != len(parts["psu"]) - 1 or (joints and "case" in parts):
-        yield f"{len(parts['psu'])} supplies with {joints} adapters"
+    if len(parts["psu"]) > 1 and "case" in parts:
+        yield f"{len(parts['psu'])} supplies in one case"
     if cpu.socket not in cooler.sockets or cooler.max_tdp_w < cpu.tdp_w:
         yield f"{cooler.name} on {cpu.name}"
     yield from _housed(build, parts, board, cooler)

@@ -12,7 +12,7 @@ from advisor.buying.recommendation import KIND_WORDS, RankedBuild
 
 DATA = Path(catalog.__file__).parent / "data"
 Everything = Callable[[str], tuple[RankedBuild, ...]]
-FRAME, JOINT = "Open frame for 8 cards", "Adapter that starts two supplies together"
+FRAME = "Open frame for 8 cards"
 
 
 @cache
@@ -41,9 +41,10 @@ def test_desktops_are_whole_and_each_part_is_there_once(everything: Everything) 
     for build in desktops:
         counts = {kind: len(parts(build, kind)) for kind in ("cpu", "board", "ssd", "cooler")}
         assert counts == dict.fromkeys(counts, 1)
-        frames, joints = (parts(build, "accessory").count(name) for name in (FRAME, JOINT))
+        frames, joints = parts(build, "accessory").count(FRAME), len(parts(build, "psu")) - 1
         assert len(parts(build, "case")) + frames == 1
-        assert len(parts(build, "psu")) == 1 + joints
+        assert joints in {0, 1}
+        assert bool(joints) == any(note.code == "two_supplies" for note in build.notes)
         assert not joints or frames
         assert parts(build, "ram")
         assert len(set(parts(build, "gpu"))) <= 1
@@ -154,4 +155,4 @@ def test_passive_cards_carry_a_shroud_and_a_fan_each_and_modules_their_adapter(e
 
 def beside_cards(build: RankedBuild) -> list[str]:
     """Accessories but those of several cards: frame, risers, and what joins two supplies."""
-    return [name for name in parts(build, "accessory") if name not in {FRAME, JOINT} and "riser" not in name]
+    return [name for name in parts(build, "accessory") if name != FRAME and "riser" not in name]
