@@ -277,10 +277,11 @@ def upgrades(
     return upgrades_of(asked, aim, task, stock(condition, (), (), today()), known, tinkerer=tinkerer)
 
 
-def card_quote(hardware: Hardware, condition: Choice) -> Quote | None:
-    """The price of the last card of a machine, with date and source; None where it has none."""
-    name = hardware.gpus[-1].name if hardware.gpus else ""
-    return stock(condition, (), (), today()).prices.quote("gpu", resolve_gpu(name).row.name) if name else None
+def card_quote(before: Hardware, after: Hardware, condition: Choice) -> Quote | None:
+    """The price of the card that a machine has been given, with date and source; None where it got none."""
+    if before.gpus == after.gpus or not after.gpus:
+        return None
+    return stock(condition, (), (), today()).prices.quote("gpu", resolve_gpu(after.gpus[-1].name).row.name)
 
 
 @lru_cache(maxsize=8)

@@ -288,6 +288,19 @@ def test_upgrades_are_no_tinkerers_cards_unless_asked_for(run: Run) -> None:
     assert tinkerers(tinkerer="true")
 
 
+@pytest.mark.parametrize("goal", ["faster", "larger", "longer", "people"])
+def test_purchases_are_by_goal_and_only_a_bought_card_has_its_price_s_source(run: Run, goal: str) -> None:
+    test = run("machine", gpu="RTX 3060 12GB", cpu="Ryzen 5 5600", ram="DDR4-3200 2x8", goal=goal)
+    told = next(html for html in drawn(test).split("<div ") if "Upgrades: what to buy" in html)
+    heads = {"faster": "A step takes", "larger": "Quality of the best model", "longer": "Longest context",
+             "people": "People"}  # fmt: skip
+    assert f">{heads[goal]}</th>" in told
+    assert "We would buy:" in said(test)
+    for line in re.findall(r"<tr><td>(.*?)</tr>", told):
+        card = not re.match(r"\+?\d+ GB DDR|another \d+ GB|.*in place of board", line.partition("<")[0])
+        assert card or 'href="' not in line
+
+
 def test_a_mac_is_asked_for_its_memory_and_told_the_share_of_its_gpu(run: Run) -> None:
     test = run("machine", whole="Apple M4 Pro (20-core GPU)", ram="24GB")
     assert "Its GPU may use" in said(test)

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from advisor.answer import Prediction
+from advisor.buying.pricing import Quote
 from advisor.buying.upgrades import Purchase, Upgrades, shown
 from advisor.choosing.tasks import TaskName
 from advisor.errors import InputError
@@ -43,14 +44,16 @@ def box(
         best = f"  \n**We would buy: {plain(f'{take.buy}, {price}: {shown(found, take.after)}.')}**"
     st.markdown(f"As it is: {plain(now)}.{best}")
     if found.purchases:
-        rows = [_row(item, found, condition) for item in found.purchases]
+        rows = [
+            _row(item, found, resources.card_quote(asked.hardware, item.prediction.scenario.hardware, condition))
+            for item in found.purchases
+        ]
         st.html(tables.table(rows, {}, "Upgrades: what to buy, its price and what changes by it"))
     listed(sentence(line) for line in found.said)
 
 
-def _row(item: Purchase, found: Upgrades, condition: Choice) -> build_rows.Row:
+def _row(item: Purchase, found: Upgrades, seen: Quote | None) -> build_rows.Row:
     exchange, speed = controls.exchange(), item.prediction.decode_tok_s
-    seen = resources.card_quote(item.prediction.scenario.hardware, condition)
     return {
         "Buy": item.buy, "Price": exchange.said(item.price_usd),
         "8 of 10 pay": f"{exchange.said(item.low_usd)} to {exchange.said(item.high_usd)}",
