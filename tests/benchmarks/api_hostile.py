@@ -6,6 +6,7 @@ bodies half sent, rankings and batches whose client leaves, addresses and calibr
 server much are sent more rarely. Before the first look at the memory the caches have been filled.
 
 Run from the root of a clone: python -m tests.benchmarks.api_hostile [PART ...] [--requests 200000] [--warm-up 60000]
+`--kinds` names those that the attacker of `others` sends alone, separated by commas.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +28,7 @@ import psutil
 
 from catalog import tables
 from tests.benchmarks.api_questions import scattered
-from tests.webapp.api.running import SCENARIO, serving
+from tests.webapp.api.running import SCENARIO, Server, serving
 
 CONNECTIONS: Final = 16
 LOOKS: Final = 10
@@ -94,10 +95,10 @@ LEAVING: Final = {"half", "left"}
 """The client closes its connection instead of waiting for the answer."""
 
 
-def attacks(seed: int) -> Iterator[tuple[str, bytes]]:
-    """Requests without an end."""
+def attacks(seed: int, names: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    """Requests of these kinds without an end."""
     choose = random.Random(seed)
-    names, weights = list(KINDS), [weight for weight, _ in KINDS.values()]
+    weights = [KINDS[name][0] for name in names]
     while True:
         (kind,) = choose.choices(names, weights)
         yield kind, KINDS[kind][1](choose)
@@ -111,9 +112,9 @@ async def answer(reader: asyncio.StreamReader) -> int:
     return int(head.split(b" ", 2)[1])
 
 
-async def attack(port: int, requests: int, seed: int, told: Counter[str]) -> None:
+async def attack(port: int, requests: int, seed: int, told: Counter[str], kinds: Sequence[str] = tuple(KINDS)) -> None:
     """One connection after another that sends hostile requests; counts what was answered."""
-    wave = attacks(seed)
+    wave = attacks(seed, kinds)
     line: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
     for _ in range(requests):
         kind, content = next(wave)
@@ -139,18 +140,24 @@ async def wave(port: int, requests: int, seed: int, told: Counter[str]) -> None:
     await asyncio.gather(*(attack(port, share, seed * CONNECTIONS + number, told) for number in range(CONNECTIONS)))
 
 
+def resident_mib(server: Server) -> float:
+    """Memory of the server and of the processes that compute for it."""
+    process = psutil.Process(server.process.pid)
+    return round(sum(item.memory_info().rss for item in (process, *process.children(recursive=True))) / 2**20, 1)
+
+
 def memory(requests: int, warm_up: int) -> Body:
     """Resident memory after each tenth of the requests."""
     told = Counter[str]()
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder), ADVISOR_RATE_PER_S="0") as server:
-        process = psutil.Process(server.process.pid)
-        asyncio.run(wave(server.port, warm_up, 0, told))
-        seen = [round(process.memory_info().rss / 2**20, 1)]
-        print(f"before: {seen[-1]} MiB", file=sys.stderr, flush=True)
-        for look in range(LOOKS):
-            asyncio.run(wave(server.port, requests // LOOKS, look + 1, told))
-            seen.append(round(process.memory_info().rss / 2**20, 1))
-            print(f"{(look + 1) * requests // LOOKS:,} requests: {seen[-1]} MiB", file=sys.stderr, flush=True)
+        start, seen = time.monotonic(), list[float]()
+        for look in range(LOOKS + 1):
+            asyncio.run(wave(server.port, requests // LOOKS if look else warm_up, look, told))
+            seen.append(resident_mib(server))
+            print(
+                f"{look * requests // LOOKS:,} requests after the first {warm_up:,}: {seen[-1]} MiB, "
+                f"{seen[-1] / seen[0] - 1:+.1%}, {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True,
+            )  # fmt: skip
         failed = [line for line in server.log_lines() if line.get("level") == "error"]
     assert not any(kind.endswith(" 500") for kind in told), told
     assert not failed, failed
@@ -172,19 +179,19 @@ async def others(port: int) -> list[float]:
     return taken
 
 
-def fiercely(port: int) -> None:
+def fiercely(port: int, kinds: Sequence[str]) -> None:
     """Send without an end, in a process of its own, so that what the attacker computes delays nobody who is watched."""
 
     async def all_connections() -> None:
-        await asyncio.gather(*(attack(port, 10**9, 1000 + number, Counter()) for number in range(CONNECTIONS)))
+        await asyncio.gather(*(attack(port, 10**9, 1000 + number, Counter(), kinds) for number in range(CONNECTIONS)))
 
     psutil.Process().nice(10)  # where there are two processors, the attacker's must not delay who is watched
     asyncio.run(all_connections())
 
 
-def others_under_attack(port: int) -> list[float]:
+def others_under_attack(port: int, kinds: Sequence[str]) -> list[float]:
     """The same while a stranger sends as fast as he can."""
-    stranger = multiprocessing.get_context("spawn").Process(target=fiercely, args=(port,), daemon=True)
+    stranger = multiprocessing.get_context("spawn").Process(target=fiercely, args=(port, kinds), daemon=True)
     stranger.start()
     time.sleep(4)
     try:
@@ -199,10 +206,10 @@ def p95_ms(taken: list[float]) -> float:
     return round(statistics.quantiles(taken, n=20)[-1] * 1000, 2)
 
 
-def waiting() -> Body:
+def waiting(kinds: Sequence[str]) -> Body:
     """How long others wait, at peace and under attack."""
     with tempfile.TemporaryDirectory() as folder, serving(Path(folder)) as server:
-        peace, war = p95_ms(asyncio.run(others(server.port))), p95_ms(others_under_attack(server.port))
+        peace, war = p95_ms(asyncio.run(others(server.port))), p95_ms(others_under_attack(server.port, kinds))
     return {"others_p95_ms": peace, "others_p95_ms_under_attack": war, "ratio": round(war / peace, 2)}
 
 
@@ -212,8 +219,10 @@ def main() -> None:
     options.add_argument("parts", nargs="*", metavar="PART", help="memory (takes some half an hour), others (a minute)")
     options.add_argument("--requests", type=int, default=200_000)
     options.add_argument("--warm-up", type=int, default=60_000)
+    options.add_argument("--kinds", default=",".join(KINDS))
     chosen = options.parse_args()
-    parts = {"memory": lambda: memory(chosen.requests, chosen.warm_up), "others": waiting}
+    kinds = chosen.kinds.split(",")
+    parts = {"memory": lambda: memory(chosen.requests, chosen.warm_up), "others": lambda: waiting(kinds)}
     for name in chosen.parts or parts:
         if name not in parts:
             options.error(f"no part is called {name}: there are {', '.join(parts)}")

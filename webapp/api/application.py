@@ -5,6 +5,7 @@ import gc
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI, Request
@@ -52,18 +53,12 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     settings = settings or load_settings()
     configure(settings.log_level)
     metrics = Metrics()
-    app = FastAPI(
-        title="Advisor", version=version("llm-hardware-advisor"), lifespan=_lifespan, docs_url=None, redoc_url=None,
-        openapi_url=None, redirect_slashes=False,
-    )  # fmt: skip
+    app = _routes()
     rates = CallRates(settings.rate_per_s / settings.workers, settings.rate_burst / settings.workers)
     app.state.service = Service(
-        settings, metrics, rates, Store(settings.database, settings.max_calibrations),
+        settings, metrics, Store(settings.database, settings.max_calibrations),
         facts.AccuracyFigures(data_folder() / "api"),
-        predictions.reader(settings.gguf_folder, frozenset(settings.gguf_hosts), data_folder() / "headers"),
     )  # fmt: skip
-    for each in (*ROUTERS, router):
-        app.include_router(each)
     _answer_refusals(app)
 
     most_bytes = {"": settings.max_body_bytes, calibrations.PATH: min(MAX_BYTES, settings.max_body_bytes)}
@@ -78,23 +73,39 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     return Gate(layered, settings, metrics, rates)
 
 
+def _routes() -> FastAPI:
+    """All calls."""
+    app = FastAPI(
+        title="Advisor", version=version("llm-hardware-advisor"), lifespan=_lifespan, docs_url=None, redoc_url=None,
+        openapi_url=None, redirect_slashes=False,
+    )  # fmt: skip
+    for each in (*ROUTERS, router):
+        app.include_router(each)
+    return app
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
-    give_memory_back()
-    load()
     facts.model_list()
-    predict(Scenario.model_validate(predictions.EXAMPLE), load())
-    # What tables and imports made lives on: looking through it again and again would take a tenth of the time.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
+    prepare()
     sys.setswitchinterval(SWITCH_S)
     end_with_parent()
     yield
     service.stopping = True
     await service.accuracy.close()
+    service.turns.close()
     service.store.close()
+
+
+def prepare() -> None:
+    """Make a process that answers ready: what every answer needs is there, and the memory of others is given back."""
+    give_memory_back()
+    predict(Scenario.model_validate(predictions.EXAMPLE), load())
+    # What tables and imports made lives on: looking through it again and again would take a tenth of the time.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS)
 
 
 def _answer_refusals(app: FastAPI) -> None:
@@ -176,6 +187,12 @@ async def openapi(request: Request, tag: Tag = "") -> Response:
     """The description of all calls, made when it is first asked for."""
     state = request.app.state
     if not hasattr(state, "description"):
-        state.description = Entity(to_json(document_of(request.app)))
-    described: Entity = state.description
-    return described.answer(tag)
+        content = await service_of(request).turns.computed(request, "description", partial(described))
+        state.description = Entity(content)
+    found: Entity = state.description
+    return found.answer(tag)
+
+
+def described() -> bytes:
+    """The description, whose examples take seconds to compute."""
+    return to_json(document_of(_routes()))

@@ -1,10 +1,10 @@
 """Calibrations of machines: stored as `advisor calibrate export` writes them, listed and read."""
 
-import asyncio
 import hmac
 import re
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Request, Security
@@ -21,7 +21,7 @@ from advisor.question import MOST_RUNS, Hardware, OwnRun, Scenario, complaint
 from catalog.profiles import BadProfile, Name, Profile, profile_of
 from webapp.api import predictions
 from webapp.api.answers import OWN_CACHE, TAGGED, CalibrationPage, Entity, StoredCalibration, Tag
-from webapp.api.bodies import Described, JsonRoute
+from webapp.api.bodies import Described, JsonRoute, made_of
 from webapp.api.problems import OF_BODIES, Limit, Offset, Refused, next_offset, problems
 from webapp.api.service import service_of
 from webapp.api.settings import Settings, is_loopback
@@ -90,14 +90,15 @@ LOCATION: Final = {"Location": {"schema": {"type": "string"}, "description": "Ad
     responses={
         200: {"model": StoredCalibration, "description": "The same calibration was already stored"},
         201: {"headers": LOCATION},
-        **problems(*OF_BODIES, "unauthorized", "forbidden", "store_full", "invalid_profile", "store_unavailable"),
+        **problems(*OF_BODIES, "unauthorized", "forbidden", "store_full", "invalid_profile", "too_slow",
+                   "store_unavailable"),
     },
 )  # fmt: skip
 async def store(request: Request, sent: Sent, token: Bearer) -> Response:
     """Store a calibration. The same one again is answered with 200 and the same id."""
     service = service_of(request)
     check_may_write(request, token, service.settings)
-    profile = await asyncio.to_thread(_usable, sent)
+    profile = await made_of(request, sent, partial(_usable))
     calibration_id, is_new = await service.store.asked(service.store.put, profile)
     stored = StoredCalibration(
         id=calibration_id, name=profile.name, fingerprint=profile.fingerprint, engine=profile.engine.name,

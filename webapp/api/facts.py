@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
-from functools import cache
+from functools import cache, partial
 from hashlib import sha256
 from importlib.metadata import version
 from importlib.resources import files
@@ -29,6 +29,7 @@ from catalog.llms import Llm
 from catalog.names.index import UnknownName, nearest
 from catalog.names.parts import NamedPart, resolve_part
 from catalog.names.quants import resolve_quant
+from catalog.prices import Observation
 from catalog.rows import Row
 from catalog.units import GIB
 from webapp.api.answers import (
@@ -45,7 +46,7 @@ from webapp.api.answers import (
     Tag,
 )
 from webapp.api.problems import KINDS, Refused, problems
-from webapp.api.service import service_of
+from webapp.api.service import market_with, service_of
 from webapp.api.telemetry import tell
 
 TABLES: Final[Mapping[str, Callable[[], Iterable[Row]]]] = {
@@ -126,7 +127,7 @@ def quant_list() -> Entity:
 @router.get(
     "/v1/prices/{part:path}", tags=["catalog"], response_model=PartPrice,
     response_description="What a part costs: the estimate and what was seen",
-    responses=TAGGED | problems("not_found", "invalid_parameter", "store_unavailable"),
+    responses=TAGGED | problems("not_found", "invalid_parameter", "too_slow", "store_unavailable"),
 )  # fmt: skip
 async def prices(
     request: Request, part: str, tag: Tag = "", condition: Choice = "any", as_of: date | None = None
@@ -136,13 +137,20 @@ async def prices(
     """
     if len(part) > 300 or not part.strip():
         raise Refused("not_found", "name a part with 1 to 300 characters")
+    service, day = service_of(request), as_of or today()
+    own = await service.own_prices()
+    work = partial(_price, part.strip(), condition, day, own)
+    found = await service.briefly(request, (part.strip(), condition, day, len(own)), work)
+    return found.answer(tag)
+
+
+def _price(part: str, condition: Choice, as_of: date, own: tuple[Observation, ...]) -> Entity:
     try:
-        named = resolve_part(part.strip())
+        named = resolve_part(part)
     except UnknownName as error:
         raise Refused("not_found", f"no part is named {part[:100]!r}; nearest: {', '.join(error.nearest)}",
                       error.nearest) from None  # fmt: skip
-    market = await service_of(request).market()
-    return price_of_part(market, named, condition, as_of or today()).answer(tag)
+    return price_of_part(market_with(own), named, condition, as_of)
 
 
 def price_of_part(market: Market, part: NamedPart, condition: Choice = "any", as_of: date | None = None) -> Entity:
@@ -185,7 +193,9 @@ WATCHED = """
 import sys
 from advisor.children import requests
 from advisor.cli.app import run
+from webapp.api.computing import give_way
 requests()
+give_way()
 sys.exit(run(["accuracy", "--json"]))
 """
 """The command, which ends with the server: it watches its input, which closes then."""

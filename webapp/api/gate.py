@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import re
 import time
 from collections import OrderedDict
@@ -14,40 +15,70 @@ from webapp.api.problems import Refused, answer
 from webapp.api.settings import Settings, is_loopback
 from webapp.api.telemetry import Metrics, tell
 
-# How often one client may ask: a bucket of requests for each, refilled steadily.
+# How often one client may ask, and how much of the event loop he may take: buckets for each, refilled steadily.
 
 CLIENTS = 10_000
 """Clients remembered; the one that asked longest ago is forgotten first."""
 
 
-REQUEST_S = 0.02
-"""Processor time of the event loop that a request may take; one that takes more counts as several."""
+class Buckets:
+    """What each client has left; buckets of `most`, into which `per_s` come."""
+
+    def __init__(self, per_s: float, most: float, now: Callable[[], float] = time.monotonic) -> None:
+        self.per_s, self.most, self._now = per_s, most, now
+        self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def left(self, client: str) -> float:
+        """What there is now, 0 or less where there is nothing."""
+        left, then = self._left.get(client, (self.most, 0.0))
+        return min(self.most, left + (self._now() - then) * self.per_s)
+
+    def take(self, client: str, amount: float) -> None:
+        """Take so much, even if it is not there: then it is owed."""
+        left = self.left(client) - amount
+        self._left.pop(client, None)
+        if len(self._left) >= CLIENTS:
+            self._left.popitem(last=False)
+        self._left[client] = left, self._now()
 
 
 class CallRates:
-    """Buckets by client. `per_s` 0: no limit."""
+    """Requests by client. `per_s` 0: no limit."""
 
     def __init__(self, per_s: float, burst: float, now: Callable[[], float] = time.monotonic) -> None:
-        self.per_s, self.burst, self._now = per_s, max(1.0, burst), now
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._requests = Buckets(per_s, max(1.0, burst), now)
 
     def wait_s(self, client: str) -> float:
         """Take one request out of the client's bucket: 0, or the seconds after which there is one again."""
-        if self.per_s <= 0:
+        if self._requests.per_s <= 0:
             return 0.0
-        now = self._now()
-        left, then = self._buckets.pop(client, (self.burst, now))
-        left = min(self.burst, left + (now - then) * self.per_s)
-        if len(self._buckets) >= CLIENTS:
-            self._buckets.popitem(last=False)
-        self._buckets[client] = (left - 1 if left >= 1 else left, now)
-        return 0.0 if left >= 1 else (1 - left) / self.per_s
+        left = self._requests.left(client)
+        self._requests.take(client, float(left >= 1))
+        return 0.0 if left >= 1 else (1 - left) / self._requests.per_s
 
-    def spent(self, client: str, seconds: float) -> None:
-        """Take what a request cost beyond its usual share out of the client's bucket."""
-        if client in self._buckets:
-            left, then = self._buckets[client]
-            self._buckets[client] = (left - max(0.0, seconds / REQUEST_S - 1), then)
+
+LOOP_SHARE = 0.05
+"""Of the event loop's time, for each client: with so little he delays few others."""
+LOOP_BURST_S = 0.25
+"""Taken at once: some dozen questions."""
+
+
+class LoopShares:
+    """Processor time of the event loop by client. Who has taken his share is answered by other processes.
+
+    This computer's own programs have no share: what they ask is what the server is for.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = Buckets(LOOP_SHARE, LOOP_BURST_S, now)
+
+    def has_left(self, client: str) -> bool:
+        """Whether a short question of his may be answered on the loop."""
+        return is_loopback(client) or self._seconds.left(client) > 0
+
+    def took(self, client: str, seconds: float) -> None:
+        """What one of his took."""
+        self._seconds.take(client, seconds)
 
 
 UNLIMITED = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -104,7 +135,7 @@ class Gate:
             self._held_up += 1
             self._under_way -= 1
             try:
-                await asyncio.sleep(HELD_UP_S)
+                await asyncio.sleep(HELD_UP_S * random.uniform(0.5, 1.5))  # or all of his would come back at once
             finally:
                 self._under_way += 1
                 self._held_up -= 1

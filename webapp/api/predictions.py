@@ -1,9 +1,9 @@
 """POST /v1/predictions: one scenario, or many evaluated as arrays with an error for each that has no answer."""
 
 import logging
-from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Body, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,13 +13,15 @@ from advisor.answer import Prediction
 from advisor.asked import GgufFile, HfModel
 from advisor.errors import InputError
 from advisor.gguf.web import Access, is_address
-from advisor.physics.knowledge import Knowledge
 from advisor.prediction.batch import BadLine, FileReader, outcomes, worked_out
+from advisor.profiles.store import data_folder
 from advisor.question import Scenario
 from webapp.api.answers import Predictions
-from webapp.api.bodies import Described, JsonRoute
+from webapp.api.bodies import Described, JsonRoute, Unread, parsed
+from webapp.api.gate import client_of
 from webapp.api.problems import OF_BODIES, Refused, problems
-from webapp.api.service import service_of
+from webapp.api.service import knowledge_with, service_of
+from webapp.api.settings import load_settings
 from webapp.api.telemetry import tell
 
 if TYPE_CHECKING:
@@ -71,40 +73,69 @@ Calibration = Annotated[
 async def predictions(request: Request, asked: Asked, calibration: Calibration = None) -> Response:
     """How fast models run: a scenario gives a prediction, {"scenarios": [...]} gives {"predictions": [...]}."""
     service = service_of(request)
-    knowledge = await service.knowledge(calibration)
-    if isinstance(asked, dict) and "scenarios" in asked:
-        content = await _many(request, _scenarios(asked), knowledge)
+    known = await service.known(calibration)
+    long = _takes_long(asked)
+    if long or not service.shares.has_left(client_of(request.scope)):
+        content = await request.body()
+        key = (asked.digest if isinstance(asked, Unread) else content, known.knowledge)
+        work = partial(answered, content, known.profile)
+        found = await service.turns.computed(request, key, work, short=not long)
+        service.metrics.predictions.labels("refused").inc(found.refused)
+        service.metrics.predictions.labels("answered").inc(found.asked - found.refused)
     else:
-        content = await _one(request, asked, knowledge)
-    return Response(content, media_type="application/json")
-
-
-async def _one(request: Request, value: Any, knowledge: Knowledge) -> bytes:
-    service = service_of(request)
-    if _takes_long(value):
-        read = service.read_file
-        outcome = await service.turns.computed(
-            request, (await request.body(), knowledge), lambda: next(outcomes([worked_out(value, read)], knowledge))
-        )
-    else:
-        outcome = await service.together.answer(request, value, knowledge)
-    refused = isinstance(outcome, BadLine)
-    service.metrics.predictions.labels("refused" if refused else "answered").inc()
-    if isinstance(outcome, BadLine):
-        bad = _told(outcome)
-        raise Refused(bad.code, bad.message, bad.nearest)
-    return outcome
+        outcome = await service.together.answer(request, asked, known.knowledge)
+        service.metrics.predictions.labels("refused" if isinstance(outcome, BadLine) else "answered").inc()
+        found = _one(outcome)
+    if found.refusal is not None:
+        raise found.refusal
+    return Response(found.content, media_type="application/json")
 
 
 def _takes_long(value: Any) -> bool:
-    """Whether a question is about a model file, which is to be read, or about so many kinds of cards that the ways to
-    share a model out among them take longer than others wait gladly.
+    """Whether there are many questions, or one about a model file, which is to be read, or about so many kinds of cards
+    that the ways to share a model out among them take longer than others wait gladly.
     """
     if not isinstance(value, dict):
-        return False
+        return isinstance(value, Unread)
     hardware = value.get("hardware")
     cards = hardware.get("gpus") if isinstance(hardware, dict) else None
-    return isinstance(value.get("model"), dict) or (isinstance(cards, list) and len(cards) > FEW_KINDS)
+    many = "scenarios" in value or (isinstance(cards, list) and len(cards) > FEW_KINDS)
+    return many or isinstance(value.get("model"), dict)
+
+
+class Answered(NamedTuple):
+    """An answer, of how many questions, and how many of them are refused."""
+
+    content: bytes
+    asked: int
+    refused: int
+    refusal: Refused | None = None
+    """Instead of an answer."""
+
+
+def answered(content: bytes, profile: str | None) -> Answered:
+    """The answer to a body, with a stored calibration, given as JSON, or without. Raises `Refused` for what is no JSON
+    or no list of scenarios.
+    """
+    value, knowledge = parsed(content), knowledge_with(profile)
+    if not (isinstance(value, dict) and "scenarios" in value):
+        return _one(next(outcomes([worked_out(value, file_reader())], knowledge)))
+    values = _scenarios(value)
+    found: list[bytes] = []
+    refused = 0
+    for start in range(0, len(values), TOGETHER):
+        items = [worked_out(value, file_reader()) for value in values[start : start + TOGETHER]]
+        for outcome in outcomes(items, knowledge):
+            refused += isinstance(outcome, BadLine)
+            found.append(_told(outcome).line().encode() if isinstance(outcome, BadLine) else outcome)
+    return Answered(b'{"predictions":[' + b",".join(found) + b"]}", len(values), refused)
+
+
+def _one(outcome: bytes | BadLine) -> Answered:
+    if isinstance(outcome, BadLine):
+        bad = _told(outcome)
+        return Answered(b"", 1, 1, Refused(bad.code, bad.message, bad.nearest))
+    return Answered(outcome, 1, 0)
 
 
 def _scenarios(value: dict[str, Any]) -> list[Any]:
@@ -115,26 +146,6 @@ def _scenarios(value: dict[str, Any]) -> list[Any]:
     if not isinstance(found, list) or not 1 <= len(found) <= MOST_SCENARIOS:
         raise Refused("invalid_scenario", f"scenarios must be a list of 1 to {MOST_SCENARIOS:,} scenarios")
     return found
-
-
-async def _many(request: Request, values: Sequence[Any], knowledge: Knowledge) -> bytes:
-    service = service_of(request)
-
-    def answered() -> tuple[bytes, int]:
-        """The answers, and how many of them are errors."""
-        refused = 0
-        found: list[bytes] = []
-        for start in range(0, len(values), TOGETHER):
-            items = [worked_out(value, service.read_file) for value in values[start : start + TOGETHER]]
-            for outcome in outcomes(items, knowledge):
-                refused += isinstance(outcome, BadLine)
-                found.append(_told(outcome).line().encode() if isinstance(outcome, BadLine) else outcome)
-        return b",".join(found), refused
-
-    content, refused = await service.turns.computed(request, (await request.body(), knowledge), answered)
-    service.metrics.predictions.labels("refused").inc(refused)
-    service.metrics.predictions.labels("answered").inc(len(values) - refused)
-    return b'{"predictions":[' + content + b"]}"
 
 
 def _told(bad: BadLine) -> BadLine:
@@ -150,6 +161,13 @@ def _told(bad: BadLine) -> BadLine:
 READING_S: Final = 20.0
 """The longest that the headers of one model on other servers may take."""
 NOT_THERE: Final = "no such model file in the folder that this server reads"
+
+
+@cache
+def file_reader() -> FileReader:
+    """Reads the model files that this server's settings allow."""
+    settings = load_settings()
+    return reader(settings.gguf_folder, frozenset(settings.gguf_hosts), data_folder() / "headers")
 
 
 def reader(folder: Path | None, hosts: frozenset[str] = frozenset(), kept: Path | None = None) -> FileReader:

@@ -75,6 +75,10 @@ class Refused(Exception):
         super().__init__(detail)
         self.code, self.detail, self.nearest, self.headers = code, detail, nearest, headers or {}
 
+    def __reduce__(self) -> "tuple[type[Refused], tuple[str, str, tuple[str, ...], Mapping[str, str]]]":
+        """As it is sent from one process to another."""
+        return Refused, (self.code, self.detail, self.nearest, self.headers)
+
 
 def document(code: str, detail: str, nearest: tuple[str, ...] = (), request_id: str = "") -> Problem:
     """The document of a kind of problem."""

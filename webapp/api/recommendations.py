@@ -1,6 +1,7 @@
 """POST /v1/recommendations: ranked builds in pages. A ranking is computed once and kept for its further pages."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Request
@@ -13,14 +14,16 @@ from advisor.buying.advice import advise
 from advisor.buying.recommendation import Pick
 from advisor.buying.wish import Text, Wish
 from advisor.errors import InputError
-from advisor.market.market import Market, shipped_market, today
+from advisor.kept import size_of
+from advisor.market.market import today
 from advisor.physics.knowledge import load
 from catalog.names.index import UnknownName
+from catalog.prices import Observation
 from webapp.api import predictions
 from webapp.api.answers import RecommendationPage
-from webapp.api.bodies import Described, JsonRoute, validated
+from webapp.api.bodies import Described, JsonRoute, made_of, validated
 from webapp.api.problems import FURTHEST, MOST, OF_BODIES, Refused, next_offset, problems
-from webapp.api.service import service_of
+from webapp.api.service import market_with, service_of
 
 router = APIRouter(route_class=JsonRoute, tags=["recommendations"])
 ALL = 100_000
@@ -61,7 +64,7 @@ Asked = Annotated[Any, Described(WishBody), Body(openapi_examples={"wish": {"val
 )  # fmt: skip
 async def recommendations(request: Request, asked: Asked) -> Response:
     """Whole builds for a model and a budget, ranked by dollars per token per second."""
-    wish = validated(WishBody, asked)
+    wish = await made_of(request, asked, partial(validated, WishBody))
     ranking = await _ranking(request, wish)
     return Response(_page(ranking, wish.offset, wish.limit), media_type="application/json")
 
@@ -69,22 +72,20 @@ async def recommendations(request: Request, asked: Asked) -> Response:
 async def _ranking(request: Request, wish: WishBody) -> Ranking:
     service = service_of(request)
     whole = _whole(wish)
-    market = await service.market()
-    key = f"{whole.model_dump_json(exclude_unset=True)} {today()} {len(market.observations)}"
-
-    def work() -> Ranking:
-        ranking = _computed(whole, market)
-        service.metrics.recommendations.inc()
-        service.rankings.keep(key, ranking)
-        return ranking
-
-    known = service.rankings.get(key)
-    return known if known is not None else await service.turns.computed(request, key, work)
+    own = await service.own_prices()
+    key = f"{whole.model_dump_json(exclude_unset=True)} {today()} {len(own)}"
+    ranking = service.rankings.get(key)
+    if ranking is None:
+        ranking = await service.turns.computed(request, key, partial(ranked, whole, own))
+        if service.rankings.get(key) is None:  # else another one who waited for it was first
+            service.metrics.recommendations.inc()
+            service.rankings.keep(key, ranking, size_of(ranking))
+    return ranking
 
 
 def ranked_page(wish: WishBody) -> bytes:
     """The page of a wish, computed here and now. Raises `Refused`."""
-    return _page(_computed(_whole(wish), shipped_market()), wish.offset, wish.limit)
+    return _page(ranked(_whole(wish)), wish.offset, wish.limit)
 
 
 def _whole(wish: WishBody) -> Wish:
@@ -92,9 +93,10 @@ def _whole(wish: WishBody) -> Wish:
     return Wish.model_validate(wish.model_dump(exclude={"offset", "limit"}, exclude_unset=True) | {"limit": ALL})
 
 
-def _computed(wish: Wish, market: Market) -> Ranking:
+def ranked(wish: Wish, own: tuple[Observation, ...] = ()) -> Ranking:
+    """The whole ranking, by the shipped prices and those of the server's own. Raises `Refused`."""
     try:
-        found = advise(wish, load(), market)
+        found = advise(wish, load(), market_with(own))
     except UnknownName as error:
         code = "ambiguous_name" if error.ambiguous else "unknown_name"
         raise Refused(code, str(error), error.nearest) from None

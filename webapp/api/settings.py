@@ -49,8 +49,8 @@ class Settings(BaseSettings):
     max_open_bodies: int = Field(default=32, ge=1, le=100_000)
     """Bodies that one client may have half sent at a time in one worker."""
     max_computations: int = Field(default=2, ge=1, le=256)
-    """Batches and recommendations worked on at a time in one worker, at most half of them for one client; so many times
-    eight more may wait."""
+    """Batches, recommendations and bodies of more than 16 KiB worked on at a time for one worker, each in a process of
+    its own, at most half of them for one client; so many times eight more may wait."""
     rate_per_s: float = Field(default=50.0, ge=0, le=1e6)
     """Requests of one client in a second, over all workers; 0 for no limit. This computer's own are not counted."""
     rate_burst: int = Field(default=200, ge=1, le=1_000_000)

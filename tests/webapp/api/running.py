@@ -1,5 +1,6 @@
 """Servers for the tests: `advisor serve` in a process of its own, on a free port of this computer."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from starlette.requests import Request
 
 from advisor.physics.knowledge import load
 from catalog.profiles import digest_of
@@ -48,6 +50,19 @@ class Server:
     def predict(self, scenario: object = SCENARIO, **options: Any) -> httpx.Response:
         """Ask for a prediction."""
         return self.http.post("/v1/predictions", json=scenario, **options)
+
+
+def request_of(client: str, content: bytes, leaves_after_s: float | None = None) -> Request:
+    """A request whose client has sent it all, and stays or leaves."""
+
+    async def receive() -> dict[str, Any]:
+        if sent:
+            return sent.pop()
+        await asyncio.sleep(1e6 if leaves_after_s is None else leaves_after_s)
+        return {"type": "http.disconnect"}
+
+    sent = [{"type": "http.request", "body": content}]
+    return Request({"type": "http", "method": "POST", "headers": [], "client": (client, 1)}, receive)
 
 
 def free_port() -> int:

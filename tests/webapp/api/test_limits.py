@@ -13,7 +13,7 @@ import pytest
 from advisor.errors import InputError
 from tests.webapp.api.running import SCENARIO, Server, free_port, serving
 from webapp.api.answers import Entity
-from webapp.api.gate import CLIENTS, REQUEST_S, CallRates
+from webapp.api.gate import CLIENTS, LOOP_BURST_S, LOOP_SHARE, CallRates, LoopShares
 from webapp.api.settings import load_settings
 
 ELSEWHERE = {"x-forwarded-for": "203.0.113.7"}
@@ -219,14 +219,20 @@ def test_a_bucket_fills_again_and_clients_asked_long_ago_are_forgotten() -> None
     assert CallRates(0, 1).wait_s("a") == 0
 
 
-def test_a_request_that_costs_much_counts_as_several() -> None:
-    """By hand: of four requests one is asked and costs five more; at two a second there is one again after 1.5 s."""
-    rates = CallRates(2, 4, lambda: 0.0)
-    assert rates.wait_s("a") == 0
-    rates.spent("a", REQUEST_S / 2)
-    rates.spent("a", 6 * REQUEST_S)
-    assert rates.wait_s("a") == pytest.approx(1.5)
-    assert rates.wait_s("b") == 0
+def test_who_has_taken_his_share_of_the_loop_has_none_until_it_has_come_back() -> None:
+    """By hand: twice what may be taken at once is owed back after as long as that takes to come; others have theirs."""
+    clock = [0.0]
+    shares = LoopShares(lambda: clock[0])
+    shares.took("a", LOOP_BURST_S * 0.9)
+    assert shares.has_left("a")
+    shares.took("a", LOOP_BURST_S * 1.1)
+    clock[0] = LOOP_BURST_S / LOOP_SHARE - 0.01
+    assert not shares.has_left("a")
+    assert shares.has_left("b")
+    clock[0] += 0.02
+    assert shares.has_left("a")
+    shares.took("127.0.0.1", 100.0)
+    assert shares.has_left("127.0.0.1")
 
 
 def test_a_tag_tells_contents_apart() -> None:
