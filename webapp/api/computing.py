@@ -313,8 +313,9 @@ class _Work(threading.Thread):
             try:
                 self.outcome = self._work(), None
             except Exception as error:  # noqa: BLE001 - raised again where the result is awaited
-                error.add_note(traceback.format_exc())  # a traceback itself cannot be sent
-                self.outcome = None, error
+                error.add_note(traceback.format_exc())  # tracebacks cannot be sent, and would hold the whole body
+                error.__context__ = error.__cause__ = None
+                self.outcome = None, error.with_traceback(None)
 
     def stop(self) -> None:
         """Raise `_Stopped` at the thread's next line; where that is in a callback, which swallows it, again later."""
