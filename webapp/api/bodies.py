@@ -141,7 +141,7 @@ class JsonRoute(APIRoute):
             whole = _JsonRequest(request.scope, request.receive)
             content = await whole.body()
             if len(content) > SHORT_BYTES:
-                whole.value = Unread(content, await asyncio.to_thread(_digest, content))
+                whole.value = UnreadBody(content, await asyncio.to_thread(_digest, content))
             else:
                 whole.value = parsed(content)
             return await handle(whole)
@@ -150,7 +150,7 @@ class JsonRoute(APIRoute):
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Unread:
+class UnreadBody:
     """A body that is to be parsed in another process, and its digest."""
 
     content: bytes
@@ -166,7 +166,7 @@ async def made_of(request: Request, asked: Any, make: "partial[T]") -> T:
 
     Raises `Refused`, also where that takes too long.
     """
-    if not isinstance(asked, Unread):
+    if not isinstance(asked, UnreadBody):
         return await asyncio.to_thread(make, asked)
     turns: Turns = request.app.state.service.turns
     return await turns.computed(request, (request.url.path, asked.digest), partial(_made_of_text, make, asked.content))

@@ -17,7 +17,7 @@ from advisor.prediction.batch import BadLine, FileReader, outcomes, worked_out
 from advisor.profiles.store import data_folder
 from advisor.question import Scenario
 from webapp.api.answers import Predictions
-from webapp.api.bodies import Described, JsonRoute, Unread, parsed
+from webapp.api.bodies import Described, JsonRoute, UnreadBody, parsed
 from webapp.api.gate import client_of
 from webapp.api.problems import OF_BODIES, Refused, problems
 from webapp.api.service import knowledge_with, service_of
@@ -77,7 +77,7 @@ async def predictions(request: Request, asked: Asked, calibration: Calibration =
     long = _takes_long(asked)
     if long or not service.shares.has_left(client_of(request.scope)):
         content = await request.body()
-        key = (asked.digest if isinstance(asked, Unread) else content, known.knowledge)
+        key = (asked.digest if isinstance(asked, UnreadBody) else content, known.knowledge)
         work = partial(answered, content, known.profile)
         found = await service.turns.computed(request, key, work, short=not long)
         service.metrics.predictions.labels("refused").inc(found.refused)
@@ -96,7 +96,7 @@ def _takes_long(value: Any) -> bool:
     that the ways to share a model out among them take longer than others wait gladly.
     """
     if not isinstance(value, dict):
-        return isinstance(value, Unread)
+        return isinstance(value, UnreadBody)
     hardware = value.get("hardware")
     cards = hardware.get("gpus") if isinstance(hardware, dict) else None
     many = "scenarios" in value or (isinstance(cards, list) and len(cards) > FEW_KINDS)
