@@ -91,7 +91,7 @@ class _Figures(Question):
 _NOT_SHAPES = frozenset({
     "id", "name", "hf_id", "aliases", "labels", "source", "as_of", "parameters_published", "parameters_scope",
     "mtp_in_gguf",
-})  # fmt: skip
+})
 _SHAPES: dict[str, Any] = {
     name: (cast(Any, field.annotation) | None, None)
     for name, field in Llm.model_fields.items()
@@ -123,5 +123,5 @@ AnyModel = Annotated[
     Annotated[Text, Tag("name")] | Annotated[GgufFile, Tag("gguf")] | Annotated[HfModel, Tag("hf")]
     | Annotated[CustomModel, Tag("custom")],
     Discriminator(_model_arm),
-]  # fmt: skip
+]
 """A model: its name, its file, its repository or its figures."""

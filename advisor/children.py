@@ -63,7 +63,7 @@ class Child:
     def __init__(
         self, command: Sequence[str], wrapper: Sequence[str] = (), *,
         words: Callable[[Iterable[str]], list[str]] = last_words, log: TextIO | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._words, self._log = words, log
         self._replies: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._said: deque[str] = deque(maxlen=KEPT_LINES)
@@ -74,7 +74,7 @@ class Child:
                 [*wrapper, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 text=True, encoding="utf-8", errors="replace", env=environment, start_new_session=True,
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-            )  # fmt: skip
+            )
         except OSError as error:
             raise Ended(f"could not be started ({error})") from None
         self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read_replies, self._read_errors)]

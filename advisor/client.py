@@ -150,7 +150,7 @@ def _page(found: Any) -> Page:
     return Page(
         tuple(map(RankedBuild.model_validate, found["builds"])), found["total"], found["next_offset"],
         tuple(map(Pick.model_validate, found["picks"])), tuple(map(WayOut.model_validate, found["ways_out"])),
-    )  # fmt: skip
+    )
 
 
 def _stored(found: Any) -> StoredCalibration:
@@ -239,7 +239,7 @@ class Client:
     def models_on(
         self, hardware: Hardware | Mapping[str, Any], task: TaskName = "chat", calibration: str | None = None,
         **limits: int,
-    ) -> ModelsOnMachine:  # fmt: skip
+    ) -> ModelsOnMachine:
         """Which models a computer runs, the best for the task first. `limits`: `context`, and `limit` of how many."""
         return ModelsOnMachine.model_validate(self._ask(_models_on(hardware, task, calibration, limits)))
 

@@ -42,7 +42,7 @@ def engine_of(url: str, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
             return create_engine(
                 url, pool_pre_ping=True, pool_size=4, max_overflow=4, pool_timeout=5,
                 connect_args={"connect_timeout": 5, "options": "-c statement_timeout=10000"},
-            )  # fmt: skip
+            )
     except (SQLAlchemyError, ImportError, ValueError):
         raise InputError(f"{VARIABLE} is not understood: give postgresql://USER@HOST/NAME") from None
     raise InputError(f"{VARIABLE} names {backend}: give postgresql://... or sqlite:///FILE")

@@ -56,7 +56,7 @@ def _backend_word(value: Any) -> Any:
 
 Backend = Annotated[
     Literal["cuda", "rocm", "vulkan", "metal", "sycl", "cpu", "opencl"], BeforeValidator(_backend_word)
-]  # fmt: skip
+]
 SplitMode = Annotated[Literal["layer", "row", "tensor", "graph"], BeforeValidator(_lowered)]
 """How several GPUs share a model: llama.cpp has the first three, ik_llama.cpp the first two and the last."""
 Draft = Annotated[Literal["mtp", "draft_model", "ngram", "eagle3", "dflash"], BeforeValidator(_lowered)]
@@ -341,7 +341,7 @@ _EXPECTED: Mapping[str, str] = {
     "int": "a whole number", "float": "a number", "finite": "a finite number", "bool": "true or false",
     "string": "a text",
     "model": "an object", "dict": "an object", "tuple": "a list", "list": "a list",
-}  # fmt: skip
+}
 
 
 def complaint(error: ValidationError, question: type[BaseModel]) -> str:
@@ -474,4 +474,4 @@ _SENTENCES: Mapping[str, Callable[[str, ErrorDetails], str]] = {
     "too_long": _entries, "string_too_short": _length, "string_too_long": _length,
     "greater_than": _bound("more than", "gt"), "greater_than_equal": _bound("at least", "ge"),
     "less_than": _bound("less than", "lt"), "less_than_equal": _bound("at most", "le"),
-}  # fmt: skip
+}

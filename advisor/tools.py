@@ -21,7 +21,7 @@ from advisor.buying.costs import (
     power_of,
     running_costs,
     saving_words,
-)  # fmt: skip
+)
 from advisor.buying.recommendation import Pick, RankedBuild
 from advisor.buying.upgrades import Aim, Bought, UpgradeWish, upgrades_wished
 from advisor.buying.wish import Wish
@@ -61,7 +61,7 @@ Machine = Annotated[
     Field(description='Parts such as {"gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X", "ram": {"type": '
                       '"DDR4", "mt_s": 3600, "channels": 2, "gb": 32}}, or {"machine": "M4 Max 64GB"}. Null: this '
                       "computer."),
-]  # fmt: skip
+]
 Tokens = Annotated[int, Field(ge=256, le=100_000_000, description="Tokens of context to make room for.")]
 
 
@@ -251,7 +251,7 @@ def recommend(
     if quant is not None and model is None:
         raise InputError("quant is of a model: name it, or leave out quant")
     asked = {"model": model, "task": task, "quant": quant, "budget_usd": budget_usd, "context": context,
-             "min_tok_s": min_tok_s, "condition": condition, "own": own, "users": users, "limit": limit}  # fmt: skip
+             "min_tok_s": min_tok_s, "condition": condition, "own": own, "users": users, "limit": limit}
     try:
         wish = Wish.model_validate({name: value for name, value in asked.items() if value is not None})
     except ValidationError as error:
@@ -266,7 +266,7 @@ def recommend(
         models=tuple(item.why for item in found.models), running=found.running,
         near=tuple(item.text for item in found.near), tried=found.tried, left_out=found.left_out,
         assumptions=found.assumptions,
-    )  # fmt: skip
+    )
 
 
 def _named(pick: Pick) -> NamedPick:
@@ -276,14 +276,14 @@ def _named(pick: Pick) -> NamedPick:
 def _offered(build: RankedBuild) -> OfferedBuild:
     told = build.prediction
     same = ("model", "quant", "kind", "name", "price_usd", "low_usd", "high_usd", "usd_per_tok_s",
-            "longest_context_tokens", "power_w", "predict_command")  # fmt: skip
+            "longest_context_tokens", "power_w", "predict_command")
     return OfferedBuild(
         **{name: getattr(build, name) for name in same},
         decode_tok_s=told.decode_tok_s, prefill_tok_s=told.prefill_tok_s,
         time_to_first_token_s=told.time_to_first_token_s, notes=tuple(note.message for note in build.notes),
         parts=tuple(OfferedPart.model_validate({name: getattr(part, name) for name in OfferedPart.model_fields})
                     for part in build.parts),
-    )  # fmt: skip
+    )
 
 
 def upgrade(
@@ -306,7 +306,7 @@ def upgrade(
             **item.model_dump(include=set(Bought.model_fields)), decode_tok_s=item.prediction.decode_tok_s,
             prefill_tok_s=item.prediction.prefill_tok_s,
         ) for item in found.purchases
-    )  # fmt: skip
+    )
     return HelpfulPurchases(
         **found.model_dump(include={"goal", "unit", "now", "now_model", "best", "said"}), purchases=purchases
     )
@@ -324,7 +324,7 @@ def predict(
     """How fast llama.cpp runs a model on a computer, where its bytes lie, what limits it, and the flags to start it."""
     machines = _known()
     asked = _scenario(machines, hardware, model=model, quant=quant, engine=engine or Engine(),
-                      workload=workload or Workload())  # fmt: skip
+                      workload=workload or Workload())
     named = asked.model
     access = Access(kept=data_folder() / "headers")
     file = read_named(named, asked.quant, access) if isinstance(named, GgufFile | HfModel) else None
@@ -349,7 +349,7 @@ def models(
             quality=row.quality if row.choice else None, decode_tok_s=told.decode_tok_s,
             prefill_tok_s=told.prefill_tok_s, vram_gb=told.placement.vram_gb, ram_gb=told.placement.ram_gb,
             longest_context_tokens=row.longest_context,
-        ))  # fmt: skip
+        ))
     return RunnableModels(task=task, hardware=asked.hardware, models=tuple(rows))
 
 
@@ -365,7 +365,7 @@ def quants(model: ModelName, hardware: Machine = None, context: Tokens = 8192) -
             fits=told.fits, decode_tok_s=told.decode_tok_s, prefill_tok_s=told.prefill_tok_s,
             vram_gb=told.placement.vram_gb, ram_gb=told.placement.ram_gb,
             kl_divergence=row.loss.kld if row.loss else None, loss_source=row.loss.source if row.loss else None,
-        ))  # fmt: skip
+        ))
     return QuantsOnMachine(model=model, hardware=asked.hardware, quants=tuple(rows))
 
 
@@ -403,7 +403,7 @@ def compare_with_api(
     return ApiComparison(
         model=told.model, quant=told.quant, task=task, decode_tok_s=told.decode_tok_s, power_w=watts, prices=known,
         prefill_tok_s=told.prefill_tok_s, costs=costs, said=tuple(filter(None, said)),
-    )  # fmt: skip
+    )
 
 
 def prices(
@@ -420,7 +420,7 @@ def names(kind: Literal["models", "gpus", "cpus", "machines", "quants"]) -> Know
     tables_of: dict[str, Callable[[], Any]] = {
         "models": tables.llms, "gpus": tables.gpus, "cpus": tables.cpus, "quants": tables.quants,
         "machines": lambda: (*tables.unified_machines(), *tables.laptops()),
-    }  # fmt: skip
+    }
     return KnownNames(kind=kind, names=tuple(dict.fromkeys(row.name for row in tables_of[kind]())))
 
 
@@ -434,7 +434,7 @@ class Tool(NamedTuple):
 TOOLS: Final = (
     Tool(recommend), Tool(upgrade), Tool(predict, asks_network=True), Tool(models), Tool(quants), Tool(prices),
     Tool(compare_with_api), Tool(names),
-)  # fmt: skip
+)
 """In the order in which they are listed."""
 
 

@@ -85,7 +85,7 @@ def _factor(row: PriceFactor, ratios: Sequence[float], newest: date) -> PriceFac
     return row.model_copy(
         update={"factor": round(math.exp(log), 3), "log_error": round(error, 3), "pairs": len(ratios),
                 "source": source, "as_of": newest}
-    )  # fmt: skip
+    )
 
 
 def fitted_trend(row: PriceTrend, observations: Sequence[Observation], basis: Basis, rates: Rates) -> PriceTrend:
@@ -108,7 +108,7 @@ def fitted_trend(row: PriceTrend, observations: Sequence[Observation], basis: Ba
         update={"tau_months": best[0], "drift_per_month": best[1], "log_sd": round(log_sd, 3),
                 "log_sd_per_month": growth, "observations": len(grid[best]), "source": SOURCE,
                 "as_of": max(item.as_of for item in mine)}
-    )  # fmt: skip
+    )
 
 
 def _spread(errors: NDArray[np.float64]) -> tuple[float, float]:

@@ -123,7 +123,7 @@ class Board(Row):
         listed = (
             (self.slot2_pcie_gen, self.slot2_pcie_lanes), (self.slot3_pcie_gen, self.slot3_pcie_lanes),
             (self.slot4_pcie_gen, self.slot4_pcie_lanes),
-        )  # fmt: skip
+        )
         return tuple((generation, lanes) for generation, lanes in listed if generation and lanes)
 
 

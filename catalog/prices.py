@@ -16,7 +16,7 @@ Condition = Literal["new", "used"]
 Kind = Literal[
     "street", "asking", "sold", "deal", "list", "range_low", "range_high", "asking_median", "asking_mean",
     "pre_shortage", "pre_shortage_leftover",
-]  # fmt: skip
+]
 Seller = Literal["", "trusted", "cheapest", "all", "maker", "own"]
 
 

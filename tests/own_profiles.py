@@ -51,7 +51,7 @@ def own_profile(hardware: Mapping[str, Any] = RYZEN, **fields: Any) -> Profile:
     bare = {
         "name": "box", "fingerprint": fingerprint_of(parts), "hardware": dict(hardware), "engine": ENGINE,
         "measured_on": date(2026, 11, 28), "efficiencies_digest": digest_of(load().efficiencies.effects),
-    }  # fmt: skip
+    }
     truth, guess = (
         knowledge_of(Profile.model_validate(bare | {"effects": shifts(factor)}), load()) for factor in (1.0, 0.9)
     )
@@ -61,7 +61,7 @@ def own_profile(hardware: Mapping[str, Any] = RYZEN, **fields: Any) -> Profile:
             "effects": shifts(), "probes": PROBES, "runs": runs, "notes": ["the machine was busy: load average 3"],
             "correlations": [{"first": "ram_stream", "second": "core_gb_s", "value": -0.93}],
         } | fields
-    )  # fmt: skip
+    )
 
 
 PROBES = tuple(

@@ -116,7 +116,7 @@ def test_completion_offers_commands_and_options(shell: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from advisor.cli.app import main; main()"], capture_output=True, text=True, check=False,
         env=os.environ | asked | {"_ADVISOR_COMPLETE": f"{shell}_complete"},
-    )  # fmt: skip
+    )
     assert "recommend" in done.stdout
 
 

@@ -40,7 +40,7 @@ REGISTRY_HOSTS = tuple(
         ("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"), ("deb", "debian", "org"),
         ("proxy", "golang", "org"), ("crates", "io"), ("anaconda", "org"),
     )
-)  # fmt: skip
+)
 MACHINE_PATH = re.compile(r"""(?<![\w.:/~$}*-])/(?:home|root|Users|work|opt)/\w""")
 COUNT_OF_ROWS = re.compile(
     r"""\b\d[\d,]+\ (?:rows|quotes|dated\ prices|graphics\ cards|processors|boards|memory\ kits|disks|coolers|laptops

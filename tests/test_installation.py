@@ -97,7 +97,7 @@ NEED_MORE = {
     "prices set 3090 700": "prices", "prices import prices.csv": "prices",
     "predict --gguf https://127.0.0.1:9/model.gguf --gpu 3090": "hub", "prices show 3090 --plot out.png": "plots",
     "sweep sweep.toml --output rows": "sweep",
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

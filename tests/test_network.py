@@ -76,7 +76,7 @@ def heard(folder: Path, lines: list[list[str]]) -> subprocess.CompletedProcess[s
     return subprocess.run(
         [*without_routes(), sys.executable, "-c", INSIDE, json.dumps(lines)], cwd=folder, check=False, text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}, stdin=subprocess.DEVNULL, capture_output=True,
-    )  # fmt: skip
+    )
 
 
 def test_every_command_is_tried() -> None:

@@ -24,7 +24,7 @@ def ran(*command: str | Path, cwd: Path, **environment: str) -> subprocess.Compl
     return subprocess.run(
         [str(word) for word in command], cwd=cwd, env=clean() | environment, capture_output=True, text=True,
         check=False, stdin=subprocess.DEVNULL, timeout=500,
-    )  # fmt: skip
+    )
 
 
 def done(*command: str | Path, cwd: Path) -> str:

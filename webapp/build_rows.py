@@ -192,7 +192,7 @@ def _alike(run: PublicRun, asked: PublicRun) -> str:
 def _beside(run: PublicRun, asked: PublicRun, speed: Range | None) -> str:
     same = _alike(run, asked) == "same" and (run.model, run.quant, run.regime) == (
         asked.model, asked.quant, asked.regime
-    )  # fmt: skip
+    )
     if not same or speed is None or run.decode_tok_s is None:
         return ""
     if abs(run.depth - asked.depth) > max(4096, asked.depth / 2):

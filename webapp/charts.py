@@ -113,7 +113,7 @@ def room_for_names(rows: Sequence[Row], width_px: float) -> dict[int, str]:
             middle = x + {"left": half, "right": -half}.get(side.get("align", ""), 0.0)
             inside = middle - half >= -EDGE_PX and middle + half <= width_px + EDGE_PX
             free = all(abs(middle - other) > half + reach or abs(y + dy - line) > LINE_PX
-                       for other, line, reach in taken)  # fmt: skip
+                       for other, line, reach in taken)
             if free and inside:
                 taken += [(middle, y + dy, half), (x, y, 14.0)]
                 found[at] = place

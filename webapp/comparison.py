@@ -116,7 +116,7 @@ def compared(sides: Sides, exchange: Exchange, units: str) -> list[Fact]:
     prefill = [answer.prefill_tok_s.p50 if answer.prefill_tok_s else None for answer in answers]
     context = answers[0].scenario.context_tokens()
     together = [answer.aggregate_tok_s.p50 if answer.fits and answer.aggregate_tok_s else None
-                for answer in sides.people]  # fmt: skip
+                for answer in sides.people]
     return [
         *(_for_task(sides, TASKS[sides.task], units) if sides.task else ()),
         _fact("Money", "Price", [build.price_usd if build else None for build in builds], exchange.said, more=False,
@@ -134,7 +134,7 @@ def compared(sides: Sides, exchange: Exchange, units: str) -> list[Fact]:
               more=False, words="less"),
         Fact("Mind", ["; ".join(item.message for item in (*(build.notes if build else ()), *answer.warnings)) or "-"
                       for build, answer in zip(builds, answers, strict=True)], group="Life"),
-    ]  # fmt: skip
+    ]
 
 
 def _for_task(sides: Sides, needs: Purpose, units: str) -> list[Fact]:
@@ -145,7 +145,7 @@ def _for_task(sides: Sides, needs: Purpose, units: str) -> list[Fact]:
     steps = [
         needs.step_s(answer.decode_tok_s.p50, answer.prefill_tok_s.p50)
         if answer.decode_tok_s and answer.prefill_tok_s else None for answer in sides.answers
-    ]  # fmt: skip
+    ]
     return [
         Fact("Good enough for it", grades, best if len(best) < len(grades) else frozenset(), group="The task"),
         _fact("The task", "A typical step", steps, seconds, more=False, words="sooner"),
@@ -187,7 +187,7 @@ def winners(titles: Sequence[str], facts: Sequence[Fact]) -> list[str]:
     lines = []
     for at, title in enumerate(titles):
         won = [f"{fact.name[:1].lower()}{fact.name[1:]} ({fact.difference.removesuffix(NEXT)})"
-               for fact in facts if fact.best == {at} and fact.difference]  # fmt: skip
+               for fact in facts if fact.best == {at} and fact.difference]
         lines.append(f"{title}: {'; '.join(won) or 'in no row the best alone'}")
     return lines
 

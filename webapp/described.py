@@ -138,7 +138,7 @@ def _offers(search: Search, parts: Parts, hardware: Hardware) -> list[Offer]:
     platforms = [
         platform for platform in platforms_of(search.stock)
         if gib in (None, platform.memory.gib) and hardware.ram.modules in (None, platform.memory.modules)
-    ]  # fmt: skip
+    ]
     if parts.gpu and cards.gpu is None:
         return []
     completed = (search.assembler.complete(cards, platform) for platform in platforms)

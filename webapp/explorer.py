@@ -180,7 +180,7 @@ def best_of(found: Sequence[Runnable], task: TaskName, words: str, units: str) -
     said = f"{pace(speed.p50, units)} ({number(speed.p05)}-{number(speed.p95)})" if speed else ""
     longest = f"{best.longest_context:,}" if best.longest_context else ""
     values = (words, f"{best.llm.name} {best.answer.quant}", said, grade(best, task), quality_words(best), longest,
-              PLACES.get(best.case.regime, best.case.regime))  # fmt: skip
+              PLACES.get(best.case.regime, best.case.regime))
     return dict(zip(titles, values, strict=True))
 
 

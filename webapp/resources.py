@@ -222,7 +222,7 @@ def history(kind: str, name: str, memory_gib: float | None, condition: str) -> t
     votes = market_of(stored_at(data_folder(), exported=True)).votes
     wanted = {place for place, part in enumerate(votes.parts)
               if (part.kind, part.name, part.condition) == (kind, name, condition)
-              and memory_gib in (None, part.memory_gib)}  # fmt: skip
+              and memory_gib in (None, part.memory_gib)}
     rows = [at for at, part in enumerate(votes.part.tolist()) if part in wanted]
     return tuple(sorted((date.fromordinal(int(votes.day[at])), math.exp(votes.log_usd[at])) for at in rows))
 
@@ -272,7 +272,7 @@ def by_runs(hardware: Hardware, runs: tuple[OwnRun, ...], known: Knowledge) -> K
 @lru_cache(maxsize=32)
 def upgrades(
     asked: Scenario, aim: Aim, task: TaskName, condition: Choice, known: Knowledge, *, tinkerer: bool
-) -> Upgrades:  # fmt: skip
+) -> Upgrades:
     """What to buy for the machine of a question, with or without cards for tinkerers. Raises as `upgrades_of`."""
     return upgrades_of(asked, aim, task, stock(condition, (), (), today()), known, tinkerer=tinkerer)
 

@@ -68,7 +68,7 @@ def whole(build: RankedBuild, stock: Stock) -> Whole | None:
     """The rows of a build's parts; None for a machine that is sold whole."""
     names = {part.kind: part.name for part in build.parts}
     shelves = {"cpu": stock.cpus, "board": stock.boards, "psu": stock.psus, "case": stock.cases,
-               "cooler": stock.coolers, "ssd": stock.ssds}  # fmt: skip
+               "cooler": stock.coolers, "ssd": stock.ssds}
     rows = {
         kind: next((row for row in shelf if row.name == names.get(kind)), None) for kind, shelf in shelves.items()
     }
@@ -92,7 +92,7 @@ def checks(of: Whole, follow: Collection[str] = ()) -> list[tuple[bool, str]]:
     found: list[tuple[str, str | None, str]] = []
     load, needed = (
         compatibility.load_w(of.gpu, of.count, of.cpu), compatibility.psu_watts_needed(of.gpu, of.count, of.cpu)
-    )  # fmt: skip
+    )
     watts = f"power: {load:.0f} W under load, {needed:.0f} W asked for, {of.psu.watts:g} W there"
     found.append(("board", compatibility.socket_problem(of.cpu, of.board), f"socket: {of.board.socket} for both"))
     found.append(("psu", None if of.psu.watts >= needed else watts, watts))
@@ -127,7 +127,7 @@ def problems(of: Whole) -> list[tuple[str, str]]:
         ("cooler", compatibility.cooler_problem(of.cooler, of.cpu)),
         ("case", compatibility.case_problem(of.case, of.board, of.cooler, card, of.count)),
         ("", compatibility.display_problem(card, of.cpu)),
-    ]  # fmt: skip
+    ]
     return [(kind, words) for kind, words in found if words]
 
 
@@ -139,7 +139,7 @@ def options(kind: PartKind, of: Whole, stock: Stock) -> list[Swap]:
         shelves: dict[str, Sequence[Any]] = {
             "gpu": stock.gpus, "cpu": stock.cpus, "board": stock.boards, "psu": stock.psus, "case": stock.cases,
             "cooler": stock.coolers, "ssd": stock.ssds,
-        }  # fmt: skip
+        }
         count = 1 if kind == "gpu" else of.count
         wholes: Iterator[tuple[float, str, Whole]] = (
             (stock.usd(kind, row.name), row.name, replace(of, **{kind: row, "count": count})) for row in shelves[kind]

@@ -70,7 +70,7 @@ SLOWEST_TOK_S = 2.0
 ORDER: Mapping[str, Callable[[Pairing], float]] = {
     "value": lambda item: -item.value, "speed": lambda item: -item.decode_tok_s,
     "price": lambda item: item.build.price_usd, "prompt": lambda item: -item.prefill_tok_s,
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +108,7 @@ def advise_from(
     stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge, exchange: Exchange,
     used: Stock | Callable[[], Stock] | None = None, shelf_of: ShelfOf = Shelf,
     search_of: SearchOf = Search.within_budget, *, ranked: bool = True,
-) -> Recommendation:  # fmt: skip
+) -> Recommendation:
     """The same from a stock; `used` is or gives the stock with used parts, where the wish is for new ones. Shelves and
     searches may be such as remember what they worked out. Not `ranked`: of a named model too the candidates of the
     picks are the list, which takes a tenth of the time.
@@ -164,7 +164,7 @@ def _ranking(found: Advice, stock: Stock, owned: Owned, exchange: Exchange) -> R
         quant_choice=f"{first.choice.quant}, the best that is worth its size", quant_source="",
         left_out=left_out(stock, wish), unpriced=stock.unpriced, assumptions=owned.assumptions,
         currency=exchange.currency, per_usd=exchange.per_usd, task=found.goal.task.name,
-    )  # fmt: skip
+    )
 
 
 def _built(shown: Sequence[Pairing], exchange: Exchange, first_rank: int = 1) -> tuple[RankedBuild, ...]:
@@ -173,14 +173,14 @@ def _built(shown: Sequence[Pairing], exchange: Exchange, first_rank: int = 1) ->
     efficient = [
         not any(other.build.price_usd <= item.build.price_usd and other.step_s < item.step_s for other in shown)
         for item in shown
-    ]  # fmt: skip
+    ]
     return tuple(
         ranked_build(
             rank, offer, None, ties[place], efficient=efficient[place],
             context=_longest_context(offer.prediction.scenario), exchange=exchange,
         )
         for place, (rank, offer) in enumerate(enumerate(offers, first_rank))
-    )  # fmt: skip
+    )
 
 
 def _longest_context(scenario: Scenario) -> int | None:
@@ -234,7 +234,7 @@ def _with_picks(base: Recommendation, found: Advice, exchange: Exchange, knowled
             living=tuple(living_with(item.build)),
         )
         for name, item in found.picks.items()
-    )  # fmt: skip
+    )
     models = tuple(_chosen(item, budget) for item in distinct.values())
     told = {"builds": tuple(builds), "picks": picks, "near": near, "models": models, "running": running}
     return base.model_copy(update=told | {"beside": beside})
@@ -300,7 +300,7 @@ def _chosen(item: Pairing, budget: str) -> ChosenModel:
         quality=round(choice.quality, 1) if choice.known else 0.0, low=round(choice.low, 1), high=round(choice.high, 1),
         how=choice.known.how if choice.known else "not measured",
         licence=choice.facts.licence if choice.facts else "", why=model_sentence(item, budget),
-    )  # fmt: skip
+    )
 
 
 # Ways out of a wish that nothing serves.
@@ -320,7 +320,7 @@ def _nothing(
         tried=0, quant_choice="", quant_source="", left_out=left_out(stock, wish), unpriced=stock.unpriced,
         assumptions=owned.assumptions, currency=exchange.currency, per_usd=exchange.per_usd, task=goal.task.name,
         ways_out=tuple(ways),
-    )  # fmt: skip
+    )
 
 
 def ways_out(

@@ -70,7 +70,7 @@ def _nothing(found: Recommendation) -> Document:
         Section("", [Paragraph("No computer that we can price does this.", strong=True)]),
         Section("The nearest ways out", [Points(ways)]),
         Section("", [Paragraph(f"Left out, {line}.", faint=True) for line in found.left_out]),
-    ])  # fmt: skip
+    ])
 
 
 def _picked(pick: Pick, build: RankedBuild, exchange: Exchange) -> Section:
@@ -84,7 +84,7 @@ def _picked(pick: Pick, build: RankedBuild, exchange: Exchange) -> Section:
         Paragraph(f"{REMARKS[pick.pick]}; {line}."),
         Points([f"{reason}" for reason in pick.why], mark="+ "),
         Points([f"{reason}" for reason in pick.against], mark="- "),
-    ])  # fmt: skip
+    ])
 
 
 def _span(speed: Range) -> str:

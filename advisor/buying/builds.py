@@ -157,17 +157,17 @@ class Assembler:
             kind="desktop", label=cards.label, parts=parts, hardware=hardware_of(cards, links, platform, disk),
             power_w=load_w(gpu, count, platform.cpu), notes=_notes(cards, platform, parts), platform=platform,
             cards=cards,
-        )  # fmt: skip
+        )
 
     def _parts(
         self, cards: Cards, platform: Platform, disk: Ssd, supplies: tuple[PricedPart, ...],
         shell: tuple[PricedPart, ...],
-    ) -> tuple[PricedPart, ...] | None:  # fmt: skip
+    ) -> tuple[PricedPart, ...] | None:
         prices = self.stock.prices
         cards_quotes = prices.pieces("gpu", cards.gpu.name, cards.count) if cards.gpu else ()
         rest: tuple[tuple[PartKind, str], ...] = (
             ("cpu", platform.cpu.name), ("board", platform.board.name), ("ssd", disk.name),
-        )  # fmt: skip
+        )
         quoted = [(kind, name, prices.quote(kind, name)) for kind, name in rest]
         if cards_quotes is None or any(quote is None for _, _, quote in quoted):
             return None
@@ -204,7 +204,7 @@ class Assembler:
             pairs = [
                 (cooler, case) for cooler in coolers for case in (self.stock.cases if beside else ())
                 if not case_problem(case, platform.board, cooler, cards.gpu, cards.count)
-            ]  # fmt: skip
+            ]
             usd, frame = self.stock.usd, None if pairs else framed(self.stock, cards)
             if pairs:
                 cooler, case = min(pairs, key=lambda pair: usd("cooler", pair[0].name) + usd("case", pair[1].name))
@@ -234,7 +234,7 @@ def cards_requests(cards: Cards, links: Sequence[Link]) -> tuple[GpuRequest, ...
             pcie_gen=link.generation, pcie_lanes=link.lanes,
         )
         for link, count in counted.items() if cards.gpu
-    )  # fmt: skip
+    )
 
 
 def hardware_of(cards: Cards, links: Sequence[Link], platform: Platform, disk: Ssd) -> Hardware:
@@ -270,7 +270,7 @@ def machine_build(row: UnifiedMachine | Laptop, gib: float, quote: Quote) -> Bui
     return Build(
         kind=row.kind, label=row.name, parts=(PricedPart(row.kind, name, quote),),
         hardware=Hardware(machine=row.name, ram=ram), power_w=machine_draws_w(row),
-    )  # fmt: skip
+    )
 
 
 # The command that shows one build by itself, with the same numbers.

@@ -165,7 +165,7 @@ def upgrade(offer: Offer, swap: Offer) -> Upgrade:
     return Upgrade(
         extra_usd=extra, gain_share=gain, decode_tok_s=swap.decode_tok_s, instead=_named(before - after),
         buy=_named(after - before), text=f"+${extra:,.0f}: {bought}{replaced}: {gain:+.0%}",
-    )  # fmt: skip
+    )
 
 
 def _told(parts: Counter[tuple[str, str]]) -> tuple[str, ...]:

@@ -105,11 +105,11 @@ def combinations_of(stock: Stock, platforms: Platforms | None = None, limit_usd:
     cards_usd = np.array([
         price_of((*(quotes or ()), *(quote for _, quote in beside)))
         for quotes, beside in zip(pieces, besides, strict=True)
-    ])  # fmt: skip
+    ])
     shows = _each(
         lambda item, cpu: display_problem(item.gpu, cpu) is None,
         cards, lambda item: item.gpu and has_outputs(item.gpu), cpus, lambda cpu: cpu.integrated_gpu,
-    )  # fmt: skip
+    )
     one_usd, two_usd = _power_usd(stock, cards, cpus)
     shell_usd, framed_usd = _shell_usd(stock, cards, cpus, forms)
     # No case has room for two supplies.
@@ -124,7 +124,7 @@ def combinations_of(stock: Stock, platforms: Platforms | None = None, limit_usd:
 def _each(
     rule: Callable[[A, B], Any], rows: Sequence[A], row_key: Callable[[A], Hashable], columns: Sequence[B],
     column_key: Callable[[B], Hashable],
-) -> NDArray[Any]:  # fmt: skip
+) -> NDArray[Any]:
     """What a rule says of each row and column, asked once for those with the same keys. [rows, columns]"""
     row_keys, column_keys = [row_key(row) for row in rows], [column_key(column) for column in columns]
     some_rows, some_columns = dict(zip(row_keys, rows, strict=True)), dict(zip(column_keys, columns, strict=True))
@@ -141,7 +141,7 @@ def _cards(stock: Stock, most: int, limit_usd: float) -> tuple[Cards, ...]:
     counted = [
         (Cards(gpu, count), stock.prices.pieces("gpu", gpu.name, count)) for gpu in stock.gpus
         for count in range(1, (most if gpu.vram_gib >= LEAST_GIB_OF_THREE else min(most, 2)) + 1)
-    ]  # fmt: skip
+    ]
     had = [item for item, quotes in counted if quotes and price_of(quotes) <= limit_usd]
     # Three and more hang in a frame (`compatibility.side_by_side_problem`).
     return (Cards(None, 0), *(item for item in had if item.count < 3 or framed(stock, item)))
@@ -214,7 +214,7 @@ def _machines(
     ram_gb_s = np.array([
         ram_of(RamRequest(type=types[kind], mt_s=mt_s, channels=channels, gb=1), processors[cpu], ())[0].bandwidth_gb_s
         for cpu, kind, mt_s, channels in rates.tolist()
-    ])  # fmt: skip
+    ])
     plain = machine_of(Hardware(cpu=ANY_CPU))
     ones = np.ones(len(codes))
     return table, Fleet(
@@ -222,7 +222,7 @@ def _machines(
         processors=tuple(replace(plain, cpu=item.side, unknown=frozenset()) for item in processors),
         processor_at=rates[rate, 0], ram_bytes=sizes * GIB, size_at=size_at, ram_gb_s=ram_gb_s[rate], random_gb_s=ones,
         disk_gb_s=ones,
-    )  # fmt: skip
+    )
 
 
 def _power_usd(stock: Stock, cards: Sequence[Cards], cpus: Sequence[Cpu]) -> tuple[Vector, Vector]:
@@ -235,14 +235,14 @@ def _power_usd(stock: Stock, cards: Sequence[Cards], cpus: Sequence[Cpu]) -> tup
     needed = _each(
         lambda item, cpu: psu_watts_needed(item.gpu, item.count, cpu),
         cards, lambda item: item.gpu and (item.gpu.power_w, item.count), cpus, lambda cpu: (cpu.tdp_w, cpu.maker),
-    ).reshape(len(cards), len(cpus), 1)  # fmt: skip
+    ).reshape(len(cards), len(cpus), 1)
 
     def plugged(share: int) -> NDArray[Any]:
         return _each(
             lambda item, psu: cables_problem(psu, item.gpu, -(-item.count // share)) is None,
             cards, lambda item: item.gpu and (item.gpu.power_connectors, item.gpu.power_w, item.count),
             psus, lambda psu: (psu.pcie_16pin, psu.pcie_8pin),
-        ).reshape(len(cards), 1, len(psus))  # fmt: skip
+        ).reshape(len(cards), 1, len(psus))
 
     one = np.where((watts >= needed) & plugged(1), usd, np.inf).min(axis=2, initial=np.inf)
     pairs = [joined_supplies(stock, psu) for psu in psus]
@@ -264,7 +264,7 @@ def _shell_usd(
     cools = _each(
         lambda cpu, cooler: cooler_problem(cooler, cpu) is None,
         cpus, lambda cpu: (cpu.socket, cpu.tdp_w), coolers, lambda cooler: cooler.name,
-    )  # fmt: skip
+    )
     high = np.array([[cooler.height_mm <= case.max_cooler_height_mm for case in cases] for cooler in coolers])
     takes = np.array([[form in case.board_form_factors for case in cases] for form in forms])
 

@@ -147,7 +147,7 @@ def rent_of(card: Rented, price_usd: tuple[float, float], power: Power, power_us
     return Rent(
         card=card.name, usd_per_hour=card.usd_per_hour, as_of=card.as_of, usd_per_month=(low, usual),
         pays_back_months=months,
-    )  # fmt: skip
+    )
 
 
 def _pays_back(
@@ -214,7 +214,7 @@ def _card_w(asked: GpuRequest) -> float:
 def running_costs(
     llm_id: str, task: Purpose, power_w: float, price_usd: tuple[float, float], speeds_tok_s: tuple[Range, Range],
     power: Power, users: int = 1, rented: Rented | None = None,
-) -> RunningCosts:  # fmt: skip
+) -> RunningCosts:
     """Costs of a computer. `power_w`: of its parts under load; `price_usd`: low and high; `speeds_tok_s`: decode of
     each of the users who write at once, and prefill; `rented`: a card that is as fast.
 
@@ -246,7 +246,7 @@ def running_costs(
         pays_back_months=_pays_back(price_usd, api, monthly) if api else None,
         rent=rent_of(rented, price_usd, power, monthly) if rented else None,
         closed_usd_per_month=_closed(fewest, most, task),
-    )  # fmt: skip
+    )
 
 
 def _step_usd(row: ApiPrice | ClosedPrice, task: Purpose) -> float:

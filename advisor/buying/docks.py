@@ -21,13 +21,13 @@ from catalog.parts import Gpu, Laptop, UnifiedMachine
 WORDS: Final[Mapping[Link, str]] = {
     "oculink": "OCuLink", "usb4": "USB4", "usb4v2": "USB4 v2", "thunderbolt3": "Thunderbolt 3",
     "thunderbolt4": "Thunderbolt 4", "thunderbolt5": "Thunderbolt 5",
-}  # fmt: skip
+}
 TUNNELS: Final[Mapping[Link, int]] = {"thunderbolt3": 0, "thunderbolt4": 1, "usb4": 1, "thunderbolt5": 2, "usb4v2": 2}
 """Links over a USB-C cable by their speed: port and dock of two of them go together, at the slower one's.
 Source: USB4 specification 2.0, chapter 1 (compatible with Thunderbolt 3 and USB4 1.0); Intel, "Thunderbolt 5"."""
 ASSUMED: Final[Mapping[Link, str]] = {
     "usb4": "a Thunderbolt or USB4 port", "oculink": "an OCuLink port, or a free M.2 slot and adapter",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def _parts(gpu: Gpu, dock: PricedPart, stock: Stock) -> tuple[PricedPart, ...] |
         PricedPart("psu", psu.name, quote) for psu in stock.psus
         if psu.watts >= gpu.power_w * (1 + HEADROOM) and cables_problem(psu, gpu, 1) is None
         and (quote := stock.prices.quote("psu", psu.name))
-    ]  # fmt: skip
+    ]
     supply = min(supplies, key=lambda part: part.quote.price_usd, default=None)
     if not cards or supply is None:
         return None
@@ -146,4 +146,4 @@ def _beside(alone: Build, row: UnifiedMachine | Laptop, item: Docked) -> Build:
     return replace(
         alone, label=f"{item.words} beside {row.name}", parts=(*item.parts[:1], *alone.parts, *item.parts[1:]),
         hardware=item.hardware, power_w=alone.power_w + item.gpu.power_w, notes=notes,
-    )  # fmt: skip
+    )

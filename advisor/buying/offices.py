@@ -19,7 +19,7 @@ LOW_PROFILE: Final = frozenset(
     {"NVIDIA T400 4GB", "NVIDIA T600", "NVIDIA T1000 4GB", "NVIDIA T1000 8GB", "RTX A400", "RTX A2000 6GB",
      "RTX A2000 12GB", "RTX 2000 Ada", "RTX 4000 SFF Ada", "Quadro P620", "Quadro P1000", "Tesla P4", "Tesla T4",
      "NVIDIA A2", "NVIDIA L4", "Arc Pro A40", "Arc Pro B50"}
-)  # fmt: skip
+)
 """Cards that come with a low bracket. Source: the makers' data sheets, "form factor" (NVIDIA's of the RTX A400 to 4000
 SFF Ada, T400 to T1000, P620, P1000, P4, T4, A2 and L4; Intel's of the Arc Pro A40 and B50)."""
 
@@ -70,7 +70,7 @@ def _supply(stock: Stock, row: OfficePc, cpu: Cpu, gpu: Gpu | None) -> tuple[Pri
     fitting = [
         psu for psu in stock.psus
         if psu.form_factor == "ATX" and psu.watts >= watts and cables_problem(psu, gpu, 1) is None
-    ]  # fmt: skip
+    ]
     cheapest = min(fitting, key=lambda psu: stock.usd("psu", psu.name), default=None)
     quote = stock.prices.quote("psu", cheapest.name) if cheapest else None
     return (PricedPart("psu", cheapest.name, quote),) if cheapest and quote else None
@@ -135,7 +135,7 @@ def _build(
         GpuRequest(name=gpu.name, vram_gb=gpu.vram_gib, pcie_gen=min(gpu.pcie_gen, row.slot_pcie_gen or gpu.pcie_gen),
                    pcie_lanes=min(gpu.pcie_lanes, row.slot_pcie_lanes or gpu.pcie_lanes))
         for gpu in ([gpu] if gpu else [])
-    )  # fmt: skip
+    )
     name = processor if row.cpu_count == 1 else f"{row.cpu_count}x {processor}"
     # Office boards hold memory at the processor's official rate.
     mt_s = cpu.mt_s_1dpc[min(cpu.memory_types.index(row.ram_type), len(cpu.mt_s_1dpc) - 1)]
@@ -145,7 +145,7 @@ def _build(
     bought = [PricedPart("gpu", gpu.name, card) for card in cards if gpu]
     inside = [] if row.cpu else [PricedPart("cpu", processor, OWNED)]
     parts = (*bought, PricedPart("office", row.name, quote), *inside, *added, *supply,
-             *parts_beside(stock, Cards(gpu, len(bought))))  # fmt: skip
+             *parts_beside(stock, Cards(gpu, len(bought))))
     label = row.name if gpu is None else f"{gpu.name} in {row.name}"
     power_w = load_w(gpu, 1, cpu) + (row.cpu_count - 1) * cpu.tdp_w
     hardware = Hardware(gpus=gpus, cpu=name, ram=ram)

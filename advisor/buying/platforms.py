@@ -144,14 +144,14 @@ def _seen_of_cpu(cpu: Cpu) -> tuple[object, ...]:
     return (
         cpu.memory_types, cpu.registered_memory, cpu.max_memory_gib, cpu.memory_channels, cpu.mt_s_1dpc, cpu.mt_s_2dpc,
         cpu.segment,
-    )  # fmt: skip
+    )
 
 
 def _seen_of_board(board: Board) -> tuple[object, ...]:
     return (
         board.ram_type, board.registered_memory, board.dimm_slots, board.dimms_per_channel, board.max_memory_gib,
         board.chipset,
-    )  # fmt: skip
+    )
 
 
 def _distinct_boards(stock: Stock, cpu: Cpu) -> list[Board]:
@@ -164,6 +164,6 @@ def _distinct_boards(stock: Stock, cpu: Cpu) -> list[Board]:
             board.ram_type, board.dimm_slots, board.dimms_per_channel, board.registered_memory, board.slot1_pcie_gen,
             board.slot1_pcie_lanes, board.further_slots, board.slot1_shared_lanes, board.chipset, board.form_factor,
             board.max_memory_gib, board.m2_slots > 0,
-        )  # fmt: skip
+        )
         kinds.setdefault(kind, board)
     return list(kinds.values())

@@ -66,7 +66,7 @@ def quote_of(new: Estimate | None, used: Estimate | None, choice: Choice) -> Quo
         round(known.price_usd, 2), round(known.low_usd, 2), round(known.high_usd, 2), known.newest, known.source,
         condition, known.observations, known.sources, known.one_source, known.stale, known.before_shortage, known.own,
         fallback=choice == "used" and condition == "new",
-    )  # fmt: skip
+    )
 
 
 def price_of(quotes: Iterable[Quote]) -> float:

@@ -95,7 +95,7 @@ def platform_swaps(hardware: Hardware, stock: Stock) -> Iterator[Change]:
             yield Change(
                 swapped, f"{platform.cpu.name}, {platform.board.name} and {memory}", "board, processor and memory",
                 mind, quotes, platform=True,
-            )  # fmt: skip
+            )
         if len(tried) == PLATFORMS:
             return
 

@@ -42,7 +42,7 @@ KIND_WORDS = {
     "case": ("case", "cases"), "cooler": ("cooler", "coolers"),
     "office": ("office PC", "office PCs"), "accessory": ("accessory", "accessories"),
     "unified": ("unified-memory machine", "unified-memory machines"), "laptop": ("laptop", "laptops"),
-}  # fmt: skip
+}
 DESKTOP_KINDS = set(KIND_WORDS) - {"unified", "laptop"}
 DOLLARS = Exchange()
 SearchOf = Callable[[Wish, str, Stock, Knowledge], Search]
@@ -230,7 +230,7 @@ def recommend(wish: Wish, knowledge: Knowledge, market: Market | None = None) ->
 def recommend_from(
     stock: Stock, owned: Owned, wish: Wish, knowledge: Knowledge, search_of: SearchOf = Search.within_budget,
     exchange: Exchange = DOLLARS,
-) -> Recommendation:  # fmt: skip
+) -> Recommendation:
     """The same from a stock that may differ from the catalog, by searches that may remember. Raises as `recommend`."""
     llm = resolve_llm(named_model(wish))
     found = _find(wish, [search_of(wish, quant, stock, knowledge) for quant in _quants(wish)])
@@ -255,7 +255,7 @@ def recommend_from(
         left_out=left_out(stock, wish), unpriced=stock.unpriced,
         assumptions=(*llm.assumptions, *owned.assumptions, *_unused(owned, builds)),
         currency=exchange.currency, per_usd=exchange.per_usd,
-    )  # fmt: skip
+    )
 
 
 def sorted_rows(search: Search, rows: Whole, wish: Wish) -> Whole:
@@ -404,7 +404,7 @@ def ties_of(offers: Sequence[Offer]) -> list[tuple[str, ...]]:
 def ranked_build(
     rank: int, offer: Offer, swap: Upgrade | None, tie: tuple[str, ...] = (), *, efficient: bool, context: int | None,
     exchange: Exchange = DOLLARS,
-) -> RankedBuild:  # fmt: skip
+) -> RankedBuild:
     """An offer as it is shown."""
     build, answer = offer.build, offer.prediction
     parts = tuple(
@@ -414,7 +414,7 @@ def ranked_build(
             price_observations=quote.observations, condition=quote.condition, one_source=quote.one_source,
             stale=quote.stale, before_shortage=quote.before_shortage, own=quote.own,
         ) for part in build.parts for quote in (part.quote,)
-    )  # fmt: skip
+    )
     low_usd, high_usd = build.interval_usd
     fallback = dict.fromkeys(KIND_WORDS[part.kind][0] for part in build.parts if part.quote.fallback)
     message = f"priced new for want of a used price: {', '.join(fallback)}"
@@ -431,7 +431,7 @@ def ranked_build(
         usd_per_tok_s=offer.usd_per_tok_s, tie=tie, pareto=efficient, prediction=answer, longest_context_tokens=context,
         power_w=round(build.power_w), bottleneck=answer.bottleneck, next_dollar=swap, notes=(*build.notes, *said),
         predict_command=predict_command(build, answer.scenario),
-    )  # fmt: skip
+    )
 
 
 def _question(wish: Wish, search: Search) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from advisor.documents import (
     as_markdown,
     columns,
     number,
-)  # fmt: skip
+)
 from advisor.market.money import Exchange, shown
 
 DOLLARS = Exchange()
@@ -27,7 +27,7 @@ PER_SPEED = "$/(tok/s)"
 ORDERS = {
     "value": "least $/(tok/s)", "speed": "the fastest", "price": "the cheapest",
     "prompt": "the fastest to read a prompt",
-}  # fmt: skip
+}
 CONDITIONS = {"new": "new parts", "used": "used parts where quoted", "any": "new or used parts"}
 
 
@@ -52,7 +52,7 @@ def exchange_of(found: Recommendation) -> Exchange:
 def cells(build: RankedBuild, exchange: Exchange = DOLLARS) -> dict[str, str]:
     """Numbers of a build by the title of their column."""
     unit = shown(exchange.of(build.usd_per_tok_s) if exchange.of(1) < 10 else round(exchange.of(build.usd_per_tok_s)),
-                 exchange.currency)  # fmt: skip
+                 exchange.currency)
     decode, prefill = build.prediction.decode_tok_s, build.prediction.prefill_tok_s
     return {
         "Price": exchange.said(build.price_usd),
@@ -61,7 +61,7 @@ def cells(build: RankedBuild, exchange: Exchange = DOLLARS) -> dict[str, str]:
         "(90 %)": f"{number(decode.p05)}-{number(decode.p95)}" if decode else "",
         "Prompt": number(prefill.p50) if prefill else "", "Context": tokens(build.longest_context_tokens),
         "Power": f"{build.power_w:.0f} W", "Limit": LIMITS[build.bottleneck].short if build.bottleneck else "",
-    }  # fmt: skip
+    }
 
 
 def contents(build: RankedBuild) -> str:
@@ -179,7 +179,7 @@ def document(found: Recommendation, width: int) -> Document:
             Table(sides, parts, head=False), *(Paragraph(note.message, faint=True) for note in best.notes),
         ]),
         Section("", [Paragraph("To see build 1 by itself", strong=True)]),
-    ])  # fmt: skip
+    ])
 
 
 def ranking_section(found: Recommendation, width: int, title: str = "") -> Section:
@@ -243,7 +243,7 @@ CSV_COLUMNS = (
     "decode_tok_s", "decode_p05", "decode_p95", "prefill_tok_s", "time_to_first_token_s", "longest_context_tokens",
     "power_w", "bottleneck", "strategy", "n_gpu_layers", "n_cpu_moe", "vram_gb", "ram_gb", "next_dollar",
     "oldest_price", "tie", "predict_command",
-)  # fmt: skip
+)
 
 
 def to_csv(found: Recommendation) -> str:
@@ -289,4 +289,4 @@ def to_markdown(found: Recommendation) -> str:
         Paragraph(f"Parts of build 1, {best.name}:"),
         Table(columns("Part", "Name", "Price", "Quote"), parts),
         Paragraph(f"To see it by itself: `{best.predict_command}`"),
-    ])]))  # fmt: skip
+    ])]))

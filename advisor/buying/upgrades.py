@@ -49,11 +49,11 @@ CROWDS: Final = (1, 2, 4, 8, 16)
 UNITS: Mapping[Aim, str] = {
     "faster": "s for a typical step", "larger": "index of the best model", "longer": "tokens of context",
     "people": "people at once",
-}  # fmt: skip
+}
 TITLES: Mapping[Aim, str] = {
     "faster": "What makes it faster", "larger": "What runs a better model", "longer": "What gives a longer context",
     "people": "What serves more people",
-}  # fmt: skip
+}
 
 
 class _OfUpgrades(BaseModel):
@@ -129,7 +129,7 @@ Measure = Callable[[Sequence[Hardware]], list[_OnHardware]]
 def upgrades(
     asked: Scenario, aim: Aim, task: TaskName, stock: Stock, knowledge: Knowledge, budget_usd: float | None = None,
     *, tinkerer: bool = False,
-) -> Upgrades:  # fmt: skip
+) -> Upgrades:
     """Purchases for the hardware of a question. `asked`: its model is meant by all goals but "larger".
 
     Runs of the computer, told with the question or by its profile, hold on for the parts that a purchase leaves.
@@ -142,7 +142,7 @@ def upgrades(
     single = [
         *single_purchases(asked.hardware, shelf), *second_cards(asked.hardware, shelf),
         *added_memory(asked.hardware, shelf), *platform_swaps(asked.hardware, shelf),
-    ]  # fmt: skip
+    ]
     if asked.hardware.machine and not single:
         return _whole(aim, now, asked.hardware, shelf)
     if not asked.hardware.machine:
@@ -159,7 +159,7 @@ def upgrades(
         goal=aim, unit=UNITS[aim], now=now.shown, now_model=now.model, prediction=now.answer, purchases=found,
         best=best,
         said=(*_said([change for change, _ in ladder], asked.hardware, budget_usd), *_by_runs(asked, now, found)),
-    )  # fmt: skip
+    )
 
 
 def upgrades_wished(asked: Scenario, wish: UpgradeWish, market: Market, knowledge: Knowledge) -> Upgrades:
@@ -184,7 +184,7 @@ def _ladder(told: Sequence[tuple[Change, _OnHardware]], now: _OnHardware) -> Ite
                 buy=change.said("in place of"), price_usd=round(price_of(change.quotes), 2), low_usd=round(low, 2),
                 high_usd=round(high, 2), after=after.shown, gain=after.value / now.value if now.value else 0.0,
                 model=after.answer.model, quant=after.answer.quant, mind=change.mind, prediction=after.answer,
-            )  # fmt: skip
+            )
             reached = after.value
 
 
@@ -215,7 +215,7 @@ def _whole(aim: Aim, now: _OnHardware, hardware: Hardware, stock: Stock) -> Upgr
     dock = unpriced_dock(hardware, stock)
     said = (f"{whole}; the next step is to sell it and buy (advisor recommend)", *([dock] if dock else []), RESALE)
     return Upgrades(goal=aim, unit=UNITS[aim], now=now.shown, now_model=now.model, prediction=now.answer, purchases=(),
-                    best=None, said=said)  # fmt: skip
+                    best=None, said=said)
 
 
 # Purchases that make sense for the hardware.
@@ -248,7 +248,7 @@ def _fed(change: Change, hardware: Hardware, stock: Stock) -> Change | None:
         return None
     buy = f"{change.buy} and a supply of {psu.watts:.0f} W"
     return replace(change, buy=buy, quotes=(*change.quotes, quote), mind=f"{change.mind}; if yours has the watts and "
-                   f"plugs, take ${quote.price_usd:,.0f} off")  # fmt: skip
+                   f"plugs, take ${quote.price_usd:,.0f} off")
 
 
 def cards_of(hardware: Hardware) -> tuple[Gpu, ...]:
@@ -358,11 +358,11 @@ def _first_that_serves(
     cases = cases_of([
         asked_of(_on(question.model_copy(update={"engine": question.engine.model_copy(update=engine)}), hardware))
         for question in questions
-    ])  # fmt: skip
+    ])
     pairs = [
         (choice, case) for choice, case in zip(tried, cases, strict=True)
         if case.placement.fits and case.placement.storage_bytes <= 0
-    ]  # fmt: skip
+    ]
     for (choice, _), answer in zip(pairs, answers([case for _, case in pairs], knowledge, pitfalls=False), strict=True):
         decode, prefill = speed_tok_s(answer), answer.prefill_tok_s
         if decode and prefill and decode >= task.least_tok_s and task.reads <= task.longest_wait_s * prefill.p50:
@@ -377,7 +377,7 @@ def upgrades_table(found: Upgrades) -> Table:
         TableColumn("80 %", right=True, whole=True), TableColumn("Then", right=True, whole=True),
         TableColumn("Gain", right=True, whole=True), TableColumn("Writes tok/s", right=True, whole=True),
         TableColumn("Model", whole=True),
-    ]  # fmt: skip
+    ]
     return Table(head, [_row(found, item) for item in found.purchases])
 
 
@@ -387,7 +387,7 @@ def _row(found: Upgrades, item: Purchase) -> list[Cell]:
     return [
         item.buy, f"${item.price_usd:,.0f}", f"${item.low_usd:,.0f}-{item.high_usd:,.0f}", shown(found, item.after),
         gain, number(speed.p50) if speed else "", f"{item.model} {item.quant}",
-    ]  # fmt: skip
+    ]
 
 
 def shown(found: Upgrades, value: float) -> str:
@@ -415,4 +415,4 @@ def upgrades_document(found: Upgrades) -> Document:
         Section("", blocks),
         Section("", [upgrades_table(found)] if found.purchases else []),
         Section("To mind", [Points([*minds, *(f"{line}." for line in found.said)])]),
-    ])  # fmt: skip
+    ])

@@ -74,4 +74,4 @@ class Wish(BaseModel):
             workload=Workload(
                 context_depth=depth, prompt_tokens=PROMPT_TOKENS, gen_tokens=ANSWER_TOKENS, users=self.users
             ),
-        )  # fmt: skip
+        )

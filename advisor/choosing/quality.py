@@ -129,7 +129,7 @@ def size_slope() -> float:
         for row in tables.quant_quality()
         if row.kld and row.llm != REFERENCE and row.llm in sizes and row.quant in bits and sizes[row.llm] > SMALL_B
         and bits[row.quant] < 8
-    ]  # fmt: skip
+    ]
     x, y = (np.array(column) for column in zip(*pairs, strict=True))
     return min(0.0, float((x * y).sum() / (x * x).sum()))
 
@@ -229,7 +229,7 @@ def choices(task: Purpose, context: int) -> list[Choice]:
         for llm in able(task, context)
         for quant in _tried(llm)
         if (choice := choice_of(llm, quant, task)) and choice.kept >= LEAST_KEPT
-    ]  # fmt: skip
+    ]
     return front(found)
 
 
@@ -252,7 +252,7 @@ def front(found: Sequence[Choice]) -> list[Choice]:
         beaten = (
             other.file_gb <= item.file_gb * near and other.read_gb <= item.read_gb * near
             for other in kept for near in (STEP if other.llm is item.llm else NEARLY,)
-        )  # fmt: skip
+        )
         if not any(beaten):
             kept.append(item)
     return kept

@@ -113,7 +113,7 @@ def models_on(scenario: Scenario, task: TaskName, knowledge: Knowledge, most: in
     wished = [(llm, quant) for llm in fitting for quant in worth_trying(llm, machine)]
     cases = cases_of([
         asked_of(asked.model_copy(update={"model": llm.name, "quant": quant})) for llm, quant in wished
-    ])  # fmt: skip
+    ])
     runs = [case for case in cases if case.placement.fits and case.placement.storage_bytes <= 0]
     told = answers(runs, knowledge, pitfalls=False)
     by_model: dict[str, list[tuple[Case, Prediction]]] = {}
@@ -196,7 +196,7 @@ def _cells(row: Runnable) -> list[Cell]:
         number(decode.p50) if decode else "", f"{number(decode.p05)}-{number(decode.p95)}" if decode else "",
         number(prefill.p50) if prefill else "", f"{held:.1f}",
         f"{row.longest_context:,}" if row.longest_context else "", REGIMES[row.case.regime].words,
-    ]  # fmt: skip
+    ]
 
 
 def index_of(choice: Choice | None) -> IndexOfModel | None:
@@ -206,7 +206,7 @@ def index_of(choice: Choice | None) -> IndexOfModel | None:
     return IndexOfModel(
         p50=round(choice.quality, 2), low=round(choice.low, 2), high=round(choice.high, 2), how=choice.known.how,
         source=choice.known.source,
-    )  # fmt: skip
+    )
 
 
 def told(row: Runnable) -> ModelOnMachine:
@@ -217,7 +217,7 @@ def told(row: Runnable) -> ModelOnMachine:
         decode_tok_s=answer.decode_tok_s, prefill_tok_s=answer.prefill_tok_s,
         time_to_first_token_s=answer.time_to_first_token_s, placement=answer.placement,
         file_gb=row.case.demand.footprint.file_bytes / GIB, longest_context=row.longest_context,
-    )  # fmt: skip
+    )
 
 
 def models_told(scenario: Scenario, task: TaskName, knowledge: Knowledge, most: int | None = None) -> ModelsOnMachine:

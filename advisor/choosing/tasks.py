@@ -47,7 +47,7 @@ class Purpose:
             model=model, quant=quant, hardware=Hardware(ram=RamRequest(type="DDR4")),
             engine=Engine(n_ctx=room, mmproj="F16" if self.sees else None),
             workload=Workload(prompt_tokens=read, gen_tokens=self.writes, users=users),
-        )  # fmt: skip
+        )
 
     def step_s(self, decode_tok_s: float, prefill_tok_s: float) -> float:
         """Seconds of a typical step."""
@@ -90,4 +90,4 @@ TASKS: Final[Mapping[TaskName, Purpose]] = MappingProxyType({
         pleasant_tok_s=20.0, longest_wait_s=20.0, reasons=False, sees=True,
         source=f"this program's choice: two images of up to 1,500 tokens and a question; {READING}",
     ),
-})  # fmt: skip
+})

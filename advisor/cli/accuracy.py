@@ -46,14 +46,14 @@ MADE_BY = "advisor accuracy --markdown --plot docs/accuracy.png > ACCURACY.md"
 def command(
     claims: bool, anchor: int | None, predictions: bool, coefficients: bool, again: bool, as_json: bool, markdown: bool,
     plot: str | None,
-) -> None:  # fmt: skip
+) -> None:
     """Compare with measured runs; the help that users see is above."""
     if as_json and markdown:
         raise InputError("--json and --markdown cannot both be printed: leave one out")
     views = (
         (claims, _claims), (bool(anchor), lambda: _anchored(anchor or 1, again)),
         (predictions, _predictions), (coefficients, _coefficients),
-    )  # fmt: skip
+    )
     chosen = [view for asked, view in views if asked]
     if len(chosen) > 1:
         raise InputError("--claims, --anchor, --predictions and --coefficients are shown one at a time: take one")

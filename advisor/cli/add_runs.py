@@ -163,7 +163,7 @@ def _read(options: Mapping[str, Any]) -> "Pasted":
     import json
 
     work = {"context_depth": options["depth"], "prompt_tokens": options["prompt"], "gen_tokens": options["gen"],
-            "decode_depth": options["depth"]}  # fmt: skip
+            "decode_depth": options["depth"]}
     speeds = {"decode_tok_s": options["decode"], "prefill_tok_s": options["prefill"]}
     engine = {name: options[name] for name in _ENGINE if options[name] is not None}
     run = {"model": options["model"], "quant": options["quant"], "engine": engine, "workload": work, **speeds}
@@ -205,7 +205,7 @@ def _report(name: str, hardware: "Hardware", read: "Pasted", warnings: Sequence[
             "line": item.line, "program": item.program, "run": run.model_dump(mode="json", exclude_defaults=True),
             "predicted_decode_tok_s": guess.decode_tok_s and guess.decode_tok_s.p50,
             "predicted_prefill_tok_s": guess.prefill_tok_s and guess.prefill_tok_s.p50, "notes": item.notes,
-        })  # fmt: skip
+        })
     if as_json:
         import json
 

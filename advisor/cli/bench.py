@@ -176,7 +176,7 @@ def experts(file: Path, *, as_json: bool, **options: Any) -> None:
     asked = ExpertQuestion(
         tokens=options["tokens"], text=_read(options["text"]), pairs=options["pairs"], measure=not options["hold"],
         keep_bytes=options["keep"] * GIB if options["keep"] else None,
-    )  # fmt: skip
+    )
     found = examine(file, settings, asked)
     click.echo(found.report.model_dump_json(indent=2) if as_json else "\n".join(_expert_lines(found.report)))
     if options["hold"]:

@@ -73,7 +73,7 @@ command = Tree(
         click.Option(["--plot"], metavar="FILE", help="Draw its charts: .png, .svg or .html (extra 'plots')."),
         click.Option(["--json", "as_json"], is_flag=True, help="Print what was found as JSON alone."),
     ],
-)  # fmt: skip
+)
 
 
 def run(options: Mapping[str, Any]) -> None:
@@ -115,7 +115,7 @@ def _asked(options: Mapping[str, Any]) -> "Asked":
     return Asked(
         data_folder(), found, told, load(), effort, options["name"] or default_name(told.hardware),
         tuple(options["model"]), tuple(options["rpc"]),
-    )  # fmt: skip
+    )
 
 
 def _check_name(name: str | None) -> None:

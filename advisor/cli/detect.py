@@ -90,7 +90,7 @@ def _show(found: "Detected", facts: "Facts", ggml: "Ggml", *, as_json: bool, eve
             {"name": card.name, "vram_gib": card.vram_gib, "pcie_gen": card.pcie_gen_max, "pcie_lanes": card.pcie_lanes,
              "pcie_gen_now": card.pcie_gen, "pcie_lanes_max": card.pcie_lanes_max}
             for card in found.cards
-        ]  # fmt: skip
+        ]
         told = {"name", "description", "kind", "backend", "total_bytes"}
         devices = ggml.model_dump(mode="json", include={"devices": {"__all__": told}, "absent": True})
         head = {"hardware": found.hardware.model_dump(mode="json"), "cores": found.cores, "cards": cards}

@@ -25,7 +25,7 @@ and those that can hardly be, are told with the reason.
 command = Tree(
     "evidence", {"check": Entry("advisor.cli.evidence", "Check a table before it is added.", "check_table")},
     help="Measured runs of many machines, which the predictions are fitted to.",
-)  # fmt: skip
+)
 
 
 @click.command("check", help=HELP)
@@ -70,4 +70,4 @@ def _range(told: "Range | None") -> str:
 def _data(row: "CheckedRow") -> dict[str, Any]:
     ranges = {name: told and told.model_dump() for name, told in (("decode", row.decode), ("prefill", row.prefill))}
     return {"line": row.line, "model": row.model, "machine": row.machine, **ranges, "row": dict(row.row),
-            "verdict": row.verdict, "why": row.why}  # fmt: skip
+            "verdict": row.verdict, "why": row.why}

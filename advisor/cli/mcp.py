@@ -44,7 +44,7 @@ def server() -> "MCPServer[Any]":
     made: MCPServer[Any] = MCPServer(
         "advisor", title="Advisor", instructions=INSTRUCTIONS, version=version("llm-hardware-advisor"),
         log_level="WARNING",
-    )  # fmt: skip
+    )
     for tool in TOOLS:
         hints = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=tool.asks_network)
         made.add_tool(_refusing(tool.call), annotations=hints)

@@ -32,7 +32,7 @@ OPTION_OF_FIELD: Mapping[str, str] = {
     "workload.context_depth": "--depth", "workload.prompt_tokens": "--prompt", "workload.gen_tokens": "--gen",
     "workload.decode_depth": "--decode-depth", "workload.users": "--users", "model.gguf": "--gguf", "model.hf": "--hf",
     "model.file": "--hf-file", "model.custom": "--custom-model", "model": "--model", "quant": "--quant",
-}  # fmt: skip
+}
 _COUNTED = re.compile(r"(\d+)\s*[xX×]\s*(?=\D)(.+)")
 _LINK = re.compile(r"(?:pcie\s*)?(?:gen\s*)?([1-7])(?:\.0)?\s*[xX×]\s*(\d{1,2})", re.IGNORECASE)
 _LANES = re.compile(r"(?:pcie\s*)?x\s*(\d{1,2})(?:\s*riser)?|()riser", re.IGNORECASE)
@@ -44,7 +44,7 @@ FIGURES = {
     "vram": "vram_gb", "memory": "vram_gb", "vram_gb": "vram_gb", "bandwidth": "bandwidth_gb_s",
     "bandwidth_gb_s": "bandwidth_gb_s", "tflops": "fp16_tflops", "fp16_tflops": "fp16_tflops", "backend": "backend",
     "like": "like",
-}  # fmt: skip
+}
 """Words of --gpu-custom and the fields that they give."""
 CUSTOM_EXAMPLE = """write it like "vram=48 bandwidth=1008 tflops=165 like='RTX 4090'\""""
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*[bB]?(?:[-_ /]?[aA](\d+(?:\.\d+)?)\s*[bB]?)?")
@@ -53,7 +53,7 @@ MODELS = ("model", "gguf", "hf", "custom_model", "config")
 CPU_FIGURES = {
     "cores": "cores", "threads": "threads", "memory": "memory", "channels": "channels", "instructions": "instructions",
     "ghz": "ghz", "clock": "ghz",
-}  # fmt: skip
+}
 """The same of --cpu-custom."""
 CPU_EXAMPLE = 'write it like "cores=10 threads=20 memory=DDR3-1866 channels=4 instructions=avx ghz=3"'
 _RATE = re.compile(r"(-?\d+(?:\.\d+)?)\s*(?:GB/?s)?", re.IGNORECASE)
@@ -72,7 +72,7 @@ def scenario_from(options: Mapping[str, Any], here: Hardware | None = None, core
     values = {
         "model": _model(options), "quant": options["quant"], "hardware": _hardware(options, here),
         "engine": _engine(options, cores), "workload": _workload(options),
-    }  # fmt: skip
+    }
     try:
         return Scenario.model_validate(values)
     except ValidationError as error:
@@ -113,7 +113,7 @@ def _model(options: Mapping[str, Any]) -> str | dict[str, Any]:
         except (OSError, ValueError) as error:
             raise InputError(f"--config {value!r} cannot be read: {reason(error)}") from None
         return {"custom": {"name": Path(value).resolve().parent.name[:300] or "a described model"}
-                | custom_of_config(text, f"--config {value!r}")}  # fmt: skip
+                | custom_of_config(text, f"--config {value!r}")}
     return {"gguf": value} if given == ["gguf"] else value
 
 
@@ -151,7 +151,7 @@ def _hardware(options: Mapping[str, Any], here: Hardware | None) -> dict[str, An
         "ram": _ram(options["ram"], options["cpu"]), "machine": options["machine"],
         "unified_gpu_gb": options["unified_gpu_gb"],
         "storage": _storage(options["storage"]),
-    }  # fmt: skip
+    }
 
 
 def _gpus(options: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -257,7 +257,7 @@ def _engine(options: Mapping[str, Any], cores: int | None) -> dict[str, Any]:
         "split_mode": options.get("split_mode"), "n_cpu_ffn": options.get("n_cpu_ffn"),
         "n_cpu_moe_last": options.get("n_cpu_moe_last"),
         "speculative": _speculative(options), **_build(options.get("build")),
-    }  # fmt: skip
+    }
 
 
 def _build(asked: str | None) -> dict[str, str]:

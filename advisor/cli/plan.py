@@ -140,7 +140,7 @@ def _hardware(found: "Hardware", ram: str | None, machines: "OwnMachines") -> di
 
 def _engine(options: dict[str, Any]) -> dict[str, Any]:
     names = ("n_gpu_layers", "n_cpu_moe", "n_cpu_moe_last", "n_cpu_ffn", "kv_type", "ubatch", "threads", "mmap",
-             "split_mode")  # fmt: skip
+             "split_mode")
     engine = {name: options[name] for name in names if options.get(name) is not None}
     work = {"prompt_tokens": options.get("prompt"), "gen_tokens": options.get("gen")}
     asked = {name: value for name, value in work.items() if isinstance(value, int)}

@@ -54,7 +54,7 @@ A line that cannot be answered gives
 in its place, and the batch goes on.
 """
 NEARBY = ("machine", "backend", "model", "quant", "regime", "n_cpu_moe", "depth", "decode_tok_s", "prefill_tok_s",
-          "source", "as_of")  # fmt: skip
+          "source", "as_of")
 """What is told of a measured run to programs."""
 BACKENDS = "cuda, rocm, vulkan, metal, sycl, cpu or opencl"
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @click.command("show")
 @click.argument("part")
 @click.option("--condition", type=click.Choice(["new", "used", "any"]), default="any", show_default=True,
-              help="any: the lower of both.")  # fmt: skip
+              help="any: the lower of both.")
 @click.option("--as-of", metavar="DATE", help="Only what was known that day. Default: today.")
 @click.option("--currency", metavar="CODE", default="USD", show_default=True, help="Currency of the estimate.")
 @click.option("--rate", multiple=True, metavar="RATE", help="An exchange rate, EUR=0.9, or the ECB's eurofxref file.")
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--html", metavar="FILE", help="Write all of it as a page, in one file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON alone.")
 def show(part: str, condition: Any, as_of: str | None, currency: str, rate: tuple[str, ...], plot: str | None,
-         html: str | None, *, as_json: bool) -> None:  # fmt: skip
+         html: str | None, *, as_json: bool) -> None:
     """Show what PART costs, with its history. PART may carry its memory size: "Framework Desktop 128GB"."""
     from advisor.market.market import today
     from advisor.market.money import currency_of

@@ -39,7 +39,7 @@ def set_price(part: str, price: str, condition: str, as_of: str | None, source: 
         raise InputError(f"{named.name} is sold in several sizes: name one of {sold} behind it")
     told = {"part_kind": named.kind, "part": named.name, "memory_gib": named.memory_gib, "condition": condition,
             "kind": "street", "seller": "own", "price": money.amount, "currency": money.currency, "as_of": day,
-            "source": source[:500]}  # fmt: skip
+            "source": source[:500]}
     _store([Observation.model_validate(told)], "typed")
     for said in named.assumptions:
         click.echo(f"note: {said}", err=True)
@@ -63,7 +63,7 @@ def _store(observations: "Sequence[Observation]", origin: Any, keep_until: "date
 @click.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--condition", type=click.Choice(["new", "used"]), default="new", show_default=True,
-              help="Of lines that do not say it.")  # fmt: skip
+              help="Of lines that do not say it.")
 @click.option("--currency", metavar="CODE", default="USD", show_default=True, help="Of prices that do not say it.")
 @click.option("--source", metavar="TEXT", default="", help="Where they are from, of lines that do not say it.")
 @click.option("--skip-bad", is_flag=True, help="Import the good lines and leave out the bad ones.")

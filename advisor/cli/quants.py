@@ -79,7 +79,7 @@ def _told(row: Any) -> dict[str, Any]:
         "placement": answer.placement.model_dump(),
         "loss": lost and {"kld": lost.kld, "perplexity_share": lost.perplexity_share, "measured_on": row.measured_on,
                           "source": lost.source},
-    }  # fmt: skip
+    }
 
 
 command = click.Command(

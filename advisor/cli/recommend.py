@@ -34,7 +34,7 @@ OPTION_OF_FIELD = {
     "kinds": "--kinds", "own": "--own", "limit": "--limit", "task": "--task", "sort": "--sort",
     "measured": "--measured", "country": "--country", "hours_per_day": "--hours-per-day", "kwh_usd": "--kwh-price",
     "users": "--users",
-}  # fmt: skip
+}
 MOST_COLUMNS = 130
 PAGE_COLUMNS = 110
 """Width where standard output is no terminal and COLUMNS is not set."""
@@ -169,7 +169,7 @@ def _wish(options: dict[str, Any], market: Any) -> Any:
     if options["quant"] and not options["model"]:
         raise InputError("--quant is of a model: name it with --model, or leave out --quant")
     same = ("model", "task", "quant", "context", "min_tok_s", "condition", "own", "every", "as_of", "tinkerer", "sort",
-            "users")  # fmt: skip
+            "users")
     asked = {name: options[name] for name in same if options[name] is not None}
     currency = currency_of(options["currency"]) if options["currency"] else None
     try:

@@ -71,7 +71,7 @@ def command(file: Path, *, prompt: str, **options: Any) -> None:
     asked = Generate(
         prompt=text, max_tokens=options["max_tokens"], temperature=options["temperature"], seed=options["seed"],
         chat=not options["no_chat"],
-    )  # fmt: skip
+    )
     drafting = _drafting(options)
     plan = plan_of(str(file), {**options, "context": context})
     if drafting:  # it takes room of its own

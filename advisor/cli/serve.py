@@ -56,7 +56,7 @@ SETTINGS = {
     "server.headless": "true", "server.enableXsrfProtection": "true",
     "server.maxUploadSize": str(UPLOAD_MB), "server.fileWatcherType": "none", "server.showEmailPrompt": "false",
     "browser.gatherUsageStats": "false", "client.showErrorDetails": "none", "client.toolbarMode": "minimal",
-}  # fmt: skip
+}
 
 
 @click.command("app")

@@ -160,7 +160,7 @@ def _row(profile: "Profile", here: "Hardware") -> dict[str, Any]:
         "profile": profile.name, "machine": machine, "measured": profile.measured_on.isoformat(),
         "engine": engine_name(profile), "runs": len(profile.runs) + len(profile.measured),
         "writing": medians.get("decode"), "reading": medians.get("prefill"), "whose": whose,
-    }  # fmt: skip
+    }
 
 
 def _words(row: dict[str, Any]) -> list[str]:

@@ -50,7 +50,7 @@ apart route alike: measure with random tokens, not with the text that the file w
 def command(
     *, model: str, quant: str | None, layers: int | None, experts: int | None, vocab: int | None, router_skew: float,
     seed: int, output: Path, force: bool, as_json: bool,
-) -> None:  # fmt: skip
+) -> None:
     """Write the file and say what it is."""
     from time import perf_counter
 
@@ -78,7 +78,7 @@ def _progress(name: str) -> Iterator["Progress"]:
     with Progress(
         *columns, TransferSpeedColumn(), TimeRemainingColumn(), console=console, transient=True,
         disable=not sys.stderr.isatty(),
-    ) as bar:  # fmt: skip
+    ) as bar:
         task = bar.add_task(name, total=None)
 
         def told(done: int, total: int) -> None:
@@ -98,7 +98,7 @@ def _report(recipe: "Recipe", output: Path, seconds: float, *, as_json: bool) ->
             "experts": llm.n_experts, "experts_used": llm.n_experts_used, "vocabulary": llm.vocab_size,
             "parameters": count, "tensors": len(recipe.tensors), "router_skew": recipe.router_skew,
             "seed": recipe.seed, "seconds": round(seconds, 3),
-        }  # fmt: skip
+        }
         click.echo(json.dumps(values, indent=2))
         return
     experts = f", {llm.n_experts} experts of which {llm.n_experts_used} are used" if llm.n_experts else ""

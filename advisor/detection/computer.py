@@ -88,7 +88,7 @@ def read_facts(lodged: Path | None = None) -> Facts:
 def assembled(
     cpu: str | None, gib: float | None, modules: tuple[Module, ...], cards: Sequence[Card], cores: int | None,
     disk: str | None,
-) -> Detected:  # fmt: skip
+) -> Detected:
     """The scenario's hardware from what was found of each part."""
     storage = StorageRequest(name=disk)
     for name in filter(None, (cpu, *(card.name for card in cards))):
@@ -123,7 +123,7 @@ def _known(cards: Sequence[Card]) -> tuple[tuple[GpuRequest, ...], tuple[str, ..
             separate.append(GpuRequest(
                 name=row.name, vram_gb=row.vram_gib if card.vram_gib else None, pcie_gen=card.pcie_gen_max,
                 pcie_lanes=card.pcie_lanes,
-            ))  # fmt: skip
+            ))
     alike = Counter(separate or inside)
     return tuple(request.model_copy(update={"count": count}) for request, count in alike.items()), tuple(notes)
 

@@ -19,7 +19,7 @@ HYPERVISORS: Final = (
     ("Xen", "Xen"), ("Parallels", "Parallels"), ("BHYVE", "bhyve"), ("Hyper-V", "Hyper-V"),
     ("Microsoft Corporation", "Hyper-V"), ("Apple Virtualization", "Apple Virtualization"),
     ("Google Compute Engine", "Google Compute Engine"),
-)  # fmt: skip
+)
 """How the firmware of a virtual machine begins its names. Source: systemd, src/basic/virt.c, dmi_vendor_table (read
 2026-11-28), but for Microsoft's, which is a Surface's too: it counts only beside the processor's flag."""
 CONTAINERS: Final = re.compile(r"docker|kubepods|containerd|libpod|lxc|garden|machine\.slice")

@@ -55,7 +55,7 @@ def modules_in_udev(text: str) -> tuple[Module, ...]:
         _module(entry.get("TYPE", ""), entry.get("CONFIGURED_SPEED_MTS") or entry.get("SPEED_MTS", ""),
                 (entry.get("LOCATOR", ""), entry.get("BANK_LOCATOR", "")))
         for entry in devices.values() if entry.get("PRESENT") != "0" and entry.get("SIZE", "0") != "0"
-    )  # fmt: skip
+    )
 
 
 def modules_in_dmidecode(text: str) -> tuple[Module, ...]:
@@ -65,7 +65,7 @@ def modules_in_dmidecode(text: str) -> tuple[Module, ...]:
         _module(entry.get("Type", ""), entry.get("Configured Memory Speed") or entry.get("Speed", ""),
                 (entry.get("Locator", ""), entry.get("Bank Locator", "")))
         for entry in blocks if re.match(r"\d+ [KMGT]i?B", entry.get("Size", ""))
-    )  # fmt: skip
+    )
 
 
 def _module(kind: str, speed: str, locators: tuple[str, str]) -> Module:

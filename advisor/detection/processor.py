@@ -26,12 +26,12 @@ NAME_OF_FLAG: Final[Mapping[str, str]] = {
     "amx_tile": "AMX", "amx_int8": "AMX INT8", "amx_bf16": "AMX BF16", "amx_fp16": "AMX FP16",
     "asimd": "NEON", "asimdhp": "FP16", "asimddp": "DOTPROD", "i8mm": "I8MM", "bf16": "BF16", "sve": "SVE",
     "sve2": "SVE2", "sme": "SME",
-}  # fmt: skip
+}
 """By the kernel's word for it: flags of x86, then features of ARM, of those that ggml has kernels for."""
 NAME_OF_FEATURE: Final[Mapping[str, str]] = {
     "AdvSIMD": "NEON", "FEAT_FP16": "FP16", "FEAT_DotProd": "DOTPROD", "FEAT_I8MM": "I8MM", "FEAT_BF16": "BF16",
     "FEAT_SME": "SME",
-}  # fmt: skip
+}
 """By the word of macOS, as ggml asks for it. Source: ggml/src/ggml-cpu/ggml-cpu.c of llama.cpp (read 2026-11-28)."""
 INTEL: Final = "GenuineIntel"
 AMD: Final = "AuthenticAMD"
@@ -45,7 +45,7 @@ INTEL_DESIGNS: Final[Mapping[int, str]] = {
     0xAD: "Granite Rapids", 0xAE: "Granite Rapids", 0x97: "Alder Lake", 0x9A: "Alder Lake",
     0xB7: "Raptor Lake", 0xBA: "Raptor Lake", 0xBF: "Raptor Lake", 0xAC: "Meteor Lake", 0xAA: "Meteor Lake",
     0xC5: "Arrow Lake", 0xC6: "Arrow Lake", 0xB5: "Arrow Lake", 0xBD: "Lunar Lake",
-}  # fmt: skip
+}
 """By model number of family 6, those of one design only: 0x55 (Skylake to Cooper Lake) and 0x8E and 0x9E (Kaby Lake to
 Coffee Lake) are left out. Source: Linux, arch/x86/include/asm/intel-family.h (read 2026-11-28)."""
 AMD_DESIGNS: Final = (
@@ -54,7 +54,7 @@ AMD_DESIGNS: Final = (
     (0x19, 0x00, 0x0F, "Zen 3"), (0x19, 0x20, 0x5F, "Zen 3"),
     (0x19, 0x10, 0x1F, "Zen 4"), (0x19, 0x60, 0xAF, "Zen 4"),
     (0x1A, 0x00, 0x0F, "Zen 5"), (0x1A, 0x20, 0x2F, "Zen 5"), (0x1A, 0x40, 0x4F, "Zen 5"), (0x1A, 0x70, 0x7F, "Zen 5"),
-)  # fmt: skip
+)
 """Family, first and last model number. Source: Linux, arch/x86/kernel/cpu/amd.c, bsp_init_amd (read 2026-11-28)."""
 AMX_DESIGNS: Final = frozenset({"Sapphire Rapids", "Emerald Rapids", "Granite Rapids"})
 """Those with matrix tiles: the processors of catalog/data/cpus.csv that have AMX, and no others."""

@@ -124,4 +124,4 @@ def speed_of(phases: Sequence[Phase]) -> Speed | None:
     return Speed(
         tokens=phases[0].tokens, depth=phases[0].depth, median=median(runs), lowest=min(runs), highest=max(runs),
         runs=runs, step_s=steps, minor_faults=sum(minor) if minor else None, major_faults=sum(major) if major else None,
-    )  # fmt: skip
+    )

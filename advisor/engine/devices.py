@@ -144,7 +144,7 @@ class Ggml(Record):
         return tuple(
             Card(name=device.description, total_bytes=device.total_bytes)
             for device in self.devices if device.kind in GRAPHICS
-        )  # fmt: skip
+        )
 
     def lines(self) -> Iterator[str]:
         """Each device in words, and why there is none."""

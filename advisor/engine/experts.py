@@ -179,7 +179,7 @@ def examine(path: Path, settings: EngineSettings, asked: ExpertQuestion) -> Chos
         random_tokens=asked.text is None, n_experts=layers[0].n_experts, n_used=layers[0].n_used,
         expert_bytes=sum(expert.size_bytes for expert in experts), window=WINDOW,
         layers=tuple(map(_layer, layers)), residency=residency,
-    )  # fmt: skip
+    )
     return Chosen(report, rival)
 
 
@@ -196,7 +196,7 @@ def _layer(routes: LayerRoutes) -> LayerReport:
         layer=routes.layer, counts=tuple(routes.counts().tolist()), hottest_half_share=share,
         zipf_exponent=zipf_exponent(routes.n_experts, routes.n_used, share),
         reused_share=reused_share(routes, WINDOW), reused_by_chance=reused_by_chance(routes, WINDOW),
-    )  # fmt: skip
+    )
 
 
 def compare(rival: Rival, tokens: int, warm_up: int, pairs: int) -> PairedRuns:

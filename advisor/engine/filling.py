@@ -20,7 +20,7 @@ from advisor.sizes.tensor import pattern_of
 PARTS: Final[Mapping[str, str]] = {
     r"ffn_(gate|gate_up|down)_(ch|)exps": "the experts' up matrices",
     r"ffn_down_(ch|)exps": "the experts' up and gate matrices",
-}  # fmt: skip
+}
 """What stays in RAM of a layer's experts where the rest lies on a device, the most first; and that rest in words."""
 
 
@@ -58,7 +58,7 @@ def most_filled(layout: Layout, free: Mapping[str, float]) -> float:
     """What the fullest device holds, as a share of what the planner fills of it."""
     return max((
         share.total / (free[name] * FILLED) for name, share in layout.shares.items() if name != "CPU" and free.get(name)
-    ), default=0.0)  # fmt: skip
+    ), default=0.0)
 
 
 def as_laid_out(case: Case, layout: Layout, free: Mapping[str, float], share: float) -> Case:
@@ -71,5 +71,5 @@ def as_laid_out(case: Case, layout: Layout, free: Mapping[str, float], share: fl
     exact = replace(
         lies, vram_bytes=held, ram_bytes=lies.ram_bytes + lies.storage_bytes - moved - left, storage_bytes=left,
         fits=True, exceeded=most_filled(layout, free), spilled_bytes=0.0, part_on_gpu=share,
-    )  # fmt: skip
+    )
     return replace(case, placement=exact)

@@ -31,7 +31,7 @@ NO_WEIGHTS = "mtp"
 ROLLS_BACK = frozenset({
     "kimi-k3", "qwen35", "qwen35moe", "qwen4exp", "deepseek4", "glm5-next", "nemotron_h", "nemotron_h_moe", "lfm2",
     "lfm2moe", "bailingmoe3",
-})  # fmt: skip
+})
 """Recurrent architectures that keep a copy of their states for each drafted token, to go back to. Source: llama.cpp
 src/llama-arch.cpp llm_arch_supports_rs_rollback (read 2026-11-30).
 """
@@ -110,7 +110,7 @@ def products_of(tensors: Iterable[Tensor]) -> tuple[Product, ...]:
 def layout_of(
     sizes: Sizes, settings: EngineSettings, free_bytes: Mapping[str, float],
     compute: Mapping[str, float] | None = None, refused: Refused = MappingProxyType({}),
-) -> Layout:  # fmt: skip
+) -> Layout:
     """The layout for these settings; `free_bytes` is that of each device that layers can go to, in llama.cpp's order,
     `compute` are compute buffers by device, as a dry run reports them, and `refused` what a device does not multiply:
     that stays in RAM.
@@ -121,7 +121,7 @@ def layout_of(
     weights, repackable = _weights(sizes, loaded, names, moved, refused)
     scratch = compute if compute is not None else _compute(sizes, settings, names, moved)
     caches = _by_layer(kv_bytes(sizes.footprint, settings.n_ctx, settings.kv_type_k, settings.kv_type_v,
-                                settings.n_ubatch).tolist(), names, settings.offload_kv)  # fmt: skip
+                                settings.n_ubatch).tolist(), names, settings.offload_kv)
     copies = 2 + settings.drafting.max_tokens if settings.drafting and sizes.llm.architecture in ROLLS_BACK else 1
     states = _by_layer((sizes.footprint.layer_recurrent_bytes * copies).tolist(), names, settings.offload_kv)
     # A card computes large batches even where no layer is on it: its buffer for that is in the dry run alone.
@@ -131,7 +131,7 @@ def layout_of(
         name: Share(weights.get(name, 0.0), caches.get(name, 0.0), states.get(name, 0.0), scratch.get(name, 0.0),
                     logits if name == CPU else 0.0)
         for name in used
-    }  # fmt: skip
+    }
     tied = sizes.llm.tied_embeddings and names[-1] == CPU
     twice = sizes.footprint.embedding_bytes if tied else 0.0
     return Layout(names, moved, shares, compute is not None, twice, repackable + twice)

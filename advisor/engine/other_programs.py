@@ -48,7 +48,7 @@ def _llama_server(plan: Plan, file: str) -> Configuration:
         "flash-attn": FLASH_ATTN[settings.flash_attn],
         "load-mode": LOAD_MODES.get(settings.load_mode, settings.load_mode),
         "no-repack": None if settings.extra_buffers else "true",
-    }  # fmt: skip
+    }
     lines = [f"{key} = {value}" for key, value in values.items() if value not in (None, "")]
     return Configuration("\n".join([f"[{_name(plan)}]", *lines, ""]), ())
 
@@ -74,7 +74,7 @@ def _ollama(plan: Plan, file: str) -> Configuration:
     values = {
         "num_ctx": settings.n_ctx, "num_batch": settings.n_ubatch, "num_gpu": placed, "num_thread": settings.threads,
         "use_mmap": str(settings.mapped).lower(),
-    }  # fmt: skip
+    }
     lines = [f"PARAMETER {key} {value}" for key, value in values.items() if value is not None]
     unsaid = tuple(_beyond_ollama(settings))
     text = "\n".join([*(f"# {sentence}" for sentence in unsaid), f"FROM {file}", *lines, ""])
@@ -109,7 +109,7 @@ def _lm_studio(plan: Plan, file: str) -> Configuration:
     config: dict[str, Any] = {
         "contextLength": settings.n_ctx, "gpu": gpu, "offloadKVCacheToGpu": settings.offload_kv,
         "evalBatchSize": settings.n_batch, "physicalBatchSize": settings.n_ubatch, "tryMmap": settings.mapped,
-    }  # fmt: skip
+    }
     if settings.flash_attn is not None or settings.kv_type_v != "f16":
         config["flashAttention"] = settings.flash_attn is not False
     if (settings.kv_type_k, settings.kv_type_v) != ("f16", "f16"):
@@ -132,5 +132,5 @@ def _name(plan: Plan) -> str:
 
 PROGRAMS: Final[Mapping[str, Callable[[Plan, str], Configuration]]] = {
     "llama-server": _llama_server, "llama-swap": _llama_swap, "ollama": _ollama, "lm-studio": _lm_studio,
-}  # fmt: skip
+}
 """By the words of `advisor plan --for`."""

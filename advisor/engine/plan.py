@@ -261,7 +261,7 @@ def _about_threads(best: Candidate, cores: int) -> Iterator[str]:
 def settings_for(
     case: Case, sizes: Sizes, n_devices: int, cores: int, free_ram_bytes: float, rpc: tuple[str, ...] = (),
     part: str = "",
-) -> tuple[EngineSettings, tuple[str, ...]]:  # fmt: skip
+) -> tuple[EngineSettings, tuple[str, ...]]:
     """The engine's settings for a case on so many devices, and why its file is loaded in this way. `part` is what stays
     in RAM of the first of the last layers whose experts do, as a pattern; empty: all of its experts.
 
@@ -279,7 +279,7 @@ def settings_for(
         "overrides": _overrides(case, part), "split_mode": (engine.split_mode or "layer") if n_devices > 1 else "layer",
         "tensor_split": _split(place, n_devices, unused), "rpc": rpc, "kv_type_k": k_type, "kv_type_v": v_type,
         "flash_attn": engine.flash_attn, "load_mode": mode, "extra_buffers": place.storage_bytes <= 0,
-    }  # fmt: skip
+    }
     return EngineSettings.model_validate(values), (reason,) if reason else ()
 
 

@@ -18,7 +18,7 @@ from advisor.documents import (
     as_text,
     bar,
     seconds,
-)  # fmt: skip
+)
 from advisor.engine.layout import CPU
 from advisor.engine.plan import Plan, used_devices
 from advisor.engine.settings import GGML_TYPES, SPLIT_MODES, EngineSettings
@@ -41,7 +41,7 @@ def report(plan: Plan, file: str, emphasis: Callable[[str], str] = str) -> str:
         Section("Where it lies (GiB)", _memory(plan)),
         Section("Mind", [Points(points)]),
         *(Section(name, [Code(text)]) for name, text in commands(plan, file).items()),
-    ])  # fmt: skip
+    ])
     return as_text(found, WIDTH, emphasis)
 
 
@@ -113,7 +113,7 @@ def python_call(settings: EngineSettings, file: str) -> str:
         "n_threads": settings.threads, "n_threads_batch": settings.threads_batch or settings.threads,
         "n_gpu_layers": settings.n_gpu_layers, "use_mmap": settings.mapped,
         "flash_attn": settings.flash_attn is not False,
-    }  # fmt: skip
+    }
     if (settings.kv_type_k, settings.kv_type_v) != ("f16", "f16"):
         values |= {"type_k": GGML_TYPES[settings.kv_type_k], "type_v": GGML_TYPES[settings.kv_type_v]}
     if settings.split_mode != "layer":
@@ -143,7 +143,7 @@ def as_data(plan: Plan, file: str) -> dict[str, Any]:
             **dict(zip(PARTS, plan.layout.shares[name], strict=True)), "total": total, "free": free,
         }
         for name, total, free in used_devices(plan)
-    }  # fmt: skip
+    }
     return {
         "settings": plan.settings.model_dump(mode="json"),
         "devices": devices,

@@ -102,12 +102,12 @@ def cards_of(
             bandwidth_gb_s=machine.ram.bandwidth_gb_s, fp16_tflops=1.0, link_gb_s=links.get(name, 1.0),
         )
         for name, free in offload.items()
-    )  # fmt: skip
+    )
     if links.keys() >= offload.keys():
         return measured, True, ()
     note = "no speed is predicted: what the remote device is made of is not known" if remote else (
         f"no speed is predicted: llama.cpp has {len(offload)} devices and the catalog knows {len(cards)} of them"
-    )  # fmt: skip
+    )
     return measured, False, (note,)
 
 

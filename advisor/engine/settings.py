@@ -11,7 +11,7 @@ from advisor.sizes.tensor import EXPERTS, pattern_of
 KvType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl"]
 GGML_TYPES = {
     "f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "iq4_nl": 20, "bf16": 30,
-}  # fmt: skip
+}
 """Source: llama.cpp ggml/include/ggml.h enum ggml_type (read 2026-11-25)."""
 Sharing = Literal["layer", "row", "tensor"]
 SPLIT_MODES: Mapping[Sharing, int] = {"layer": 1, "row": 2, "tensor": 3}

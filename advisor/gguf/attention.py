@@ -28,7 +28,7 @@ _COMPRESSED = frozenset({"attn_kv", "attn_output_a"})
 _INDEXED = frozenset({"indexer.proj", "indexer.q_proj", "index_q_proj"})
 RATIOS, OUTPUT_GROUPS, OUTPUT_RANK = (
     "attention.compress_ratios", "attention.output_group_count", "attention.output_lora_rank",
-)  # fmt: skip
+)
 QUERY_RANK, HASH_LAYERS = "attention.q_lora_rank", "hash_layer_count"
 _QUERIES = frozenset({"attn_q", "attn_qkv", "attn_q_a"})
 _LATENT = ("attn_kv_a_mqa", "attn_k_b", "attn_v_b")
@@ -51,7 +51,7 @@ _SLIDING = {
     "llama4": _Pattern(4, window=8192), "mimo2": _Pattern(None), "step35": _Pattern(None),
     "cohere2": _Pattern(4), "olmo2": _Pattern(4), "exaone4": _Pattern(4), "muse-glimmer": _Pattern(4),
     "deepseek4": _Pattern(1),
-}  # fmt: skip
+}
 """Architectures that llama.cpp runs with sliding windows; period 0: all layers, None: the file must have a pattern."""
 _FIXED_WINDOW = {"llama4": 8192}
 """llama.cpp takes this window whatever the file says."""
@@ -245,7 +245,7 @@ def _compressed_fields(keys: Hyperparameters, layers: Layers) -> Fields:
         "compress_ratios": ";".join(str(ratio) for ratio in keys.per_layer(RATIOS, n)),
         "output_groups": keys.count(OUTPUT_GROUPS), "output_lora_rank": keys.count(OUTPUT_RANK),
         "q_lora_rank": keys.count(QUERY_RANK), "hash_layers": keys.count(HASH_LAYERS, 0),
-    }  # fmt: skip
+    }
 
 
 def _compressed_keys(llm: Llm) -> dict[str, Value]:
@@ -253,7 +253,7 @@ def _compressed_keys(llm: Llm) -> dict[str, Value]:
     return {
         QUERY_RANK: llm.q_lora_rank or 0, OUTPUT_GROUPS: llm.output_groups or 0, OUTPUT_RANK: llm.output_lora_rank or 0,
         RATIOS: ratios, HASH_LAYERS: llm.hash_layers, WINDOW: llm.sliding_window or 0,
-    }  # fmt: skip
+    }
 
 
 # Multi-head latent attention: the cache holds one latent row per token for all heads.

@@ -19,7 +19,7 @@ _SOFTMAX = 1
 _SIGMOID_GATING = frozenset({
     "minimax-m2", "glm-dsa", "glm4moe", "step35", "lfm2moe", "afmoe", "cohere2moe", "dots1", "mimo2", "bailingmoe3",
     "laguna", "glm5-next", "kimi-linear", "nemotron_h_moe", "deepseek2",
-})  # fmt: skip
+})
 _PER_LAYER = frozenset({"nemotron_h", "nemotron_h_moe"})
 """Architectures that mark layers without a feed-forward part by the width 0."""
 

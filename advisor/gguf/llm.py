@@ -25,12 +25,12 @@ PER_LAYER_WIDTH = "embedding_length_per_layer_input"
 
 PLAIN_ARCHITECTURES = frozenset({
     "baichuan", "deepseek", "mamba", "mamba2", "nemotron", "olmo", "rwkv7", "xverse",
-})  # fmt: skip
+})
 """No catalog model has these, but their files say all: llama.cpp sizes their caches by the keys that all files have."""
 ENCODERS = frozenset({
     "bert", "gemma-embedding", "jina-bert-v2", "jina-bert-v3", "modern-bert", "neo-bert", "nomic-bert",
     "nomic-bert-moe", "t5encoder",
-})  # fmt: skip
+})
 """They make embeddings of texts and write none. Source: llama.cpp src/llama-arch.cpp (2026-08-22)."""
 NO_TEXT = frozenset({"flux", "sd1", "sd3", "sdxl", "wan", "ltxv", "hidream", "aura", "lumina2", "qwen_image", "cosmos"})
 """Models that paint: what stable-diffusion programs read. Source: city96/ComfyUI-GGUF (tools/convert.py)."""
@@ -43,7 +43,7 @@ _SPECIAL: dict[str, dict[str, Value]] = {
     "gemma4": {PER_LAYER_WIDTH: 0},
     "gemma2": {"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0},
     "glm5-next": {"hyper_connection.sinkhorn_iterations": 20, "hyper_connection.epsilon": 1e-6},
-}  # fmt: skip
+}
 """Keys of single architectures; the numbers are those of the models' own configurations."""
 _NGRAM = 3
 """Longest group of tokens that is looked up in a table (Qwen3.8-Flash-Next)."""
@@ -88,7 +88,7 @@ def llm_of(header: Header, keys: Hyperparameters, layers: Layers, name: str, id_
         "hidden_size": hidden, "vocab_size": embedding[1], "max_context": keys.count(CONTEXT),
         "tied_embeddings": "output" not in layers.outside, "mtp_layers": keys.count(MTP_BLOCKS, 0),
         "mtp_in_gguf": len(layers.extra), "source": f"header of {header.path.name}"[:300],
-    }  # fmt: skip
+    }
     fields |= attention_fields(header.architecture, hidden, keys, layers)
     fields |= recurrent_fields(keys, layers)
     fields |= feed_forward_fields(keys, layers, int(fields["kv_shared_layers"] or 0))

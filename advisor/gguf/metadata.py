@@ -43,12 +43,12 @@ Value: TypeAlias = Number | str | tuple[Number, ...] | Omitted
 KINDS: Mapping[str, int] = {
     "UINT8": 0, "INT8": 1, "UINT16": 2, "INT16": 3, "UINT32": 4, "INT32": 5, "FLOAT32": 6, "BOOL": 7, "STRING": 8,
     "ARRAY": 9, "UINT64": 10, "INT64": 11, "FLOAT64": 12,
-}  # fmt: skip
+}
 """Types of values by number. Source: ggml/include/gguf.h enum gguf_type (read 2026-11-25)."""
 _FORMATS: Mapping[str, str] = {
     "UINT8": "B", "INT8": "b", "UINT16": "H", "INT16": "h", "UINT32": "I", "INT32": "i", "FLOAT32": "f", "BOOL": "?",
     "UINT64": "Q", "INT64": "q", "FLOAT64": "d",
-}  # fmt: skip
+}
 _SCALARS: Mapping[int, str] = {KINDS[name]: letter for name, letter in _FORMATS.items()}
 """Formats of `struct` by GGUF value type."""
 

@@ -116,7 +116,7 @@ def _paths(named: _File, count: int, place: Place) -> list[Path]:
 
 def _numbered(
     path: Path, named: _File, index: int, count: int, allowance: Allowance, place: Place
-) -> _File:  # fmt: skip
+) -> _File:
     file = named if path == named.part.path else _read(path, allowance, place)
     if file.metadata.get("split.no", index) != index or file.metadata.get("split.count") != count:
         raise _damaged(file, f"it is not part {index + 1} of {count} as its name says")

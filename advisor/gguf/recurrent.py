@@ -42,7 +42,7 @@ def recurrent_fields(keys: Hyperparameters, layers: Layers) -> Fields:
         return {
             "recurrent": "rwkv7", "conv_kernel": TOKEN_SHIFTS + 1, "recurrent_key_heads": heads,
             "recurrent_value_heads": heads, "recurrent_key_dim": size, "recurrent_value_dim": size,
-        }  # fmt: skip
+        }
     if "ssm_conv1d_q" in layer:
         heads, size = keys.per_layer(HEADS, 1)[0], keys.count(KIMI_HEAD_DIM)
         fields = _checked("kimi_delta", (heads, heads, size, size), layer, keys)
@@ -85,7 +85,7 @@ def _state_space(keys: Hyperparameters, layer: Mapping[str, TensorEntry]) -> Fie
 
 def _checked(
     kind: str, sizes: tuple[int, int, int, int], layer: Mapping[str, TensorEntry], keys: Hyperparameters
-) -> Fields:  # fmt: skip
+) -> Fields:
     """Columns of a kind and its heads and their widths; the convolution has the channels that these need."""
     key_heads, value_heads, key_dim, value_dim = sizes
     own, values = key_heads * key_dim, value_heads * value_dim

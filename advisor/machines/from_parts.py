@@ -120,7 +120,7 @@ def _cards(
     cards = [card_of(request, cpu) for request in requests]
     devices = tuple(
         card.device for card, request in zip(cards, requests, strict=True) for _ in range(request.count)
-    )  # fmt: skip
+    )
     noted = noted.and_("vram", *(note for card in cards for note in card.notes))
     return cards, devices, noted.saying(*(said for card in cards for said in card.unread))
 

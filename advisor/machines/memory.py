@@ -19,7 +19,7 @@ from catalog.units import GIB
 COMMON_MT_S = {
     "DDR2": 800.0, "DDR3": 1600.0, "DDR4": 3200.0, "DDR5": 5600.0,
     "LPDDR4": 3200.0, "LPDDR4X": 4266.0, "LPDDR5": 6400.0, "LPDDR5X": 7500.0,
-}  # fmt: skip
+}
 """Median data rate of the kits and soldered memories on sale per type. Source: BuildCores OpenDB, 2026-08-17."""
 DESKTOP_CHANNELS = 2
 COMMON_CHANNEL_GIB = {"DDR2": 2.0, "DDR3": 8.0}

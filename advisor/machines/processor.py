@@ -208,7 +208,7 @@ def described(asked: CustomCpu) -> Processor:
     side = CpuSide(
         name=f"CPU as described ({', '.join(filter(None, told))})", microarchitecture="described",
         cores=asked.cores, vector_bytes=_vector_bytes(features), ghz=ghz, sockets=1, features=features,
-    )  # fmt: skip
+    )
     return Processor(side, None, "cpu_variant" if notes else "", tuple(notes))
 
 

@@ -43,7 +43,7 @@ def checked(market: Market) -> list[CheckRow]:
         single = sum(
             count for part, count in alone.items()
             if kind in (part.kind, ALL) and condition in (part.condition, ALL)
-        )  # fmt: skip
+        )
         if mine:
             found.append(_row(kind, condition, agreement(mine, single)))
     return found
@@ -66,11 +66,11 @@ def table(found: Sequence[CheckRow]) -> Table:
         (row.kind, row.condition, f"{row.observations}", f"{row.alone}", f"{row.median_error:.1%}",
          f"{row.p80_error:.1%}", f"{row.bias:+.1%}", f"{row.inside:.0%}")
         for row in found
-    ])  # fmt: skip
+    ])
 
 
 def document(found: Sequence[CheckRow]) -> Document:
     """The table and what it says."""
     return Document("How far estimates of prices are from what was seen", [
         Section("", [Paragraph(INTRODUCTION), table(found)]),
-    ])  # fmt: skip
+    ])

@@ -149,7 +149,7 @@ def votes_of(observations: Sequence[Observation], basis: Basis, rates: Rates) ->
         number = sources.setdefault(site(source), len(sources))
         rows.append((
             part, number, kinds.setdefault(kind, len(kinds)), usd, day.toordinal(), weight, seller == "own", source
-        ))  # fmt: skip
+        ))
     columns: list[Any] = list(zip(*rows, strict=True)) or [()] * 8
     part_, source_, kind_ = (np.array(column, dtype=np.intp) for column in columns[:3])
     usd_, day_, weight_ = (np.array(column, dtype=np.float64) for column in columns[3:6])
@@ -240,7 +240,7 @@ _UNKNOWN = PriceTrend.model_validate(
         "part_kind": "gpu", "condition": "new", "tau_months": 6, "drift_per_month": 0, "log_sd": 0.25,
         "log_sd_per_month": 0.13, "observations": 0, "source": "design notes: What a part costs", "as_of": "2026-11-29",
     }
-)  # fmt: skip
+)
 """For kinds of which too little was seen to fit a trend: wider than any that was fitted."""
 
 

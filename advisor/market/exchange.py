@@ -93,7 +93,7 @@ def bank_rates(content: bytes, named: str) -> list[ExchangeRate]:
         ExchangeRate(currency=currency, per_usd=rate / euro["USD"], as_of=day, source=named)
         for day, euro in days if euro.get("USD", 0) > 0
         for currency, rate in {**euro, "EUR": 1.0}.items() if currency in CURRENCIES and currency != "USD" and rate > 0
-    ]  # fmt: skip
+    ]
     if not rows:
         raise InputError(f"--rate {named!r} holds no rates: give EUR=0.9 or the European Central Bank's eurofxref file")
     return rows

@@ -43,7 +43,7 @@ TITLES: Final[Mapping[str, tuple[str, ...]]] = {
     "seller": ("seller",),
     "note": ("note", "notes", "remark", "comment"),
     "part_kind": ("part_kind",),
-}  # fmt: skip
+}
 """Titles of columns, in lower case, the plainest first: what each is to an observation."""
 SOLD: Final = frozenset({"sold for", "sold price", "sale price", "sale date", "sold date", "date sold", "order date"})
 """Titles that say that the price was paid."""
@@ -57,11 +57,11 @@ KEEPA: Final[Mapping[str, tuple[Condition, Kind, Seller]]] = {
 KEEPA_CURRENCY: Final = {
     "com": "USD", "co.uk": "GBP", "de": "EUR", "fr": "EUR", "it": "EUR", "es": "EUR", "ca": "CAD", "co.jp": "JPY",
     "in": "INR", "com.br": "BRL", "com.au": "AUD",
-}  # fmt: skip
+}
 CONDITIONS: Final[Mapping[str, Condition]] = {
     "new": "new", "brand new": "new", "used": "used", "pre-owned": "used", "preowned": "used", "second hand": "used",
     "refurbished": "used", "open box": "used", "like new": "used", "very good": "used", "good": "used",
-}  # fmt: skip
+}
 SELLERS: Final = frozenset(get_args(Seller))
 """Other words of such a column are sellers' names, which say nothing here."""
 FORMULA: Final = ("=", "+", "@", "\t", "\r")
@@ -191,7 +191,7 @@ def _place(titles: Sequence[str], known: Sequence[str]) -> int | None:
 def _observations(
     cells: Sequence[str], places: Mapping[str, int], keepa: Mapping[int, tuple[Condition, Kind, Seller]],
     titles: Sequence[str], usual: _Usual,
-) -> Iterator[Observation]:  # fmt: skip
+) -> Iterator[Observation]:
     """The observations of one line. Raises `InputError` that says why it has none."""
     if len(cells) != len(titles):
         raise InputError(f"{len(cells)} cells where the first line has {len(titles)}")
@@ -203,7 +203,7 @@ def _observations(
     common: dict[str, Any] = {
         "part_kind": part.kind, "part": part.name, "memory_gib": part.memory_gib, "as_of": day,
         "source": told.get("source") or usual.source, "note": told.get("note", "")[:500],
-    }  # fmt: skip
+    }
     if keepa:
         locale = _plain(cells[titles.index("locale")], "locale").lower() if "locale" in titles else "com"
         currency = KEEPA_CURRENCY.get(locale.removeprefix("amazon."), usual.currency)
@@ -219,7 +219,7 @@ def _observations(
     yield _observation(
         common, told["price"], currency, condition=_condition(told.get("condition"), usual),
         kind=told.get("kind") or usual.kind, seller=told["seller"] if told.get("seller") in SELLERS else "",
-    )  # fmt: skip
+    )
 
 
 def _observation(common: Mapping[str, Any], price: str, currency: str, **told: Any) -> Observation:

@@ -54,7 +54,7 @@ class Market:
             item for item in self.observations
             if (item.part_kind, item.part) == (kind, part) and item.as_of <= as_of
             and memory_gib in (None, item.memory_gib)
-        ]  # fmt: skip
+        ]
         return tuple(sorted(found, key=lambda item: item.as_of))
 
     def with_rates(self, rates: Rates) -> "Market":

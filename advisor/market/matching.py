@@ -22,7 +22,7 @@ BROKEN: Final = (
     r"broken", r"faulty", r"defect(?:ive)?", r"untested", r"as[- ]is", r"dead", r"artifact(?:s|ing)?", r"issues?",
     r"no (?:display|post|power|video|gpu|output|core|die|chip|vram|signal)", r"read(?: desc(?:ription)?)?",
     r"bad (?:port|fan|memory|vram)", r"cracked", r"bent pins?", r"missing \w+",
-)  # fmt: skip
+)
 BESIDE_THE_PART: Final = (
     # boxes, coolers, accessories
     r"empty(?: box)?", r"box only", r"only (?:the )?box", r"packaging", r"water[- ]?(?:block|cooled|cooling)",
@@ -35,19 +35,19 @@ BESIDE_THE_PART: Final = (
     # chips and boards
     r"pcb", r"bare board", r"board only", r"no cooler", r"core only", r"gpu (?:chip|core|die)", r"bga", r"chipset",
     r"motherboard", r"mainboard", r"mobo",
-)  # fmt: skip
+)
 SEVERAL: Final = (
     r"lot(?: of)?", r"job lot", r"bundle", r"combo", r"pair", r"qty", r"set of", r"(?:[2-9]|1\d) ?x", r"\d+ ?pcs?",
     r"(?<!flare )(?<!ichill )x ?(?:[2-9]|1\d)(?!\d)", r"pieces",
     r"\+ ?(?:ram|cpu|psu|cooler|motherboard)", r"with (?:ram|cooler|motherboard)",
-)  # fmt: skip
+)
 COMPUTERS: Final = (
     r"pc", r"(?:desktop )?computer", r"gaming (?:rig|laptop|desktop)", r"tower", r"prebuilt", r"server", r"rig",
     r"system", r"build", r"barebones?", r"nuc", r"egpu", r"enclosure", r"desktop", r"workstation (?:pc|tower)",
     r"optiplex", r"precision", r"thinkstation", r"thinkcentre", r"elitedesk", r"prodesk", r"alienware", r"predator",
     r"omen", r"legion", r"rog (?:zephyrus|ally)", r"zephyrus", r"blade", r"inspiron", r"pavilion", r"nitro 5",
     r"victus", r"xps", r"notebook", r"mxm", r"poweredge", r"proliant", r"supermicro", r"all[- ]in[- ]one",
-)  # fmt: skip
+)
 NOT_FOR_SALE: Final = (
     # changed, false, or no sale
     r"modded", r"modified", r"custom vram", r"upgraded to", r"mining bios", r"engineering sample", r"es", r"qs",
@@ -55,7 +55,7 @@ NOT_FOR_SALE: Final = (
     r"works with", r"upgrade (?:from|for)", r"better than", r"like (?:an? )?rtx", r"vs", r"trade", r"swap", r"wanted",
     r"wtb", r"rent(?:al)?", r"hosting", r"cloud", r"service", r"manual", r"drivers?", r"discs?", r"code", r"redeem",
     r"locked", r"icloud", r"screen", r"keyboard only", r"charger",
-)  # fmt: skip
+)
 
 
 def _any_of(*words: str) -> re.Pattern[str]:
@@ -84,12 +84,12 @@ VARIANTS: Final = frozenset(
     {"ti", "super", "xt", "xtx", "gre", "d", "laptop", "mobile", "maxq", "max", "m", "s", "sff", "ada", "blackwell",
      "ultra", "pro", "sxm", "nvl", "k", "kf", "ks", "f", "t", "g", "ge", "u", "h", "hx", "hs", "wx", "v",
      "v2", "v3", "v4", "r"}
-)  # fmt: skip
+)
 """Words behind a model that make another part of it, where they are not the part's own."""
 FILLERS: Final = frozenset(
     {"nvidia", "geforce", "amd", "radeon", "intel", "apple", "graphics", "card", "gpu", "edition", "generation",
      "tesla", "instinct", "pcie", "sxm", "sxm2", "sxm3", "sxm4", "sxm5"}
-)  # fmt: skip
+)
 NO_CARDS: Final = frozenset({"laptop", "integrated"})
 APPLE: Final = re.compile(r"\b(?:apple|i?mac|macbook)\b", re.IGNORECASE)
 SIZE: Final = re.compile(r"(?<![\w.])(\d{1,3})\s?-?g(?:i?b|o)?\b(?!\s?/s|bit)", re.IGNORECASE)
@@ -194,7 +194,7 @@ def _named(title: str, kind: PartKind) -> NamedPart | None:
     sizes = {float(size) for size in SIZE.findall(title)}
     if kind == "unified":
         fitting = [(row, size) for row in rows.values() for size in sizes_of(row)
-                   if size in sizes and _is_machine(row, title)]  # fmt: skip
+                   if size in sizes and _is_machine(row, title)]
         return NamedPart(kind, *fitting[0]) if len(fitting) == 1 else None
     if kind == "gpu":
         cards = [row for row in rows.values() if isinstance(row, Gpu)]
@@ -253,7 +253,7 @@ def _kit(title: str) -> NamedPart | None:
         row for row in tables.ram_kits()
         if _is_kit(row, ram_type, rates, modules, size) and row.registered == registered
         and ("SO" in row.form_factor) == small and ("LRDIMM" in row.name) == reduced
-    ]  # fmt: skip
+    ]
     return NamedPart("ram", rows[0]) if len(rows) == 1 and len(rates) == 1 else None
 
 

@@ -11,7 +11,7 @@ from catalog.prices import ExchangeRate
 
 SYMBOLS = {
     "$": "USD", "€": "EUR", "£": "GBP", "C$": "CAD", "A$": "AUD", "¥": "JPY", "₹": "INR", "R$": "BRL", "zł": "PLN",
-}  # fmt: skip
+}
 CURRENCIES = ("USD", "EUR", "GBP", "CAD", "AUD", "JPY", "INR", "BRL", "CNY", "PLN")
 NO_CENTS = frozenset({"JPY", "INR"})
 """Currencies in which nobody writes hundredths of a part's price."""
@@ -23,7 +23,7 @@ _AMOUNT = re.compile(
     re.VERBOSE,
 )
 _WORDS = {"DOLLAR": "USD", "DOLLARS": "USD", "BUCKS": "USD", "EURO": "EUR", "EUROS": "EUR", "POUND": "GBP",
-          "POUNDS": "GBP", "YEN": "JPY", "RUPEES": "INR", "US$": "USD", "ZŁ": "PLN"}  # fmt: skip
+          "POUNDS": "GBP", "YEN": "JPY", "RUPEES": "INR", "US$": "USD", "ZŁ": "PLN"}
 
 
 @dataclass(frozen=True)

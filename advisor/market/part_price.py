@@ -72,7 +72,7 @@ def part_price(market: Market, part: NamedPart, choice: Choice, as_of: date) -> 
         PricedVariant(memory_gib=size, condition=condition, estimate=_told(found))
         for size in sizes for condition in conditions
         if (found := _found(known, part, size, condition))
-    )  # fmt: skip
+    )
     new, used = (
         _found(known, part, sizes[0], condition) if len(sizes) == 1 and choice in (condition, "any") else None
         for condition in conditions
@@ -84,7 +84,7 @@ def part_price(market: Market, part: NamedPart, choice: Choice, as_of: date) -> 
         condition=counts[1] if counts else choice, as_of=as_of, estimate=_told(counts[0]) if counts else None,
         variants=variants, observations=tuple(item for item in seen if choice in (item.condition, "any")),
         assumptions=part.assumptions,
-    )  # fmt: skip
+    )
 
 
 def _found(
@@ -102,7 +102,7 @@ def _told(found: Estimate) -> PriceEstimate:
         price_usd=round(found.price_usd, 2), low_usd=round(found.low_usd, 2), high_usd=round(found.high_usd, 2),
         observations=found.observations, sources=found.sources, newest=found.newest, one_source=found.one_source,
         stale=found.stale, own=found.own,
-    )  # fmt: skip
+    )
 
 
 def sentence(found: PartPrice, market: Market, currency: str = "USD") -> str:
@@ -135,14 +135,14 @@ def document(found: PartPrice, market: Market, currency: str = "USD", *, drawn: 
         (str(item.as_of), item.condition, " ".join(filter(None, (item.kind, item.seller))),
          shown(item.price, item.currency), f"{item.memory_gib:g} GB" if item.memory_gib else "", item.source)
         for item in reversed(found.observations)
-    ]  # fmt: skip
+    ]
     told = TableColumn("Source", fills=True)
     head = (*columns("Seen on", "Condition", "Kind"), TableColumn("Price", right=True), TableColumn("Size"), told)
     others = [
         (f"{item.memory_gib:g} GB" if item.memory_gib else "", item.condition, shown(item.estimate.price_usd),
          f"{shown(item.estimate.low_usd)} to {shown(item.estimate.high_usd)}", str(item.estimate.newest))
         for item in found.variants
-    ]  # fmt: skip
+    ]
     chart = history(found, market)
     bars = _bars(chart, found.as_of) if chart else None
     past = [chart] if drawn and chart else [bars] if bars and bars.rows else []
@@ -152,7 +152,7 @@ def document(found: PartPrice, market: Market, currency: str = "USD", *, drawn: 
                 if len(others) > 1 else []),
         Section("History", past),
         Section("Seen", [Table(head, rows)] if rows else []),
-    ])  # fmt: skip
+    ])
 
 
 MONTHS = 18

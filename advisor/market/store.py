@@ -26,7 +26,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
-)  # fmt: skip
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DatabaseError, OperationalError, SQLAlchemyError
 
@@ -56,7 +56,7 @@ OBSERVATIONS = Table(
     Column("as_of", Date, nullable=False),
     Column("source", String(500), nullable=False),
     Column("note", String(500), nullable=False),
-)  # fmt: skip
+)
 FIELDS: Final = tuple(Observation.model_fields)
 BATCH = 2_000
 """Rows of one statement; more would be more variables than PostgreSQL takes."""

@@ -57,7 +57,7 @@ _LOG_SETTINGS: Final = (
     (re.compile(r"\b(?P<said>CUDA|ROCm|Vulkan|SYCL|Metal)\d+ model buffer size"), "backend"),
     (re.compile(r"\bfound \d+ (?P<said>CUDA|ROCm|SYCL) devices"), "backend"),
     (re.compile(r"\bggml_(?P<said>metal|vulkan|opencl)(?:_init)?: [Ff]ound"), "backend"),
-)  # fmt: skip
+)
 _MOVED = re.compile(
     r"tensor blk\.(?P<layer>\d{1,4})\.ffn_(?:up|gate|down|gate_up)_exps\S* .*buffer type overrid\w+ to CPU"
 )
@@ -76,7 +76,7 @@ class LogReader:
         self._readers: tuple[Callable[[int, str], bool], ...] = (
             self._timing, self._bracket, self._kobold, self._kobold_field, self._ollama, self._metric, self._ended,
             self._drafted, self._studio_field, self._studio, self._setting, lambda _, text: bool(_KNOWN.search(text)),
-        )  # fmt: skip
+        )
 
     def read(self, line: int, text: str) -> bool:
         """Whether a line was understood."""

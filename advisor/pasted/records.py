@@ -103,13 +103,13 @@ def _timings(value: Mapping[str, Any], line: int, told: Told) -> list[Found] | s
     return _after_prompt(
         SERVER, line, told, prompt, gen, leading(value.get("prompt_per_second")),
         leading(value.get("predicted_per_second")), cached,
-    )  # fmt: skip
+    )
 
 
 def _after_prompt(
     program: str, line: int, told: Told, prompt: int, gen: int, prefill: float | None, decode: float | None,
     cached: int = 0,
-) -> list[Found] | str:  # fmt: skip
+) -> list[Found] | str:
     """A prompt that was read after `cached` tokens, and the answer after it."""
     found = [Found(line, program, told, cached, prompt, prefill_tok_s=prefill)] if prefill and prompt else []
     if decode and gen:
@@ -154,7 +154,7 @@ def _batched(value: Mapping[str, Any], line: int, told: Told) -> list[Found] | s
     cells = {
         "pp": value["pp"], "tg": value.get("tg"), "b": value.get("pl", 1), "n_kv": value.get("n_kv", 0),
         "s_pp t/s": value.get("speed_pp"), "s_tg t/s": value["speed_tg"],
-    }  # fmt: skip
+    }
     return read_row(BATCHED, cells, line, told)
 
 
@@ -171,7 +171,7 @@ def _own(value: Mapping[str, Any], line: int, told: Told) -> list[Found] | str:
     """What `advisor engine bench` prints: each speed with its tokens and depth."""
     told.model, told.quant = (
         value[name] if isinstance(value.get(name), str) else None for name in ("model", "quant")
-    )  # fmt: skip
+    )
     settings = value.get("settings")
     for name, item in (settings if isinstance(settings, dict) else {}).items():
         if isinstance(item, int | str) and name in {"n_gpu_layers", "n_cpu_moe", "ubatch", "flash_attn", "threads"}:

@@ -107,7 +107,7 @@ def joined(found: Iterable[Found]) -> list[Found]:
         kept[waiting.pop(key)] = replace(
             reading, line=other.line, decode_tok_s=writing.decode_tok_s, gen_tokens=writing.gen_tokens,
             notes=tuple(dict.fromkeys(other.notes + item.notes)),
-        )  # fmt: skip
+        )
     return kept
 
 
@@ -189,14 +189,14 @@ def _built(item: Found, model: str, quant: str, engine: dict[str, Any], notes: S
     work = {
         "context_depth": item.context_depth, "prompt_tokens": item.prompt_tokens, "gen_tokens": item.gen_tokens,
         "users": item.users,
-    }  # fmt: skip
+    }
     if item.decode_tok_s and item.prompt_tokens:
         work["decode_depth"] = item.context_depth  # measured apart, each from that depth on
     unread = (f"not read: {', '.join(item.told.unread)}",) if item.told.unread else ()
     values = {
         "model": model, "quant": quant, "engine": engine, "workload": work,
         "decode_tok_s": item.decode_tok_s, "prefill_tok_s": item.prefill_tok_s,
-    }  # fmt: skip
+    }
     try:
         run = OwnRun.model_validate(values)
     except ValidationError as error:

@@ -24,12 +24,12 @@ NAMES: Final[Mapping[str, str]] = {
     "smart_expert_reduction": "experts", "md": "draft", "model_draft": "draft", "draft": "draft", "rpc": "rpc",
     "m": "model", "model": "model", "hf": "model", "hfr": "model", "hf_repo": "model", "hff": "model",
     "hf_file": "model", "model_filename": "model", "engine": "engine", "build_number": "version",
-}  # fmt: skip
+}
 """Settings by the options and columns that say them. Source: llama.cpp tools/llama-bench and common/arg.cpp,
 ik_llama.cpp and koboldcpp (read 2026-11-29).
 """
 BACKENDS: Final = {"cuda": "cuda", "rocm": "rocm", "hip": "rocm", "vulkan": "vulkan", "metal": "metal", "mtl": "metal",
-                   "sycl": "sycl", "opencl": "opencl", "cpu": "cpu", "cublas": "cuda", "hipblas": "rocm"}  # fmt: skip
+                   "sycl": "sycl", "opencl": "opencl", "cpu": "cpu", "cublas": "cuda", "hipblas": "rocm"}
 BLAS: Final = "prompts were multiplied by a BLAS library, not by the engine's own code"
 ALL: Final = 999
 DIVIDING: Final = frozenset({"row", "tensor", "graph"})
@@ -173,7 +173,7 @@ _READERS: Final[Mapping[str, Callable[[Told, str], None]]] = {
     "experts": lambda told, said: told._refuse(said, "fewer experts were used than the model routes to (-ser)"),
     "draft": lambda told, said: told._refuse(said, "a draft model was used"),
     "rpc": lambda told, said: told._refuse(said, "it ran on the device of another computer (RPC)"),
-}  # fmt: skip
+}
 
 
 def program_in(text: str) -> str:

@@ -11,7 +11,7 @@ from advisor.pasted.settings import ALL, NAMES, Told
 Cells = Mapping[str, Any]
 BENCH, BATCHED, SWEEP, LOCALSCORE, EVIDENCE, WIDE = (
     "llama-bench", "llama-batched-bench", "sweep-bench", "LocalScore", "evidence", "table",
-)  # fmt: skip
+)
 _TEST = re.compile(
     r"(?:pp\s?(?P<pp>\d{1,7}))?\s*\+?\s*(?:tg\s?(?P<tg>\d{1,7}))?(?:\s*@\s*d\s?(?P<depth>\d{1,8}))?", re.IGNORECASE
 )
@@ -26,7 +26,7 @@ _BY_ITSELF: Final = {
     "mul_mat_q", "t/s±", "fitt", "fitc", "fit_target", "fit_min_ctx", "devices", "dev", "repack", "n_gen_warmup",
     "moe_cache", "mla", "amb", "fmoe", "rtr", "low_vram", "use_direct_io", "dio", "no_op_offload", "nopo", "warmup",
     "tensor_split", "ts", "lzm", "lazy_mode", "reps", "hw", "ubergarm",
-}  # fmt: skip
+}
 """Columns that say nothing more of the run, or are read by themselves."""
 
 
@@ -144,7 +144,7 @@ def _evidence(cells: Cells, line: int, told: Told) -> list[Found] | str:
             line, EVIDENCE, told, whole(cells.get("context_depth")) or 0, 512 if prompt is None else prompt, gen or 128,
             decode_tok_s=decode, prefill_tok_s=prefill,
         )
-    ]  # fmt: skip
+    ]
 
 
 def _wide(cells: Cells, line: int, told: Told) -> list[Found] | str:

@@ -31,7 +31,7 @@ _PREFILL = re.compile(
 _DECODE = re.compile(
     r"\b(?:decod(?:e|ing)|tg\s?(?P<count>\d{1,6})?|gen(?:erat\w+|erierung|eration)?|writes?|writing|output|eval|schreib\w*|"
     r"ecrit\w*|écri\w*|génération|erzeug\w*)\b", re.IGNORECASE,
-)  # fmt: skip
+)
 _CLAUSE = re.compile(r"[,;|()\n]|\band\b|\bund\b|\bet\b")
 _COUNT: Final = r"(?P<said>\d{1,8}(?:[.,]\d{1,2})?\s?[kK]?)"
 _SETTINGS: Final = (
@@ -51,7 +51,7 @@ _SETTINGS: Final = (
     (re.compile(r"(?i)\b(?P<said>(?:bf16|f16|q\d_\d))\s+(?:kv|cache)(?: cache)?\b"), "kv_type"),
     (re.compile(r"(?i)(?<![\w-])-ot\s+(?P<said>\S{1,200})"), "override"),
     (re.compile(r"(?i)(?<![\w-])-sm\s+(?P<said>\w+)"), "split_mode"),
-)  # fmt: skip
+)
 _DEPTHS: Final = (
     re.compile(
         rf"(?i)(?:\bdepth|(?<![\w-])-d|@\s?d?|\bat)[\s=:]*{_COUNT}(?:\s*(?:tokens?|context|ctx|depth))?(?![\w/.])"
@@ -74,7 +74,7 @@ _FILLING: Final = frozenset({
     "ungefähr", "avec", "et", "sur", "j'ai", "environ", "je", "speed", "speeds", "model", "quant", "run", "runs",
     "running",
     "measured", "here",
-})  # fmt: skip
+})
 """Words that say nothing of a run."""
 
 
@@ -111,7 +111,7 @@ def read_words(line: int, text: str, told: Told, *, bare: bool = False) -> Found
     return Found(
         line, PROGRAM, told, depth or 0, prompt, (decode and decode.tokens) or 128,
         decode_tok_s=decode and decode.tok_s, prefill_tok_s=prefill and prefill.tok_s, notes=notes,
-    )  # fmt: skip
+    )
 
 
 def _speeds(text: str, *, bare: bool) -> list[_Speed] | str:

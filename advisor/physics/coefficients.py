@@ -210,13 +210,13 @@ COEFFICIENTS: tuple[Coefficient, ...] = (
     Coefficient("draft_us",           "us per pass",        500., 0.7, False, (("{backend}", 0.4), ("{backend}/{architecture}", 0.3))),
     Coefficient("divided_loss",       "of the time saved",  0.15, 0.6, False, (("{split}", 0.6), ("{backend}", 0.3))),
     Coefficient("reduce_us",          "us per sum",         25.,  0.6, False, (("{split}", 0.5), ("{backend}", 0.4))),
-)  # fmt: skip
+)
 
 
 BESIDE = frozenset({
     "row_cost", "row_many", "row_expert", "row_routed", "row_kv", "row_cpu", "user_us", "draft_us", "divided_loss",
     "reduce_us",
-})  # fmt: skip
+})
 """Coefficients that one user without a draft, on GPUs with layers of their own, has no use for: fitted on runs of several
 users, drafts and split modes, with all others held (`calibration.fit.beside`).
 """
@@ -251,7 +251,7 @@ def _labels(coefficient: Coefficient, setting: Setting, families: Sequence[str])
     same = {
         template: template.format_map(words)
         for template, _ in coefficient.pools if "{family}" not in template and "{kind}" not in template
-    }  # fmt: skip
+    }
     found = []
     for family in families:
         said = words | {"family": family, "kind": KINDS.get(family, family)}
@@ -362,7 +362,7 @@ def _table(
             _once([tuple((word, said) for word, said in zip(words, given, strict=True) if f"{{{word}}}" in template)
                    for given in some])
             for words, some in zip(names, (rows, columns), strict=True)
-        )  # fmt: skip
+        )
         named = [{"family": family, "kind": KINDS.get(family, family)} for family in families]
         alike = "{family}" not in template and "{kind}" not in template
         effects = [
@@ -371,7 +371,7 @@ def _table(
                 for more in (named[:1] if alike else named)
             ]
             for first in own for second in their
-        ]  # fmt: skip
+        ]
         total += np.array(effects).reshape(len(own), len(their), -1)[np.ix_(own_at, their_at)]
     logs = efficiencies.effects.get((item.name, ""), math.log(item.start)) + total
     table = np.array([math.exp(log) for log in logs.ravel().tolist()]).reshape(logs.shape)  # numpy's differs in a bit

@@ -166,7 +166,7 @@ def placed_on(fleet: Fleet, load: Usage, engine: Engine) -> Placed:
 
 def speeds_on(
     fleet: Fleet, load: Usage, scenario: Scenario, efficiencies: Efficiencies
-) -> Speeds:  # fmt: skip
+) -> Speeds:
     """How fast a load is on each machine of a fleet; `scenario` is its question, whose hardware does not matter."""
     engine = scenario.engine
     lies = placed_on(fleet, load, engine)
@@ -330,6 +330,6 @@ def _blocks(
         machine = machine_work(
             load.threads, cores[cpu], sockets[cpu], vector_gb_s[cpu], fleet.ram_gb_s[rows], fleet.random_gb_s[rows],
             fleet.disk_gb_s[rows],
-        )  # fmt: skip
+        )
         block = Work(**plain | {name: np.take(column, at, axis=0) for name, column in varied.items()} | machine)
         yield rows, block, {name: table.at(at, cpu) for name, table in tables.items()}

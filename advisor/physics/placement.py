@@ -124,7 +124,7 @@ class Demands(NamedTuple):
              item.compute, item.compute_offload, item.compute_cpu, item.compute_piped, item.compute_piped_last,
              item.compute_cpu_piped, item.footprint.embedding_bytes)
             for item, end in zip(demands, ends.tolist(), strict=True)
-        ])  # fmt: skip
+        ])
         first, layers, experts, *sizes = numbers[at].T
         held = np.concatenate([item.held_below for item in demands])
         below = np.concatenate([item.experts_below for item in demands])
@@ -276,7 +276,7 @@ def place_each(
         )
         for on_gpu, n_cpu_moe, bounds, experts_from, experts_to, output_device, vram, in_ram, overflow, exceeded, fits,
             strategy, spill, demand, machine in rows
-    ]  # fmt: skip
+    ]
 
 
 def placed(demands: Demands, memories: Memories, wishes: Wishes) -> Rooms:
@@ -444,7 +444,7 @@ def _beyond(below: Callable[[Whole], Vector], edge: Vector, layer: Whole) -> Fla
 def _vram(
     demands: Demands, memories: Memories, bounds: Whole, experts_from: Whole, experts_to: Whole, in_ram: Vector,
     output_device: Whole,
-) -> Vector:  # fmt: skip
+) -> Vector:
     """Bytes on each GPU: its run of layers, of these the experts that are not in RAM, and what it computes with."""
     start, end = bounds[:, 1:-1], bounds[:, 2:]
     has_output = np.arange(start.shape[1]) == output_device[:, None]

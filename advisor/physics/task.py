@@ -24,7 +24,7 @@ FAMILIES = ("float", "q8", "q4", "q5", "q4_k", "q5_k", "q6_k", "q3_k", "q2_k", "
 """Quant families whose kernels behave alike."""
 KINDS = {
     "q5": "q4", "q4_k": "k", "q5_k": "k", "q6_k": "k", "q3_k": "k_low", "q2_k": "k_low", "iq4": "four", "fp4": "four",
-}  # fmt: skip
+}
 """Families of one kind, packed alike: what is known of one says something of the others. Others are their own kind."""
 _FAMILY_BY_PREFIX = (
     (("F", "BF"), "float"),

@@ -27,7 +27,7 @@ from advisor.physics.task import (
     Vector,
     columns_of,
     spans_of,
-)  # fmt: skip
+)
 from advisor.sizes.buffers import expected_experts, tokens_seen
 from catalog.units import GB
 
@@ -156,7 +156,7 @@ def works_of(tasks: Sequence[Task]) -> Work:
     task, spans = columns_of(tasks), spans_of(tasks)
     machine = machine_work(
         task.threads, task.cores, task.sockets, task.vector_gb_s, task.ram_gb_s, task.random_gb_s, task.disk_gb_s
-    )  # fmt: skip
+    )
     return Work(**decode_work(task, spans), **prefill_work(task, spans), **machine)
 
 
@@ -173,7 +173,7 @@ def stack(works: Sequence[Work]) -> Work:
 def machine_work(
     asked_threads: Numbers, cores: Vector, sockets: Vector, vector_gb_s: Vector, ram_gb_s: Vector, random_gb_s: Vector,
     disk_gb_s: Vector,
-) -> dict[str, Vector]:  # fmt: skip
+) -> dict[str, Vector]:
     """Fields of `Work` that the machine and its threads (0: one for each core) give."""
     threads = np.minimum(np.where(np.asarray(asked_threads) > 0, asked_threads, cores), cores)
     return {

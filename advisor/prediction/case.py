@@ -176,7 +176,7 @@ def asked_of(scenario: Scenario, file: SizedModel | None = None, machine: Machin
     machine = machine or machine_of(scenario.hardware, engine.backend)
     demand = demand_of(
         print_, scenario.context_tokens(llm.max_context or 0), engine.kv_types, engine.ubatch, flash_of(scenario), users
-    )  # fmt: skip
+    )
     if engine.mmproj:
         size, told = projector_bytes(llm, engine.mmproj, scenario.model if isinstance(scenario.model, str) else "")
         demand, notes = _with_more(demand, machine, size), (*notes, told)
@@ -243,7 +243,7 @@ def _best_drafted(case: Case) -> Case:
             draft_passes=float(draft.passes_of(number)), tokens_per_step=given_tokens(asked, number),
         )
         for number in numbers
-    ]  # fmt: skip
+    ]
     if len(tried) == 1:
         return tried[0]
     seconds = seconds_of(tried, [item.setting for item in tried])
@@ -257,7 +257,7 @@ def _fastest(asked: Unplaced, every: Case) -> Case:
     seconds = [
         second if case.runs else math.inf
         for case, second in zip(cases, seconds_of(cases, [case.setting for case in cases]), strict=True)
-    ]  # fmt: skip
+    ]
     best = min(range(len(cases)), key=seconds.__getitem__)
     if best == 0 or seconds[best] * GAIN > seconds[0]:
         return every
@@ -279,7 +279,7 @@ def _placed(asked: Sequence[Unplaced]) -> list[Case]:
             for engine in engines
         ],
         [engine.n_cpu_moe_last is not None for engine in engines],
-    )  # fmt: skip
+    )
     return [_case(item, placement) for item, placement in zip(asked, placements, strict=True)]
 
 

@@ -26,7 +26,7 @@ def loss_of(case: Case, stages: Mapping[str, float], plain_s: float) -> Iterator
         yield Warning(code="drafting_loses", message=(
             f"drafting makes it slower here{why}: {number(1 / now_s)} instead of {number(1 / plain_s)} tok/s, "
             f"{plain_s / now_s:.2f} times the speed without; leave out speculative"
-        ))  # fmt: skip
+        ))
 
 
 def warnings_of(case: Case) -> tuple[Warning, ...]:

@@ -36,12 +36,12 @@ DFLASH_LAYERS = 5
 SPEC_TYPES = {
     "mtp": "draft-mtp", "draft_model": "draft-simple", "ngram": "ngram-mod", "eagle3": "draft-eagle3",
     "dflash": "draft-dflash",
-}  # fmt: skip
+}
 """As `llama-server --spec-type` calls them. Source: llama.cpp common/arg.cpp (b10573), docs/speculative.md."""
 WORDS = {
     "mtp": "its own layers for multi-token prediction", "draft_model": "a draft model", "ngram": "n-grams of the text",
     "eagle3": "an EAGLE3 head", "dflash": "a DFlash draft",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,17 +22,17 @@ from catalog.units import GIB
 Part = Literal["card", "processor", "links"]
 WORDS: Final[Mapping[Part, str]] = {
     "card": "the graphics cards", "processor": "the processor and its memory", "links": "the links between them",
-}  # fmt: skip
+}
 EVERY: Final[frozenset[Part]] = frozenset(WORDS)
 KEPT_TOGETHER: Final[tuple[frozenset[Part], ...]] = (
     EVERY, frozenset({"card", "processor"}), frozenset({"card"}), frozenset({"processor"}),
-)  # fmt: skip
+)
 """What a change may leave; links stay only where both of their ends do."""
 OF_PROCESSOR: Final = frozenset({"cpu", "ram_speed"})
 """What may not be known of a machine that is of its processor and memory."""
 _OF_PROCESSOR = frozenset({"ram_stream", "core_gb_s", "thread_loss", "numa_share", "crowding_cost"})
 _OF_LINKS = frozenset({"crossing_us", "link_share", "link_level", "prefill_link", "prefill_link_level",
-                       "prefill_staging"})  # fmt: skip
+                       "prefill_staging"})
 
 
 def part_of(coefficient: str) -> Part | None:
@@ -108,7 +108,7 @@ class OwnParts:
         own = {
             key: log for key, log in table.effects.items()
             if _NAMES.get(key[0]) in self.parts and usual.effects.get(key) != log
-        }  # fmt: skip
+        }
         effects: Mapping[tuple[str, str], float] = ChainMap(own, cast(dict[tuple[str, str], float], usual.effects))
         measured = usual.measured | {name for name in table.measured if _NAMES.get(name) in self.parts}
         levels = {name: log for name, log in table.level_deviations.items() if _NAMES.get(name) in self.parts}
@@ -120,7 +120,7 @@ class OwnParts:
             self.usual, efficiencies=Efficiencies(effects, usual.informed, frozenset(measured), levels),
             calibration=self.whole.calibration, own=(),
             warnings=(*self.usual.warnings, Warning(code="by_own_runs", message=message)),
-        )  # fmt: skip
+        )
 
 
 def with_own_parts(asked: Scenario, knowledge: Knowledge, among: frozenset[Part] = EVERY) -> Knowledge:

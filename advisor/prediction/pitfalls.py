@@ -119,7 +119,7 @@ class _Sized(NamedTuple):
 def _again(
     case: Case, *, machine: Machine | None = None, engine: Mapping[str, object] | None = None,
     workload: Mapping[str, object] | None = None, model: str | None = None,
-) -> Unplaced:  # fmt: skip
+) -> Unplaced:
     scenario = case.scenario
     update: dict[str, object] = {"engine": scenario.engine.model_copy(update=engine or {})}
     update["workload"] = scenario.workload.model_copy(update=workload or {})
@@ -170,7 +170,7 @@ def _empty_channels(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
     cause = "one module of memory instead of two" if one else f"{filled} of {there} memory channels are filled"
     remedy = f"add a second one{each}" if one else f"add {there - filled} modules{each}"
     yield Mended("one_module" if filled == 1 else "empty_channels", _again(case, machine=machine),
-                 lambda told: f"{cause}: {told.lost}; {remedy}" if told.lost else None, reading=True)  # fmt: skip
+                 lambda told: f"{cause}: {told.lost}; {remedy}" if told.lost else None, reading=True)
 
 
 def _channels(case: Case) -> tuple[int, int]:
@@ -191,7 +191,7 @@ def _crowded_slots(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
     yield Mended(
         "four_modules", _again(case, machine=_with_ram(case, modules=fewer)),
         lambda told: f"{cause}: {told.lost}; take {fewer} modules{each}" if told.lost else None, reading=True,
-    )  # fmt: skip
+    )
 
 
 def _slow_memory(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
@@ -214,7 +214,7 @@ def _slow_memory(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
     else:
         return
     yield Mended("slow_ram", _again(case, machine=machine),
-                 lambda told: f"{cause}: {told.lost}; {remedy}" if told.lost else None, reading=True)  # fmt: skip
+                 lambda told: f"{cause}: {told.lost}; {remedy}" if told.lost else None, reading=True)
 
 
 def _small_memory(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
@@ -224,7 +224,7 @@ def _small_memory(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
         return
     ram = replace(case.machine.ram, capacity_bytes=case.machine.ram.capacity_bytes + missing * 1.1 + GIB)
     yield Mended("ram_below_floor", _again(case, machine=replace(case.machine, ram=ram)),
-                 lambda told: from_disk(case, told.lost) if told.lost else None)  # fmt: skip
+                 lambda told: from_disk(case, told.lost) if told.lost else None)
 
 
 # Cards, links and placement.
@@ -250,7 +250,7 @@ def _narrow_link(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
     cause = f"{slow.name} behind a link of {slow.link_gb_s:.1f} instead of {fast.link_gb_s:.1f} GB/s"
     gpus = tuple(replace(card, link_gb_s=max(card.link_gb_s, other.link_gb_s)) for card, other in pairs)
     yield Mended("narrow_link", _again(case, machine=replace(case.machine, gpus=gpus)),
-                 lambda told: f"{cause}: {told.lost}; {remedy}" if told.lost else None, reading=True)  # fmt: skip
+                 lambda told: f"{cause}: {told.lost}; {remedy}" if told.lost else None, reading=True)
 
 
 def _overfull(case: Case, now: TwoSpeeds) -> Iterator[Mended]:
@@ -319,11 +319,11 @@ def _pushing_context(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
     if engine.n_ctx and asked >= 2 * needed:
         yield Mended("context_unused", _again(case, engine={"n_ctx": needed}), lambda told: (
             f"{takes}, where {used:,} are used: {told.lost}; -c {needed} is enough" if told.lost else None
-        ))  # fmt: skip
+        ))
     if case.kv_types == ("f16", "f16") and case.setting.flash == "fa":
         yield Mended("context_crowds", _again(case, engine={"kv_type": "q8_0"}), lambda told: (
             f"{takes}: {told.lost}; -ctk q8_0 -ctv q8_0 takes half" if told.lost else None
-        ))  # fmt: skip
+        ))
 
 
 def _too_long_context(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
@@ -342,7 +342,7 @@ def _too_long_context(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
     yield Mended("does_not_fit", _again(case, engine={"n_ctx": longest}, workload=shorter), lambda told: (
         f"{why}; {longest:,} tokens of context fit and write {number(told.then.decode)} tok/s"
         if told.then.decode else None
-    ))  # fmt: skip
+    ))
 
 
 # Engine, users, and the model itself.
@@ -355,14 +355,14 @@ def _old_build(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
     of = " of ".join(filter(None, (engine.version, engine.released)))
     yield Mended("old_build", _again(case, engine={"version": None, "released": None}), lambda told: (
         f"{engine.name} {of} is old: {told.lost}; take a current build" if told.lost else None
-    ), reading=True)  # fmt: skip
+    ), reading=True)
 
 
 def _without_flash(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
     if case.runs and case.scenario.engine.flash_attn is False:
         yield Mended("flash_attn_off", _again(case, engine={"flash_attn": None}), lambda told: (
             f"without flash attention: {told.lost}; leave out -fa off" if told.lost else None
-        ), reading=True)  # fmt: skip
+        ), reading=True)
 
 
 def _crowd(case: Case, _now: TwoSpeeds) -> Iterator[Mended]:
@@ -417,11 +417,11 @@ def _every_parameter(case: Case, now: TwoSpeeds) -> Iterator[Mended]:
     yield Mended("total_parameters", _again(case, model=name), lambda told: (
         f"each token reads all {parameters_b:.0f}B parameters of {case.llm.name}: {told.lost} of {name}, which is as "
         f"large and reads {active_b:.0f}B" if told.lost and told.case.placement.storage_bytes <= 0 else None
-    ))  # fmt: skip
+    ))
 
 
 CHECKS: Final[tuple[Callable[[Case, TwoSpeeds], Iterator[Mended]], ...]] = (
     _too_long_context, _small_memory, _overfull, _idle_card, _empty_channels, _crowded_slots, _slow_memory,
     _narrow_link, _pushing_context, _crowd, _every_parameter, _old_build, _without_flash,
-)  # fmt: skip
+)
 """All that are told by numbers, most serious first."""

@@ -50,7 +50,7 @@ def predict(scenario: Scenario, knowledge: Knowledge) -> Prediction:
 
 def predict_many(
     scenarios: Sequence[Scenario], knowledge: Knowledge, *, pitfalls: bool = True
-) -> list[Prediction]:  # fmt: skip
+) -> list[Prediction]:
     """Predictions for many scenarios, evaluated as arrays. Raises as `case_of` for the first that has no answer."""
     return answers(cases_of([asked_of(scenario) for scenario in scenarios]), knowledge, pitfalls=pitfalls)
 

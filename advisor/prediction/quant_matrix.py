@@ -83,7 +83,7 @@ def quant_matrix(scenario: Scenario, knowledge: Knowledge) -> list[QuantRow]:
 
 
 TITLES = ("Quantisation", "Bits", "Size GiB", "Least VRAM", "VRAM for all", "Least RAM", "Writes tok/s", "Range",
-          "Reads tok/s", "KL divergence", "Perplexity", "Measured on", "Source")  # fmt: skip
+          "Reads tok/s", "KL divergence", "Perplexity", "Measured on", "Source")
 BRIEF = len(TITLES) - 1
 """Columns that a terminal has room for: a source is an address."""
 
@@ -106,4 +106,4 @@ def _cells(row: QuantRow) -> list[Cell]:
         number(decode.p50) if decode else "does not run",
         f"{number(decode.p05)}-{number(decode.p95)}" if decode else "", number(prefill.p50) if prefill else "",
         kld, rise, row.measured_on, lost.source if lost else "",
-    ]  # fmt: skip
+    ]

@@ -17,7 +17,7 @@ from advisor.documents import (
     as_text,
     number,
     seconds,
-)  # fmt: skip
+)
 from advisor.prediction.capacity import Capacity
 from advisor.prediction.case import Case
 from advisor.prediction.drafting import WORDS
@@ -58,7 +58,7 @@ def document(
         Section("Assumed", [Points(prediction.assumptions)]),
         Section("To run it", [Code(flags.get("llama-server", ""))]),
         Section("To check it", [Code(flags.get("llama-bench", ""))]),
-    ])  # fmt: skip
+    ])
 
 
 def speed_range(speed: Range) -> str:
@@ -71,7 +71,7 @@ def served_section(served: Served) -> Section:
     columns = (
         TableColumn("at once", width=8, right=True), TableColumn("each tok/s", width=11, right=True),
         TableColumn("together tok/s", width=15, right=True), TableColumn("  where", width=34),
-    )  # fmt: skip
+    )
     rows = [
         (str(row.users), number(row.each_tok_s), number(row.together_tok_s), f"  {REGIMES[row.regime].words}")
         if row.each_tok_s and row.together_tok_s
@@ -81,7 +81,7 @@ def served_section(served: Served) -> Section:
     many = f"{served.most} at once" if served.most else "nobody"
     return Section("Several at once", [
         Paragraph(f"At {number(served.least_tok_s)} tok/s or more for each it serves {many}."), Table(columns, rows),
-    ])  # fmt: skip
+    ])
 
 
 def own_profile(prediction: Prediction) -> str:
@@ -139,7 +139,7 @@ def _memory(prediction: Prediction, case: Case) -> list[Block]:
     rows = [
         (label, f"{need:6.1f} GiB", None) if there is None
         else (label, f"{need:6.1f} of {there:6.1f} GiB", Bar(need / there)) for label, need, there in gauges
-    ]  # fmt: skip
+    ]
     columns = TableColumn(width=14), TableColumn(width=20), TableColumn(width=26, right=True)
     text = f"{how} (model {where.weights_gb:.1f} GiB, context {where.kv_gb:.1f} GiB)"
     return [Paragraph(text), Table(columns, rows, head=False)]

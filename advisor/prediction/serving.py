@@ -43,7 +43,7 @@ class Served:
 def served(
     scenario: Scenario, knowledge: Knowledge, file: SizedModel | None = None, machine: Machine | None = None,
     least_tok_s: float = AT_LEAST_TOK_S, shown: Sequence[int] = SHOWN,
-) -> Served:  # fmt: skip
+) -> Served:
     """How many a scenario's machine serves; its own number of users does not count. Raises as `case_of`."""
 
     def asked(numbers: Sequence[int]) -> list[ServedRow]:
@@ -59,7 +59,7 @@ def served(
                 answer.aggregate_tok_s.p50 if answer.aggregate_tok_s else None, answer.regime,
             )
             for number, answer in zip(numbers, found, strict=True)
-        ]  # fmt: skip
+        ]
 
     low, high = 0, MOST + 1  # the most that are served lie between: one more makes nobody faster
     while high - low > 1:

@@ -23,7 +23,7 @@ from advisor.question import Scenario
 
 MODES: Final[Mapping[str, tuple[str, ...]]] = {
     "llama.cpp": ("layer", "row", "tensor"), "ik_llama.cpp": ("layer", "row", "graph"),
-}  # fmt: skip
+}
 ROW_BACKENDS: Final = frozenset({"cuda", "rocm", "sycl"})
 """Those with buffers that are split by rows. Source: llama.cpp ggml_backend_split_buffer_type in ggml-cuda.cu and
 ggml-sycl.cpp (read 2026-11-30).
@@ -33,7 +33,7 @@ WITHOUT_TENSOR: Final = frozenset({
     "deepseek2", "deepseek32", "hy-v4", "dots3note", "glm-dsa", "bitnet", "t5", "nemotron_h", "nemotron_h_moe",
     "granitehybrid", "minimax-01", "minimax-m2", "minimax-m3", "mistral4", "kimi-linear", "bailingmoe3", "kimi-k3",
     "glm5-next", "qwen3tts", "qwen4exp",
-})  # fmt: skip
+})
 """Architectures that llama.cpp does not run in tensor mode. Source: src/llama-arch.cpp llm_arch_supports_sm_tensor, as
 vendored in llama-cpp-python 0.3.36 (read 2026-11-30).
 """
@@ -167,10 +167,10 @@ def split_section(found: Splits) -> Section:
     columns = (
         TableColumn("mode", width=30), TableColumn("writes tok/s", width=13, right=True),
         TableColumn("reads tok/s", width=12, right=True), TableColumn("request", width=9, right=True),
-    )  # fmt: skip
+    )
     rows = [
         (way.flags, number(way.decode_tok_s), number(way.prefill_tok_s) if way.prefill_tok_s else "-",
          seconds(way.request_s)) for way in found.ways
-    ]  # fmt: skip
+    ]
     return Section("How the cards share it", [Paragraph(f"Take {found.best.flags}: {found.reason}."),
-                                               Table(columns, rows)])  # fmt: skip
+                                               Table(columns, rows)])

@@ -33,7 +33,7 @@ SOURCES = (
     ("Qwen3.6-35B-A3B on an RTX 3060: 42.3 tok/s with n_cpu_moe, 51.3 with 124 of 256 experts resident by profile",
      "thecodacus/llama.cpp pull 5"),
     ("an early cache on the card lost to the CPU: 4.9 against 7.3 tok/s", "krasis, February 2026"),
-)  # fmt: skip
+)
 """What was measured, and where."""
 
 
@@ -77,7 +77,7 @@ def compared(case: Case, seconds: dict[str, float]) -> Compared | None:
     per_byte = (
         seconds["gpu_experts"] / (resident * used_bytes) if resident > 0
         else 1 / (card.bandwidth_gb_s * GB * EXPERT_READ_SHARE)
-    )  # fmt: skip
+    )
     away = max(1 - resident, 1e-9)
     copying = used_bytes / (card.link_gb_s * GB * PINNED_SHARE)
     static_s = sum(seconds.values())
@@ -96,7 +96,7 @@ def compared(case: Case, seconds: dict[str, float]) -> Compared | None:
         Strategy("n_cpu_moe", "experts of whole layers in RAM (llama.cpp)", static, static, resident, resident, 0.0),
         _strategy("hot_experts", "favourites of every layer on the card", listed_s, static_s, resident, favourites),
         _strategy("streaming", "a cache on the card, misses over the link", streamed_s, static_s, resident, local),
-    ))  # fmt: skip
+    ))
 
 
 def _strategy(
@@ -122,7 +122,7 @@ def section(found: Compared | None) -> Section:
     columns = (
         TableColumn("way", width=46), TableColumn("even", width=7, right=True),
         TableColumn("local", width=7, right=True), TableColumn("break-even", width=12, right=True),
-    )  # fmt: skip
+    )
     rows = [(row.words, number(row.even_tok_s), number(row.local_tok_s), _needed(row)) for row in found.rows]
     told = (
         "tok/s where experts are chosen evenly and where the choice is local; the card has room for "
@@ -131,7 +131,7 @@ def section(found: Compared | None) -> Section:
     return Section(title, [
         Paragraph(told), Table(columns, rows), Labelled([("Verdict", verdict(found))]),
         Points([Sourced(*source) for source in SOURCES]),
-    ])  # fmt: skip
+    ])
 
 
 def _needed(row: Strategy) -> str:

@@ -49,7 +49,7 @@ def knowledge_of(profile: Profile, knowledge: Knowledge) -> Knowledge:
     return replace(
         knowledge, efficiencies=Efficiencies(effects, knowledge.efficiencies.informed, measured), spreads=spreads,
         calibration=f"profile:{profile.name}", runs=runs, own_runs=len(runs) or len(profile.runs), own=(), warnings=(),
-    )  # fmt: skip
+    )
 
 
 def is_current(profile: Profile, knowledge: Knowledge) -> bool:

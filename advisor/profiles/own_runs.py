@@ -41,7 +41,7 @@ def profile_of_runs(hardware: Hardware, runs: Sequence[OwnRun], today: date, nam
             hardware=hardware.model_dump(mode="json", exclude_defaults=True), engine=OWN_RUNS, measured_on=today,
             efficiencies_digest=digest_of({}),
             measured=tuple(json.loads(run) for run in told),
-        )  # fmt: skip
+        )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise InputError(f"the profile cannot be stored: {'.'.join(map(str, first['loc']))} {first['msg']}") from None

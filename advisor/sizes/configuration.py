@@ -24,7 +24,7 @@ ARCHITECTURE_OF = {
     "qwen2_moe": "qwen2moe", "qwen3": "qwen3", "qwen3_5_moe_text": "qwen35moe", "qwen3_5_text": "qwen35",
     "qwen3_moe": "qwen3moe", "qwen3_next": "qwen3next", "qwen3_vl_moe_text": "qwen3vlmoe", "qwen3_vl_text": "qwen3vl",
     "seed_oss": "seed_oss", "smollm3": "smollm3", "stablelm": "stablelm", "starcoder2": "starcoder2",
-}  # fmt: skip
+}
 """What llama.cpp calls the architecture of a model_type. Source: llama.cpp conversion/*.py (b10573, 2026-08-22)."""
 COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("n_layers", ("num_hidden_layers",)), ("hidden_size", ("hidden_size",)), ("vocab_size", ("vocab_size",)),
@@ -42,7 +42,7 @@ COLUMNS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("recurrent_key_heads", ("linear_num_key_heads",)), ("recurrent_value_heads", ("linear_num_value_heads",)),
     ("recurrent_key_dim", ("linear_key_head_dim",)), ("recurrent_value_dim", ("linear_value_head_dim",)),
     ("mtp_layers", ("num_nextn_predict_layers", "mtp_num_hidden_layers")),
-)  # fmt: skip
+)
 """Columns of the catalog by the keys that hold them."""
 LETTERS = {"full_attention": "F", "sliding_attention": "S", "linear_attention": "R", "chunked_attention": "S"}
 TIED = frozenset({"gemma", "gemma2", "gemma3", "command-r", "cohere2"})

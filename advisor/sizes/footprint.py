@@ -25,7 +25,7 @@ WEIGHT_BYTES = (
     "layer_resident_bytes", "layer_expert_bytes", "last_feed_forward_bytes", "layer_feed_forward_bytes",
     "output_bytes", "embedding_bytes",
     "largest_expert_bytes", "file_bytes",
-)  # fmt: skip
+)
 FEED_FORWARD_MATRIX = re.compile(r"\.ffn_(up|gate|down)\.weight$")
 """Matrices of a dense feed-forward part, as llama.cpp names them."""
 FEED_FORWARD: frozenset[Group] = frozenset({"router", "dense_ffn", "shared_expert"})
@@ -102,7 +102,7 @@ class Footprint:
             layer_expert_bytes=self.layer_expert_bytes + apart,
             last_feed_forward_bytes=self.last_feed_forward_bytes - apart[-1],
             layer_is_moe=self.layer_is_moe | (apart.sum(axis=1) > 0),
-        )  # fmt: skip
+        )
 
     def scaled(self, factor: float) -> "Footprint":
         """The same with so many times the bytes of weights: a file of a stated size whose recipe is not known."""
@@ -143,7 +143,7 @@ def footprint_of_tensors(llm: Llm, tensors: Sequence[Tensor]) -> Footprint:
         feed_forward_width=_feed_forward_width(llm),
         largest_expert_bytes=weights.largest_expert,
         parameters=weights.parameters, parameters_active=weights.active, file_bytes=weights.file_bytes,
-    )  # fmt: skip
+    )
 
 
 class _Weights:

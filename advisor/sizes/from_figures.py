@@ -74,7 +74,7 @@ def _by_shapes(name: str, shapes: Mapping[str, Any]) -> tuple[Llm, tuple[str, ..
     usual = {
         "architecture": "llama", "n_heads": heads, "n_kv_heads": shapes.get("n_heads", heads),
         "head_dim": max(1, shapes["hidden_size"] // heads), "vocab_size": 128_256, "max_context": 131_072,
-    }  # fmt: skip
+    }
     if shapes.get("n_experts"):
         usual |= {"ffn_pattern": "E", "n_experts_used": 8}
     if "kv_lora_rank" in shapes:
@@ -103,7 +103,7 @@ def _check(llm: Llm) -> None:
         "sliding_window": "S" in kinds, "kv_lora_rank": "M" in kinds, "qk_nope_head_dim": "M" in kinds,
         "v_head_dim": "M" in kinds, "recurrent": bool({"R", "B"} & kinds), "dense_ffn": "D" in ffns,
         "expert_ffn": "E" in ffns, "n_experts": "E" in ffns, "compress_ratios": "C" in kinds,
-    }  # fmt: skip
+    }
     if missing := [column for column, needed in wanted.items() if needed and not getattr(llm, column)]:
         raise ValueError(f"needs {' and '.join(missing)} for layers such as it has")
     if llm.recurrent == "rwkv7":
@@ -152,7 +152,7 @@ def _nearest(total_b: float, active_b: float | None) -> Llm:
         row for row in llms()
         if row.parameters_published and row.parameters_scope == "text" and bool(row.n_experts) == sparse
         and row.architecture in _PLAIN and not row.native_expert_type
-    ]  # fmt: skip
+    ]
     return min(rows, key=lambda row: abs(math.log((row.parameters_published or 1) / (total_b * PER_BILLION))))
 
 
@@ -164,4 +164,4 @@ def _split_scaled(print_: Footprint, experts: float, resident: float) -> Footpri
     return replace(
         other, layer_expert_bytes=expert_bytes, largest_expert_bytes=print_.largest_expert_bytes * experts,
         file_bytes=kept * experts + (print_.file_bytes - kept) * resident,
-    )  # fmt: skip
+    )

@@ -32,14 +32,14 @@ PLAIN = (
     "IQ2_XS", "IQ3_XXS", "IQ3_S", "IQ4_XS", "IQ4_NL", "TQ1_0", "TQ2_0", "Q1_0", "Q2_0", "NVFP4", "IQ2_K",
     "IQ3_K", "IQ4_K", "IQ5_K", "IQ6_K", "IQ2_KS", "IQ4_KS", "IQ5_KS", "IQ4_KSS", "IQ2_KL", "IQ2_KT", "IQ3_KT",
     "IQ4_KT", "Q6_0", "IQ1_S_R4", "IQ1_KT", "IQ1_BN", "IQ2_BN",
-)  # fmt: skip
+)
 """File types named after the tensor type that most tensors take."""
 
 DEFAULT_TYPE: dict[str, str] = {name: name for name in PLAIN} | {
     "Q2_K_S": "Q2_K", "Q3_K_S": "Q3_K", "Q3_K_M": "Q3_K", "Q3_K_L": "Q3_K", "Q4_K_S": "Q4_K", "Q4_K_M": "Q4_K",
     "Q5_K_S": "Q5_K", "Q5_K_M": "Q5_K", "IQ2_S": "IQ2_XS", "IQ2_M": "IQ2_S", "IQ3_XS": "IQ3_S",
     "IQ3_M": "IQ3_S", "MXFP4_MOE": "MXFP4",
-}  # fmt: skip
+}
 
 LOW_BIT = frozenset({"IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ2_M"})
 
@@ -128,14 +128,14 @@ _KEPT_F16 = ("altup_proj", "altup_unembd_proj", "laurel", "per_layer_model_proj"
 """Never quantised: in the type in which the conversion from the maker's files leaves them."""
 _FALLBACK = {
     "Q2_K": "Q4_0", "Q3_K": "Q4_0", "TQ1_0": "Q4_0", "TQ2_0": "Q4_0", "Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0",
-}  # fmt: skip
+}
 """Types with blocks of 256 that need another where the row is no multiple; i-quants fall back to IQ4_NL."""
 
 _CATEGORIES = (
     ("attn_qkv.weight", "attn_v"), ("attn_kv_b.weight", "attn_v"), ("attn_v.weight", "attn_v"),
     ("attn_k.weight", "attn_k"), ("attn_q.weight", "attn_q"), ("attn_output.weight", "attn_output"),
     ("ffn_up", "ffn_up"), ("ffn_gate", "ffn_gate"), ("ffn_down", "ffn_down"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +210,7 @@ def _kept(name: str) -> str | None:
 
 def _type(
     llm: Llm, model: _Model, quant: Quant, recipe: tuple["_Entry", ...], shape: Shape, at: _Position
-) -> str:  # fmt: skip
+) -> str:
     kept = _kept(shape.name)
     if kept == "F16":
         return "F32" if quant.base == "F32" else "F16"

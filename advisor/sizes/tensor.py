@@ -10,7 +10,7 @@ from catalog.tables import tensor_types
 Group = Literal[
     "attention", "recurrent", "norm", "router", "dense_ffn", "shared_expert", "routed_experts",
     "output", "token_embedding", "mtp",
-]  # fmt: skip
+]
 Part = tuple[str, Group, tuple[int, ...]]
 """A tensor of a layer: its name without "blk.N.", group, shape."""
 

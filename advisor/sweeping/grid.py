@@ -156,7 +156,7 @@ class Grid:
         spec = self.spec
         load = Workload(
             context_depth=context, prompt_tokens=spec.prompt_tokens, gen_tokens=spec.gen_tokens, users=users
-        )  # fmt: skip
+        )
         hardware = Hardware(ram=RamRequest(type="DDR4"))
         engine = Engine(kv_type=kv_type)
         return case_of(Scenario(model=model, quant=quant, hardware=hardware, engine=engine, workload=load))
@@ -174,7 +174,7 @@ class Grid:
         size = RamRequest(gb=64)
         graphics = [
             machine_of(Hardware(gpus=_cards(name, link), cpu=cpus[0], ram=size)) for name, link in product(gpus, links)
-        ] if cpus else []  # fmt: skip
+        ] if cpus else []
         processors = [
             machine_of(Hardware(cpu=cpu, ram=RamRequest(gb=64, mt_s=mt_s))) for cpu, mt_s in product(cpus, speeds)
         ]
@@ -201,7 +201,7 @@ class Grid:
             graphics=graphics, graphics_at=gpu * len(self.axes[1]) + link, processors=processors,
             processor_at=processor, ram_bytes=np.array(self.axes[4]) * 2.0**30, size_at=size,
             ram_gb_s=ram[processor], random_gb_s=random[processor], disk_gb_s=disk[processor],
-        )  # fmt: skip
+        )
 
 
 @lru_cache(maxsize=2)

@@ -63,7 +63,7 @@ def columns_of_chunk(grid: Grid, chunk: Chunk) -> Any:
         "users": pa.array(np.full(many, users, dtype=np.int32)), "kv_type": same(kv_type),
         "gpus": gpu, "pcie": link, "cpu": cpu, "machine": machine, "ram_mt_s": speed, "ram_gb": size,
         **_answers(found, users, grid.spec.prompt_tokens),
-    })  # fmt: skip
+    })
 
 
 def _answers(found: Speeds, users: int, prompt_tokens: int) -> dict[str, Any]:

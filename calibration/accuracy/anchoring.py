@@ -70,7 +70,7 @@ def anchored(found: AccuracyTable, told: int, efficiencies: Efficiencies) -> lis
             median(median(ape[which] for ape in apes) for apes in rigs) for which in (0, 1)
         ))
         for (speed, regime), rigs in sorted(every.items())
-    ]  # fmt: skip
+    ]
 
 
 def _rig(error: LeftOutError, run: MeasuredRun) -> tuple[object, ...]:
@@ -87,7 +87,7 @@ def _apes(errors: Sequence[LeftOutError], place: int, told: int, efficiencies: E
     faster = -math.log(sum(
         seconds * math.exp(levels[LEVELS.index(level)] if level in LEVELS else 0.0)
         for level, seconds in _parts(asked).items()
-    ))  # fmt: skip
+    ))
     return abs(math.expm1(asked.log_ratio + faster)), abs(math.expm1(asked.log_ratio))
 
 
@@ -140,7 +140,7 @@ def section(found: AccuracyTable, efficiencies: Efficiencies, words: Mapping[str
         (row.speed, words.get(row.regime, row.regime), str(row.told), str(row.rigs), str(row.rows),
          f"{row.error * 100:.1f} %", f"{row.error_without * 100:.1f} %")
         for count in told for row in anchored(found, count, efficiencies)
-    ]  # fmt: skip
+    ]
     floor = "; ".join(
         f"{of.speed}: {of.median * 100:.0f} % at the median, {of.p90 * 100:.0f} % at the 90th percentile of {of.pairs} "
         "pairs" for of in floors(found)

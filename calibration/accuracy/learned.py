@@ -112,7 +112,7 @@ def document(found: Sequence[LearnedEffect]) -> Document:
         (f"{row.what} ({row.coefficient})" if row.whom == EVERYBODY else "", row.whom, f"{row.value:.3g}", row.unit,
          f"{row.spread:.2f}", str(row.runs))
         for row in found
-    ]  # fmt: skip
+    ]
     titles = columns("what", "for whom", "value", "unit", "spread", "runs")
     return Document("", [Section("Coefficients", [Paragraph(INTRODUCTION), Table(titles, table)])])
 

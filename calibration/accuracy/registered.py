@@ -140,7 +140,7 @@ def document(found: Sequence[Arrived]) -> Document:
          f"{speed(item.of.prefill_p50)} ({speed(item.of.prefill_p05)}-{speed(item.of.prefill_p95)})",
          ", ".join(map(speed, item.prefill)))
         for item in found
-    ]  # fmt: skip
+    ]
     titles = columns("on", "machine", "model", "decode, tok/s", "measured", "prefill, tok/s", "measured")
     return Document("", [Section("Predicted beforehand", [Paragraph(INTRODUCTION), Paragraph(remark),
                                                          Table(titles, table)])])
@@ -152,4 +152,4 @@ def as_data(found: Sequence[Arrived]) -> list[dict[str, Any]]:
         asdict(item.of) | {"scenario": json.loads(item.of.scenario), "machine": item.machine, "model": item.model,
                            "measured_decode_tok_s": item.decode, "measured_prefill_tok_s": item.prefill}
         for item in found
-    ]  # fmt: skip
+    ]

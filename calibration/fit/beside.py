@@ -56,7 +56,7 @@ MODES = (
     ("row", re.compile(r"-sm row|split-mode row|sm=row|row split|split mode row")),
     ("graph", re.compile(r"-sm graph|split-mode graph|graph split|split mode graph|split graph")),
     ("layer", re.compile(r"-sm layer|layer split|split mode layer")),
-)  # fmt: skip
+)
 APPLE_KINDS = ("k", "k_low", "four", "iq_low")
 APPLE_ROW_COST = 4.0
 """Of quants of blocks in blocks each further row costs Apple's GPUs so many times as much as of others: drafts
@@ -83,7 +83,7 @@ def speculative_of(row: Row) -> Speculative | None:
     said = statistics.fmean(ends) if ends and max(ends) <= 1 else None
     number = row.get("draft_n_max", "")
     return Speculative.model_validate({"kind": kind, "max_tokens": int(float(number)) if number else None,
-                                       "acceptance": said})  # fmt: skip
+                                       "acceptance": said})
 
 
 def users_of(row: Row) -> int:
@@ -158,7 +158,7 @@ def load_beside() -> tuple[list[BesideRun], Counter[str]]:
     found = [
         BesideRun(_observed(row, case, counts[machine_key(case)]), pair := row.get("pair_id", ""), pair in plain)
         for (row, _), case in zip(asked, cases, strict=True) if case.runs
-    ]  # fmt: skip
+    ]
     return found, reasons
 
 
@@ -261,7 +261,7 @@ def predicted(runs: Sequence[BesideRun], efficiencies: Efficiencies) -> list[tup
     logs = [
         float(np.log(case.tokens_per_step / step_s / run.fit_row.tok_s))
         for case, step_s, run in zip(cases, seconds, runs, strict=True)
-    ]  # fmt: skip
+    ]
     return list(zip(logs, novelty.tolist(), strict=True))
 
 
@@ -289,7 +289,7 @@ def spreads_beside(errors: Sequence[BesideError], as_of: date) -> list[Spread]:
         counts = Counter(item.run.fit_row.machine for item in of)
         ratios = np.array([
             -item.log_ratio / deviation_of("decode", item.run.fit_row.case.regime, item.novelty) for item in of
-        ])  # fmt: skip
+        ])
         weights = np.array([1 / counts[item.run.fit_row.machine] for item in of])
         order = np.argsort(ratios)
         shares = (np.cumsum(weights[order]) - weights[order] / 2) / weights.sum()
@@ -320,7 +320,7 @@ def effects_beside(found: Fit, as_of: date) -> list[Effect]:
             "source": "design notes, section 10: drafts gained 1.03 on Apple at the median",
         })
         for kind in APPLE_KINDS
-    }  # fmt: skip
+    }
     fitted = [row.model_copy(update={"source": SOURCE}) for row in effects_of(found, as_of, beside=True)]
     kept = [row for row in fitted if row.coefficient != "row_cost" or row.label not in apple]
     return sorted([*kept, *apple.values()], key=lambda row: (row.coefficient, row.label))

@@ -82,7 +82,7 @@ def _verdict(run: MeasuredRun, prediction: Prediction, knowledge: Knowledge) -> 
     far, why = 1.0, ""
     for verb, speed, told in (
         ("writes", run.decode_tok_s, prediction.decode_tok_s), ("reads", run.prefill_tok_s, prediction.prefill_tok_s)
-    ):  # fmt: skip
+    ):
         if speed and told:
             off = max(told.p05 / speed, speed / told.p95)
             if off > far:
@@ -98,7 +98,7 @@ def _impossible(run: MeasuredRun, knowledge: Knowledge) -> str:
     own = OwnRun(
         model=asked.model, quant=asked.quant, engine=asked.engine, workload=asked.workload,
         decode_tok_s=run.decode_tok_s,
-    )  # fmt: skip
+    )
     warnings = by_own_runs(asked.model_copy(update={"measured": (own,)}), knowledge).warnings
     return next((item.message for item in warnings if item.code == "impossible_run"), "")
 

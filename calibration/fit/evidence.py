@@ -163,11 +163,11 @@ def measured_run(row: Row) -> MeasuredRun:
     workload = Workload(
         context_depth=depth or 0, prompt_tokens=512 if prompt is None else prompt, gen_tokens=gen or 128,
         decode_depth=depth or 0,  # llama-bench reads and writes apart, each from this depth on
-    )  # fmt: skip
+    )
     scenario = Scenario(
         model=row["model"], quant=row["quant"], hardware=_hardware(row), engine=_engine(row, workload),
         workload=workload,
-    )  # fmt: skip
+    )
     decode_tok_s, prefill_tok_s = _number(row["decode_tok_s"]), _number(row["prefill_tok_s"])
     note, source, as_of = row["offload_note"], row["source_url"], row["source_date"]
     return MeasuredRun(scenario, decode_tok_s, prefill_tok_s, note, source, as_of, regime_of(row))

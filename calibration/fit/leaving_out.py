@@ -133,7 +133,7 @@ def novelties(cases: Sequence[Case], efficiencies: Efficiencies) -> tuple[Array,
     work = stack([case.work for case in cases])
     values, unsaid = (
         np.array([of(case.setting) for case in cases]) for of in (efficiencies.row, efficiencies.deviations)
-    )  # fmt: skip
+    )
     ((stages, novelty),) = evaluated([decode_stages], work, values, unsaid)
     return np.asarray(total_s(stages)), novelty
 

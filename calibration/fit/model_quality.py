@@ -32,7 +32,7 @@ WEIGHTS: Final[Mapping[TaskName, Mapping[str, float]]] = {
     "agent": {INDEX: 1, "AA Agentic Index v4.1": 1.5, "Terminal-Bench Hard (AA)": 1.5, "tau2-bench Telecom (AA)": 0.5},
     "documents": {INDEX: 1, "AA-LCR long context (AA)": 2, "LMArena text, longer queries (style control)": 0.5},
     "vision": {INDEX: 1, "MMMU-Pro vision (AA)": 2},
-}  # fmt: skip
+}
 """What counts for a task: this program's choice, the benchmark nearest to it most."""
 OTHERS: Final = ("GPQA Diamond (AA)", "MMLU-Pro (AA)", "whatmodel.sh score")
 """Count only where the index was not measured."""
@@ -184,7 +184,7 @@ def quality_of_task(fit: QualityFit, facts: ModelFacts, task: TaskName, as_of: d
     return ModelQuality(
         name=facts.name, task=task, quality=round(math.exp(middle), 2), low=round(low, 2), high=round(high, 2),
         reasons=mode, how=how, benchmarks=own, source=SOURCE, as_of=as_of,
-    )  # fmt: skip
+    )
 
 
 def _modes_of(fit: QualityFit, name: str) -> tuple[bool, ...]:
@@ -201,7 +201,7 @@ def quality_table(rows: Sequence[ModelScore], facts: Sequence[ModelFacts], witho
         quality_of_task(fit, row, task, as_of)
         for row in facts for task in TASKS
         if row.released and (not TASKS[task].sees or "image" in row.modalities)
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ def asked_of(file: str, own: EngineSettings, asked: Measure, hardware: Hardware)
     work = {
         "context_depth": asked.depth, "prompt_tokens": asked.prompt, "gen_tokens": max(asked.gen, 1),
         "decode_depth": asked.depth,  # prompt and answer are measured apart
-    }  # fmt: skip
+    }
     return Scenario.model_validate({"model": {"gguf": file}, "hardware": hardware, "engine": engine, "workload": work})
 
 

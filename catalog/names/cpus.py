@@ -107,7 +107,7 @@ REMARKS = SAYS_NOTHING | {
     "one", "node", "nodes", "numa", "nps1", "nps2", "nps4", "physical", "used", "new", "refurbished", "sold", "boxed",
     "tray", "oem", "retail", "stock", "at", "per", "full", "all", "host", "guest", "linux", "windows", "wsl", "docker",
     "unlocked", "apu", "soc", "chip", "unit", "box", "workstation", "mini", "machine", "computer", "cpus",
-}  # fmt: skip
+}
 """Words beside a processor's name that say nothing of the product, or what is asked for elsewhere."""
 ORDINAL = re.compile(r"\d{1,2}(?:th|nd|rd|st)|\d{1,3}[xc]")
 """A generation, a count of sockets or of cores: read where they count."""
@@ -199,7 +199,7 @@ def _product(text: str) -> Resolved[Cpu] | None:
     words = re.findall(r"[a-z0-9]+", re.sub(r"\((?:r|tm)\)|[®™]", " ", text.lower()))
     places = [(start, end) for start in range(len(words)) for end in range(start + 1, min(start + 6, len(words)) + 1)]
     hits = [(end - start, *_products()[tuple(words[start:end])]) for start, end in places
-            if tuple(words[start:end]) in _products()]  # fmt: skip
+            if tuple(words[start:end]) in _products()]
     longest = max((hit[0] for hit in hits), default=0)
     rows = {row.name: (row, sibling) for length, row, sibling in hits if length == longest}
     if not rows:

@@ -70,7 +70,7 @@ BOARD_WORDS = frozenset(
      "suprim", "swift", "swft", "taichi", "toxic", "trinity", "trio", "triple", "tuf", "turbo", "twin",
      "ultra", "uprising", "vapor", "vbios", "ventus", "verto", "video", "vision", "vram", "vulcan",
      "waterforce", "white", "windforce", "xfx", "xlr", "xmod", "yeston", "zotac"}
-)  # fmt: skip
+)
 """Words of board partners and of their lines of coolers: the chip is the same under all of them."""
 CHANGED = frozenset({"modified", "modded", "mod", "upgraded", "custom", "soldered", "resoldered"})
 """Words that say of a card with other memory what its size says already."""

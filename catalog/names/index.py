@@ -151,7 +151,7 @@ _COUNTED_BEHIND = re.compile(
 _COUNTS = {
     "dual": 2, "two": 2, "twin": 2, "pair of": 2, "a pair of": 2, "pair": 2, "three": 3, "triple": 3, "four": 4,
     "quad": 4, "six": 6, "eight": 8,
-}  # fmt: skip
+}
 
 
 def counted(text: str) -> tuple[int, str]:

@@ -22,7 +22,7 @@ NOISE = frozenset({
     "imatrix", "dense", "thinking", "reasoning", "preview", "2407", "2410", "2411", "2501", "2503", "2506",
     "2508", "2512", "latest", "mlx", "nvidia", "meta",
     "google", "openai", "microsoft", "mistralai", "tencent", "unsloth",
-})  # fmt: skip
+})
 """Words that do not tell the shapes of models apart: tunings, packagings, dates of a second edition, makers."""
 NO_FINE_TUNE = re.compile(
     r"\d+(?:\.\d+)?[bm](?:a\d.*)?|a\d+(?:\.\d+)?b|\d+x\d+(?:\.\d+)?b|reap.*|prune.*|.*prun(?:ed|ing)|merge.*|upscale.*|vl|omni|audio|vision"
@@ -84,7 +84,7 @@ def _index() -> NameIndex[Llm, Spelling[Llm]]:
         for row in llms()
         for name in (row.name, row.id, row.hf_id, row.hf_id.rpartition("/")[2], *row.aliases) if name
         for key in dict.fromkeys(_keys(name))
-    ]  # fmt: skip
+    ]
     return NameIndex("model", llms(), spellings)
 
 
@@ -186,7 +186,7 @@ def _fine_tune(text: str) -> _Answering:
     spans = [
         (i, j) for i in range(len(words)) for j in range(i + 1, min(i + 9, len(words)) + 1)
         if any(i <= at < j for at in sized) and all(i <= at < j for at in barred)
-    ] if sized else []  # fmt: skip
+    ] if sized else []
     for i, j in sorted(spans, key=lambda span: span[0] - span[1]):
         rows = {found.row.name: found.row for found in _index().fitting({_squash(words[i:j])})}
         if len(rows) == 1:
@@ -244,7 +244,7 @@ def remarks(text: str, found: Resolved[LlmMatch]) -> tuple[str, ...]:
         word for word in dict.fromkeys(beside)
         if word in found.unread and word not in own | NOISE
         and not PARAMETERS.fullmatch(word) and not ACTIVE.fullmatch(word)
-    )  # fmt: skip
+    )
 
 
 def _refuse_known(text: str, named: str) -> None:

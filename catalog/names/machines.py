@@ -153,7 +153,7 @@ def _apple(text: str, sizes: Sequence[float]) -> Resolved[Machine] | None:
     left: Sequence[Machine] = [
         row for row in rows
         if (not counts or row.gpu_cores in counts) and all(abs(rate / row.bandwidth_gb_s - 1) < 0.05 for rate in rates)
-    ]  # fmt: skip
+    ]
     if not left:
         raise _index().unknown(text, rows)
     left = _with_memory(text, left, sizes)

@@ -26,7 +26,7 @@ PART_TABLES: Final[Mapping[PartKind, Callable[[], Sequence[Row]]]] = {
     "gpu": tables.gpus, "cpu": tables.cpus, "ram": tables.ram_kits, "board": tables.boards, "ssd": tables.ssds,
     "psu": tables.psus, "case": tables.cases, "cooler": tables.coolers, "unified": tables.unified_machines,
     "laptop": tables.laptops, "office": tables.office_pcs, "accessory": tables.accessories,
-}  # fmt: skip
+}
 """Rows that observations of each kind name."""
 LISTED: Final = 4
 """Names that a refusal lists."""
@@ -63,7 +63,7 @@ def resolve_part(text: str) -> NamedPart:
         return exact
     asked: tuple[tuple[PartKind, Callable[[str], Resolved[Any]]], ...] = (
         ("gpu", resolve_gpu), ("cpu", resolve_cpu), ("unified", resolve_machine), ("ssd", resolve_ssd),
-    )  # fmt: skip
+    )
     if TYPE.search(text):
         asked = (("ram", _kit),)
     alone: NamedPart | None = None
@@ -153,7 +153,7 @@ def _kit(text: str) -> Resolved[RamKit]:
         and ("LRDIMM" in row.name) == ("lrdimm" in text.lower())
         and spec.mt_s in (None, row.mt_s) and spec.modules in (None, row.modules)
         and spec.total_gib in (None, row.modules * row.module_gib)
-    ]  # fmt: skip
+    ]
     if len(rows) == 1 or (len(rows) > 1 and spec.mt_s and spec.total_gib):
         pair = next((row for row in rows if row.modules == 2), rows[0])
         return Resolved(pair, (f"{text!r} taken as {pair.name}",) if len(rows) > 1 else ())

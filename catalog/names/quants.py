@@ -23,7 +23,7 @@ STATED_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(gib|gb)(?![a-z])")
 BARE = {
     "q8": "Q8_0", "q6": "Q6_K", "q5": "Q5_K_M", "q4": "Q4_K_M", "q3": "Q3_K_M", "q2": "Q2_K", "q2_k_m": "Q2_K",
     "ollama_default": "Q4_K_M", "default": "Q4_K_M",
-}  # fmt: skip
+}
 """What a label that says too little means by custom, with the word for it."""
 REMOVED = {"q4_0_8_8": "Q4_0", "q4_0_4_8": "Q4_0", "q4_0_4_4": "Q4_0"}
 """Types that llama.cpp has taken out and now makes as it loads. Source: llama.cpp include/llama.h (2026-08-22)."""
@@ -133,7 +133,7 @@ def described_quant(
             "name": label, "kind": "custom", "bits_per_weight": bits_per_weight or base.bits_per_weight,
             "stated_bits": bits_per_weight, "stated_bytes": file_bytes, "aliases": (), "calibrated": False,
         }
-    )  # fmt: skip
+    )
 
 
 def _bits(row: Quant) -> float:

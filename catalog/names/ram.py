@@ -48,7 +48,7 @@ TIMES = r"\s?(?:[x×*]|\bby\b)\s?"
 COUNTS = {
     "a": 1, "one": 1, "single": 1, "two": 2, "dual": 2, "pair of": 2, "three": 3, "triple": 3, "four": 4, "quad": 4,
     "six": 6, "hexa": 6, "eight": 8, "octa": 8, "octo": 8, "twelve": 12, "sixteen": 16,
-}  # fmt: skip
+}
 CHANNELS = re.compile(rf"\b(\d{{1,2}}|{'|'.join(COUNTS)})[\s-]?(?:ch\b|chan(?:nels?)?\b)(?:\s?mode\b)?")
 LABEL = re.compile(r"\bpc([345])l?-?(\d{4,5})[a-z]{0,2}\b")
 """The bandwidth class of a module, PC4-25600 (in MB/s), or in newer labels its data rate, PC4-3200AA."""

@@ -59,7 +59,7 @@ def test_a_rwkv_file_is_read_with_its_state(tmp_path: Path, capsys: pytest.Captu
     keys: dict[str, object] = {
         "block_count": 24, "embedding_length": 2048, "context_length": 1 << 20, "attention.head_count": 0,
         "wkv.head_size": 64, "feed_forward_length": 8192,
-    }  # fmt: skip
+    }
     path = file_of(tmp_path / "rwkv7-g1c-1.5b-Q8_0.gguf", "rwkv7", rwkv7(24, 2048, 65536, "Q8_0"), keys)
     found = read_model_file(path).footprint
     state = float(found.layer_recurrent_bytes.sum())
@@ -82,14 +82,14 @@ def test_a_mamba_2_file_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[st
             "attn_norm.weight": (width,), "ssm_in.weight": (width, 2 * inner + 2 * state + heads),
             "ssm_conv1d.weight": (4, conv), "ssm_conv1d.bias": (conv,), "ssm_dt.bias": (heads,), "ssm_a": (1, heads),
             "ssm_d": (1, heads), "ssm_norm.weight": (inner,), "ssm_out.weight": (inner, width),
-        }  # fmt: skip
+        }
         kinds = {"ssm_in.weight": "F16", "ssm_out.weight": "F16"}
         tensors += [Tensor(f"blk.{i}.{n}", i, "recurrent", s, kinds.get(n, "F32")) for n, s in shapes.items()]
     keys: dict[str, object] = {
         "block_count": layers, "embedding_length": width, "context_length": 1 << 20, "attention.head_count": 0,
         "ssm.inner_size": inner, "ssm.state_size": state, "ssm.time_step_rank": heads, "ssm.group_count": 1,
         "ssm.conv_kernel": 4,
-    }  # fmt: skip
+    }
     path = file_of(tmp_path / "mamba2-2.7b-F16.gguf", "mamba2", tensors, keys)
     found = read_model_file(path)
     assert (found.llm.recurrent, found.llm.attention_kinds()) == ("mamba2", "R" * 64)
@@ -107,7 +107,7 @@ def test_a_mamba_2_file_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[st
         ("flux", "is a model for images or video (flux), no language model"), ("sdxl", "for images or video"),
         ("mllama", "has the architecture 'mllama', which is not supported"),
     ],
-)  # fmt: skip
+)
 def test_what_writes_no_text_is_refused_with_the_reason(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], architecture: str, sentence: str
 ) -> None:
@@ -134,7 +134,7 @@ def test_an_encoder_by_name_is_refused_with_the_reason_and_not_with_a_neighbour(
         ("MLX 4-bit", 4.5, "4 bits of MLX"), ("pure-q4_0", 4.5, "every matrix in Q4_0"),
         ("Q4-XYZ-v2 (15.06 GB)", 15.06e9 * 8 / 30.53e9, "a file of 15.06 GB"),
     ],
-)  # fmt: skip
+)
 def test_a_width_or_size_is_taken_as_stated(
     capsys: pytest.CaptureFixture[str], quant: str, bits: float, said: str
 ) -> None:
@@ -168,7 +168,7 @@ def test_names_of_quantisations_have_the_sizes_of_their_files(
         ("gguf-q4_k_m-reap50", "a model with experts taken out"), ("UD-IQ2_XS", "its recipe is not published"),
         ("banana", "is not in the catalog"),
     ],
-)  # fmt: skip
+)
 def test_labels_that_name_no_type_are_refused_with_the_way_out(
     capsys: pytest.CaptureFixture[str], quant: str, sentence: str
 ) -> None:
@@ -195,7 +195,7 @@ def test_a_damaged_recurrent_header_is_refused(tmp_path: Path) -> None:
     keys: dict[str, object] = {
         "block_count": 1, "embedding_length": 2048, "context_length": 4096, "attention.head_count": 0,
         "wkv.head_size": 60,
-    }  # fmt: skip
+    }
     path = file_of(tmp_path / "x.gguf", "rwkv7", rwkv7(1, 2048, 256, "F16"), keys)
     with pytest.raises(InputError, match="is not made of heads of 60"):
         read_model_file(path)

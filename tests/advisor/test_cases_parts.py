@@ -134,7 +134,7 @@ def test_a_disk_gives_no_more_than_is_said_and_a_faster_one_no_less(rates: list[
         unique=True,
     ),
     model=st.sampled_from(["Qwen3-8B", "Qwen3-32B", "Llama-3.3-70B"]),
-)  # fmt: skip
+)
 def test_a_further_card_never_slows_writing_down(names: list[str], model: str) -> None:
     together = asked(model, hardware={"gpus": [{"name": name} for name in names]})
     alone = [asked(model, hardware={"gpus": [{"name": name}]}) for name in names]
@@ -200,7 +200,7 @@ def test_a_case_that_is_off_is_off_for_a_reason(case: dict[str, str], capsys: py
 @pytest.mark.parametrize(("text", "field", "value"), [
     ("b4500", "version", "b4500"), ("4500", "version", "b4500"), ("2025-02", "released", "2025-02"),
     ("2024-11-22", "released", "2024-11-22"),
-])  # fmt: skip
+])
 def test_the_age_of_a_build_is_read(text: str, field: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["predict", "--model", "Qwen3-8B", "--gpu", "RTX 3060 12GB", "--build", text, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)

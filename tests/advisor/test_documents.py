@@ -31,7 +31,7 @@ from advisor.documents import (
     as_text,
     charts_of,
     columns,
-)  # fmt: skip
+)
 
 AXIS = axis_of("tok/s", [1.0, 100.0])
 CURVES = Curve("ours", ((10.0, 50.0), (20.0, 100.0))), Curve("line", ((0, 0), (1, 1)), dots=False)
@@ -54,7 +54,7 @@ def test_text_has_titles_labels_points_and_commands() -> None:
         Section("", [Labelled((("Writing", "31 tok/s"), ("", "and more " * 9)))]),
         Section("Mind", [Points(["a remark of more than forty characters, cut"])]),
         Section("To run it", [Code("llama-server --model a-long-name.gguf --ctx-size 8192"), Code("a(\n    b,\n)")]),
-    ])  # fmt: skip
+    ])
     assert as_text(found, 40, emphasis=str.upper) == (
         "TITLE\n\n"
         "  Writing       31 tok/s\n"
@@ -95,7 +95,7 @@ def test_what_holds_nothing_is_not_shown() -> None:
 
 def test_rich_gives_the_filling_column_the_room_and_marks_words() -> None:
     table = Table((TableColumn("Build", fills=True), TableColumn("tok/s", right=True, whole=True)),
-                  [(Words("a build", "of parts", "+$100"), "31")])  # fmt: skip
+                  [(Words("a build", "of parts", "+$100"), "31")])
     plain = rich(of(table), 40).splitlines()
     assert plain[0] == "Build" + " " * 30 + "tok/s"
     assert [line.strip() for line in plain[1:]] == ["a build" + " " * 31 + "31", "of parts", "+$100"]
@@ -172,7 +172,7 @@ def test_a_page_is_whole_and_shows_words_as_text(word: str) -> None:
     blocks = [
         Paragraph(f"{word}\n{word}"), Points([word]), Labelled(((word, word), ("", word))), Code(word), chart,
         Table(columns(word, "n", numbers=1), [(Words(word, word), Bar(0.25)), (word, 1)]),
-    ]  # fmt: skip
+    ]
     page = as_html(Document(word, [Section(word, blocks)]))
     parser = Checked()
     parser.feed(page)

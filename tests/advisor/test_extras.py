@@ -20,7 +20,7 @@ ROOMS = ("advisor", "catalog", "calibration", "webapp")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 BROUGHT_BY_OTHERS = {
     "starlette": "fastapi", "pydantic_core": "pydantic", "typing_extensions": "pydantic", "mcp_types": "mcp",
-}  # fmt: skip
+}
 """Modules that a package of ours brings and offers as its own."""
 
 
@@ -84,7 +84,7 @@ def test_all_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) ->
          "-m pip install 'llm-hardware-advisor[plots] @ git+https://example.org/a.git@12ab'"),
     ],
     ids=["an index", "a clone", "a folder", "a wheel", "a wheel that is gone", "a repository"],
-)  # fmt: skip
+)
 def test_the_command_installs_from_where_the_program_came(
     installed: dict[str, Any] | None, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

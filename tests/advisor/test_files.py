@@ -47,7 +47,7 @@ def names(folder: Path) -> list[str]:
 @given(pieces=st.lists(st.binary(max_size=200), max_size=8), old=st.none() | st.binary(max_size=200))
 def test_the_file_holds_what_was_written(
     tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], old: bytes | None
-) -> None:  # fmt: skip
+) -> None:
     path = tmp_path_factory.mktemp("written") / "file.bin"
     if old is not None:
         path.write_bytes(old)
@@ -63,7 +63,7 @@ def test_the_file_holds_what_was_written(
 @pytest.mark.parametrize("old", [None, b"mine"])
 def test_nothing_is_left_of_a_file_that_was_not_finished(
     tmp_path: Path, error: type[BaseException] | OSError, old: bytes | None
-) -> None:  # fmt: skip
+) -> None:
     path = tmp_path / "file.bin"
     if old:
         path.write_bytes(old)

@@ -49,7 +49,7 @@ def test_the_size_of_a_value_is_the_memory_that_it_takes() -> None:
     try:
         before = tracemalloc.get_traced_memory()[0]
         values = [Hardware.model_validate({"cpu": f"Ryzen {number}" * 20, "gpus": [{"name": f"RTX {number}"}] * 8})
-                  for number in range(500)]  # fmt: skip
+                  for number in range(500)]
         taken = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()

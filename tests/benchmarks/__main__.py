@@ -105,7 +105,7 @@ class Crowd:
                 "cpu": "Ryzen 7 5800X",
             }))
             for row in tables.gpus()[:120] for count in (1, 2, 3, 4) for generation in (3, 4)
-        )  # fmt: skip
+        )
         self.processors = tuple(machine_of(Hardware(cpu=row.name)) for row in tables.cpus())
         self.sizes = np.array([8, 16, 24, 32, 48, 64, 96, 128, 192, 256.0]) * 2**30
         asked = {"model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M", "hardware": {"gpus": [{"name": "RTX 3090"}]}}
@@ -122,7 +122,7 @@ class Crowd:
             ram_bytes=self.sizes, size_at=random.integers(len(self.sizes), size=many),
             ram_gb_s=random.uniform(30, 300, many), random_gb_s=random.uniform(0.05, 0.1, many),
             disk_gb_s=random.uniform(2, 7, many),
-        )  # fmt: skip
+        )
 
     def speeds(self, rows: fleets.Fleet) -> fleets.Speeds:
         """How fast the model is on each."""
@@ -183,7 +183,7 @@ def batch() -> Iterator[Measured]:
         json.dumps({"model": "Qwen3-8B", "quant": "Q4_K_M", "hardware": {"gpus": [{"name": cards[i % len(cards)]}]},
                     "workload": {"context_depth": i}}).encode()
         for i in range(LINES)
-    ]  # fmt: skip
+    ]
     list(answer_lines(lines[:100], load()))
     answers: list[str] = []
     ours = cpu_s(lambda: answers.extend(answer_lines(lines, load())))
@@ -199,7 +199,7 @@ def prices() -> Iterator[Measured]:
         return estimates(votes_of(observations, market.basis, market.rates), market.basis, DAY)
 
     yield Measured(f"{len(observations):,} observations", fastest(estimated), "plain medians",
-                   fastest(lambda: medians(observations)))  # fmt: skip
+                   fastest(lambda: medians(observations)))
 
 
 SWEPT = """
@@ -281,7 +281,7 @@ def main() -> None:
     parts: dict[str, Callable[[], Iterator[Measured]]] = {
         "million": million, "linear": linear, "ranking": ranking, "batch": batch, "prices": prices, "sweep": sweeps,
         "http": http, "start": starts,
-    }  # fmt: skip
+    }
     apart: dict[str, Callable[[], Iterator[Measured]]] = {"cells": cells, "peers": beside_peers}
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*parts, *apart]))
     parser.add_argument("--plot", type=Path, metavar="FILE")
@@ -292,7 +292,7 @@ def main() -> None:
     parts["linear"] = lambda: linear(asked.plot)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, {memory:.0f} GiB, load "
-          f"{os.getloadavg()[0]:.1f}, Python {platform.python_version()}, numpy {np.__version__}\n")  # fmt: skip
+          f"{os.getloadavg()[0]:.1f}, Python {platform.python_version()}, numpy {np.__version__}\n")
     print("| what | s | beside | s | ratio |\n| --- | ---: | --- | ---: | ---: |")
     for name in asked.names or usual:
         for row in parts[name]():

@@ -64,7 +64,7 @@ def _large(choose: random.Random) -> Body:
         SCENARIO | {"hardware": {"gpus": [{"name": "RTX 3060 12GB"}] * count}},
         SCENARIO | {"hardware": {"gpus": [{"nam": choose.random()}] * count}},
         SCENARIO | {f"field {choose.random()}": 1 for _ in range(count)}, SCENARIO | {"m" * count * 40: 1},
-    ])  # fmt: skip
+    ])
 
 
 def _nowhere(choose: random.Random) -> bytes:
@@ -89,7 +89,7 @@ KINDS: Final[dict[str, tuple[int, Callable[[random.Random], bytes]]]] = {
     "large": (2, lambda choose: post("/v1/predictions", _large(choose))),
     "half": (10, lambda choose: post("/v1/predictions", _unknown(choose))[:-20]),
     "left": (1, _left),
-}  # fmt: skip
+}
 """How often a kind is sent among all, and what makes one of it."""
 LEAVING: Final = {"half", "left"}
 """The client closes its connection instead of waiting for the answer."""
@@ -157,7 +157,7 @@ def memory(requests: int, warm_up: int) -> Body:
             print(
                 f"{look * requests // LOOKS:,} requests after the first {warm_up:,}: {seen[-1]} MiB, "
                 f"{seen[-1] / seen[0] - 1:+.1%}, {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True,
-            )  # fmt: skip
+            )
         failed = [line for line in server.log_lines() if line.get("level") == "error"]
     assert not any(kind.endswith(" 500") for kind in told), told
     assert not failed, failed

@@ -39,7 +39,7 @@ def single(server: Server, folder: Path) -> Iterator[dict[str, float]]:
         yield {
             "empty_per_s": empty.per_s, "predictions_per_s": full.per_s, "predictions_p99_ms": full.p99_ms,
             "share_of_empty": full.per_s / empty.per_s,
-        }  # fmt: skip
+        }
 
 
 def many(server: Server, scenarios: list[Question]) -> float:

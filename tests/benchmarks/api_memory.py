@@ -51,7 +51,7 @@ def main() -> None:
     told = {
         "started_mib": started_mib, "seen": seen, "requests_between": last["requests"] - first["requests"],
         "growth_mib": round(last["mib"] - first["mib"], 1), "growth_share": round(last["mib"] / first["mib"] - 1, 4),
-    }  # fmt: skip
+    }
     print(json.dumps(told, indent=1))
 
 

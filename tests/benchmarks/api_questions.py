@@ -36,7 +36,7 @@ def about(hardware: Question, choose: random.Random) -> Question:
         "model": choose.choice([row.id for row in tables.llms()]), "quant": choose.choice(QUANTS), "hardware": hardware,
         "engine": {"n_ctx": choose.choice([None, 32_768]), "kv_type": choose.choice(["f16", "q8_0"])},
         "workload": {"context_depth": choose.randrange(16_000), "prompt_tokens": choose.choice([256, 512, 2048])},
-    }  # fmt: skip
+    }
 
 
 def scattered(count: int, seed: int, machines: int | None = None) -> Iterator[Question]:
@@ -56,7 +56,7 @@ def grid(first_depth: int) -> Iterator[Question]:
         yield {
             "model": llm, "quant": quant, "hardware": {"gpus": [{"name": card}], "cpu": "Ryzen 7 5800X", "ram": ram},
             "workload": {"context_depth": first_depth + step * 4096},
-        }  # fmt: skip
+        }
 
 
 class Told(NamedTuple):

@@ -40,7 +40,7 @@ def main(visitors: int) -> None:
             after, spent = memory_mb(app.pid), cpu_s(app.pid) - spent
     seconds = [each for each, _ in found]
     print(f"{visitors} visitors on as many models: first answer after {min(seconds):.1f} s, half after "
-          f"{median(seconds):.1f} s, last after {max(seconds):.1f} s (meant: {LATEST_S:g} s)")  # fmt: skip
+          f"{median(seconds):.1f} s, last after {max(seconds):.1f} s (meant: {LATEST_S:g} s)")
     print(f"the server computed for {spent:.1f} s")
     print(f"memory at most {after:.0f} MB, {before:.0f} MB before them (meant: {MOST_MB:g} MB)")
     wrong = [model for model, (_, answered) in zip(models, found, strict=True) if not answered]

@@ -24,7 +24,7 @@ from statistics import median
 from playwright.sync_api import Browser, Page, sync_playwright
 
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-           "--disable-component-update", "--disable-sync"]  # fmt: skip
+           "--disable-component-update", "--disable-sync"]
 EMPTY = "import streamlit as st\nst.title('empty')\n"
 BUDGETS = ("$700", "$1,000", "$1,500", "$2,000", "$3,000", "$5,000")
 MODELS = ("Qwen3-30B-A3B", "gpt-oss-20b", "Gemma-4-31B", "GLM-4.7-Flash", "Qwen3.6-27B", "Llama-3.3-70B")

@@ -124,7 +124,7 @@ def main() -> None:
             speeds = [speeds[kind] for speeds in rounds]
             truth = median(speeds)
             row = (item.name, item.threads, item.depth, kind, truth, ours[kind], ours[kind] / truth - 1,
-                   max(speeds) / min(speeds) - 1, without[kind] / truth - 1)  # fmt: skip
+                   max(speeds) / min(speeds) - 1, without[kind] / truth - 1)
             rows.append(row)
             print("{:45} t{} d{:<5}{:8}{:9.2f}{:9.2f}{:+8.1%}  spread {:5.1%}  uncalibrated {:+.0%}".format(*row))
             sys.stdout.flush()

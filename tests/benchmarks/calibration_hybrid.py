@@ -77,7 +77,7 @@ def over_experts(profile: Profile, endpoint: str, home: Path, quant: str) -> Non
         settings = EngineSettings(
             n_ctx=128, threads=found.cores or 1, n_gpu_layers=99, n_cpu_moe=file.llm.n_layers * quarter // 4,
             rpc=(endpoint,),
-        )  # fmt: skip
+        )
         speeds = []
         for _ in range(2):
             [trial] = try_out(path, settings, [ASKED])

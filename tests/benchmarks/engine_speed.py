@@ -79,7 +79,7 @@ def theirs(program: Path, asked: argparse.Namespace) -> Speeds:
     words = [
         str(program), "-m", str(asked.model), "-p", str(asked.prompt), "-n", str(asked.gen), "-t", str(asked.threads),
         "-r", str(asked.repeats), "-ngl", "0", "-lm", "mmap", "-o", "json",
-    ]  # fmt: skip
+    ]
     found = json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
     by_kind = {"prefill" if row["n_prompt"] else "decode": row for row in found}
     return Speeds(*(max(by_kind[kind]["samples_ts"]) for kind in Speeds._fields))

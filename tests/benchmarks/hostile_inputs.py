@@ -24,7 +24,7 @@ from tests.webapp.api.running import PROFILE
 
 VALUES: tuple[Any, ...] = (
     None, "", "x" * 10_000, "\x1b[2J", "../..", -1, 0, 1e308, 2**63, True, [], {}, [[]] * 100, {"a": {"b": {}}}, "NaN",
-)  # fmt: skip
+)
 
 
 def damaged(rng: random.Random) -> bytes:

@@ -51,7 +51,7 @@ def tried(python: str, wheel: Path, folder: Path) -> dict[str, object]:
         "first_recommend_s": round(answered_s, 1), "base_mb": round(sum(sizes.values()) / 1e6, 1),
         "with_bytecode_mb": round(with_bytecode / 1e6, 1),
         "import_above_empty_s": round(import_s(made), 4),
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ ONE_QUESTION = {
     "quantprobe": ["plan", "--no-anchors", "--total", "8.19", "--active", "8.19", "--bits", "4.8", "--vram", "12",
                    "--vram-bw", "360", "--ram", "32", "--ram-bw", "57.6", "--disk-bw", "3.5"],
     "llmfit": ["--json", "--profile", "nvidia-rtx-4090", "plan", "Qwen/Qwen3-8B", "--context", "8192"],
-}  # fmt: skip
+}
 """A dense model of eight billion weights on a card, as each can be asked."""
 ROWS = 3
 F16_BYTES = 2
@@ -98,7 +98,7 @@ def answers(folder: Path, name: str, questions: Sequence[Words]) -> list[str]:
         if name == "llmfit":
             program = str(folder / "bin" / name)
             runs = (subprocess.run([program, *words], capture_output=True, text=True, env=environment, check=False)
-                    for words in questions)  # fmt: skip
+                    for words in questions)
             return [done.stdout for done in runs]
         lines = "".join(json.dumps(words) + "\n" for words in questions)
         command = [str(folder / "bin" / "python"), "-c", DRIVER, name]
@@ -123,7 +123,7 @@ def ask_quantprobe(row: Comparison, _folder: Path) -> Words:
         "--always-active": resident / 1e9,
         "--bits": print_.file_bytes * 8 / print_.parameters, "--ram": ram, "--ram-bw": case.machine.ram.bandwidth_gb_s,
         "--disk-bw": case.machine.storage.sequential_gb_s, "--ctx": int(case.depth), "--kv-per-pos": kv_kib,
-    }  # fmt: skip
+    }
     words = ["plan", "--no-anchors"]
     for option, value in figures.items():
         words += [option, f"{value:.6g}"]
@@ -168,7 +168,7 @@ def ask_llamafit(row: Comparison, folder: Path) -> Words | None:
             "backend_hint": machine.backend, "driver": None,
         } for gpu in gpus],
         "unified_memory": machine.unified, "backends": [*dict.fromkeys((machine.backend, "cpu"))], "calibration": None,
-    }  # fmt: skip
+    }
     path = _written(folder, profile)
     return ["--json", "--profile", path, "plan", model, "--quant", quant, "--context", str(_context(case))]
 
@@ -200,7 +200,7 @@ def ask_llmfit(row: Comparison, folder: Path) -> Words | None:
         **({"gpu_vram_gb": sum(gpu.vram_bytes for gpu in gpus) / GIB,
             "gpu_memory_bandwidth_gbps": min(gpu.bandwidth_gb_s for gpu in gpus),
             "gpu_compute_tflops_fp16": min(gpu.fp16_tflops for gpu in gpus)} if gpus else {}),
-    }  # fmt: skip
+    }
     path = _written(folder, {
         "schema_version": 1, "match": {"gpu_name_contains": "asked"}, "hardware": hardware,
     })
@@ -218,7 +218,7 @@ def read_llmfit(text: str, row: Comparison) -> float | None:
 PEERS = (
     Peer("llamafit", ask_llamafit, read_llamafit), Peer("quantprobe", ask_quantprobe, read_quantprobe),
     Peer("llmfit", ask_llmfit, read_llmfit),
-)  # fmt: skip
+)
 
 
 def same_model(case: Case, known: Mapping[str, str]) -> str | None:
@@ -285,7 +285,7 @@ def asked_rows(rows: Sequence[Comparison], each: int) -> list[Comparison]:
         if row.kind == "decode" and row.run.regime != "storage":
             groups.setdefault((row.machine, row.run.regime), []).append(row)
     return [group[len(group) * turn // min(each, len(group))] for group in groups.values()
-            for turn in range(min(each, len(group)))]  # fmt: skip
+            for turn in range(min(each, len(group)))]
 
 
 def compared(peer: Peer, rows: Sequence[Comparison], folder: Path) -> Iterator[tuple[str, int, int, int, float, float]]:
@@ -315,7 +315,7 @@ def table(folder: Path, each: int, names: Sequence[str]) -> Iterator[str]:
         if peer.name in names:
             for regime, count, answered, machines, theirs, ours in compared(peer, rows, folder):
                 yield (f"| {peer.name} {PACKAGES[peer.name]} | {regime} | {count} | {answered} | {machines} | "
-                       f"{theirs:.1%} | {ours:.1%} |")  # fmt: skip
+                       f"{theirs:.1%} | {ours:.1%} |")
 
 
 def main() -> int:

@@ -151,7 +151,7 @@ def planned(cell: Cell, profile: Profile | None, endpoint: str) -> EngineSetting
         "model": {"gguf": cell.path.name}, "hardware": found.hardware,
         "engine": {"n_ctx": cell.n_ctx, "threads": 1},
         "workload": {"prompt_tokens": prompt, "gen_tokens": answer},
-    })  # fmt: skip
+    })
     here = look_around(cell.path, found, asked, (endpoint,), profile.devices if profile else ())
     gpus = tuple(replace(gpu, vram_bytes=cell.budget_bytes) for gpu in here.machine.gpus)
     devices = tuple(
@@ -296,7 +296,7 @@ def outcomes(
                     yield Outcome(
                         cell, *map(words_of, ways), median(plan), median(fit), median(fastest), compared(plan, fit),
                         compared(plan, fastest),
-                    )  # fmt: skip
+                    )
 
 
 def loaded_in_turn(
@@ -353,7 +353,7 @@ def main() -> int:
             calibrated(asked.home, str(server.endpoint))
         return 0
     print("| model | context | budget MiB | plan | fit | best of the sweep | plan s | fit s | best s | to fit | p | "
-          "to best | p |\n| --- | ---: | ---: | --- | --- | --- |" + " ---: |" * 7)  # fmt: skip
+          "to best | p |\n| --- | ---: | ---: | --- | --- | --- |" + " ---: |" * 7)
     rows, chances = [], list[float]()
     for item in outcomes(asked.home, asked.only, asked.pairs, sweeping=not asked.no_sweep):
         (fit, fit_p), (best, best_p) = item.to_fit, item.to_best
@@ -362,7 +362,7 @@ def main() -> int:
             item.cell.path.name.partition("-Q4")[0], item.cell.n_ctx, f"{item.cell.budget_bytes / MIB:.0f}",
             item.planned, item.fitted, item.best, f"{item.plan_s:.2f}", f"{item.fit_s:.2f}", f"{item.best_s:.2f}",
             f"{fit:.3f}", f"{fit_p:.3f}", f"{best:.3f}", f"{best_p:.3f}",
-        )  # fmt: skip
+        )
         rows.append(row)
         print(f"| {' | '.join(map(str, row))} |", flush=True)
     if asked.csv:

@@ -28,7 +28,7 @@ def made_up() -> list[Observation]:
             "as_of": DAY - timedelta(days=drawn.randrange(700)),
         })
         for item in drawn.choices(shipped, k=COUNT)
-    ]  # fmt: skip
+    ]
 
 
 def fastest(work: Callable[[], object]) -> float:

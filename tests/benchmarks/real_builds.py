@@ -108,7 +108,7 @@ def _bought(row: dict[str, str]) -> Bought:
         float(row["total"]) if row["total"] else None, bool(row["whole"]),
         tuple(Line(*line) for line in json.loads(row["lines"])), row["unnamed"], row["model"], row["quant"], hardware,
         row["bought"],
-    )  # fmt: skip
+    )
 
 
 # Prices.
@@ -155,7 +155,7 @@ def quotes_of_line(line: Line, stocks: dict[str, Stock]) -> list[Quote]:
     ways = [
         [quote] * many * line.count
         for part, many in named(line.part) if (quote := prices.quote(part.kind, part.name, part.memory_gib))
-    ]  # fmt: skip
+    ]
     return min(ways, key=price_of, default=[])
 
 
@@ -196,7 +196,7 @@ def _completed(bought: Bought, stock: Stock) -> list[Quote] | None:
         "psu": [row for row in stock.psus if row.watts >= psu_watts_needed(gpu, count, cpu)],
         "case": stock.cases, "cooler": [row for row in stock.coolers if cooler_problem(row, cpu) is None],
         "ssd": [row for row in stock.ssds if row.capacity_gb >= 480],
-    }  # fmt: skip
+    }
     found = []
     for kind, some in wanted.items():
         if kind in kinds:
@@ -228,7 +228,7 @@ def compared(bought: Bought, market: Market) -> Compared | None:
     wish = Wish(
         model=bought.model, quant=bought.quant, budget_usd=budget_usd, condition="any", as_of=bought.day, tinkerer=True,
         min_tok_s=0.1,
-    )  # fmt: skip
+    )
     asked = wish.question(bought.quant).model_copy(update={"hardware": bought.hardware})
     answer, task = predict(asked, load()), TASKS["chat"]
     if not (answer.decode_tok_s and answer.prefill_tok_s):

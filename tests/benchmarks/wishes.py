@@ -36,7 +36,7 @@ def main() -> int:
             build = found.builds[pick.build]
             speed = build.prediction.decode_tok_s
             print(f"    {pick.pick:10} {build.model} {build.quant} | {build.name} | ${build.price_usd:,.0f} | "
-                  f"{speed.p50 if speed else 0:.0f} tok/s")  # fmt: skip
+                  f"{speed.p50 if speed else 0:.0f} tok/s")
         for way in found.ways_out:
             print(f"    > {way.change}")
     print(f"{wrong} of {asked} wishes break a law")

@@ -12,7 +12,7 @@ WITHOUT_A_BOARD = {
     "LGA2066 C422", "LGA4677", "LGA4677 W790", "LGA4189", "LGA4710", "LGA7529", "LGA4926",
     "AM3+", "LGA775", "LGA1150", "LGA1155", "LGA1366", "LGA2011", "LGA2011-1",
     "BGA",  # soldered: laptops and boxes
-}  # fmt: skip
+}
 """No longer sold, or no board among the sources: catalog/data/README.md names them."""
 
 

@@ -13,7 +13,7 @@ from catalog.tables import cells, gpus
 
 EVIDENCE = [
     row for row in cells(Path(__file__).parent.parent / "data" / "evidence_gpu_names.csv") if row["kind"] == "gpu"
-]  # fmt: skip
+]
 
 
 def size(row: dict[str, str]) -> float | None:
@@ -79,7 +79,7 @@ def test_each_row_answers_to_its_own_name_in_other_spellings(row) -> None:
         ("AMD Radeon RX 550", "RX 550 2GB"), ("GTX 970M", "GTX 970M 3GB"),
         ("Intel(R) Arc(TM) B580 Graphics", "Arc B580"), ("Intel Arc A770 16 GB", "Arc A770 16GB"),
     ],
-)  # fmt: skip
+)
 def test_spellings(text: str, name: str) -> None:
     assert found(text) == name
 
@@ -92,7 +92,7 @@ def test_spellings(text: str, name: str) -> None:
         ("2x RTX 3090", "RTX 3090"), ("RTX 3090 + RTX 4090", "RTX 3090"), ("RX 580 2048SP", "RX 580 8GB"),
         ("Ryzen 5 7600", None), ("AMD Radeon Graphics", None), ("RTX 3090 Pro", "RTX 3090"), ("", None), ("GPU", None),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_card_is_refused_with_the_nearest(text: str, nearest: str | None) -> None:
     with pytest.raises(UnknownName) as refusal:
         resolve_gpu(text)
@@ -121,7 +121,7 @@ def test_a_name_of_several_cards_is_ambiguous(text: str, candidates: set[str]) -
         ("RX 9060 XT", None, "RX 9060 XT 16GB"), ("H100", 94, "H100 NVL 94GB"), ("Tesla T4", 14.6, "Tesla T4"),
         ("RTX A1000 Laptop GPU", 6, "RTX A1000 Laptop GPU 6GB"), ("AMD Instinct MI60 / MI50", 16, "Instinct MI50 16GB"),
     ],
-)  # fmt: skip
+)
 def test_the_size_tells_variants_apart_and_its_lack_is_said(text: str, vram_gib: float | None, name: str) -> None:
     resolved = resolve_gpu(text, vram_gib)
     assert resolved.row.name == name
@@ -144,7 +144,7 @@ def test_a_size_that_contradicts_the_name_is_refused() -> None:
         ("RTX 4080 SUPER 32GB", None, "RTX 4080 SUPER", 32, 736), ("P104-100 8GB", None, "P104-100", 8, 320.3),
         ("P102-100", 10, "P102-100", 10, 440.3),
     ],
-)  # fmt: skip
+)
 def test_a_modified_card_keeps_its_rate_and_says_so(
     text: str, vram_gib: float | None, name: str, gib: float, bandwidth_gb_s: float
 ) -> None:

@@ -92,7 +92,7 @@ def test_row_agrees_with_itself(row: Gpu) -> None:
         # Intel: 233 and 367 dense INT8 TOPS, FP16 runs at half of that
         ("Arc B580", 456, 233 / 2), ("Arc Pro B70", 608, 367 / 2),
     ],
-)  # fmt: skip
+)
 def test_peaks_are_the_makers(name: str, bandwidth_gb_s: float, fp16_tensor_tflops: float) -> None:
     row = BY_NAME[name]
     assert row.bandwidth_gb_s == pytest.approx(bandwidth_gb_s, rel=ROUNDING)
@@ -110,7 +110,7 @@ def test_cards_without_matrix_units_have_no_matrix_rate(name: str) -> None:
         ("Tesla P40", 1 / 64), ("Tesla P100 PCIe 16GB", 2), ("Tesla V100 SXM2 32GB", 2), ("RTX 3060 12GB", 1),
         ("RTX 5090", 1), ("A100 SXM4 80GB", 4), ("RX 580 8GB", 1), ("Instinct MI50 16GB", 2), ("RX 7900 XTX", 2),
     ],
-)  # fmt: skip
+)
 def test_half_precision_of_the_shaders_is_the_generations_multiple(name: str, times_fp32: float) -> None:
     """CUDA C++ Programming Guide, arithmetic throughput; AMD ISA guides: packed FP16 from Vega on."""
     row = BY_NAME[name]
@@ -130,7 +130,7 @@ def test_radeons_that_issue_twice_are_all_counted_the_same_way(generation: str) 
         ("RTX 3090", 24124), ("RTX 3060 12GB", 11906), ("RTX 5090", 32114), ("Instinct MI50 32GB", 32752),
         ("Tesla T4", 14912), ("RX 7900 XTX", 24560), ("Radeon AI PRO R9700", 32624), ("GTX 1060 6GB", 6063),
     ],
-)  # fmt: skip
+)
 def test_usable_memory_is_what_the_driver_reports(name: str, mib: int) -> None:
     assert BY_NAME[name].usable_vram_gib == pytest.approx(mib / 1024, rel=0.001)  # the table has two decimals
 

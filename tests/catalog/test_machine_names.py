@@ -13,7 +13,7 @@ from catalog.tables import cells, laptops, unified_machines
 
 EVIDENCE = [
     row for row in cells(Path(__file__).parent.parent / "data" / "evidence_gpu_names.csv") if row["kind"] == "machine"
-]  # fmt: skip
+]
 ROWS = (*unified_machines(), *laptops())
 STRIX_HALO = "Strix Halo (Ryzen AI Max+ 395)"
 LEGION_5_PRO = "Lenovo Legion 5 Pro 16ACH6H (RTX 3070, Ryzen 7 5800H)"
@@ -69,7 +69,7 @@ def test_each_row_answers_to_its_own_name_and_aliases(row) -> None:
         ("Ryzen AI 9 HX 370", "Strix Point (Ryzen AI 9 HX 370, Radeon 890M)"),
         ("Lenovo Legion 5 Pro 16ACH6H", LEGION_5_PRO), ("16ach6h 32GB", LEGION_5_PRO),
     ],
-)  # fmt: skip
+)
 def test_spellings_that_say_all(text: str, name: str) -> None:
     resolved = resolve_machine(text)
     assert (resolved.row.name, resolved.assumptions) == (name, ())
@@ -82,7 +82,7 @@ def test_spellings_that_say_all(text: str, name: str) -> None:
         ("Mac Studio M4 Max (base)", None, "Apple M4 Max (32-core GPU)"), ("Strix Halo", 96, STRIX_HALO),
         ("Apple M5 Pro (307 GB/s)", None, "Apple M5 Pro (20-core GPU)"), ("RTX 3070 laptop", 32, LEGION_5_PRO),
     ],
-)  # fmt: skip
+)
 def test_what_a_name_leaves_open_is_filled_in_and_said(text: str, memory_gib: float | None, name: str) -> None:
     resolved = resolve_machine(text, memory_gib)
     assert resolved.row.name == name
@@ -97,7 +97,7 @@ def test_what_a_name_leaves_open_is_filled_in_and_said(text: str, memory_gib: fl
         ("DGX Spark", 256), ("Steam Machine", None), ("Tesla M4", None), ("RTX 4090", None),
         ("Ryzen AI Max 999", None), ("", None),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_machine_or_contradicts_itself_is_refused(text: str, memory_gib: float | None) -> None:
     assert found(text, memory_gib) is None
 
@@ -121,7 +121,7 @@ def test_any_text_gives_a_row_or_a_named_refusal(text: str) -> None:
         ("Strix Halo 64GB", 64), ("Framework Desktop 128GB", 128), ("Mac Studio M3 Ultra 256GB 2TB", 256),
         ("Mac mini M4", None), ("Lenovo Legion 5 Pro 16ACH6H 8GB RTX 3070", None),
     ],
-)  # fmt: skip
+)
 def test_the_memory_that_a_name_says(text: str, gib: float | None) -> None:
     assert memory_said(text, resolve_machine(text).row) == gib
 
@@ -132,7 +132,7 @@ def test_the_memory_that_a_name_says(text: str, gib: float | None) -> None:
         ("2x DGX Spark", 2), ("2 DGX Spark", 2), ("two DGX Sparks", 2), ("DGX Spark x2", 2), ("4 x Mac Studio", 4),
         ("DGX Spark", 1), ("Mac mini M4 16GB", 1), ("Strix Halo", 1), ("HP ZBook Ultra G1a 14", 1), ("EVO-X2", 1),
     ],
-)  # fmt: skip
+)
 def test_how_many_machines_a_name_speaks_of(text: str, count: int) -> None:
     assert host_count(text) == count
 
@@ -145,7 +145,7 @@ def test_how_many_machines_a_name_speaks_of(text: str, count: int) -> None:
         ("AMD RYZEN AI MAX+ 395 w/ Radeon 8060S", None), ("HP ZBook Ultra G1a 14", None),
         ("Radeon 8060S (Strix Halo, Flow Z13)", None), ("DGX Spark", None), ("MacBook Pro M1 Max 64GB/1TB", None),
     ],
-)  # fmt: skip
+)
 def test_words_that_are_not_understood_beside_a_machine(text: str, word: str | None) -> None:
     assert not_understood(text, resolve_machine(text)) == word
 

@@ -17,7 +17,7 @@ APPLE_GPU_CORES = {
     "M3": (8, 10), "M3 Pro": (14, 18), "M3 Max": (30, 40), "M3 Ultra": (60, 80),
     "M4": (8, 10), "M4 Pro": (16, 20), "M4 Max": (32, 40),
     "M5": (8, 10), "M5 Pro": (16, 20), "M5 Max": (32, 40), "M5 Ultra": (64, 80), "M6": (12,),
-}  # fmt: skip
+}
 """Apple's technical specifications (support.apple.com/specs) of the Macs sold since 2020."""
 
 
@@ -54,7 +54,7 @@ def test_machine_agrees_with_itself(row: UnifiedMachine) -> None:
         # NVIDIA: 204.8 GB/s; 170 sparse INT8 TOPS of the GPU / 4 = 42.5
         ("Jetson AGX Orin 64GB", 204.8, 42.5),
     ],
-)  # fmt: skip
+)
 def test_peaks_are_the_makers(name: str, bandwidth_gb_s: float, fp16_tflops: float) -> None:
     row = BY_NAME[name]
     assert row.bandwidth_gb_s == pytest.approx(bandwidth_gb_s, rel=0.03)  # Apple rounds 409.6 to 400

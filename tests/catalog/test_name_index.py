@@ -76,6 +76,6 @@ def test_an_index_finds_the_spellings_whose_words_are_all_there() -> None:
         ("Radeon RX 7900 XTX", 1, "Radeon RX 7900 XTX"), ("GMKtec EVO-X2", 1, "GMKtec EVO-X2"),
         ("RTX 2080 Ti 11GB", 1, "RTX 2080 Ti 11GB"), ("3090", 1, "3090"),
     ],
-)  # fmt: skip
+)
 def test_how_many_of_a_part_a_text_speaks_of(text: str, count: int, name: str) -> None:
     assert counted(text) == (count, name)

@@ -16,7 +16,7 @@ GIVEN: dict[str, Any] = {
                  "source": "advisor calibrate", "as_of": "2026-11-24"}],
     "probes": [{"name": "ram_read", "unit": "GB/s", "value": 41.5, "spread": 0.01, "repeats": 5}],
     "runs": [{"scenario": {"model": "gpt-oss-20b"}, "decode": {"tok_s": 50.0, "spread": 0.01}, "held_out": True}],
-}  # fmt: skip
+}
 
 
 def written(**changes: Any) -> bytes:

@@ -24,7 +24,7 @@ def test_block_layouts_are_those_of_gguf():
         ("IQ2_KS", 2.1875), ("IQ3_KS", 3.1875), ("IQ4_KS", 4.25), ("IQ5_KS", 5.25), ("IQ2_KL", 2.6875),
         ("IQ1_S_R4", 1.5), ("IQ1_M_R4", 1.75), ("IQ4_KSS", 4.0), ("IQ2_K", 2.375), ("IQ6_K", 6.625),
     ],
-)  # fmt: skip
+)
 def test_published_bits_of_ik_types(name, bits):
     assert tensor_types()[name].bits_per_weight == bits
     assert tensor_types()[name].engine == "ik_llama.cpp"
@@ -38,7 +38,7 @@ def test_interleaved_rows_take_no_more_room():
             of_plain = tensor_types()[plain]
             assert (row.block_bytes / row.block_elements, row.row_bytes) == (
                 of_plain.block_bytes / of_plain.block_elements, of_plain.row_bytes,
-            )  # fmt: skip
+            )
 
 
 def test_every_quantisation_has_rules_and_known_types():

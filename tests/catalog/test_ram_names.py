@@ -112,7 +112,7 @@ MODULES = (
     "{n}x{size}", "{n} x {size}GB", "{n}×{size} GB", "{n}*{size}g", "{size}GB x {n}", "{size}GBx{n}", "{size} GB × {n}",
     "{n} sticks of {size}GB", "{n} modules of {size} GB", "{n} {size}GB sticks", "{n} dimms {size}GB each",
     "{total}GB ({n}x{size})", "{total}GB in {n} sticks", "{total} GB, {n} DIMMs", "kit of {n}x{size}GB",
-)  # fmt: skip
+)
 SPEEDS = ("{kind}-{rate}", "{kind} {rate}", "{kind} @ {rate} MHz", "{kind} {rate}MT/s", "{rate}MHz {kind}")
 CHANNELS = {"single channel": 1, "dual-channel": 2, "quad channel": 4, "8-channel": 8, "2ch": 2, "two channels": 2}
 

@@ -20,7 +20,7 @@ PATIENCE_MS = 60_000
 BROWSER_OPTIONS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+]
 PROBES = ("/_stcore/health", "/_stcore/host-config")
 """Streamlit's own page looks for its server below the path of a view before it looks at the root: a 404 by design.
 Source: Streamlit 1.67, static/js/index (getPossibleBaseUris), read 2026-11-25."""
@@ -105,7 +105,7 @@ def open_page(app_address: str, context: BrowserContext) -> Iterator[Opener]:
 
     def opener(
         view: str = "", width: int = 1280, height: int = 900, scheme: Literal["light", "dark"] = "light"
-    ) -> Page:  # fmt: skip
+    ) -> Page:
         page = context.new_page()
         page.set_viewport_size({"width": width, "height": height})
         page.emulate_media(color_scheme=scheme)

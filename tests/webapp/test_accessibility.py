@@ -34,4 +34,4 @@ def serious(page: Page, options: str) -> list[str]:
     return [
         f"{item['id']}: {item['help']}: {[node['html'][:200] for node in item['nodes'][:3]]}"
         for item in found if item["impact"] in SERIOUS
-    ]  # fmt: skip
+    ]

@@ -177,4 +177,4 @@ def test_the_articles_four_builds_stand_in_the_table_of_claims() -> None:
     """Prices and speeds as calibration/evidence/article_claims.csv has them."""
     assert [(build.id, build.claimed_tok_s) for build in article_builds()] == [
         ("B1", 14.8), ("B2", 17.2), ("B3", 19.4), ("B4", 16.5),
-    ]  # fmt: skip
+    ]

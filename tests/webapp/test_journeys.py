@@ -34,7 +34,7 @@ def profile(hardware: dict[str, Any]) -> bytes:
         "name": "box", "fingerprint": "0" * 32, "efficiencies_digest": digest_of(load().efficiencies.effects),
         "hardware": hardware, "engine": {"name": "llama.cpp", "backend": "cuda"},
         "measured_on": str(date(2026, 11, 24)), "effects": [shift],
-    }  # fmt: skip
+    }
     return json.dumps(told).encode()
 
 
@@ -178,7 +178,7 @@ def test_a_supply_is_swapped_in_its_line_and_the_words_follow(open_page: Opener,
         ("build?build=RTX+3090%2", "A build"),
         ("build?build=RTX+3090+%7C+Ryzen+5+5600+%7C+DDR4-3200+2x16+%7C+ps", "A build"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_address_ends_in_a_sentence_and_a_way_on(open_page: Opener, address: str, words: str) -> None:
     page = open_page(address)
     expect(page.get_by_role("heading", level=1, name=words)).to_be_visible()

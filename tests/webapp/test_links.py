@@ -39,7 +39,7 @@ STATES = st.one_of(
     ),
     st.builds(LostState, address=NAMES),
     st.builds(TrustState, card=NAMES, regime=st.lists(NAMES.filter(bool), max_size=3).map(tuple)),
-)  # fmt: skip
+)
 
 
 @given(STATES)
@@ -61,7 +61,7 @@ def test_a_state_as_it_is_at_first_needs_no_parameters() -> None:
     ("name", "value"),
     [("budget", "-5"), ("budget", "nan"), ("context", "12.5"), ("condition", "stolen"), ("kinds", "toaster"),
      ("task", "cook"), ("currency", "dollars")],
-)  # fmt: skip
+)
 def test_a_value_that_cannot_be_used_is_said_and_passed_over(name: str, value: str) -> None:
     state, complaints = read(BuyState, {name: [value], "speed": ["20"]})
     assert getattr(state, name) == getattr(BuyState(), name)

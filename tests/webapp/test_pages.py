@@ -207,7 +207,7 @@ def test_a_part_is_changed_in_its_own_line(run: Run) -> None:
     test = run("build", build=BOX, model="gpt-oss-20b")
     for part in ("graphics card RTX 3060 12GB", "processor Ryzen 7 5800X", "power supply ", "case ", "cooler "):
         assert any(fold.proto.popover.label.replace("\\", "").startswith(f"Change **{part}")
-                   for fold in test.get("popover"))  # fmt: skip
+                   for fold in test.get("popover"))
     test.session_state["change psu"] = True
     checked(test.run())
     options = test.selectbox(key="to psu").options
@@ -281,7 +281,7 @@ def test_upgrades_are_no_tinkerers_cards_unless_asked_for(run: Run) -> None:
 
     def tinkerers(**more: str) -> list[str]:
         table = next(item.proto.body for item in run("machine", **link, **more).get("html")
-                     if "Upgrades: what to buy" in item.proto.body)  # fmt: skip
+                     if "Upgrades: what to buy" in item.proto.body)
         return [row.name for row in tables.gpus() if practice_of(row).tinkerers and row.name in table]
 
     assert tinkerers() == []
@@ -293,7 +293,7 @@ def test_purchases_are_by_goal_and_only_a_bought_card_has_its_price_s_source(run
     test = run("machine", gpu="RTX 3060 12GB", cpu="Ryzen 5 5600", ram="DDR4-3200 2x8", goal=goal)
     told = next(html for html in drawn(test).split("<div ") if "Upgrades: what to buy" in html)
     heads = {"faster": "A step takes", "larger": "Quality of the best model", "longer": "Longest context",
-             "people": "People"}  # fmt: skip
+             "people": "People"}
     assert f">{heads[goal]}</th>" in told
     assert "We would buy:" in said(test)
     for line in re.findall(r"<tr><td>(.*?)</tr>", told):

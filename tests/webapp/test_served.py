@@ -36,7 +36,7 @@ def test_a_page_of_a_foreign_origin_is_refused_without_asking_anybody(monkeypatc
     ("host", "words", "names"),
     [("127.0.0.1", "this computer only", 0), ("0.0.0.0", "anyone who can reach this computer", 2),
      ("192.168.7.9", "anyone who can reach this computer", 1)],
-)  # fmt: skip
+)
 def test_it_is_said_who_can_reach_the_pages(host: str, words: str, names: int) -> None:
     said, allowed = serve.reached_at(host, 8501)
     assert words in said
@@ -73,7 +73,7 @@ def visit() -> TestClient:
 
     app = Starlette(routes=[Route("/text", text), Mount("/", streamlit)], middleware=[
         Middleware(served.Styled, style=STYLE), *create_streamlit_middleware(),
-    ])  # fmt: skip
+    ])
     return TestClient(app, headers=BROWSER)
 
 
@@ -99,7 +99,7 @@ def signposts() -> TestClient:
     app = Starlette(routes=[Route("/text", text), Mount("/", streamlit)], middleware=[
         Middleware(served.Signposted, paths={"", "machine"}), Middleware(served.Styled, style=STYLE),
         *create_streamlit_middleware(),
-    ])  # fmt: skip
+    ])
     return TestClient(app, headers=BROWSER, follow_redirects=False)
 
 

@@ -79,7 +79,7 @@ def test_charts_are_json_with_their_data() -> None:
 @pytest.mark.parametrize(("prices", "scale"), [((700, 900), None), ((300, 5000), "log")])
 def test_a_short_price_axis_is_linear(prices: tuple[int, int], scale: str | None) -> None:
     rows = [{"name": "a", "price": price, "speed": 10, "low": 5, "high": 20, "kind": "desktop", "front": True,
-             "open": False} for price in prices]  # fmt: skip
+             "open": False} for price in prices]
     points = charts.price_speed(rows)["layer"][-1]
     assert points["encoding"]["x"]["scale"].get("type") == scale
 
@@ -88,7 +88,7 @@ def test_a_short_price_axis_is_linear(prices: tuple[int, int], scale: str | None
 def test_names_in_the_chart_never_lie_over_each_other(places: list[tuple[float, float]]) -> None:
     rows = [{"name": "RTX 4070 Ti SUPER", "price": price, "speed": speed, "low": speed / 2, "high": speed * 2,
              "kind": "desktop", "front": True, "open": at == 0}
-            for at, (price, speed) in enumerate(places)]  # fmt: skip
+            for at, (price, speed) in enumerate(places)]
     for width in (280.0, 1000.0):
         named = charts.room_for_names(rows, width)
         assert 0 in named  # the pick
@@ -206,7 +206,7 @@ def test_an_answer_is_graded_by_what_its_task_asks() -> None:
     def graded(writes: float, reads: float) -> str:
         answer = predict(ASKED, load())
         speeds = {name: Range(p50=value, p05=value / 2, p95=value * 2)
-                  for name, value in (("decode_tok_s", writes), ("prefill_tok_s", reads))}  # fmt: skip
+                  for name, value in (("decode_tok_s", writes), ("prefill_tok_s", reads))}
         return comparison.graded(answer.model_copy(update=speeds), needs, "tokens")
 
     reads = needs.reads / needs.longest_wait_s * 1.001
@@ -219,7 +219,7 @@ def test_an_answer_is_graded_by_what_its_task_asks() -> None:
 def test_a_comparison_marks_the_best_and_says_by_how_much() -> None:
     """Twice as fast is 2x; the cheaper is marked where less is better."""
     fast, slow = (cards.Fact("Writes", ("60 tok/s", "30 tok/s"), frozenset({0}), "2x faster", "Speed"),
-                  cards.Fact("Price", ("$2", "$1"), frozenset({1}), "2x cheaper", "Money"))  # fmt: skip
+                  cards.Fact("Price", ("$2", "$1"), frozenset({1}), "2x cheaper", "Money"))
     html = cards.compared(("A", "<B>"), (fast, slow), "Side by side")
     assert "<B>" not in html
     assert html.count('class="best"') == 2
@@ -269,7 +269,7 @@ def test_the_usual_quantisation_is_named_for_each_model() -> None:
 def test_bars_end_where_their_rows_end_and_hold_no_markup() -> None:
     """By hand: 1 of 4 ms and 3 of 4 ms; 6 of 8 GiB beside a memory of 16 GiB."""
     rows = [{"part": "<b>", "start": 0.0, "end": 1.0, "said": "1 ms"},
-            {"part": "link", "start": 1.0, "end": 4.0, "said": "3 ms"}]  # fmt: skip
+            {"part": "link", "start": 1.0, "end": 4.0, "said": "3 ms"}]
     token = charts.waterfall(rows, {"link": charts.PURPLE}, "Time")
     assert "left:25.00%;width:75.00%;background:#cc79a7" in token
     assert "3 ms (75%)" in token

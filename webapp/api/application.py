@@ -58,7 +58,7 @@ def create_app(settings: Settings | None = None) -> ASGIApp:
     app.state.service = Service(
         settings, metrics, Store(settings.database, settings.max_calibrations),
         facts.AccuracyFigures(data_folder() / "api"),
-    )  # fmt: skip
+    )
     _answer_refusals(app)
 
     most_bytes = {"": settings.max_body_bytes, calibrations.PATH: min(MAX_BYTES, settings.max_body_bytes)}
@@ -78,7 +78,7 @@ def _routes() -> FastAPI:
     app = FastAPI(
         title="Advisor", version=version("llm-hardware-advisor"), lifespan=_lifespan, docs_url=None, redoc_url=None,
         openapi_url=None, redirect_slashes=False,
-    )  # fmt: skip
+    )
     for each in (*ROUTERS, router):
         app.include_router(each)
     return app
@@ -152,7 +152,7 @@ NEVER_KEPT = {"cache-control": "no-store"}
 
 @router.get(
     "/healthz", response_model=Health, response_description="The process answers", responses=problems(),
-)  # fmt: skip
+)
 async def healthz() -> Response:
     """Whether the process answers at all."""
     return Response(Health().model_dump_json(), media_type="application/json", headers=NEVER_KEPT)
@@ -161,7 +161,7 @@ async def healthz() -> Response:
 @router.get(
     "/readyz", response_model=Health, response_description="Questions can be answered",
     responses=problems("store_unavailable"),
-)  # fmt: skip
+)
 async def readyz(request: Request) -> Response:
     """Whether questions can be answered: tables loaded, store reachable, not shutting down."""
     service = service_of(request)
@@ -175,7 +175,7 @@ async def readyz(request: Request) -> Response:
     "/metrics", response_class=PlainTextResponse,
     response_description="Counts and times in Prometheus' text format",
     responses=problems() | {200: {"content": {"text/plain": {"example": "advisor_predictions_total 1.0"}}}},
-)  # fmt: skip
+)
 async def metrics(request: Request) -> Response:
     """Counts and times in Prometheus' text format, summed over the workers."""
     content = await asyncio.to_thread(service_of(request).metrics.text)

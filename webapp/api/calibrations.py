@@ -36,7 +36,7 @@ EXAMPLE: Final[dict[str, Any]] = {
         {"coefficient": "ram_stream", "label": "", "log_value": 0.04, "standard_error": 0.02, "informed": True}
     ],
     "spreads": [], "probes": [], "runs": [],
-}  # fmt: skip
+}
 OWN_RUNS_EXAMPLE: Final[dict[str, Any]] = {
     "hardware": predictions.EXAMPLE["hardware"],
     "measured": [{"model": "Qwen3-8B", "quant": "Q4_K_M", "decode_tok_s": 48.0, "prefill_tok_s": 1900.0}],
@@ -56,7 +56,7 @@ class MeasuredMachine(BaseModel):
 Sent = Annotated[
     Any, Described(Profile | MeasuredMachine),
     Body(openapi_examples={"profile": {"value": EXAMPLE}, "runs": {"value": OWN_RUNS_EXAMPLE}}),
-]  # fmt: skip
+]
 Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(HTTPBearer(scheme_name="token", auto_error=False))]
 router = APIRouter(route_class=JsonRoute, tags=["calibrations"])
 
@@ -78,7 +78,7 @@ def check_may_write(request: Request, token: HTTPAuthorizationCredentials | None
         raise Refused(
             "forbidden", "this server takes calibrations from its own computer only; with ADVISOR_API_TOKEN set it "
             "takes them from whoever sends that token",
-        )  # fmt: skip
+        )
 
 
 LOCATION: Final = {"Location": {"schema": {"type": "string"}, "description": "Address of the calibration."}}
@@ -93,7 +93,7 @@ LOCATION: Final = {"Location": {"schema": {"type": "string"}, "description": "Ad
         **problems(*OF_BODIES, "unauthorized", "forbidden", "store_full", "invalid_profile", "too_slow",
                    "store_unavailable"),
     },
-)  # fmt: skip
+)
 async def store(request: Request, sent: Sent, token: Bearer) -> Response:
     """Store a calibration. The same one again is answered with 200 and the same id."""
     service = service_of(request)
@@ -103,7 +103,7 @@ async def store(request: Request, sent: Sent, token: Bearer) -> Response:
     stored = StoredCalibration(
         id=calibration_id, name=profile.name, fingerprint=profile.fingerprint, engine=profile.engine.name,
         backend=profile.engine.backend, measured_on=profile.measured_on.isoformat(), stored_at=None,
-    )  # fmt: skip
+    )
     headers = {"location": f"{PATH}/{calibration_id}", "cache-control": "no-store"}
     return Response(stored.model_dump_json(), 201 if is_new else 200, headers, "application/json")
 
@@ -144,7 +144,7 @@ def _of_runs(value: dict[str, Any]) -> Profile:
 @router.get(
     PATH, response_model=CalibrationPage, response_description="One page, those stored last first",
     responses=problems("invalid_parameter", "store_unavailable"),
-)  # fmt: skip
+)
 async def calibrations(request: Request, offset: Offset = 0, limit: Limit = 50) -> Response:
     """The stored calibrations, those stored last first."""
     store = service_of(request).store
@@ -152,14 +152,14 @@ async def calibrations(request: Request, offset: Offset = 0, limit: Limit = 50) 
     page = CalibrationPage(
         calibrations=tuple(StoredCalibration(**asdict(item)) for item in found), total=total, offset=offset,
         next_offset=next_offset(offset, len(found), total),
-    )  # fmt: skip
+    )
     return Response(page.model_dump_json(), headers={"cache-control": OWN_CACHE}, media_type="application/json")
 
 
 @router.get(
     PATH + "/{calibration}", response_model=Profile, response_description="The profile as it was stored",
     responses=TAGGED | problems("not_found", "store_unavailable"),
-)  # fmt: skip
+)
 async def calibration(request: Request, calibration: str, tag: Tag = "") -> Response:
     """The profile of a stored calibration, by its id or its name; of several of one name the one stored last."""
     store = service_of(request).store

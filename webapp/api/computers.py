@@ -29,7 +29,7 @@ USUAL_MODEL: Final = "Qwen3.6-35B-A3B"
 REFUSALS: Final = (
     *OF_BODIES, "invalid_scenario", "unknown_name", "ambiguous_name", "invalid_input", "not_found", "too_slow",
     "store_unavailable",
-)  # fmt: skip
+)
 router = APIRouter(route_class=JsonRoute)
 
 
@@ -57,14 +57,14 @@ UPGRADE: Final = {"model": USUAL_MODEL, "hardware": predictions.EXAMPLE["hardwar
 AskedModels = Annotated[
     Any, Described(ModelsBody | Hardware),
     Body(openapi_examples={"machine": {"value": MACHINE}, "hardware": {"value": MACHINE["hardware"]}}),
-]  # fmt: skip
+]
 AskedUpgrades = Annotated[Any, Described(UpgradesBody), Body(openapi_examples={"upgrade": {"value": UPGRADE}})]
 
 
 @router.post(
     "/v1/models", tags=["computers"], response_model=ModelsOnMachine, responses=problems(*REFUSALS),
     response_description="The models that it runs, the best for the task first",
-)  # fmt: skip
+)
 async def models(request: Request, asked: AskedModels, calibration: Calibration = None) -> Response:
     """Which models a computer runs, of each the quantisation to take; the body may be a scenario's hardware alone."""
     body = await made_of(request, asked, partial(_models_body))
@@ -90,7 +90,7 @@ def _models(scenario: Scenario, task: TaskName, limit: int, profile: str | None)
 @router.post(
     "/v1/upgrades", tags=["computers"], response_model=Upgrades, responses=problems(*REFUSALS),
     response_description="Purchases that help, cheapest first",
-)  # fmt: skip
+)
 async def upgrades(request: Request, asked: AskedUpgrades, calibration: Calibration = None) -> Response:
     """What to buy for a computer: purchases ranked by what they change, each a tenth better than the one before."""
     body = await made_of(request, asked, partial(validated, UpgradesBody))

@@ -186,7 +186,7 @@ class _Process:
         self._process = subprocess.Popen(
             (sys.executable, "-P", "-c", COMMAND), stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-        )  # fmt: skip
+        )
 
     @property
     def is_free(self) -> bool:

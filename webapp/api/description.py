@@ -97,7 +97,7 @@ def _stored() -> Json:
         id=calibration_id(profile), name=profile.name, fingerprint=profile.fingerprint, engine=profile.engine.name,
         backend=profile.engine.backend, measured_on=profile.measured_on.isoformat(),
         stored_at=datetime(2026, 11, 25, tzinfo=UTC).isoformat(),
-    )  # fmt: skip
+    )
     return listed.model_dump(mode="json")
 
 

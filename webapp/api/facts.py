@@ -54,14 +54,14 @@ TABLES: Final[Mapping[str, Callable[[], Iterable[Row]]]] = {
     "ssds": tables.ssds, "psus": tables.psus, "cases": tables.cases, "coolers": tables.coolers,
     "unified_machines": tables.unified_machines, "laptops": tables.laptops, "llms": tables.llms,
     "quants": tables.quants, "tensor_types": lambda: tables.tensor_types().values(),
-}  # fmt: skip
+}
 router = APIRouter()
 
 
 @router.get(
     "/v1/catalog/{kind}", tags=["catalog"], response_model=CatalogTable, response_description="All rows of a table",
     responses=TAGGED | problems("not_found"),
-)  # fmt: skip
+)
 async def catalog(kind: str, tag: Tag = "") -> Response:
     """All rows of a table of the catalog, each with its source and the day it was read."""
     if kind not in TABLES:
@@ -79,7 +79,7 @@ def table(kind: str) -> Entity:
 @router.get(
     "/v1/models", tags=["catalog"], response_model=ModelList, response_description="The language models that are known",
     responses=TAGGED | problems("invalid_parameter"),
-)  # fmt: skip
+)
 async def models(tag: Tag = "", task: TaskName | None = None) -> Response:
     """The language models that predictions can be asked for. `task`: those that can be given it, the best first, each
     with how good it is at it.
@@ -105,13 +105,13 @@ def _model(llm: Llm, task: TaskName | None) -> KnownModel:
         **llm.model_dump(include={"id", "name", "hf_id", "aliases", "architecture", "max_context", "source", "as_of"}),
         parameters=size.parameters, parameters_active=size.parameters_active, usual_quant=quant.name,
         usual_file_gib=size.file_bytes / GIB, index=index_of(choice),
-    )  # fmt: skip
+    )
 
 
 @router.get(
     "/v1/quants", tags=["catalog"], response_model=QuantList, response_description="The quantisations that are known",
     responses=TAGGED | problems(),
-)  # fmt: skip
+)
 async def quants(tag: Tag = "") -> Response:
     """The quantisations that are known, as files are named after them."""
     return quant_list().answer(tag)
@@ -128,7 +128,7 @@ def quant_list() -> Entity:
     "/v1/prices/{part:path}", tags=["catalog"], response_model=PartPrice,
     response_description="What a part costs: the estimate and what was seen",
     responses=TAGGED | problems("not_found", "invalid_parameter", "too_slow", "store_unavailable"),
-)  # fmt: skip
+)
 async def prices(
     request: Request, part: str, tag: Tag = "", condition: Choice = "any", as_of: date | None = None
 ) -> Response:
@@ -149,7 +149,7 @@ def _price(part: str, condition: Choice, as_of: date, own: tuple[Observation, ..
         named = resolve_part(part)
     except UnknownName as error:
         raise Refused("not_found", f"no part is named {part[:100]!r}; nearest: {', '.join(error.nearest)}",
-                      error.nearest) from None  # fmt: skip
+                      error.nearest) from None
     return price_of_part(market_with(own), named, condition, as_of)
 
 
@@ -161,7 +161,7 @@ def price_of_part(market: Market, part: NamedPart, condition: Choice = "any", as
 @router.get(
     "/v1/problems", tags=["server"], response_model=ProblemKinds, response_description="Every kind of problem",
     responses=TAGGED | problems(),
-)  # fmt: skip
+)
 async def problem_kinds(tag: Tag = "") -> Response:
     """Every kind of problem that answers may tell."""
     found = tuple(_kind(code) for code in KINDS)
@@ -171,7 +171,7 @@ async def problem_kinds(tag: Tag = "") -> Response:
 @router.get(
     "/v1/problems/{code}", tags=["server"], response_model=ProblemKind, response_description="One kind of problem",
     responses=TAGGED | problems("not_found"),
-)  # fmt: skip
+)
 async def problem_kind(code: str, tag: Tag = "") -> Response:
     """One kind of problem: what the `type` of a problem document points to."""
     if code not in KINDS:
@@ -270,7 +270,7 @@ def _digest() -> str:
             "description": "Being computed from the evidence (about half a minute); ask again",
         }
     },
-)  # fmt: skip
+)
 async def accuracy(request: Request, tag: Tag = "") -> Response:
     """Predicted against measured speeds on machines that were never fitted; 202 while the figures are computed."""
     found = await service_of(request).accuracy.get()

@@ -203,7 +203,7 @@ class _Passage:
             logging.INFO, "request", request_id=self.request_id, method=_method(self.scope), route=route,
             path=self.scope["path"][:200], status=status, seconds=round(seconds, 6), bytes=self._bytes,
             client=client_of(self.scope),
-        )  # fmt: skip
+        )
 
 
 def _method(scope: Scope) -> str:

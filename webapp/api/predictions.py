@@ -40,7 +40,7 @@ EXAMPLE: Final[dict[str, Any]] = {
         "ram": {"type": "DDR4", "mt_s": 3600, "channels": 2, "gb": 32},
     },
     "workload": {"context_depth": 0, "prompt_tokens": 512, "gen_tokens": 128},
-}  # fmt: skip
+}
 UNKNOWN: Final[dict[str, Any]] = EXAMPLE | {"hardware": {"gpus": [{"name": "RTX 3061"}]}}
 router = APIRouter(route_class=JsonRoute, tags=["predictions"])
 
@@ -56,7 +56,7 @@ class Scenarios(BaseModel):
 Asked = Annotated[
     Any, Described(Scenario | Scenarios),
     Body(openapi_examples={"one": {"value": EXAMPLE}, "many": {"value": {"scenarios": [EXAMPLE, UNKNOWN]}}}),
-]  # fmt: skip
+]
 Calibration = Annotated[
     str | None, Query(description="Id or name of a stored calibration, for predictions of that machine.")
 ]
@@ -69,7 +69,7 @@ Calibration = Annotated[
         *OF_BODIES, "invalid_scenario", "unknown_name", "ambiguous_name", "invalid_input", "not_found", "too_slow",
         "store_unavailable",
     ),
-)  # fmt: skip
+)
 async def predictions(request: Request, asked: Asked, calibration: Calibration = None) -> Response:
     """How fast models run: a scenario gives a prediction, {"scenarios": [...]} gives {"predictions": [...]}."""
     service = service_of(request)

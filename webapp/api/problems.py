@@ -86,7 +86,7 @@ def document(code: str, detail: str, nearest: tuple[str, ...] = (), request_id: 
     return Problem(
         type=f"{TYPES_PATH}/{code}", title=kind.title, status=kind.status, detail=detail, code=code, nearest=nearest,
         request_id=request_id,
-    )  # fmt: skip
+    )
 
 
 def answer(refused: Refused, request_id: str) -> Response:

@@ -61,7 +61,7 @@ Asked = Annotated[Any, Described(WishBody), Body(openapi_examples={"wish": {"val
     responses=problems(
         *OF_BODIES, "invalid_scenario", "unknown_name", "ambiguous_name", "invalid_input", "too_slow",
     ),
-)  # fmt: skip
+)
 async def recommendations(request: Request, asked: Asked) -> Response:
     """Whole builds for a model and a budget, ranked by dollars per token per second."""
     wish = await made_of(request, asked, partial(validated, WishBody))

@@ -49,7 +49,7 @@ def serve(settings: Settings, port: int, ready: Callable[[], None]) -> int:
             APPLICATION, factory=True, workers=settings.workers, http="webapp.api.server:BoundedProtocol", ws="none",
             lifespan="on", log_config=None, access_log=False, server_header=False, timeout_keep_alive=30,
             timeout_graceful_shutdown=int(settings.shutdown_timeout_s), timeout_worker_healthcheck=WORKER_ANSWERS_S,
-        )  # fmt: skip
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             # uvicorn stops gently on these and then raises them again, for whoever handled them before.
             signal.signal(number, lambda *_: None)

@@ -33,7 +33,7 @@ CALIBRATIONS = Table(
     Column("measured_on", String(10), nullable=False),
     Column("stored_at", DateTime(timezone=True), nullable=False, index=True),
     Column("content", Text, nullable=False),
-)  # fmt: skip
+)
 _LISTED = [column for column in CALIBRATIONS.columns if column.name != "content"]
 
 
@@ -162,7 +162,7 @@ def _row(profile: Profile, content: str) -> dict[str, Any]:
         "id": calibration_id(profile), "name": profile.name,
         "fingerprint": profile.fingerprint, "engine": profile.engine.name, "backend": profile.engine.backend,
         "measured_on": profile.measured_on.isoformat(), "stored_at": datetime.now(UTC), "content": content,
-    }  # fmt: skip
+    }
 
 
 def _listed(row: Any) -> Listed:

@@ -67,11 +67,11 @@ class Metrics:
         self.seconds = Histogram(
             "advisor_request_seconds", "Time to the last byte of the answer.", ("route",),
             registry=self.registry, buckets=BUCKETS_S,
-        )  # fmt: skip
+        )
         self.under_way = Gauge(
             "advisor_requests_under_way", "Requests being answered.", registry=self.registry,
             multiprocess_mode="livesum",
-        )  # fmt: skip
+        )
         self.predictions = Counter(
             "advisor_predictions", "Scenarios, by what became of them.", ("outcome",), registry=self.registry
         )

@@ -62,7 +62,7 @@ def page() -> None:
     why(answer, found.build)
     _upgrades(answer, state, known)
     controls.share_rows(found.build.name if found.build else answer.machine,
-                        comparison.facts([found], resources.today()), state, "advisor-build")  # fmt: skip
+                        comparison.facts([found], resources.today()), state, "advisor-build")
 
 
 def asked(state: BuildState) -> Wish:
@@ -289,7 +289,7 @@ def _change(
     """Another part of a kind in the place of one: what each costs more, whether it fits, and if not, why."""
     label, exchange = KIND_WORDS[kind][0], controls.exchange()
     fold = st.popover(f"Change **{plain(label)} {plain(row['Name'])}**", key=f"change {kind}", on_change="rerun",
-                      width="content")  # fmt: skip
+                      width="content")
     if not fold.open:
         return
     with fold:
@@ -435,7 +435,7 @@ def commands(answer: Prediction, predict_command: str, known: Knowledge) -> None
         st.code(drafting.flags["llama-server"], language="bash", wrap_lines=True)
     depth = answer.scenario.workload.decode_start
     note(f"Expect of the second: tg128 @ d{depth} of about {number(speed.p50)} t/s; nine of ten such machines give "
-         f"{number(speed.p05)} to {number(speed.p95)}.")  # fmt: skip
+         f"{number(speed.p05)} to {number(speed.p95)}.")
     if predict_command:
         note("The same prediction in a terminal:")
         st.code(predict_command, language="bash", wrap_lines=True)

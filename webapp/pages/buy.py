@@ -82,11 +82,11 @@ def _sentence() -> None:
         contexts = (0, *controls.CONTEXTS)
         usual = picking.context_of(state.task)
         _word("context", "Context", contexts,
-              lambda count: f"{thousands(count or usual)} of context", 205, help=HINTS["context"])  # fmt: skip
+              lambda count: f"{thousands(count or usual)} of context", 205, help=HINTS["context"])
         _words("for up to")
         _budget(state)
         _word("condition", "Condition of the parts", tuple(controls.CONDITIONS), controls.CONDITIONS.__getitem__, 245,
-              help=HINTS["condition"])  # fmt: skip
+              help=HINTS["condition"])
         with st.container(horizontal=True, key="people", vertical_alignment="center", gap="small", width="content"):
             _words("for")
             _word("users", "People at once", tuple(PEOPLE), lambda n: PEOPLE.get(n, f"{n} people"), 140)

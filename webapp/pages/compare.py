@@ -145,7 +145,7 @@ def _answered(state: CompareState) -> tuple[list[Pair], list[Sequence[Runnable]]
         models: dict[str, Sequence[Runnable]] = {
             asked.build: resources.models_for_task(item.prediction.scenario.hardware, state.task, state.context or None)
             for asked, item in found
-        }  # fmt: skip
+        }
         if choosing:
             shared = comparison.shared_model(list(models.values()))
             named = {"model": shared.name, "quant": shared.quant} if shared else {}

@@ -140,7 +140,7 @@ def _cards(*, laptop: bool) -> tuple[str, ...]:
     rows = catalog_tables.gpus()
     return tuple(dict.fromkeys(
         row.name for row in rows if row.form != "integrated" and (row.form == "laptop") == laptop
-    ))  # fmt: skip
+    ))
 
 
 def _other_kind() -> None:
@@ -153,10 +153,10 @@ def _pc() -> None:
     first, second = st.columns(2)
     with first:
         controls.choose(MachineState, "gpu", "Graphics card", ("", *_cards(laptop=False)),
-                        format_func=lambda name: name or controls.NO_CARD)  # fmt: skip
+                        format_func=lambda name: name or controls.NO_CARD)
     with second:
         controls.choose(MachineState, "cpu", "Processor (if you know it)", ("", *resources.part_names("cpu")),
-                        format_func=lambda name: name or controls.UNSAID)  # fmt: skip
+                        format_func=lambda name: name or controls.UNSAID)
     _size(SIZES)
     st.session_state.setdefault("more parts", False)
     fold = st.expander("More: exact memory, several cards, disk", key="more parts", on_change="rerun")
@@ -165,7 +165,7 @@ def _pc() -> None:
             first, second = st.columns(2)
             with first:
                 controls.choose(MachineState, "ram", "Exact memory", ("", *SIZES, *controls.MEMORIES),
-                                format_func=lambda name: name or controls.UNSAID, accept_new_options=True)  # fmt: skip
+                                format_func=lambda name: name or controls.UNSAID, accept_new_options=True)
             second.number_input("How many such cards", 1, 8, step=1, key=controls.key(MachineState, "gpus"))
 
 
@@ -174,16 +174,16 @@ def _laptop() -> None:
     named = bool(st.session_state[controls.key(MachineState, "whole")])
     with first:
         controls.choose(MachineState, "gpu", "Graphics in it", ("", *_cards(laptop=True)), disabled=named,
-                        format_func=lambda name: name or controls.NO_CARD)  # fmt: skip
+                        format_func=lambda name: name or controls.NO_CARD)
     with second:
         controls.choose(MachineState, "whole", "Or its name", ("", *resources.part_names("laptop")),
-                        format_func=lambda name: name or controls.UNSAID, help=HINTS["whole"])  # fmt: skip
+                        format_func=lambda name: name or controls.UNSAID, help=HINTS["whole"])
     _size(SIZES)
 
 
 def _mac() -> None:
     controls.choose(MachineState, "whole", "Which one?", ("", *resources.part_names("unified")),
-                    format_func=lambda name: name or "choose", help=HINTS["whole"])  # fmt: skip
+                    format_func=lambda name: name or "choose", help=HINTS["whole"])
     name = st.session_state[controls.key(MachineState, "whole")]
     row = next((row for row in catalog_tables.unified_machines() if row.name == name), None)
     if row:

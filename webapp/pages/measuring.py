@@ -102,7 +102,7 @@ def _beside(hardware: Hardware, runs: tuple[OwnRun, ...]) -> None:
         told = resources.prediction(asked, resources.knowledge())
         pairs = (
             ("writes", run.decode_tok_s, told.decode_tok_s), ("reads", run.prefill_tok_s, told.prefill_tok_s)
-        )  # fmt: skip
+        )
         for what, measured, speed in pairs:
             if measured is None or speed is None:
                 continue

@@ -136,4 +136,4 @@ class Signposted:
 pages = st.App(HERE / "app.py", middleware=[
     Middleware(Signposted, paths=frozenset({*VIEWS, *MOVED})),
     Middleware(Styled, style=(HERE / "style.css").read_text(encoding="utf-8")),
-])  # fmt: skip
+])

@@ -24,7 +24,7 @@ MEASURED = {
 def box(
     kind: type[BuildState | MachineState], answer: Prediction, task: TaskName, condition: Choice, known: Knowledge,
     *, tinkerer: bool = False,
-) -> None:  # fmt: skip
+) -> None:
     """The purchases that help, cheapest first, each a tenth better than the one before; one of them named."""
     goal = st.segmented_control(
         "What should change?", list(GOALS), key=controls.key(kind, "goal"), format_func=GOALS.__getitem__, required=True
@@ -67,4 +67,4 @@ def _row(item: Purchase, found: Upgrades, seen: Quote | None) -> build_rows.Row:
 def caution() -> None:
     """What a price of a purchase holds, and what it does not."""
     note("A price is of all that its line names: a docked card with its dock and supply, a card without a fan with "
-         "what cools it, a new supply where the card needs one.")  # fmt: skip
+         "what cools it, a new supply where the card needs one.")

@@ -198,7 +198,7 @@ class Pairing:
         alone = any(
             part.quote.one_source and part.quote.price_usd >= MOST_OF_IT * self.build.price_usd
             for part in self.build.parts
-        )  # fmt: skip
+        )
         return (self.build.interval_usd[1] if alone else self.build.price_usd) <= budget_usd
 
     @property
@@ -331,7 +331,7 @@ def candidates(goal: Goal, listed: Sequence[Entrant], knowledge: Knowledge) -> l
         Pairing(item.choice, build, answer, goal)
         for (item, build), answer in zip(pairs, answers, strict=True)
         if answer.fits and answer.decode_tok_s and answer.prefill_tok_s and answer.placement.storage_gb <= 0
-    ]  # fmt: skip
+    ]
 
 
 # The picks: each from another objective, no card twice.
@@ -391,12 +391,12 @@ def near_misses(
         item for item in found
         if budget_usd < item.build.price_usd <= BEYOND * budget_usd and item.serves
         and item.choice.cautious >= 0.98 * first.choice.cautious and item.step_s * FASTER < fast.step_s
-    ]  # fmt: skip
+    ]
     if more:
         yield "more", min(more, key=lambda item: item.build.price_usd)
     better = [
         item for item in found
         if item.serves and item.affordable(budget_usd) and item.choice.cautious > FASTER * first.choice.cautious
-    ]  # fmt: skip
+    ]
     if better:
         yield "better", max(better, key=lambda item: item.value)

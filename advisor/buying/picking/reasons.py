@@ -21,11 +21,11 @@ WIDE_PRICE = 1.5
 """High over low of the 80 % interval from which a price is called uncertain."""
 PICK_WORDS: Mapping[PickName, str] = {
     "value": "Our pick", "cheapest": "Spend less", "fastest": "Fastest for your money", "ready_made": "Ready-made",
-}  # fmt: skip
+}
 REMARKS: Mapping[PickName, str] = {
     "value": "the most for the money", "cheapest": "the cheapest that is pleasant",
     "fastest": "what the whole budget buys", "ready_made": "nothing to put together",
-}  # fmt: skip
+}
 
 
 def context_words(tokens: int) -> str:

@@ -169,7 +169,7 @@ def joined(first: Fleet, second: Fleet) -> Fleet:
         graphics_at=both("graphics_at", len(first.graphics)), processor_at=both("processor_at", len(first.processors)),
         ram_bytes=sizes, size_at=both("size_at", len(first.ram_bytes)), ram_gb_s=both("ram_gb_s"),
         random_gb_s=both("random_gb_s"), disk_gb_s=both("disk_gb_s"),
-    )  # fmt: skip
+    )
 
 
 class OnShelf:
@@ -265,7 +265,7 @@ def sensible(stock: Stock, budget_usd: float | None, *, tinkerer: bool) -> Stock
         cpus=_unbeaten(stock.cpus, lambda cpu: stock.usd("cpu", cpu.name), _cpu_group, _cpu_merits),
         ram_kits=_unbeaten(stock.ram_kits, lambda kit: stock.usd("ram", kit.name), _kit_group, _kit_merits),
         boards=_unbeaten(stock.boards, lambda board: stock.usd("board", board.name), _board_group, _board_merits),
-    )  # fmt: skip
+    )
 
 
 def _unbeaten(
@@ -287,11 +287,11 @@ def unbeaten_platforms(platforms: Platforms) -> Platforms:
     of_cpu = np.array([
         (row.fabric_read_gb_s or 1e9, row.performance_cores, row.pcie_gen, row.integrated_gpu)
         for row in platforms.cpus
-    ], dtype=float).reshape(-1, 4)  # fmt: skip
+    ], dtype=float).reshape(-1, 4)
     of_board = np.array([
         (row.slot1_pcie_gen, row.slot1_pcie_lanes / 16, row.slot1_shared_lanes or 16, *further_merits(row))
         for row in platforms.boards
-    ], dtype=float).reshape(-1, 6)  # fmt: skip
+    ], dtype=float).reshape(-1, 6)
     of_memory = np.array([(memory.gib, -memory.modules / 2 // 1) for memory, _ in platforms.memories], dtype=float)
     order = np.argsort(platforms.housed_usd, kind="stable")
     fabric, cores, pcie, shows = of_cpu[platforms.cpu_at[order]].T
@@ -323,7 +323,7 @@ def _cpu_merits(cpu: Cpu) -> tuple[float, ...]:
     return (
         cpu.performance_cores, cpu.memory_channels, cpu.fabric_read_gb_s or 1e9, max(cpu.mt_s_1dpc), cpu.pcie_gen,
         cpu.integrated_gpu, cpu.avx512, -cpu.tdp_w / 50 // 1,
-    )  # fmt: skip
+    )
 
 
 def _kit_group(kit: RamKit) -> tuple[object, ...]:
@@ -345,4 +345,4 @@ def _board_merits(board: Board) -> tuple[float, ...]:
         *further_merits(board), board.slot1_shared_lanes or 0, board.m2_slots > 0,
         overclocks or board.chipset.startswith(("B5", "B6", "B7", "B8", "H5", "H6", "H7")),
         -["Mini-ITX", "Micro-ATX", "ATX", "E-ATX"].index(board.form_factor),
-    )  # fmt: skip
+    )

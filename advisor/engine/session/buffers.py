@@ -102,7 +102,7 @@ def buffer_report(lines: Iterable[str], aliases: Mapping[str, str] = MappingProx
     return BufferReport(
         buffers=tuple(buffers), layer_devices=tuple(device for _, device in sorted(layers.items())), overridden=moved,
         layers_offloaded=offloaded, load_mode=mode,
-    )  # fmt: skip
+    )
 
 
 def check_placement(layout: Layout, report: BufferReport, settings: EngineSettings) -> None:

@@ -51,7 +51,7 @@ class Session:
         self, path: Path, settings: EngineSettings, *, layout: Layout | None = None, dry: bool = False,
         trace: bool = False, products: Sequence[Product] = (), silence_s: float = LOADING_S,
         wrapper: Sequence[str] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.path, self.settings, self.silence_s = path, settings, silence_s
         for endpoint in settings.rpc:
             protocol_at(Endpoint.parse(endpoint))  # llama.cpp ends its process where no server answers

@@ -28,7 +28,7 @@ STAGING = {
                                    [ctypes.c_void_p]),
     "llama_get_embeddings_nextn_ith": ("_Z30llama_get_embeddings_nextn_ithP13llama_contexti",
                                        ctypes.POINTER(ctypes.c_float), [ctypes.c_void_p, ctypes.c_int32]),
-}  # fmt: skip
+}
 """Functions of llama.cpp's staging interface, which C++ names by their arguments too: name in the library, result,
 arguments. Source: llama.cpp src/llama-ext.h (read 2026-11-30).
 """

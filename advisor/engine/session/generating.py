@@ -46,7 +46,7 @@ def generate(model: LoadedModel, asked: Generate, say: Callable[[BaseModel], Non
             gen_tokens=len(writer.tokens), gen_s=writer.seconds, tokens=tuple(writer.tokens), drafted=writer.drafted,
             accepted=writer.accepted, rss_bytes=memory_of_process()[0], minor_faults=minor, major_faults=major,
         )
-    )  # fmt: skip
+    )
 
 
 class _Writer:
@@ -55,7 +55,7 @@ class _Writer:
     def __init__(
         self, model: LoadedModel, asked: Generate, say: Callable[[BaseModel], None], drafter: Drafter | None,
         position: int,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.model, self.say, self.drafter, self.position = model, say, drafter, position
         self.sampler = _sampler(model.llama, asked.temperature, asked.seed)
         self.tokens: list[int] = []

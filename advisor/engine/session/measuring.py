@@ -46,7 +46,7 @@ def measure(model: LoadedModel, asked: Measure) -> Measurement:
     return Measurement(
         warm_up=tuple(warm_up), prefill=tuple(prefill), decode=tuple(decode), rss_bytes=resident,
         anonymous_bytes=anonymous, devices=model.devices(),
-    )  # fmt: skip
+    )
 
 
 def _timed(
@@ -59,7 +59,7 @@ def _timed(
     return Phase(
         work=work, tokens=number, depth=depth, step_s=tuple(step_s), minor_faults=minor, major_faults=major,
         taken_share=min(1.0, max(0.0, taken_after_s - taken_s) / ((os.cpu_count() or 1) * sum(step_s))),
-    )  # fmt: skip
+    )
 
 
 def score(model: LoadedModel, asked: Score) -> StepLogits:

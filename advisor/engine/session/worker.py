@@ -89,7 +89,7 @@ class _Worker:
         own = model.settings.model_copy(update={
             "n_gpu_layers": ALL_LAYERS if model.settings.n_gpu_layers else 0, "n_cpu_moe": 0, "overrides": (),
             "tensor_split": (), "drafting": None,
-        })  # fmt: skip
+        })
         return LoadedModel(model.engine, self.log, Load(path=str(path), settings=own))
 
 

@@ -43,7 +43,7 @@ _SCALES: dict[str, tuple[_Field, ...]] = {
     "TQ1_0": (_Field(52),), "TQ2_0": (_Field(64),),
     "IQ1_S": (_Field(0),), "IQ2_XXS": (_Field(0),), "IQ2_XS": (_Field(0),), "IQ2_S": (_Field(0),),
     "IQ3_XXS": (_Field(0),), "IQ3_S": (_Field(0),), "IQ4_NL": (_Field(0),), "IQ4_XS": (_Field(0),),
-}  # fmt: skip
+}
 """The second field is the minimum: that many scales below (or above) zero, so that the random integers centre on 0."""
 
 SUPPORTED = FLOATS | _SCALES.keys() | {"IQ1_M", "MXFP4", "NVFP4"}

@@ -21,7 +21,7 @@ _NORMS = {
     "gemma4": (
         *_AFTER, "pre_ffw_norm_2.weight", "post_ffw_norm_1.weight", "post_ffw_norm_2.weight", "ffn_gate_inp.scale",
     ),
-}  # fmt: skip
+}
 """What the norms beside those before attention and feed-forward part are called, in order; else those after both."""
 _FFN_NORM_IS_AFTER_ATTENTION = frozenset({"qwen35", "qwen35moe", "qwen3next", "gpt-oss", "glm4moe"})
 _RENAMED = {

@@ -21,11 +21,11 @@ LOGIT_SPREAD = 3.0
 _ADDING = frozenset({
     "attn_output", "ssm_out", "ffn_down", "ffn_down_exps", "ffn_down_shexp", "shortconv.out_proj", "proj", "laurel_r",
     "ffn_latent_up", "ple_value",
-})  # fmt: skip
+})
 """Matrices whose output goes into the residual stream."""
 _NORMS_OF_ADDED = frozenset({
     "post_attention_norm", "post_ffw_norm", "post_ffw_norm_1", "post_ffw_norm_2", "post_norm", "laurel_post_norm",
-})  # fmt: skip
+})
 _SCALED_EMBEDDING = frozenset({"gemma", "gemma2", "gemma3", "gemma3n", "gemma4", "afmoe"})
 """Architectures that multiply the embedding by the square root of its length."""
 _NORMS_AFTER = frozenset({"gemma2", "gemma3", "gemma3n", "gemma4", "afmoe"})

@@ -64,7 +64,7 @@ SOURCES: Mapping[str, Source] = {
                    "https://developer.ebay.com/my/keys"),
     "bestbuy": Source("Best Buy", "bestbuy", "BestBuy", ("ADVISOR_BESTBUY_KEY",), "https://developer.bestbuy.com"),
     "keepa": Source("Keepa", "keepa", "Keepa", ("ADVISOR_KEEPA_KEY",), "https://keepa.com/#!api"),
-}  # fmt: skip
+}
 """By the name that `--source` takes."""
 
 

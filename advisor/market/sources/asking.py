@@ -71,7 +71,7 @@ class KeyedTransport(httpx.BaseTransport):
         """Send a copy of the request with the key."""
         url = request.url.copy_merge_params(self._parameters)
         keyed = httpx.Request(request.method, url, headers=request.headers, stream=request.stream,
-                              extensions=request.extensions)  # fmt: skip
+                              extensions=request.extensions)
         try:
             return self._inner.handle_request(keyed)
         except httpx.RequestError as error:

@@ -49,7 +49,7 @@ class BestBuy:
                     part_kind=part.kind, part=part.name, memory_gib=part.memory_gib, condition=condition, kind="street",
                     price=price, as_of=datetime.now(UTC).date(), note=f"SKU {self._desk.field(row, 'sku')}",
                     source=str(row.get("url") or "https://www.bestbuy.com").partition("?")[0][:500],
-                ))  # fmt: skip
+                ))
         remarks = () if found else (f"Best Buy sells nothing today that is surely of {part.name}",)
         return Fetched(tuple(found), datetime.now(UTC) + KEPT, remarks)
 

@@ -49,7 +49,7 @@ class Ebay:
     def __init__(
         self, client_id: str, secret: str, market: str = "EBAY_US", http: httpx.Client | None = None,
         pace: Pacing | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         if market not in MARKETS:
             raise InputError(f"eBay market {market!r} is none of {', '.join(MARKETS)}")
         self._login = base64.b64encode(f"{client_id}:{secret}".encode()).decode()
@@ -80,7 +80,7 @@ class Ebay:
         currency = MARKETS[self._market]
         told = {"q": f"{part.name}{size}", "limit": PAGE, "sort": "price",
                 "filter": f"buyingOptions:{{FIXED_PRICE}},conditionIds:{{{CONDITIONS[condition]}}},"
-                          f"price:[5..],priceCurrency:{currency}"}  # fmt: skip
+                          f"price:[5..],priceCurrency:{currency}"}
         for page in range(MOST_PAGES):
             answer = self._search({**told, "offset": page * PAGE})
             rows = list(self._desk.rows(answer, "itemSummaries", absent=True))
@@ -93,7 +93,7 @@ class Ebay:
         path = "/buy/browse/v1/item_summary/search"
         for renewed in (False, True):
             headers = {"Authorization": f"Bearer {self._access(renew=renewed)}",
-                       "X-EBAY-C-MARKETPLACE-ID": self._market}  # fmt: skip
+                       "X-EBAY-C-MARKETPLACE-ID": self._market}
             try:
                 return self._desk.json("GET", path, params=told, headers=headers)
             except KeyRefused:
@@ -108,7 +108,7 @@ class Ebay:
             answer = self._desk.json(
                 "POST", "/identity/v1/oauth2/token", headers={"Authorization": f"Basic {self._login}"},
                 data={"grant_type": "client_credentials", "scope": SCOPE},
-            )  # fmt: skip
+            )
             self._token = str(self._desk.field(answer, "access_token"))
             self._token_until = now + float(self._desk.field(answer, "expires_in")) - EARLIER_S
         return self._token
@@ -140,4 +140,4 @@ def _observation(part: NamedPart, condition: Condition, offer: _Listing, seller:
         part_kind=part.kind, part=part.name, memory_gib=part.memory_gib, condition=condition, kind="asking",
         seller=seller, price=round(offer.price, 2), currency=offer.currency, as_of=datetime.now(UTC).date(),
         source=offer.address[:500], note="with delivery, where it is stated",
-    )  # fmt: skip
+    )

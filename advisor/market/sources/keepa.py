@@ -28,7 +28,7 @@ EPOCH_MINUTES: Final = 21_564_000
 """Keepa counts minutes from 2011-01-01; Unix minutes are so many more."""
 PRICES: Final[Mapping[int, tuple[Condition, Kind, Seller]]] = {
     0: ("new", "street", ""), 1: ("new", "asking", "cheapest"), 2: ("used", "asking", "cheapest"),
-}  # fmt: skip
+}
 """Places in `stats.current`: Amazon itself, the cheapest new offer, the cheapest used one; -1: none."""
 LIST: Final = "ADVISOR_KEEPA_ASINS"
 """Names a CSV file with columns part and asin."""
@@ -40,7 +40,7 @@ class Keepa:
     def __init__(
         self, key: str, asins: Mapping[str, tuple[str, ...]], http: httpx.Client | None = None,
         pace: Pacing | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._asins = asins
         self._desk = Desk("Keepa", http or client_of(ADDRESS, {"key": key}), pace or Pacing(1.0, 10_000))
         self._tokens, self._filled_at = 1, 0.0
@@ -89,7 +89,7 @@ class Keepa:
             )
             for place, (condition, kind, seller) in PRICES.items()
             if place < len(current) and (current[place] or -1) > 0
-        ]  # fmt: skip
+        ]
 
 
 def asins_of(path: Path) -> Mapping[str, tuple[str, ...]]:

@@ -37,7 +37,7 @@ def small_stock(choice: Any, owned: Owned, as_of: date | None = None) -> Stock:
         stock, gpus=tuple(row for row in stock.gpus if row.name in FEW["gpus"]),
         cpus=tuple(row for row in stock.cpus if row.name in FEW["cpus"]),
         machines=tuple((row, gib) for row, gib in stock.machines if row.name in FEW["machines"]),
-    )  # fmt: skip
+    )
 
 
 @cache

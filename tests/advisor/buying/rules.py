@@ -13,7 +13,7 @@ from catalog.rows import Row
 TABLES: Mapping[str, Any] = {
     "gpu": tables.gpus, "cpu": tables.cpus, "board": tables.boards, "ram": tables.ram_kits, "ssd": tables.ssds,
     "psu": tables.psus, "case": tables.cases, "cooler": tables.coolers,
-}  # fmt: skip
+}
 
 
 def rows_of(build: RankedBuild) -> dict[str, list[Any]]:
@@ -96,7 +96,7 @@ def _memory(cpu: Cpu, board: Board, kits: list[Any]) -> Iterator[str]:
     if any(kit.ram_type != board.ram_type or kit.ram_type not in cpu.memory_types for kit in kits):
         yield "type of memory"
     if any(kit.form_factor != "DIMM" or kit.registered != (board.registered_memory and cpu.registered_memory)
-           for kit in kits):  # fmt: skip
+           for kit in kits):
         yield "form of memory"
     if modules > board.dimm_slots or gib > min(board.max_memory_gib, cpu.max_memory_gib):
         yield f"{modules} modules of {gib} GiB on {board.name}"

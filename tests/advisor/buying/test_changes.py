@@ -17,7 +17,7 @@ ANY = stock_of("any", owned_parts(()))
 BOX = Hardware(
     gpus=(GpuRequest(name="RTX 3060 12GB"),), cpu="Ryzen 7 5800X",
     ram=RamRequest(type="DDR4", mt_s=3600, channels=2, gb=32),
-)  # fmt: skip
+)
 
 
 def asked(hardware: Hardware, model: str = "Qwen3.6-35B-A3B") -> Scenario:
@@ -34,7 +34,7 @@ def test_the_ladder_climbs_and_each_rung_is_the_purchase_it_says() -> None:
     assert all(later > 1.1 * earlier for earlier, later in zip([now.decode_tok_s.p50, *speeds], speeds, strict=False))
     assert [rung.price_usd for rung in rungs] == sorted(rung.price_usd for rung in rungs)
     assert all(rung.gain_share == pytest.approx(speed / now.decode_tok_s.p50 - 1, rel=1e-9)
-               for rung, speed in zip(rungs, speeds, strict=True))  # fmt: skip
+               for rung, speed in zip(rungs, speeds, strict=True))
     for rung in rungs:
         bought = rung.prediction.scenario.hardware
         name, _, instead = rung.buy.partition(" for ")

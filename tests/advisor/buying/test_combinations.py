@@ -30,7 +30,7 @@ def test_platforms_are_all_that_the_rules_allow(stock: Stock) -> None:
         for cpu in stock.cpus if not all(cooler_problem(row, cpu) for row in stock.coolers)
         for board in table.boards if socket_problem(cpu, board) is None
         for memory, _ in stock.memories() if memory_problem(memory, cpu, board) is None
-    ]  # fmt: skip
+    ]
     found = [(item.cpu.name, item.board.name, item.memory, item.mt_s, item.channels) for item in table]
     assert len(found) == len(table) > 5000
     assert set(expected) == set(found)
@@ -45,7 +45,7 @@ def test_platforms_are_all_that_the_rules_allow(stock: Stock) -> None:
         ("slot1_shared_lanes", 8), ("m2_slots", 0),
         *((f"slot{slot}_pcie_lanes", 4) for slot in (2, 3, 4)),
     ],
-)  # fmt: skip
+)
 def test_a_dearer_board_is_left_out_only_where_a_cheaper_one_is_alike(stock: Stock, field: str, value: object) -> None:
     """Whatever a rule or the physics sees of a board: all but its name, source, socket, memory type and SATA ports."""
     fitting = (row for row in stock.boards if row.socket == "AM5")
@@ -123,7 +123,7 @@ def test_two_wide_cards_on_a_small_board_hang_in_a_frame_on_risers_or_are_refuse
     platform = next(
         item for item in platforms_of(stock)
         if item.board.form_factor == "Micro-ATX" and item.board.slot2_pcie_lanes and item.cpu.integrated_gpu
-    )  # fmt: skip
+    )
     build = Assembler(stock, 20.0).complete(Cards(wide, 2), platform)
     assert build is not None
     names = [part.name for part in build.parts if part.kind in {"case", "accessory"}]

@@ -22,7 +22,7 @@ from advisor.buying.compatibility import (
     socket_problem,
     supply_problem,
     watts_needed,
-)  # fmt: skip
+)
 from catalog import tables
 from catalog.parts import Board, Cpu, Gpu, RamKit
 from catalog.rows import Row
@@ -50,7 +50,7 @@ def kit(ram_type: str, mt_s: int, modules: int, gib: float, **more: Any) -> RamK
     return RamKit(
         name=f"{ram_type}-{mt_s} {modules}x{gib:g}", ram_type=ram_type, mt_s=mt_s, modules=modules, module_gib=gib,
         form_factor=more.pop("form_factor", "DIMM"), source="test", as_of="2026-11-24", **more,
-    )  # fmt: skip
+    )
 
 
 AM4_FOUR_SLOTS, AM4_TWO_SLOTS, H610 = "MSI MAG B550 TOMAHAWK", "ASRock A520M-HDV", "ASRock H610M/ac"

@@ -180,7 +180,7 @@ def test_a_computer_there_is_saves_or_costs_more_than_an_api(kwh: float, said: s
 
 def test_closed_models_are_told_by_size_for_the_tokens_of_the_same_hours() -> None:
     by_size = {size: [row.output_usd_per_m for row in closed_prices() if row.size == size]
-               for size in ("small", "middle", "large")}  # fmt: skip
+               for size in ("small", "middle", "large")}
     assert max(by_size["small"]) <= min(by_size["middle"])
     assert max(by_size["middle"]) <= min(by_size["large"])
     told, twice = (

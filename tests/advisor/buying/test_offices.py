@@ -32,7 +32,7 @@ def card(name: str) -> Gpu:
         ("RTX A2000 12GB", "wider"),  # low, 70 W, two slots: Dell's guide of the 7060 SFF has one
         ("RTX 3060 12GB", "draws 170 W"),
     ],
-)  # fmt: skip
+)
 def test_a_card_needs_height_width_and_power(name: str, why: str | None) -> None:
     said = card_problem(SMALL, card(name))
     assert (said is None) if why is None else (said is not None and why in said)
@@ -47,7 +47,7 @@ def test_what_is_not_stated_does_not_fit() -> None:
 def test_a_tower_with_an_ordinary_supply_takes_what_its_cables_feed() -> None:
     told = {"name": "A tower", "maker": "x", "ram_type": "DDR4", "form": "tower", "slot_pcie_gen": 3,
             "slot_pcie_lanes": 16, "card_height": "full", "card_slots": 2, "card_power_w": 225, "psu_w": 650,
-            "pcie_8pin": 1, "source": "made up", "as_of": "2026-11-29"}  # fmt: skip
+            "pcie_8pin": 1, "source": "made up", "as_of": "2026-11-29"}
     tower = OfficePc.model_validate(told)
     assert card_problem(tower, card("RTX 3060 12GB")) is None
     assert card_problem(tower, card("RTX 3090")) is not None
@@ -58,7 +58,7 @@ def test_where_an_ordinary_supply_fits_one_is_bought_for_a_card_that_needs_it(st
     told = {"name": "A tower with an ordinary supply", "maker": "x", "ram_type": "DDR4", "form": "tower",
             "cpu": "Core i5-8500", "ram_gib": 16, "storage_gb": 512, "slot_pcie_gen": 3, "slot_pcie_lanes": 16,
             "card_height": "full", "card_slots": 3, "card_power_w": 75, "psu_w": 300, "pcie_8pin": 0,
-            "standard_psu": True, "source": "made up", "as_of": "2026-11-29"}  # fmt: skip
+            "standard_psu": True, "source": "made up", "as_of": "2026-11-29"}
     tower = OfficePc.model_validate(told)
     row = OFFICES["Dell OptiPlex 3060 SFF (Core i5-8500, 16 GB, 256 GB)"]
     quotes = dict(stock.prices.quotes) | {("office", tower.name, None): stock.prices.quotes["office", row.name, None]}

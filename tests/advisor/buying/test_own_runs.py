@@ -58,7 +58,7 @@ def test_builds_with_the_owned_card_go_by_its_run_and_others_do_not() -> None:
     wish: dict[str, Any] = {
         "model": "Qwen3-8B", "quant": "Q4_K_M", "own": ("RTX 3060 12GB",), "budget_usd": 1200.0, "condition": "any",
         "limit": 40,
-    }  # fmt: skip
+    }
     found = advise(Wish(**wish, measured=(RUN,)), load())
     usual = {build.name: build for build in advise(Wish(**wish), load()).builds}
     own = [build for build in found.builds if build.name == "RTX 3060 12GB"]
@@ -87,7 +87,7 @@ def test_a_run_that_counts_for_no_build_is_said() -> None:
 def test_a_stored_profile_counts_for_its_parts_only_where_they_are_owned() -> None:
     hardware = Hardware.model_validate({
         "gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 5 5600", "ram": {"type": "DDR4", "mt_s": 3200, "gb": 32},
-    })  # fmt: skip
+    })
     stored = own_machines([profile_of_runs(hardware, [RUN], date(2026, 11, 1))], load()).knowledge
     elsewhere = Scenario(
         model="Qwen3-8B", quant="Q4_K_M", hardware=hardware.model_copy(update={"cpu": "Ryzen 7 5800X"})

@@ -136,7 +136,7 @@ def test_a_platform_that_is_left_out_is_beaten_by_a_cheaper_one() -> None:
             and item.cpu.performance_cores >= out.cpu.performance_cores
             and item.channels * item.mt_s >= min(out.channels * out.mt_s, (out.cpu.fabric_read_gb_s or 1e9) / 0.008)
             for item, price in said
-        )  # fmt: skip
+        )
 
 
 @given(st.floats(0, 300), st.floats(1, 300), st.floats(0, 50))

@@ -84,7 +84,7 @@ QUOTES = st.lists(
         st.floats(1, 5000), st.floats(0, 0.6), st.sampled_from("abcdef"),
     ),
     min_size=1, max_size=8,
-)  # fmt: skip
+)
 
 
 @given(QUOTES)

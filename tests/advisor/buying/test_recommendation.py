@@ -179,7 +179,7 @@ def test_builds_that_prices_cannot_tell_apart_are_ties_of_each_other(few: Few) -
                 pick(ends) for pick, ends in zip(
                     (max, min), zip(*(_per_speed(each) for each in (build, other)), strict=True), strict=True
                 )
-            )  # fmt: skip
+            )
             shorter = min(end - start for start, end in (_per_speed(build), _per_speed(other)))
             tied = build is not other and high - low > shorter / 2
             assert tied == (other.name in build.tie)

@@ -40,7 +40,7 @@ def small_stock() -> Stock:
     return replace(
         stock, gpus=tuple(row for row in stock.gpus if row.name in CARDS), machines=(), offices=(),
         cpus=tuple(row for row in stock.cpus if row.name in CPUS),
-    )  # fmt: skip
+    )
 
 
 def search(**wish: Any) -> Search:
@@ -107,7 +107,7 @@ def test_a_machine_with_numbers_of_its_own_keeps_all_its_builds() -> None:
     assert len(plain.candidates) < len(found.candidates) < len(found.every)
     labels = [item.label for item in found.combinations.cards]
     (card,) = {labels[at] for at in found.candidates.label_at[np.isin(found.candidates.desktop_at,
-               np.setdiff1d(found.candidates.desktop_at, plain.candidates.desktop_at))]}  # fmt: skip
+               np.setdiff1d(found.candidates.desktop_at, plain.candidates.desktop_at))]}
     assert card in {f"{hardware.gpus[0].name}", f"2 x {hardware.gpus[0].name}"}
     assert found.count(None, 0.0) == len(found.every)
 
@@ -175,7 +175,7 @@ def test_the_next_dollar_is_the_best_of_all_swaps(brute_force: list[Offer]) -> N
             other for other in brute_force
             if (_sockets(other) == _sockets(offer)) != (other.build.label == offer.build.label)
             and price < other.build.price_usd <= 2 * price and other.decode_tok_s >= 1.1 * speed
-        ]  # fmt: skip
+        ]
         gains = [(other.decode_tok_s / speed - 1) / (other.build.price_usd - price) for other in near]
         assert (swap is None) == (not gains)
         if swap:

@@ -26,7 +26,7 @@ from catalog.tables import boards
 OWNER: dict[str, Any] = {
     "gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 5 5600",
     "ram": {"type": "DDR4", "mt_s": 3200, "channels": 2, "gb": 16, "modules": 2},
-}  # fmt: skip
+}
 """The owner of journey 3."""
 
 
@@ -50,7 +50,7 @@ def found(
     [
         ("faster", "RTX 3060 12GB"), ("larger", "RTX 2060"), ("longer", "RTX 3060 12GB"), ("people", "RTX 3060 12GB"),
     ],
-)  # fmt: skip
+)
 def test_each_rung_costs_more_and_helps_more(aim: Aim, card: str) -> None:
     told = found(aim, 900.0, card=card)
     assert told.purchases, aim
@@ -140,7 +140,7 @@ def test_memory_is_added_before_it_is_replaced() -> None:
         assert (ram.mt_s or 0) <= 3200
     by_size = {change.hardware.ram.gb: price_of(change.quotes) for change in parts}
     anew = [change for change in single_purchases(for_owner().hardware, stock())
-            if change.hardware.gpus == for_owner().hardware.gpus and (change.hardware.ram.gb or 0) >= 32]  # fmt: skip
+            if change.hardware.gpus == for_owner().hardware.gpus and (change.hardware.ram.gb or 0) >= 32]
     assert min(by_size.values()) < min(price_of(change.quotes) for change in anew)
     full = OWNER["ram"] | {"modules": 4}
     unsaid = OWNER["ram"] | {"modules": None}

@@ -12,7 +12,7 @@ from tests.advisor.buying.rules import memory_is_enough, problems
 
 WANTED: tuple[dict[str, Any], ...] = (
     *({"task": task} for task in TASKS), {"model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M"},
-)  # fmt: skip
+)
 BUDGETS = (500.0, 700.0, 1000.0, 1500.0, 2000.0, 3000.0, 5000.0, 10_000.0)
 CONDITIONS: tuple[Choice, ...] = ("new", "used", "any")
 SPENT, FASTER = 0.7, 1.1

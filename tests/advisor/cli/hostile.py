@@ -14,7 +14,7 @@ FILES = {
     "empty.jsonl": b"", "empty.gguf": b"", "text.gguf": b"no model\n" * 10, "cut.gguf": b"GGUF\x03\0\0\0" + b"\xff" * 8,
     "bad.toml": b"models = 3\n",
     "in.jsonl": b'{"model": "gpt-oss-20b", "hardware": {"gpus": [{"name": "RTX 3090"}]}}\n',
-}  # fmt: skip
+}
 """What lies in the folder that they are typed in."""
 
 

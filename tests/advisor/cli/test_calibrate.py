@@ -26,7 +26,7 @@ def _here(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_profiles_are_listed_with_their_errors_and_whose_they_are(store: ProfileStore, capsys: Captured) -> None:
     assert "none is stored here" in said(capsys, "calibrate", "list")[0]
     for profile in (own_profile(), old(own_profile(name="before")), own_profile(XEON, name="xeon", runs=[]),
-                    old(own_profile(XEON, name="xeon before"))):  # fmt: skip
+                    old(own_profile(XEON, name="xeon before"))):
         store.save(profile)
     (store.folder / "bad.json").write_text("{}")
     out, err = said(capsys, "calibrate", "list", "--json")
@@ -34,7 +34,7 @@ def test_profiles_are_listed_with_their_errors_and_whose_they_are(store: Profile
     assert {name: row["whose"] for name, row in rows.items()} == {
         "box": "this machine's", "before": "this machine's, old", "xeon": "another machine's",
         "xeon before": "another machine's, old",
-    }  # fmt: skip
+    }
     assert rows["box"]["machine"] == "RTX 3060 12GB, Ryzen 7 5800X, 31.3 GiB DDR4-3200"
     assert (rows["box"]["runs"], rows["xeon"]["writing"]) == (9, None)
     assert 0 < rows["box"]["writing"] < 0.1  # shifts that are a tenth off, and 3 % of noise
@@ -152,12 +152,12 @@ def test_without_a_command_it_measures_with_the_options(capsys: Captured, monkey
     asked: list[dict[str, object]] = []
     monkeypatch.setattr(calibrate, "run", asked.append)
     said(capsys, "calibrate", "--quick", "--model", "a.gguf", "--model", "b.gguf", "--rpc", "10.0.0.2:50052", "--name",
-         "box", "--ram", "DDR5-6000 2x16", "--html", "page.html", "--plot", "charts.png", "--json")  # fmt: skip
+         "box", "--ram", "DDR5-6000 2x16", "--html", "page.html", "--plot", "charts.png", "--json")
     assert asked.pop() == {
         "quick": True, "thorough": False, "model": (Path("a.gguf"), Path("b.gguf")), "rpc": ("10.0.0.2:50052",),
         "name": "box", "gpu": (), "cpu": None, "ram": "DDR5-6000 2x16", "storage": None, "html": "page.html",
         "vram": (), "pcie": (), "machine": None, "plot": "charts.png", "as_json": True,
-    }  # fmt: skip
+    }
     assert "--quick and --thorough exclude each other" in said(capsys, "calibrate", "--quick", "--thorough", code=2)[1]
 
 

@@ -110,7 +110,7 @@ def predicted(capsys: Captured, folder: Path, asked: Scenario) -> dict[str, Any]
         "--depth": asked.workload.context_depth, "--prompt": asked.workload.prompt_tokens,
         "--gen": asked.workload.gen_tokens, "--threads": asked.engine.threads,
         "--n-gpu-layers": asked.engine.n_gpu_layers, "--decode-depth": asked.workload.decode_depth,
-    }  # fmt: skip
+    }
     options = [word for name, value in numbers.items() if value is not None for word in (name, str(value))]
     path = folder / asked.model.gguf
     found: dict[str, Any] = json.loads(said(capsys, "predict", "--gguf", str(path), *options, "--json")[0])

@@ -25,7 +25,7 @@ def test_modules_fill_the_channels_of_the_processor_that_is_given(capsys: Captur
     found = told(capsys, "--ram", "DDR5-4800 12x32", "--cpu", "EPYC 9354")
     assert (found.cpu, found.ram.type, found.ram.mt_s, found.ram.channels, found.ram.gb) == (
         "EPYC 9354", "DDR5", 4800, 12, 384,
-    )  # fmt: skip
+    )
 
 
 def test_more_memory_than_there_is_is_obeyed_and_remarked(capsys: Captured) -> None:

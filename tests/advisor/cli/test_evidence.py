@@ -13,7 +13,7 @@ ROW = {
     "cpu": "Ryzen 7 5800X", "ram_gb": "32", "ram_type": "DDR4", "ram_mts": "3600", "ram_channels": "2",
     "engine": "llama.cpp", "backend": "CUDA", "model": "Qwen3-8B", "quant": "Q4_K_M", "n_gpu_layers": "99",
     "decode_tok_s": "55", "prefill_tok_s": "1700", "quality": "A",
-}  # fmt: skip
+}
 
 
 def _written(path: Path, rows: Sequence[dict[str, str]]) -> str:
@@ -26,7 +26,7 @@ def _written(path: Path, rows: Sequence[dict[str, str]]) -> str:
 
 def test_each_row_is_set_beside_its_prediction(tmp_path: Path, capsys: Captured) -> None:
     offered = [ROW, ROW | {"decode_tok_s": "900"}, ROW | {"model": "Quux-9000"}, ROW | {"quality": "C"},
-               ROW | {"gpu": "RTX 3060 12GB", "model": "DeepSeek-V3", "n_gpu_layers": "99"}]  # fmt: skip
+               ROW | {"gpu": "RTX 3060 12GB", "model": "DeepSeek-V3", "n_gpu_layers": "99"}]
     table = _written(tmp_path / "offered.csv", offered)
     found = json.loads(said(capsys, "evidence", "check", table, "--json")[0])
     verdicts = [item["verdict"] for item in found["rows"]]

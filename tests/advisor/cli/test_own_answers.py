@@ -103,7 +103,7 @@ def test_a_build_whose_parts_are_all_owned_is_recommended_with_its_own_numbers(
     those, all others without.
     """
     asked = ("recommend", *MODEL, "--kinds", "desktop", "--own", "RTX 3060 12GB", "--own", "Ryzen 7 5800X", "--own",
-             "DDR4-3200 2x16", "--limit", "200", "--all", "--json")  # fmt: skip
+             "DDR4-3200 2x16", "--limit", "200", "--all", "--json")
     plain = json.loads(said(capsys, *asked)[0])["builds"]
     store.save(own_profile())
     builds = json.loads(said(capsys, *asked)[0])["builds"]

@@ -52,7 +52,7 @@ def refused(capsys: Captured, *options: str) -> str:
             {"name": "described card", "custom": {"vram_gb": 24, "bandwidth_gb_s": 900, "fp16_tflops": 120}},
         ),
     ],
-)  # fmt: skip
+)
 def test_a_card_is_told_by_its_figures_link_and_power(
     capsys: Captured, options: tuple[str, ...], card: dict[str, Any]
 ) -> None:
@@ -80,7 +80,7 @@ def test_the_options_become_the_scenario(capsys: Captured) -> None:
         "--n-gpu-layers", "99", "--n-cpu-moe", "10", "--kv-type", "q8_0", "--threads", "6", "--ubatch", "1024",
         "--users", "2", "--no-mmap", "--flash-attn", "--backend", "vulkan", "--prompt", "1000", "--gen", "50",
         "--storage", "7 GB/s",
-    )  # fmt: skip
+    )
     scenario = found["scenario"]
     card = {"name": "RTX 3090", "count": 2, "pcie_gen": 4, "pcie_lanes": 8}
     (gpu,) = scenario["hardware"]["gpus"]
@@ -88,13 +88,13 @@ def test_the_options_become_the_scenario(capsys: Captured) -> None:
     # Four modules on the two channels of a 5800X (amd.com product page)
     assert scenario["hardware"]["ram"] == {
         "type": "DDR4", "mt_s": 3600, "channels": 2, "gb": 64, "modules": 4
-    }  # fmt: skip
+    }
     assert scenario["hardware"]["storage"]["read_gb_s"] == 7
     engine = {key: value for key, value in scenario["engine"].items() if value is not None}
     assert engine == {
         "name": "llama.cpp", "backend": "vulkan", "n_gpu_layers": 99, "n_cpu_moe": 10, "kv_type": "q8_0",
         "flash_attn": True, "mmap": False, "threads": 6, "ubatch": 1024,
-    }  # fmt: skip
+    }
     load = {"context_depth": 0, "prompt_tokens": 1000, "gen_tokens": 50, "users": 2, "decode_depth": None}
     assert scenario["workload"] == load
     assert (found["placement"]["n_gpu_layers"], found["placement"]["n_cpu_moe"]) == (41, 10)
@@ -105,7 +105,7 @@ def test_the_json_has_what_the_contract_promises(capsys: Captured) -> None:
     assert set(found) >= {
         "scenario", "fits", "placement", "decode_tok_s", "prefill_tok_s", "time_to_first_token_s", "load_time_s",
         "bottleneck", "breakdown", "flags", "warnings", "calibration",
-    }  # fmt: skip
+    }
     for name in ("decode_tok_s", "prefill_tok_s"):
         assert 0 < found[name]["p05"] < found[name]["p50"] < found[name]["p95"]
     assert found["capacity"]["longest_context"] >= 768
@@ -131,7 +131,7 @@ def test_several_kinds_of_card(capsys: Captured) -> None:
     gpus = found["scenario"]["hardware"]["gpus"]
     assert [(gpu["name"], gpu["count"], gpu["pcie_gen"], gpu["pcie_lanes"]) for gpu in gpus] == [
         ("RTX 5090", 1, 5, 16), ("RTX 3090", 2, 4, 4),
-    ]  # fmt: skip
+    ]
 
 
 def test_without_hardware_it_is_this_machine(capsys: Captured) -> None:

@@ -122,7 +122,7 @@ def test_one_bad_line_keeps_all_out_unless_it_is_skipped(prices: Prices, tmp_pat
         (("set", "RTX 3090", "700", "--as-of", "2031-01-01"), "lies in the future"),
         (("import", "no/such/file.csv"), "cannot be read"), (("update", "--source", "nowhere"), "no shop that"),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_told_in_one_sentence(prices: Prices, arguments: tuple[str, ...], words: str) -> None:
     code, out, err = prices(*arguments)
     assert (code, out) == (2, "")

@@ -27,7 +27,7 @@ BUILD_KEYS = {"model", "quant", "parts", "price_usd", "usd_per_tok_s", "pareto",
 PREDICTION_KEYS = {
     "scenario", "fits", "placement", "decode_tok_s", "prefill_tok_s", "time_to_first_token_s", "load_time_s",
     "bottleneck", "breakdown", "flags", "warnings", "calibration",
-}  # fmt: skip
+}
 
 Recommend = Callable[..., tuple[int, str, str]]
 
@@ -199,7 +199,7 @@ def test_amounts_and_days_that_are_none_are_refused_by_option(recommend: Recomme
         (("--currency", "XYZ"), "currency 'XYZ' is none of"), (("--as-of", "soon"), "--as-of 'soon' is no day"),
         (("--rate", "EUR=0"), "--rate 'EUR=0'"), (("--rate", "no/such/file.csv"), "--rate 'no/such/file.csv'"),
         (("--budget", "5 bananas"), "--budget: '5 bananas'"),
-    ):  # fmt: skip
+    ):
         code, out, err = recommend(*MODEL, *arguments)
         assert (code, out) == (2, "")
         assert words in err

@@ -38,7 +38,7 @@ def test_json_says_it_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     expected = {
         "file": str(path), "model": "granite-3.1-3b-a800m", "architecture": "granitemoe", "quant": "Q8_0", "layers": 2,
         "experts": 10, "experts_used": 8, "vocabulary": 64, "router_skew": 0.0, "seed": 7,
-    }  # fmt: skip
+    }
     assert {key: found[key] for key in expected} == expected
 
 

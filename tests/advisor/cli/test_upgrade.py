@@ -29,7 +29,7 @@ def test_purchases_are_told_as_json_csv_and_in_words_alike(capsys: Captured) -> 
     ("options", "said"),
     [(("--goal", "cheaper"), "cheaper"), ((*HARDWARE, "--json", "--csv"), "exclude each other"),
      ((*HARDWARE[:6], "--budget", "much"), "much"), (("--gpu", "RTX 9999"), "is not in the catalog")],
-)  # fmt: skip
+)
 def test_what_cannot_be_read_is_one_sentence(capsys: Captured, options: tuple[str, ...], said: str) -> None:
     assert run(["upgrade", *options]) == 2
     out, err = capsys.readouterr()

@@ -145,7 +145,7 @@ def test_modules_of_the_firmware_table() -> None:
             {"type": "DDR4", "mt_s": 2400, "channels": 8},
         ),
     ],
-)  # fmt: skip
+)
 def test_what_the_table_does_not_say_stays_open(modules: tuple[Module, ...], expected: dict[str, object]) -> None:
     assert memory.described(modules) == expected
 
@@ -170,7 +170,7 @@ def test_cards_of_the_kernel(tmp_path: Path) -> None:
     for name, text in (
         ("vendor", "0x1002"), ("mem_info_vram_total", str(24560 * MIB)),
         ("max_link_speed", "16.0 GT/s PCIe"), ("current_link_width", "16"),
-    ):  # fmt: skip
+    ):
         (device / name).write_text(f"{text}\n")
     drm = tmp_path / "drm"
     for entry in ("card0", "card0-DP-1"):
@@ -194,7 +194,7 @@ def test_the_slowest_link_on_the_way_to_a_card_counts(tmp_path: Path) -> None:
         for name, text in (
             ("max_link_speed", speed), ("current_link_speed", now),
             ("max_link_width", width), ("current_link_width", lanes),
-        ):  # fmt: skip
+        ):
             (folder / name).write_text(f"{text}\n")
     (device / "vendor").write_text("0x1002\n")
     (tmp_path / "drm" / "card0").mkdir(parents=True)
@@ -207,7 +207,7 @@ def test_cards_that_nvml_hides_are_passed_over(monkeypatch: pytest.MonkeyPatch) 
     shown = Card(
         index=0, name="NVIDIA GeForce RTX 3090", total_bytes=24 * GIB, pcie_gen=1, pcie_gen_max=4, pcie_lanes=8,
         pcie_lanes_max=16,
-    )  # fmt: skip
+    )
     hidden = Card(index=1, unread={"name": "Insufficient Permissions"})
     monkeypatch.setattr(graphics, "read_nvml", lambda only: Nvml(cards=(shown, hidden)))
     (found,) = (item for item in graphics.cards() if item.name and item.name.startswith("NVIDIA"))

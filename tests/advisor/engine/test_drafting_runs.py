@@ -41,7 +41,7 @@ def model_of(name: str, folder: Path, *, own_layer: bool = True, layers: int | N
     llm, cut = next(row for row in llms() if row.id == name), CUTS[name]
     llm = llm.model_copy(update={
         "mtp_in_gguf": 1 if own_layer and llm.mtp_layers else 0, "tied_embeddings": False,
-    })  # fmt: skip
+    })
     cut = Cut(layers=layers or cut.layers, experts=cut.experts, vocabulary=cut.vocabulary)
     path = folder / f"{name}-{cut.layers}-{llm.mtp_in_gguf}.gguf"
     if not path.exists():
@@ -119,7 +119,7 @@ def test_run_drafts_with_a_small_model_and_says_how_many_were_right(
     gemma_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["run", str(gemma_path), "--prompt", "The capital of France is", "--no-chat", "--max-tokens", "8",
-             "--threads", "1", "--context", "512"]  # fmt: skip
+             "--threads", "1", "--context", "512"]
     texts = []
     for more in ([], ["--draft-model", str(gemma_path), "--draft-tokens", "2"]):
         assert run([*words, *more]) == 0

@@ -57,7 +57,7 @@ def planned(path: Path, endpoint: str, budget_bytes: float, **engine: int) -> Pl
     found = detect()
     asked = Scenario.model_validate({
         "model": {"gguf": path.name}, "hardware": found.hardware, "engine": {"n_ctx": CONTEXT, "threads": 1, **engine},
-    })  # fmt: skip
+    })
     here = look_around(path, found, asked, (endpoint,))
     gpus = tuple(replace(gpu, vram_bytes=budget_bytes) for gpu in here.machine.gpus)
     devices = tuple(

@@ -31,7 +31,7 @@ class Installation:
         self.own = {
             "ASKED": str(self.asked_file), "SITE": str(self.site), "REAL": sys.executable,
             "XDG_CACHE_HOME": str(folder / "cache"), "CMAKE_ARGS": "",
-        }  # fmt: skip
+        }
 
     def run(self, **settings: str) -> subprocess.CompletedProcess[str]:
         command = [str(ROOT / "scripts" / "install-engine"), str(self.python)]

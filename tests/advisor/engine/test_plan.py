@@ -281,7 +281,7 @@ def test_without_the_engine_the_commands_that_install_it_are_told(words, gemma_p
     )
     command = [sys.executable, "-m", "advisor", *(word.format(gemma_path) for word in words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False,
-                          env={**os.environ, "PYTHONPATH": str(tmp_path)})  # fmt: skip
+                          env={**os.environ, "PYTHONPATH": str(tmp_path)})
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     for build in ("-DGGML_CUDA=ON", "-DGGML_HIP=ON", "-DGGML_VULKAN=ON", "-DGGML_METAL=ON"):
@@ -314,7 +314,7 @@ def test_no_way_that_is_listed_answers_a_request_sooner():
 @given(
     st.sampled_from(("Qwen3-32B", "Qwen3.6-35B-A3B", "gpt-oss-20b", "Llama-3.1-8B")), st.sampled_from((6, 8, 12, 24)),
     st.integers(16, 12_000), st.integers(1, 2_000),
-)  # fmt: skip
+)
 def test_a_plan_answers_a_request_no_later_than_any_other_that_is_listed(model, vram_gb, prompt, answer):
     """All that is chosen among, by the planner's own names for it; a narrower cache must gain a tenth."""
     hardware = {**RTX_3060, "gpus": [{"custom": {"like": "RTX 3090", "vram_gb": vram_gb}}]}
@@ -327,7 +327,7 @@ def test_a_plan_answers_a_request_no_later_than_any_other_that_is_listed(model, 
     listed = [
         with_engine(asked, ubatch=ubatch, kv_type=kv_type, **place)
         for ubatch in UBATCHES for kv_type in ("f16", "q8_0") for place in places
-    ]  # fmt: skip
+    ]
     runs = [item for item in known(asked).candidates(listed) if item.case.placement.fits]
     assert runs
     alike = [item for item in runs if item.case.scenario.engine.kv_type == best.case.scenario.engine.kv_type]
@@ -381,7 +381,7 @@ def test_the_bytes_in_ram_are_those_of_the_feed_forward_matrices():
     found = plan.layout.shares[CPU].weights - plan.candidate.case.demand.footprint.embedding_bytes
     sizes = Sizes.of(plan.candidate.case.llm, plan.candidate.case.quant)
     wanted = sum(t.bytes for t in sizes.tensors if t.layer is not None and t.layer < 40 and t.group == "dense_ffn"
-                 and len(t.shape) > 1)  # fmt: skip
+                 and len(t.shape) > 1)
     assert found == pytest.approx(wanted, rel=1e-6)
 
 

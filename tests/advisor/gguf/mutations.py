@@ -32,10 +32,10 @@ def sources(folder: Path) -> Iterator[tuple[bytes, int]]:
     dense: Rows = [
         ("attn_q", (256, 256)), ("attn_k", (128, 256)), ("attn_v", (128, 256)), ("attn_output", (256, 256)),
         ("ffn_up", (512, 256)), ("ffn_down", (256, 512)),
-    ]  # fmt: skip
+    ]
     experts: Rows = [
         *dense[:4], ("ffn_gate_inp", (4, 256)), ("ffn_up_exps", (4, 256, 256)), ("ffn_down_exps", (4, 256, 256)),
-    ]  # fmt: skip
+    ]
     state: Rows = [("ssm_conv1d", (768, 4)), ("ssm_beta", (4, 256)), ("attn_qkv", (768, 256)), *experts[4:]]
     yield written(folder / "llama.gguf", "llama", [dense] * 3)
     yield written(folder / "gemma3.gguf", "gemma3", [dense] * 7)
@@ -50,7 +50,7 @@ def written(path: Path, architecture: str, layers: list[Rows]) -> tuple[bytes, i
         "attention.head_count_kv": 2, "attention.key_length": 64, "attention.value_length": 64,
         "attention.sliding_window": 512, "expert_count": 4, "expert_used_count": 2, "ssm.conv_kernel": 4,
         "ssm.inner_size": 256, "ssm.state_size": 64, "ssm.time_step_rank": 4, "ssm.group_count": 4,
-    }  # fmt: skip
+    }
     for key, value in numbers.items():
         writer.add_uint32(f"{architecture}.{key}", value)
     writer.add_token_list([f"t{i}" for i in range(50)])

@@ -28,7 +28,7 @@ from catalog.tables import llms
 HEADS_BY_LAYER = {
     "lfm2", "lfm2moe", "jamba", "granitehybrid", "nemotron_h", "nemotron_h_moe", "kimi-linear", "bailingmoe3",
     "glm5-next",
-}  # fmt: skip
+}
 """Architectures whose files have 0 KV heads for layers without attention (llama.cpp src/models: is_recr_impl)."""
 PATTERN_IN_FILE = {"gemma4", "mimo2", "step35"}
 """Architectures whose files must have the pattern of sliding layers (get_arr without a default)."""
@@ -37,7 +37,7 @@ ARRAYS = {
     "layer_feed_forward_bytes", "layer_matrices", "layer_is_moe",
     "output_bytes", "layer_kv_elements", "layer_window", "layer_recurrent_bytes", "layer_attention_flops",
     "layer_attention_heads", "bits_per_weight",
-}  # fmt: skip
+}
 
 
 def head_keys(llm: Llm) -> dict[str, object]:
@@ -52,7 +52,7 @@ def head_keys(llm: Llm) -> dict[str, object]:
         "attention.head_count": queries if len(set(queries)) > 1 else queries[0],
         "attention.head_count_kv": shared if len(set(shared)) > 1 else shared[0],
         "attention.key_length": full, "attention.value_length": llm.v_head_dim or full,
-    }  # fmt: skip
+    }
     if llm.full_head_dim:
         keys |= {"attention.key_length_swa": llm.head_dim, "attention.value_length_swa": llm.head_dim}
     if "M" in kinds:
@@ -61,7 +61,7 @@ def head_keys(llm: Llm) -> dict[str, object]:
             "attention.kv_lora_rank": rank, "attention.key_length": rank + rope, "attention.value_length": rank,
             "attention.key_length_mla": (llm.qk_nope_head_dim or 0) + rope, "rope.dimension_count": rope,
             "attention.value_length_mla": llm.v_head_dim,
-        }  # fmt: skip
+        }
     return keys
 
 
@@ -79,7 +79,7 @@ def attention_keys(llm: Llm) -> dict[str, object]:
             "attention.compress_ratios": list(llm.compress_ratios), "attention.q_lora_rank": llm.q_lora_rank,
             "attention.output_group_count": llm.output_groups, "attention.output_lora_rank": llm.output_lora_rank,
             "hash_layer_count": llm.hash_layers,
-        }  # fmt: skip
+        }
     if llm.kv_shared_layers and llm.architecture != "gemma3n":
         keys["attention.shared_kv_layers"] = llm.kv_shared_layers
     return keys
@@ -106,7 +106,7 @@ def keys_of(llm: Llm) -> dict[str, object]:
         "expert_count": llm.n_experts or None, "expert_used_count": llm.n_experts_used or None,
         "feed_forward_length": llm.dense_ffn, "expert_feed_forward_length": llm.expert_ffn,
         "moe_latent_size": llm.moe_latent_size,
-    }  # fmt: skip
+    }
     return {
         key: value for key, value in (keys | attention_keys(llm) | recurrent_keys(llm)).items() if value is not None
     }
@@ -135,7 +135,7 @@ def write(path: Path, llm: Llm, tensors: tuple[Tensor, ...], keys: dict[str, obj
 
 FLOATS = {
     gguf.GGMLQuantizationType.F32: np.dtype(np.float32), gguf.GGMLQuantizationType.F16: np.dtype(np.float16),
-}  # fmt: skip
+}
 """Types that the writer knows by their numpy type."""
 
 
@@ -222,7 +222,7 @@ def test_older_deepseek_files_keep_keys_and_values_of_all_heads(tmp_path: Path) 
         Tensor(t.name.replace("attn_k_b", "attn_kv_b"), t.layer, t.group, (512, 128 * (128 + 128)), t.type)
         if "attn_k_b" in t.name else t
         for t in tensors if "attn_v_b" not in t.name
-    )  # fmt: skip
+    )
     keys = keys_of(row) | {"attention.key_length": 192, "attention.value_length": 128}
     found = read_model_file(write(tmp_path / "x.gguf", row, older, keys)).footprint
     assert found.layer_window.tolist() == [0.0] * 4

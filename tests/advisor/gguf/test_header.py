@@ -101,7 +101,7 @@ def test_a_file_is_read_as_the_packages_own_reader_reads_it(tmp_path: Path) -> N
 READABLE = {
     "F32", "F16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ2_XXS", "IQ2_XS",
     "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S", "IQ2_S", "IQ4_XS", "IQ1_M", "BF16", "TQ1_0", "TQ2_0", "MXFP4",
-}  # fmt: skip
+}
 """Types that files have; the rest are intermediate results."""
 
 
@@ -200,7 +200,7 @@ DAMAGED: dict[str, tuple[bytes, str]] = {
     "overlapping": (gguf_bytes(tensors=[tensor("a", (4,)), tensor("b", (4,))]), "'b' lies at byte 0 of the data inste"),
     "offset beyond the end": (gguf_bytes(tensors=[tensor("a", (4,), 0, HUGE)]), "instead of 0"),
     "truncated": (gguf_bytes(tensors=[tensor("a", (64,))]), "'a' ends at byte 320 of 192)"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", DAMAGED)

@@ -104,7 +104,7 @@ def test_experts_are_as_popular_as_asked(tmp_path: Path, model: str, used: int, 
 )
 def test_types_are_those_that_llama_cpp_chooses(
     tmp_path: Path, model: str, experts: int | None, quant: str, number: int
-) -> None:  # fmt: skip
+) -> None:
     """By its own quantiser, from the same model in F16; SmolLM2's rows of 576 fit no block of 256."""
     cut = Cut(3, experts, 256)
     plain, quantised = tmp_path / "plain.gguf", tmp_path / "quantised.gguf"
@@ -138,7 +138,7 @@ class TypeTraits(ctypes.Structure):
         ("type_name", ctypes.c_char_p), ("blck_size", ctypes.c_int64), ("blck_size_interleave", ctypes.c_int64),
         ("type_size", ctypes.c_size_t), ("is_quantized", ctypes.c_bool),
         ("to_float", ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)),
-    ]  # fmt: skip
+    ]
 
 
 def ggml_floats(type_name: str, blocks: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ ARRAYS = (
     "layer_resident_bytes", "layer_expert_bytes", "last_feed_forward_bytes",
     "layer_feed_forward_bytes", "layer_kv_elements",
     "layer_recurrent_bytes", "layer_window", "layer_attention_flops", "layer_attention_heads",
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("llm", llms(), ids=lambda llm: llm.id)
@@ -62,7 +62,7 @@ COLUMNS = (
     "kv_shared_layers", "kv_lora_rank", "q_lora_rank", "qk_nope_head_dim", "qk_rope_head_dim", "index_heads",
     "index_head_dim", "recurrent", "recurrent_key_heads", "recurrent_value_heads", "recurrent_key_dim",
     "recurrent_value_dim", "ssm_dt_rank", "moe_latent_size", "output_groups", "output_lora_rank", "hash_layers",
-)  # fmt: skip
+)
 OF_EXPERTS = ("n_experts", "n_experts_used", "expert_ffn", "shared_expert_ffn")
 TYPES = ("Q4_K_M", "Q8_0", "F16", "IQ4_XS", "Q2_K")
 
@@ -72,7 +72,7 @@ TYPES = ("Q4_K_M", "Q8_0", "F16", "IQ4_XS", "Q2_K")
 @given(data=st.data())
 def test_what_is_written_of_a_model_is_read_again(
     tmp_path_factory: pytest.TempPathFactory, architecture: str, data: st.DataObject
-) -> None:  # fmt: skip
+) -> None:
     """Every key, every tensor and every column that a header can tell of, whatever is left of the model."""
     llm = ARCHITECTURES[architecture]
     layers = data.draw(st.integers(least_layers(llm), llm.n_layers), "layers")

@@ -171,7 +171,7 @@ def test_a_repository_gives_the_file_of_the_quantisation(server: Behaviour, monk
     server.texts = {
         "/api/models/unsloth/Qwen3-0.6B-GGUF/tree/main":
         listing("README.md", "mmproj-F16.gguf", FILE, "Qwen3-0.6B-Q8_0.gguf", "Qwen3-0.6B-UD-Q8_K_XL.gguf")
-    }  # fmt: skip
+    }
     found = read_named(HfModel(hf="unsloth/Qwen3-0.6B-GGUF"), "Q8_0", Access())
     assert (found.llm.name, found.quant.name) == ("Qwen3-0.6B", "Q8_0")
     assert read_named(HfModel(hf="unsloth/Qwen3-0.6B-GGUF:Q8_0"), None, Access()).quant.name == "Q8_0"
@@ -185,7 +185,7 @@ def test_a_repository_gives_the_file_of_the_quantisation(server: Behaviour, monk
     ("text", "sentence"),
     [(listing("config.json"), "has no GGUF file"), ("<html>", "the list of files of 'a/b' cannot be read"),
      (json.dumps({"error": "x"}), "the list of files of 'a/b' cannot be read")],
-)  # fmt: skip
+)
 def test_a_repository_without_files(
     server: Behaviour, monkeypatch: pytest.MonkeyPatch, text: str, sentence: str
 ) -> None:

@@ -92,7 +92,7 @@ def test_a_modified_card_has_its_memory_and_the_rates_of_the_card() -> None:
         ({"pcie_gen": 3, "pcie_lanes": 1}, 0.985),
         ({"pcie_lanes": 1}, 1.969), ({}, 16 * 1.969),
     ],
-)  # fmt: skip
+)
 def test_a_link_is_as_fast_as_it_is(said: dict[str, Any], gb_s: float) -> None:
     assert card_of(request(name="RTX 4090", **said)).device.link_gb_s == pytest.approx(gb_s)
 

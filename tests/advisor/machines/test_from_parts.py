@@ -29,7 +29,7 @@ def machine(gpu: str | None = None, link: dict[str, int] | None = None, **said: 
 ALL_SAID: dict[str, Any] = {
     "cpu": "Ryzen 7 5800X", "ram": {"type": "DDR4", "mt_s": 3600, "channels": 2, "gb": 64},
     "storage": {"read_gb_s": 7.0},
-}  # fmt: skip
+}
 
 
 def test_a_machine_with_all_said_assumes_nothing() -> None:
@@ -168,7 +168,7 @@ def test_the_gpu_of_a_unified_machine_may_use_a_share_of_the_one_memory() -> Non
     ("name", "gib"),
     [("Apple M4 Max (40-core GPU)", 48), ("Mac mini M4", 16), ("Strix Halo", 128), ("DGX Spark", 128),
      ("Lenovo LOQ 15IRX9", 8)],
-)  # fmt: skip
+)
 def test_a_machine_without_its_size_is_the_smallest_common_one_and_noted(name: str, gib: int) -> None:
     # apple.com: M4 Max (40-core GPU) from 48 GB, Mac mini from 16 GB; psref.lenovo.com: LOQ 15IRX9 from 8 GB
     found = machine(machine=name)

@@ -32,7 +32,7 @@ def machine(cpu: str, ram: str) -> Machine:
         ("2x EPYC 9355", "DDR5-4800 12-channel 768GB", 921.6, 768),
         ("Ryzen 9 9950X", "DDR5-5600 1x48+1x32", 89.6, 80),
     ],
-)  # fmt: skip
+)
 def test_channels_and_sizes_are_as_written(cpu: str, ram: str, gb_s: float, gib: float) -> None:
     found = machine(cpu, ram).ram
     assert found.bandwidth_gb_s == pytest.approx(gb_s, rel=EXACT)
@@ -61,7 +61,7 @@ def test_a_type_that_says_more_is_refused(text: str) -> None:
         ("Ryzen 7 7700X", "DDR5-6000 4x32", 3600), ("Ryzen 7 7700X", "DDR5 4x16", 3600),
         ("Core i7-14700", "DDR5-5600 4x48", 4400), ("Core i7-14700", "DDR5-4000 4x48", 4000),
     ],
-)  # fmt: skip
+)
 def test_four_modules_of_ddr5_run_at_the_rate_for_two_on_a_channel(cpu: str, ram: str, mt_s: float) -> None:
     found = machine(cpu, ram)
     assert found.ram.bandwidth_gb_s == pytest.approx(mt_s * 2 * 8 / 1000, rel=EXACT)

@@ -48,7 +48,7 @@ def test_a_family_is_answered_by_one_of_its_own_and_that_is_said(text: str, make
     ("text", "generation"),
     [("AMD Ryzen 9 8945HS", "Zen 4"), ("AMD Ryzen 9 9850X3D", "Zen 5"), ("Core i7-9750H", "Coffee Lake"),
      ("2x Intel Xeon E5-2697A v4 (16 cores each)", "Broadwell"), ("8x Intel Xeon E7-8880 v3", "Haswell")],
-)  # fmt: skip
+)
 def test_a_product_that_the_catalog_lacks_is_one_of_its_generation(text: str, generation: str) -> None:
     # Generations: amd.com and ark.intel.com product pages
     assert {row.microarchitecture for row in family_of(text)} == {generation}
@@ -57,7 +57,7 @@ def test_a_product_that_the_catalog_lacks_is_one_of_its_generation(text: str, ge
 @pytest.mark.parametrize(
     "text", ["model not stated", "N/A", "unknown", "?", "16 threads (model not stated)", "6 cores without SMT",
              "QEMU Virtual CPU version 2.5+", "Common KVM processor", "20 threads, 5.2 GHz turbo"],
-)  # fmt: skip
+)
 def test_what_says_that_it_is_not_known_counts_as_not_said(text: str) -> None:
     assert is_unsaid(text)
     assert taken(text) == processor_of(None, None, ()).side.name
@@ -67,7 +67,7 @@ def test_what_says_that_it_is_not_known_counts_as_not_said(text: str) -> None:
     "text",
     ["banana", "Exynos 2400", "Android phone, armv8.2 dotprod (SoC not named)", "Loongson 3A5000", "POWER9",
      "Pentium 4", "8 bananas, 4 cores"],
-)  # fmt: skip
+)
 def test_what_is_like_nothing_in_the_catalog_is_refused_with_a_way_out(text: str) -> None:
     with pytest.raises(UnknownName, match=r'describe it: \{"custom"') as refusal:
         processor_of(text, None, ())

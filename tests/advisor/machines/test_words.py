@@ -105,7 +105,7 @@ def test_a_word_beside_a_model_is_refused_or_told(asked: tuple[str, str]) -> Non
     ["ASUS TUF Gaming GeForce RTX 3090 OC 24GB", "EVGA RTX 3090 FTW3 Ultra", "Sapphire Nitro+ RX 7900 XTX 24GB",
      "MSI GeForce RTX 4070 Ti SUPER Gaming X Slim", "Zotac RTX 4090 Trinity OC White", "PNY RTX A4000",
      "Gigabyte RTX 3060 Eagle OC 12G rev. 2.0", "RTX 3090 Founders Edition", "XFX Speedster MERC 310 RX 7900 XT"],
-)  # fmt: skip
+)
 def test_board_partners_lines_are_read(text: str) -> None:
     assert resolve_part(text).assumptions == ()
 

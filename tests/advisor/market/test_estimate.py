@@ -23,7 +23,7 @@ FACTORS = {"street": 1.0, "deal": 1.25, "asking_mean": None, "range_low": 1.0, "
 
 def seen(price: float, **told: object) -> Observation:
     usual = {"part_kind": "gpu", "part": "RTX 3090", "condition": "used", "kind": "street", "as_of": DAY,
-             "source": "https://one.example"}  # fmt: skip
+             "source": "https://one.example"}
     return Observation.model_validate(usual | told | {"price": price})
 
 
@@ -32,7 +32,7 @@ def basis(tau: float = 3.0, drift: float = 0.0, log_sd: float = 0.18, growth: fl
     known = {"source": "test", "as_of": DAY}
     factors = [PriceFactor.model_validate({"kind": kind, "factor": factor} | known) for kind, factor in FACTORS.items()]
     trend = {"part_kind": "gpu", "condition": "used", "tau_months": tau, "drift_per_month": drift, "log_sd": log_sd,
-             "log_sd_per_month": growth, "observations": 0}  # fmt: skip
+             "log_sd_per_month": growth, "observations": 0}
     return Basis.of(factors, [PriceTrend.model_validate(trend | known)])
 
 

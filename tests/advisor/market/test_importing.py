@@ -24,7 +24,7 @@ def test_a_shop_list_is_read_by_its_titles(tmp_path: Path) -> None:
         "DDR5-6000 2x16;$539;shop.example;new;2026-11-28;\n"
         "\n"
         "Framework Desktop 128GB;3449;https://frame.work;New;;\n"
-    )), TODAY)  # fmt: skip
+    )), TODAY)
     assert found.bad == ()
     card, memory, box = found.observations
     assert (card.part, card.condition, card.price, card.currency) == ("RTX 3090", "used", 699.99, "EUR")
@@ -41,7 +41,7 @@ def test_sales_of_ebay_are_prices_paid(tmp_path: Path) -> None:
         '"101","NVIDIA Tesla P40 24GB GPU","$231.50","Nov-20-26","Pre-Owned"\n'
         '"102","RTX 3090 water block EKWB","$85.00","Nov-21-26","Used"\n'
         '"103","RTX 3090 FOR PARTS not working","$300.00","Nov-21-26","For parts or not working"\n'
-    )), TODAY)  # fmt: skip
+    )), TODAY)
     (sold,) = found.observations
     assert (sold.part, sold.kind, sold.price, sold.condition) == ("Tesla P40", "sold", 231.5, "used")
     assert sold.as_of == date(2026, 11, 20)
@@ -54,10 +54,10 @@ def test_a_line_of_keepa_has_a_price_of_each_condition(tmp_path: Path) -> None:
         "Locale,Title,New: Current,Used: Current,Amazon: Current\n"
         "de,RTX 5060 Ti 16GB,799.90,640,-\n"
         "com,RTX 5090,,,\n"
-    )), TODAY)  # fmt: skip
+    )), TODAY)
     assert {(item.condition, item.price, item.currency) for item in found.observations} == {
         ("new", 799.9, "EUR"), ("used", 640, "EUR"),
-    }  # fmt: skip
+    }
     assert [(line.number, line.why) for line in found.bad] == [(3, "no price of today")]
 
 
@@ -68,7 +68,7 @@ def test_a_line_of_keepa_has_a_price_of_each_condition(tmp_path: Path) -> None:
         ("Ryzen 7 5800X dead", "dead"), ("Samsung 990 PRO 2TB for parts", "for parts"),
         ("RTX 3090 replica", "replica"), ("DGX Spark broken", "broken"),
     ],
-)  # fmt: skip
+)
 def test_an_offer_of_something_else_is_told_by_the_words_that_offers_are_matched_by(
     tmp_path: Path, part: str, word: str
 ) -> None:
@@ -79,7 +79,7 @@ def test_an_offer_of_something_else_is_told_by_the_words_that_offers_are_matched
 def test_what_a_part_is_called_is_nothing_else(tmp_path: Path) -> None:
     names = ("Framework Desktop 128GB", "RTX 3060 12GB triple fan gaming graphics card", "Noctua NH-U14S TR4-SP3",
              "Dell PowerEdge R630 (2 x Xeon E5-2620 v4, 64 GB)", "ASRock A520M-HDV", "Mac Studio M2 Ultra 64GB",
-             "DDR4-3200 2x16GB desktop memory kit", "Corsair 4000D Airflow")  # fmt: skip
+             "DDR4-3200 2x16GB desktop memory kit", "Corsair 4000D Airflow")
     rows = "".join(f'"{name}",85\n' for name in names)
     found = read_prices(written(tmp_path, f"part,price\n{rows}"), TODAY)
     assert [line.why for line in found.bad] == []
@@ -103,7 +103,7 @@ HEAD = "part,condition,price,currency,as_of,source\n"
         ("RTX 3090,new,1e999,USD,2026-11-01,x", "amount"),
         ("Samsung 990 Pro 8TB,new,700,USD,2026-11-01,x", "not in the catalog"),
     ],
-)  # fmt: skip
+)
 def test_a_bad_line_is_told_by_its_number_and_the_good_ones_stay(tmp_path: Path, line: str, why: str) -> None:
     good = "RTX 3060 12GB,used,250,USD,2026-11-01,x\n"
     found = read_prices(written(tmp_path, f"{HEAD}{good}{line}\n{good}"), TODAY)
@@ -130,7 +130,7 @@ def test_other_encodings_are_read(tmp_path: Path, encoding: str) -> None:
         ("part,price\n" + "RTX 3090,1\n" * 200_001, "more than 200,000 lines"),
     ],
     ids=["empty", "other", "no price", "picture", "endless cell", "no prices", "many"],
-)  # fmt: skip
+)
 def test_what_is_no_price_list_is_refused_whole(tmp_path: Path, content: str | bytes, why: str) -> None:
     with pytest.raises(InputError, match=why):
         read_prices(written(tmp_path, content), TODAY)

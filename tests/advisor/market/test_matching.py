@@ -39,7 +39,7 @@ def test_titles_are_matched_strictly(half: str) -> None:
         "RTX 4060 Ti", "RTX 2080 Ti 22GB", "RTX 3080 12GB laptop GPU", "Tesla V100 32GB SXM2 16GB",
         "a card of 24GB", "", "RTX 3060 12GB + Ryzen 5 5600", "M2 Max 96GB", "DDR4 3200 32GB",
     ],
-)  # fmt: skip
+)
 def test_what_is_not_surely_one_part_is_none(title: str) -> None:
     assert matched(title) is None
 

@@ -20,7 +20,7 @@ from advisor.market.money import Money, Rates, money_of, shipped_rates, shown
         ("7000 CNY", 7000, "CNY"), ("1,500.50 USD", 1500.5, "USD"), ("1.234.567 EUR", 1234567, "EUR"),
         ("1'500 usd", 1500, "USD"), ("300 dollars", 300, "USD"), ("US$300", 300, "USD"), ("12,5 EUR", 12.5, "EUR"),
     ],
-)  # fmt: skip
+)
 def test_an_amount_is_read_as_people_write_it(text: str, amount: float | None, currency: str) -> None:
     if amount is None:
         assert money_of(text) == Money(100_000, "INR")

@@ -42,7 +42,7 @@ print("done", flush=True)
 
 def seen(price: float, **told: object) -> Observation:
     usual = {"part_kind": "gpu", "part": "RTX 3090", "condition": "used", "kind": "street", "as_of": date(2026, 10, 1),
-             "source": "https://one.example"}  # fmt: skip
+             "source": "https://one.example"}
     return Observation.model_validate(usual | told | {"price": price})
 
 

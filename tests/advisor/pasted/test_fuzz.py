@@ -25,7 +25,7 @@ PIECES = (
     "Qwen3-8B Q4_K_M", "\x1b[31m", "\r", "\t", "\x00",
     "CtxLimit:1/1, Process:0.00s (0.00T/s), Generate:0.00s (0.00T/s)", "1e999", "-1", "ü",
     "\ud7ff", "eval rate: 0 tokens/s",
-)  # fmt: skip
+)
 
 
 def _holds(read: Pasted, lines: int) -> None:
@@ -87,7 +87,7 @@ def test_damaged_outputs(path: Path, chance: random.Random) -> None:
         "eval time = " * 30_000, '[\n{\n"avg_ts": 1,\n' * 5_000,
     ],
     ids=range(15),
-)  # fmt: skip
+)
 def test_hostile_texts_cost_no_more_work_than_their_size(text: str) -> None:
     """They end at all: each of them would take minutes where work grew with the square of the length."""
     _holds(read_runs(text, "Qwen3-8B", "Q4_K_M"), _lines(text))
@@ -100,7 +100,7 @@ def test_a_text_that_is_too_large_is_refused() -> None:
 
 def test_a_model_is_named_for_runs_of_one_model_only() -> None:
     objects = [{"model_filename": f"{name}.gguf", "avg_ts": 30.0, "n_prompt": 0, "n_gen": 128, "type_k": "f16",
-                "model_type": name} for name in ("Qwen3-8B-Q4_K_M", "Qwen3-4B-Q4_K_M")]  # fmt: skip
+                "model_type": name} for name in ("Qwen3-8B-Q4_K_M", "Qwen3-4B-Q4_K_M")]
     assert len(read_runs(json.dumps(objects)).runs) == 2
     with pytest.raises(InputError, match="leave out --model"):
         read_runs(json.dumps(objects), "Qwen3-8B")

@@ -21,14 +21,14 @@ def setting() -> Setting:
     return case_of(Scenario.model_validate({
         "model": "Llama-3.1-8B", "quant": "Q4_K_M",
         "hardware": {"gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X", "ram": {"gb": 64}},
-    })).setting  # fmt: skip
+    })).setting
 
 
 def effect(coefficient: str, label: str, value: float) -> Effect:
     return Effect(
         coefficient=coefficient, label=label, log_value=value, standard_error=0.1, prior=0.0, prior_deviation=0.2,
         informed=True, source="by hand", as_of=date(2026, 11, 24),
-    )  # fmt: skip
+    )
 
 
 def test_coefficients_are_named_once_with_a_unit_and_a_prior() -> None:
@@ -61,7 +61,7 @@ def test_effects_of_labels_multiply_the_base(setting: Setting) -> None:
         effect("gpu_matrix_us", "", math.log(4.0)), effect("gpu_matrix_us", "cuda", math.log(2.0)),
         effect("gpu_matrix_us", "cuda/ampere", math.log(0.75)), effect("gpu_matrix_us", "vulkan", math.log(9.0)),
         effect("gpu_moe_us", "cuda", math.log(5.0)),
-    ])  # fmt: skip
+    ])
     assert table.values(setting)["gpu_matrix_us"] == pytest.approx(6.0, rel=ROUNDING)
     assert table.values(setting._replace(architecture="ada"))["gpu_matrix_us"] == pytest.approx(8.0, rel=ROUNDING)
     assert table.values(setting._replace(backend="metal"))["gpu_matrix_us"] == pytest.approx(4.0, rel=ROUNDING)

@@ -64,7 +64,7 @@ PLACES: tuple[dict[str, Any], ...] = (
     {"model": MOE}, {"model": MOE, "gpu": "RTX 4090"}, {"model": MOE, "gpu": None}, {"model": DENSE},
     {"model": DENSE, "gpu": "RTX 4090"}, {"model": DENSE, "gpu": "RTX 3090", "count": 2},
     {"model": "gpt-oss-20b", "gpu": "RX 7900 XTX"},
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -150,7 +150,7 @@ def test_no_speed_beats_the_bytes_read_over_the_peak(model: str, quant: str, gpu
 USAGE: dict[str, Any] = {
     "depth": 4096.0, "prompt_start": 0.0, "prompt_tokens": 512, "ubatch": 512, "threads": 0, "users": 1,
     "kv_types": ("f16", "f16"), "offload_min_batch": 32, "mapped": True,
-}  # fmt: skip
+}
 
 
 def work(question: Scenario, factor: float = 1.0) -> Work:

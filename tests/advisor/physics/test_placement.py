@@ -50,7 +50,7 @@ def gpu_weights(needs: Demand, found: Placement) -> float:
 @given(
     st.sampled_from(MODELS), st.integers(0, 3), st.floats(2, 96), st.one_of(st.none(), st.floats(1, 256)),
     st.one_of(st.none(), st.integers(0, 100)), st.one_of(st.none(), st.integers(0, 100)), st.booleans(),
-)  # fmt: skip
+)
 def test_no_byte_is_lost_or_counted_twice(
     model: str, gpus: int, vram: float, ram: float | None, layers: int | None, experts: int | None, last: bool
 ) -> None:

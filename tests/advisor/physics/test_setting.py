@@ -12,7 +12,7 @@ from advisor.question import Scenario
 PARTS: dict[str, Any] = {
     "gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X",
     "ram": {"type": "DDR4", "mt_s": 3200, "channels": 2, "gb": 64},
-}  # fmt: skip
+}
 
 
 def scenario(hardware: dict[str, Any] | None = None, model: str = "Llama-3.1-8B", **engine: Any) -> Scenario:

@@ -17,7 +17,7 @@ from advisor.physics.stages import (
     saturated,
     slower_of,
     transfer_s,
-)  # fmt: skip
+)
 
 ROUNDING = 1e-12
 sizes = st.floats(1.0, 1e13)

@@ -23,7 +23,7 @@ def spread(low: float, high: float, regime: str = "all", speed: str = "decode") 
     return Spread(
         speed=speed, regime=regime, low=low, high=high, rows=100, machines=10, source="by hand",
         as_of=date(2026, 11, 24),
-    )  # fmt: skip
+    )
 
 
 def knowing(*rows: Spread) -> Knowledge:
@@ -47,7 +47,7 @@ def test_the_regime_counts_before_all_and_speeds_are_kept_apart() -> None:
     known = knowing(spread(-5, 4), spread(-2, 1, regime="full_gpu"), spread(-9, 8, regime="full_gpu", speed="prefill"))
     for speed, regime, low, high in (
         ("decode", "full_gpu", -2, 1), ("decode", "layer_split", -5, 4), ("prefill", "full_gpu", -9, 8)
-    ):  # fmt: skip
+    ):
         deviation = deviation_of(speed, regime, 0.0)
         assert log_bounds(known, speed, regime, 0.0) == pytest.approx((low * deviation, high * deviation), rel=ROUNDING)
 
@@ -75,7 +75,7 @@ def test_beyond_a_limit_novelty_says_nothing_more() -> None:
 def test_the_interval_of_a_prediction_is_the_tables_around_its_speed() -> None:
     asked = Scenario.model_validate({
         "model": "Llama-3.1-8B", "quant": "Q4_K_M", "hardware": PARTS | {"ram": RAM, "storage": {"read_gb_s": 7.0}}
-    })  # fmt: skip
+    })
     speed = predict(asked, knowing(spread(-1.0, 2.0))).decode_tok_s
     assert speed is not None
     # Whatever the deviation, two of them up are twice as far as one down.

@@ -106,7 +106,7 @@ def test_a_fixed_cost_slows_its_own_stage_alone(name: str, coefficient: str, sta
         ("all on the card", "gpu_stream"), ("all on the card", "gpu_kv"), ("a mixture on the card", "gpu_expert"),
         ("on the processor", "ram_stream"), ("on the processor", "cpu_unpack"), ("two sockets", "numa_share"),
     ],
-)  # fmt: skip
+)
 def test_a_better_share_is_faster_decode(name: str, coefficient: str) -> None:
     item = CASES[name]
     worse, better = (total_s(decode_stages(item.work, values(item, **{coefficient: by}))) for by in (0.5, 0.9))
@@ -120,7 +120,7 @@ def test_a_better_share_is_faster_decode(name: str, coefficient: str) -> None:
         ("a mixture on the card", "prefill_expert"), ("experts in RAM", "prefill_link"),
         ("on the processor", "prefill_cpu"), ("two cards", "prefill_pipeline"),
     ],
-)  # fmt: skip
+)
 def test_a_better_share_is_faster_prefill(name: str, coefficient: str) -> None:
     item = CASES[name]
     worse, better = (total_s(prefill_stages(item.work, values(item, **{coefficient: by}))) for by in (0.5, 0.9))

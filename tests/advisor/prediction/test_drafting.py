@@ -22,7 +22,7 @@ def ask(model: str = "Qwen3.8-27B", card: str = "RTX 3090", users: int = 1, **sp
     question = {
         "model": model, "quant": "Q4_K_M", "hardware": {"gpus": [{"name": card}]},
         "engine": {"speculative": speculative or None}, "workload": {"users": users},
-    }  # fmt: skip
+    }
     return predict(Scenario.model_validate(question), KNOWLEDGE)
 
 
@@ -78,7 +78,7 @@ def test_tokens_of_a_step_lie_between_one_and_all(probability: float, drafted: i
 def test_the_number_that_is_chosen_writes_no_slower_than_others() -> None:
     chosen = ask(kind="mtp")
     assert all(writes(chosen) >= writes(ask(kind="mtp", max_tokens=n)) * 0.999 for n in (1, 2, 3, 4, 6, 8)
-               if (told := ask(kind="mtp", max_tokens=n).speculation) and told.max_tokens == n)  # fmt: skip
+               if (told := ask(kind="mtp", max_tokens=n).speculation) and told.max_tokens == n)
 
 
 def test_code_gains_more_than_prose() -> None:
@@ -100,7 +100,7 @@ def test_experts_on_the_cpu_lose_or_hardly_gain() -> None:
             "gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X",
             "ram": {"type": "DDR4", "mt_s": 3200, "gb": 32},
         },
-    }  # fmt: skip
+    }
     answer = predict(Scenario.model_validate(question), KNOWLEDGE)
     assert gain(answer) < 1.15
 

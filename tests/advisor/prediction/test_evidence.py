@@ -28,7 +28,7 @@ def test_the_closest_level_that_has_any_counts() -> None:
     assert closest == (
         ("this card and model", "RTX 3090", "Llama-3.1-8B"), ("this card", "RTX 3090", ""),
         ("its architecture", "ampere", ""),
-    )  # fmt: skip
+    )
     for place, (level, _, _) in enumerate(closest):
         found = evidence_of(case, known(*closest[place:]))
         assert (found.level, found.runs) == (level, 3)

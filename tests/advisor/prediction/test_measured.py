@@ -13,7 +13,7 @@ from catalog.names.index import UnknownName
 
 HARDWARE = {
     "gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 5 5600", "ram": {"type": "DDR4", "mt_s": 3200, "gb": 32},
-}  # fmt: skip
+}
 MOE = "Qwen3.6-35B-A3B"
 
 

@@ -14,7 +14,7 @@ from advisor.question import Hardware, Scenario
 OWN: dict[str, Any] = {
     "gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 5 5600",
     "ram": {"type": "DDR4", "mt_s": 3200, "channels": 2, "gb": 32},
-}  # fmt: skip
+}
 MORE_MEMORY = OWN["ram"] | {"gb": 64}
 
 
@@ -56,7 +56,7 @@ def known(*runs: dict[str, Any]) -> Knowledge:
         ({"gpus": [{"name": "RTX 3060 12GB", "pcie_lanes": 4}]}, {"card", "processor"}),
         ({"gpus": [], "cpu": "Ryzen 7 5800X"}, set()), ({"machine": "M4 Max 64GB", "gpus": [], "cpu": None}, set()),
     ],
-)  # fmt: skip
+)
 def test_parts_are_kept_where_nothing_of_them_changed(change: dict[str, Any], kept: set[str]) -> None:
     other = Hardware(machine="M4 Max 64GB") if "machine" in change else hardware(**change)
     assert kept_parts(hardware(), other) == kept

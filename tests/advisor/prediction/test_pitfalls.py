@@ -67,7 +67,7 @@ CASES: tuple[tuple[str, Scenario, Scenario], ...] = (
      asked("Qwen3-8B", workload={"context_depth": 16_000})),
     ("drafting_loses", asked("Qwen3-30B-A3B", engine=DRAFTED), asked(MIXED, engine={"speculative": {"kind": "mtp"}},
      hardware={"gpus": [{"name": "RTX 3090"}]})),
-)  # fmt: skip
+)
 """A code, a question in which it speaks, and one near to it in which it is silent."""
 
 
@@ -101,7 +101,7 @@ def test_a_mistake_is_told_with_its_cost_and_the_sound_question_is_not_blamed(
         ("context_unused", asked(DENSE, engine=LONG), asked(DENSE)),
         ("total_parameters", asked("Llama-3.3-70B", ram=DDR4 | {"gb": 64}), None),
     ],
-)  # fmt: skip
+)
 def test_the_speed_that_is_promised_is_that_of_the_mended_question(
     code: str, mistaken: Scenario, mended: Scenario | None
 ) -> None:
@@ -121,7 +121,7 @@ def test_the_speed_that_is_promised_is_that_of_the_mended_question(
 def too_long(n_ctx: int = 40_960) -> Scenario:
     return Scenario.model_validate({
         "model": "Qwen3-8B", "quant": "Q8_0", "hardware": {"machine": "Mac mini M4 16GB"}, "engine": {"n_ctx": n_ctx},
-    })  # fmt: skip
+    })
 
 
 def test_a_context_that_finds_no_room_is_told_with_the_longest_that_does() -> None:
@@ -151,7 +151,7 @@ def test_what_is_only_compared_is_answered_without_pitfalls_and_with_the_same_sp
     st.sampled_from([MIXED, DENSE, "Qwen3-8B", "gpt-oss-20b"]), st.sampled_from([1, 2]),
     st.sampled_from([2133, 3200, 3600]), st.sampled_from([16, 32, 64]), st.sampled_from([1, 4]),
     st.sampled_from([None, 10, 99]),
-)  # fmt: skip
+)
 def test_each_code_is_said_once_and_every_loss_is_a_loss(
     model: str, channels: int, mt_s: int, gb: int, users: int, layers: int | None
 ) -> None:

@@ -25,7 +25,7 @@ Captured = pytest.CaptureFixture[str]
 def question(model: str, *gpus: dict[str, Any], engine: dict[str, Any] | None = None, **load_: int) -> Scenario:
     return Scenario.model_validate({
         "model": model, "quant": "Q4_K_M", "hardware": {"gpus": gpus}, "engine": engine or {}, "workload": load_,
-    })  # fmt: skip
+    })
 
 
 def splits(*args: Any, **named: Any) -> Splits:
@@ -42,7 +42,7 @@ def by_mode(found: Splits) -> dict[str, float]:
 @given(
     st.sampled_from(("Qwen3-32B", "Llama-3.3-70B", "gpt-oss-20b", "Qwen3-30B-A3B")), st.sampled_from((1, 4, 16)),
     st.integers(64, 20_000), st.integers(16, 2_000),
-)  # fmt: skip
+)
 def test_no_mode_that_is_listed_answers_the_request_sooner_by_more_than_it_must_gain(
     model: str, lanes: int, prompt: int, answer: int
 ) -> None:
@@ -92,7 +92,7 @@ def test_of_unlike_cards_each_has_as_much_as_it_reads_in_the_same_time() -> None
     assert ways["tensor"].tensor_split[0] == pytest.approx(53, abs=2)
     assert ways["tensor"].flags.startswith("-sm tensor -ts 5")
     usual = predict(question("Llama-3.3-70B", {"name": "RTX 5090"}, {"name": "RTX 3090"},
-                             engine={"split_mode": "tensor"}), load())  # fmt: skip
+                             engine={"split_mode": "tensor"}), load())
     assert usual.decode_tok_s is not None
     assert ways["tensor"].decode_tok_s >= usual.decode_tok_s.p50
 

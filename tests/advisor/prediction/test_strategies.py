@@ -18,7 +18,7 @@ def ask(gpu: str = "RTX 3060 12GB", model: str = "Qwen3.6-35B-A3B", lanes: int =
     hardware = {
         "gpus": [{"name": gpu, "pcie_gen": 4, "pcie_lanes": lanes}], "cpu": "Core i5-12400F",
         "ram": {"type": "DDR4", "mt_s": 3200, "gb": 64},
-    }  # fmt: skip
+    }
     case = case_of(Scenario.model_validate({"model": model, "quant": "Q4_K_M", "hardware": hardware}))
     return case, ways_of(case, answers([case], load())[0])
 

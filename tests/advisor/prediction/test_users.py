@@ -29,7 +29,7 @@ def ask(
     question = {
         "model": model, "quant": quant, "hardware": hardware, "workload": {"users": users},
         "engine": {"split_mode": split_mode, "n_ctx": 1024},
-    }  # fmt: skip
+    }
     return predict(Scenario.model_validate(question), KNOWLEDGE)
 
 

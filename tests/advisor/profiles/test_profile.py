@@ -25,7 +25,7 @@ def profile(effects: list[dict[str, Any]], spreads: list[dict[str, Any]] | None 
             "hardware": {}, "engine": {"name": "llama.cpp", "backend": "cpu"}, "measured_on": date(2026, 11, 24),
             "effects": effects, "spreads": spreads or [],
         }
-    )  # fmt: skip
+    )
 
 
 def shift(coefficient: str, log_value: float, label: str = "") -> dict[str, Any]:
@@ -60,7 +60,7 @@ def test_a_shift_of_a_quant_family_leaves_other_families_alone() -> None:
 def test_a_profiles_spreads_take_the_place_of_those_of_all_machines() -> None:
     """Quantiles count in deviations: three of them up are three times as far, in logarithms, as one down."""
     row = {"speed": "decode", "regime": "cpu_only", "low": -1, "high": 3, "rows": 9, "machines": 1,
-           "source": "runs of this machine", "as_of": "2026-11-24"}  # fmt: skip
+           "source": "runs of this machine", "as_of": "2026-11-24"}
     speed = predict(ON_CPU, knowledge_of(profile([], [row]), load())).decode_tok_s
     assert speed is not None
     assert math.log(speed.p95 / speed.p50) == pytest.approx(3 * math.log(speed.p50 / speed.p05), rel=1e-9)

@@ -41,7 +41,7 @@ def test_a_projector_has_about_two_bytes_for_each_parameter(row: Projector) -> N
         ("Qwen3-VL-8B", "vision", 1.074), ("Qwen3-VL-8B", "q8_0", 0.570), ("Gemma-3-27B", "f16", 0.789),
         ("InternVL3-8B", "f16", 0.618), ("Qwen2.5-7B", "2,447.80 MiB", 2447.80 / 1024),
     ],
-)  # fmt: skip
+)
 def test_sizes_of_projectors(model: str, asked: str, gib: float) -> None:
     size, said = projector_bytes(resolve_llm(model if "VL3" not in model else "Qwen2.5-7B").row.llm, asked, model)
     assert size / GIB == pytest.approx(gib, rel=0.02)
@@ -87,7 +87,7 @@ def test_a_projector_costs_no_speed_but_room(capsys: pytest.CaptureFixture[str])
         ("Qwen3.6-35B-A3B", 1.573, "yes"), ("Step-3.7-Flash", 4.523, "yes"), ("GLM-4.7-Flash", 2.381, "yes"),
         ("Qwen3-Next-80B-A3B", 3.074, "yes"), ("Qwen3.8-Flash-Next", 4.844, "pull_request"),
     ],
-)  # fmt: skip
+)
 def test_sizes_of_draft_layers(model: str, gib: float, runs: str) -> None:
     llm = resolve_llm(model).row.llm
     assert draft_head_bytes(llm, resolve_quant("BF16").row) / GIB == pytest.approx(gib, rel=0.01)

@@ -56,7 +56,7 @@ def test_published_parameter_counts(llm):
         ("nemotron-3-super-120b-a12b", 120.67), ("llama-2-7b", 6.74), ("deepseek-v3", 671.03), ("llama-3.1-8b", 8.03),
         ("ministral-3-14b", 13.51), ("qwen3-30b-a3b", 30.53), ("qwen3-235b-a22b", 235.09), ("mixtral-8x7b", 46.70),
     ],
-)  # fmt: skip
+)
 def test_parameter_counts_that_llama_cpp_prints(name, billions):
     assert footprint(LLMS[name], QUANTS["BF16"]).parameters / 1e9 == pytest.approx(billions, rel=0.002)
 
@@ -67,7 +67,7 @@ def test_parameter_counts_that_llama_cpp_prints(name, billions):
     [("qwen3-30b-a3b", 3.3), ("qwen3-235b-a22b", 22), ("gpt-oss-120b", 5.1), ("mixtral-8x7b", 12.9),
      ("deepseek-v3", 37), ("glm-4.5-air", 12), ("qwen3-coder-480b-a35b", 35), ("kimi-k2", 32),
      ("llama-4-scout-17b-16e", 17)],
-)  # fmt: skip
+)
 def test_active_parameters(name, billions):
     assert footprint(LLMS[name], QUANTS["BF16"]).parameters_active / 1e9 == pytest.approx(billions, rel=0.12)
 

@@ -75,7 +75,7 @@ CONFIGS: list[tuple[str, dict[str, Any]]] = [
             "linear_value_head_dim": 128, "max_position_embeddings": 262144, "tie_word_embeddings": False,
         },
     }),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "config"), CONFIGS, ids=[name for name, _ in CONFIGS])
@@ -139,7 +139,7 @@ def test_figures_that_no_model_has_are_refused(custom: dict[str, Any], sentence:
         ('{"model_type": "bert"}', "has the model_type 'bert'"),
         ('{"model_type": "qwen3", "layer_types": ["mamba"]}', "layers of the type 'mamba'"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_configuration_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, sentence: str
 ) -> None:

@@ -110,7 +110,7 @@ def test_a_falcon_h1_layer_has_a_cache_and_a_state() -> None:
         ("GLM-4.5", "glm-4.6", 131_072), ("QwQ-32B", "qwen2.5-32b", 40_960), ("NousCoder-14B", "qwen3-14b", 81_920),
         ("Step-3.5-Flash", "step-3.7-flash", 262_144), ("Qwen2.5-7B-Instruct", "qwen2.5-7b", 32_768),
     ],
-)  # fmt: skip
+)
 def test_a_stand_in_is_said_and_keeps_its_context(name: str, row: str, context: int) -> None:
     found = resolve_llm(name)
     assert (found.row.llm.id, found.row.llm.max_context) == (row, context)

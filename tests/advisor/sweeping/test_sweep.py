@@ -176,6 +176,6 @@ def test_a_sweep_of_nothing_is_refused() -> None:
     grid = Grid(SweepSpec.model_validate({
         "models": ["Qwen3-8B"] * 9999, "quants": ["Q8_0"] * 200, "contexts": [0] * 9999,
         "hardware": {"cpus": ["Ryzen 7 5800X"], "ram_gb": [64] * 999},
-    }))  # fmt: skip
+    }))
     with pytest.raises(InputError, match="rows, more than"):
         _ = grid.chunks

@@ -16,7 +16,7 @@ def effect(label: str, value: float, informed: bool = True, name: str = "gpu_str
     return Effect(
         coefficient=name, label=label, log_value=value, standard_error=0.1, prior=0.0, prior_deviation=0.2,
         informed=informed, runs=7, source="a test", as_of=date(2026, 11, 29),
-    )  # fmt: skip
+    )
 
 
 def test_every_coefficient_has_words() -> None:
@@ -28,7 +28,7 @@ def test_the_base_is_in_its_unit_and_all_else_a_factor_on_it() -> None:
     found = learned([*rows, effect("", 2.0, name="crossing_us")])
     assert [(row.coefficient, row.whom) for row in found] == [
         ("gpu_stream", "everybody"), ("gpu_stream", "rocm"), ("gpu_stream", "cuda"), ("crossing_us", "everybody"),
-    ]  # fmt: skip
+    ]
     assert found[0].value == pytest.approx(0.8)
     assert (found[0].unit, found[1].unit) == ("share of peak", "times")
     assert found[1].spread == pytest.approx(math.exp(0.1))

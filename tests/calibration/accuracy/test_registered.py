@@ -46,7 +46,7 @@ def test_what_was_measured_since_is_set_beside() -> None:
         question("Q5_K_M"), question(model="Qwen3-30B-A3B"), question(depth=8192),
         question(cpu="Ryzen 9 7950X", ram={"gb": 64}), question(gpus=[{"name": "RTX 5050"}]),
     ],
-)  # fmt: skip
+)
 def test_runs_of_other_questions_are_not(other: Scenario) -> None:
     (found,) = judged([prediction(question())], [measured(other, 35.0)])
     assert found.decode == ()

@@ -34,7 +34,7 @@ def row(**cells: Any) -> dict[str, str]:
     ("note", "mode"),
     [("two cards, -sm row", "row"), ("split mode tensor, NVLink", "tensor"), ("-sm graph", "graph"),
      ("layer split", "layer"), ("tensor-split 1,1, no P2P", None), ("", None)],
-)  # fmt: skip
+)
 def test_a_split_mode_is_read_from_the_note(note: str, mode: str | None) -> None:
     assert split_mode_of(row(offload_note=note)) == mode
 

@@ -46,7 +46,7 @@ def test_no_benchmark_decides_alone_which_model_is_good(without: str) -> None:
     # The document "Choosing a model" of this project (2026-11-29) fitted the same tables by hand, one mode per model.
     [("GPQA Diamond (AA)", 0.67, 0.0315, 1.28), ("MMLU-Pro (AA)", 0.64, 0.0231, 1.22),
      ("whatmodel.sh score", -2.47, 0.0877, 1.27)],
-)  # fmt: skip
+)
 def test_lines_are_those_fitted_by_hand(benchmark: str, intercept: float, slope: float, error: float) -> None:
     line = fit_quality(model_scores(), FACTS).lines[benchmark]
     middle = (line.low + line.high) / 2

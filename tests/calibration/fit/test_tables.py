@@ -141,7 +141,7 @@ def test_runs_behind_an_answer_are_counted_once_for_both_speeds(observations) ->
     rows = behind_of([run, replace(run, kind="prefill")], TODAY)
     assert {(row.level, row.name, row.runs) for row in rows} == {
         ("this card and model", "RTX 3090", 1), ("this card", "RTX 3090", 1), ("its architecture", "ampere", 1),
-    }  # fmt: skip
+    }
 
 
 def test_effects_count_the_runs_that_move_with_them(observations, fitted) -> None:

@@ -22,7 +22,7 @@ from catalog import tables
 CHECKS: Final = [
     not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance,
     response_headers_conformance,
-]  # fmt: skip
+]
 MODES: Final = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 PATIENCE_S: Final = 60.0
 LONG: Final = {"/v1/recommendations": 8, "/v1/upgrades": 8, "/v1/accuracy": 8}
@@ -44,7 +44,7 @@ def make_calls(url: str, calls_each: int, run: int) -> Counter[str]:
             @settings(
                 max_examples=max(1, calls_each // LONG.get(operation.path, 1)), database=None, deadline=None,
                 suppress_health_check=list(HealthCheck), derandomize=False,
-            )  # fmt: skip
+            )
             @given(case=operation.as_strategy(generation_mode=mode))
             def ask(case: schemathesis.Case) -> None:
                 use_known_names(case)

@@ -28,7 +28,7 @@ PROFILE: dict[str, Any] = {
     "hardware": {"gpus": [{"name": "RTX 3060 12GB"}]}, "measured_on": "2026-11-24",
     "engine": {"name": "llama.cpp", "version": "b9000", "backend": "cuda"},
     "effects": [{"coefficient": "gpu_stream", "log_value": -0.2, "standard_error": 0.02, "informed": True}],
-}  # fmt: skip
+}
 
 
 class Server:

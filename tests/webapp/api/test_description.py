@@ -35,7 +35,7 @@ def test_it_is_openapi_3_1_with_the_calls_of_the_contract(described: dict[str, A
         "get /v1/quants", "get /v1/prices/{part}", "post /v1/calibrations", "get /v1/calibrations",
         "get /v1/calibrations/{calibration}", "get /v1/accuracy", "get /v1/problems", "get /v1/problems/{code}",
         "get /healthz", "get /readyz", "get /metrics",
-    }  # fmt: skip
+    }
 
 
 def test_every_answer_has_an_example_that_its_schema_allows(described: dict[str, Any]) -> None:

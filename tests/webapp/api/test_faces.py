@@ -44,7 +44,7 @@ class Filled(NamedTuple):
         engine = {"n_ctx": self.context}
         return {
             "model": self.model, "quant": self.quant, "hardware": self.hardware, "engine": engine, "workload": load_,
-        }  # fmt: skip
+        }
 
     @property
     def options(self) -> list[str]:
@@ -68,7 +68,7 @@ FILLED: Final = [
            {"machine": "Strix Halo (Ryzen AI Max+ 395)", "ram": {"gb": 128}}),
     Filled("Llama-3.1-8B", "Q8_0", 4096, {"cpu": "Ryzen 7 5800X", "ram": "DDR4-3600 2x32"},
            {"cpu": "Ryzen 7 5800X", "ram": RAM}),
-]  # fmt: skip
+]
 
 
 def test_the_same_scenario_gives_the_same_numbers_whichever_face_is_asked(server: Server, tmp_path: Path) -> None:

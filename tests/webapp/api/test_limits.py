@@ -28,7 +28,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "ADVISOR_RATE_PER_S": "0.01", "ADVISOR_RATE_BURST": "3", "ADVISOR_MAX_REQUESTS": "8",
         "ADVISOR_ANSWER_TIMEOUT_S": "0.05", "ADVISOR_MAX_COMPUTATIONS": "1",
         "ADVISOR_CORS_ORIGINS": "https://example.org",
-    }  # fmt: skip
+    }
     with serving(tmp_path_factory.mktemp("strict"), **environment) as running:
         yield running
 
@@ -170,12 +170,12 @@ def test_the_server_says_that_it_lives_and_that_it_can_answer(server: Server) ->
     ("variable", "value"),
     [("ADVISOR_WORKERS", "0"), ("ADVISOR_MAX_BODY_BYTES", "x"), ("ADVISOR_DATABASE_URL", "mysql://x/y"),
      ("ADVISOR_DATABASE_URL", "nonsense"), ("ADVISOR_LOG_LEVEL", "LOUD")],
-)  # fmt: skip
+)
 def test_a_setting_that_is_none_is_refused_in_one_sentence(tmp_path: Path, variable: str, value: str) -> None:
     done = subprocess.run(
         (sys.executable, "-m", "advisor", "serve", "--port", str(free_port())), capture_output=True, text=True,
         env={"PATH": "", "ADVISOR_HOME": str(tmp_path), variable: value}, check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 2
     assert variable in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
@@ -186,7 +186,7 @@ def test_a_port_that_is_taken_is_said_in_one_sentence(server: Server, tmp_path: 
         done = subprocess.run(
             (sys.executable, "-m", "advisor", "serve", "--port", str(server.port), "--workers", workers),
             capture_output=True, text=True, env={"PATH": "", "ADVISOR_HOME": str(tmp_path)}, check=False,
-        )  # fmt: skip
+        )
         assert done.returncode == 2
         assert f"port {server.port}: address already in use" in done.stderr.splitlines()[-1]
 

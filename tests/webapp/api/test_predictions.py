@@ -14,7 +14,7 @@ def test_many_scenarios_are_answered_in_order_with_an_error_in_the_place_of_each
     found = server.predict({"scenarios": [SCENARIO, unknown, 3, {"model": "x" * 301}, SCENARIO]}).json()["predictions"]
     assert [item.get("error", {}).get("code") for item in found] == [
         None, "unknown_name", "invalid_scenario", "invalid_scenario", None,
-    ]  # fmt: skip
+    ]
     assert found[1]["error"]["input"] == unknown
     assert "RTX 3060" in found[1]["error"]["message"]
     assert found[0] == found[4]
@@ -107,7 +107,7 @@ def test_large_answers_are_compressed_where_the_client_takes_that(server: Server
 class TestModelFiles:
     def test_a_file_in_the_folder_is_predicted_from_its_header(self, server: Server, models_folder: Path) -> None:
         synth = (sys.executable, "-m", "advisor", "engine", "synth", "--model", "Qwen3-0.6B", "--quant", "Q4_0",
-                 "--layers", "2", "--vocab", "512", "--output", str(models_folder / "small.gguf"))  # fmt: skip
+                 "--layers", "2", "--vocab", "512", "--output", str(models_folder / "small.gguf"))
         subprocess.run(synth, check=True, capture_output=True)
         answer = server.predict({"model": {"gguf": "small.gguf"}, "hardware": CARD})
         assert answer.status_code == 200, answer.text
@@ -117,7 +117,7 @@ class TestModelFiles:
     @pytest.mark.parametrize(
         "path", ["/etc/passwd", "../outside.gguf", "a/../../outside.gguf", "link.gguf", "folder/outside.gguf",
                  "no.gguf", ".", "", "\0", "x" * 290, "split-00001-of-00002.gguf"],
-    )  # fmt: skip
+    )
     def test_nothing_outside_is_read_and_nothing_is_told_of_it(
         self, server: Server, models_folder: Path, path: str
     ) -> None:

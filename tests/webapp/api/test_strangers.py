@@ -348,7 +348,7 @@ def test_a_database_whose_file_was_removed_is_noticed(tmp_path: Path) -> None:
         answers = [
             running.http.get("/readyz"), running.http.post("/v1/calibrations", json=PROFILE | {"name": "lost"}),
             running.http.get("/v1/calibrations"), running.predict(params={"calibration": "Office box"}),
-        ]  # fmt: skip
+        ]
         assert {(item.status_code, item.json()["code"]) for item in answers} == {(503, "store_unavailable")}
         assert running.predict().status_code == 200
         for path, content in kept.items():

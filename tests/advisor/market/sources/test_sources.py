@@ -76,7 +76,7 @@ def item(price: float, title: str = "EVGA GeForce RTX 3090 FTW3 24GB", percent: 
 
 def product(name: str = "ASUS - GeForce RTX 3090 24GB Graphics Card", **more: Any) -> dict[str, Any]:
     return {"sku": 6432400, "name": name, "salePrice": 1299.99, "condition": "new", "onlineAvailability": True,
-            "url": "https://api.bestbuy.com/click/-/6432400/pdp"} | more  # fmt: skip
+            "url": "https://api.bestbuy.com/click/-/6432400/pdp"} | more
 
 
 def keepa_product(current: list[int], title: str = "EVGA GeForce RTX 3090 24GB") -> dict[str, Any]:
@@ -89,7 +89,7 @@ GOOD: dict[str, tuple[Callable[[FakeShop, Clock], Shop], str, Any]] = {
     "ebay": (ebay, SEARCH, {"total": 1, "itemSummaries": [item(1100.0)]}),
     "bestbuy": (bestbuy, "/v1/products", {"total": 1, "totalPages": 1, "products": [product()]}),
     "keepa": (keepa, "/product", {"tokensLeft": 5, "products": [keepa_product([-1, 140_000, 110_000])]}),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(params=GOOD)
@@ -104,7 +104,7 @@ def test_ebay_joins_pages_and_keeps_the_cheapest_of_trusted_sellers(
 ) -> None:
     first = [item(1500.0 + number) for number in range(200)]
     last = [item(1200.0), item(900.0, percent=80.0), item(1000.0, title="RTX 3090 for parts"), item(1250.0),
-            item(1150.0, shippingOptions=[{"shippingCost": {"value": "25.00", "currency": "USD"}}])]  # fmt: skip
+            item(1150.0, shippingOptions=[{"shippingCost": {"value": "25.00", "currency": "USD"}}])]
     shop.answers(TOKEN, GOOD_TOKEN)
     pages = [Reply({"total": 205, "itemSummaries": found}) for found in (first, last)]
     shop.answers(SEARCH, Reply({"total": 0}), *pages)
@@ -139,12 +139,12 @@ def test_best_buy_says_new_and_refurbished_for_72_hours(shop: FakeShop, clock: C
     pages = [
         Reply({"totalPages": 2, "products": first}),
         Reply({"totalPages": 2, "products": [product(condition="Refurbished", salePrice=999.0)]}),
-    ]  # fmt: skip
+    ]
     shop.answers("/v1/products", *pages)
     answer = bestbuy(shop, clock).ask(part)
     assert [(seen.price, seen.condition, seen.kind) for seen in answer.observations] == [
         (1299.99, "new", "street"), (999.0, "used", "street"),
-    ]  # fmt: skip
+    ]
     assert answer.keep_until is not None
     assert timedelta(hours=71) < answer.keep_until - datetime.now(UTC) <= timedelta(hours=72)
     assert [found.query["page"] for found in shop.asked] == [["1"], ["2"]]
@@ -159,7 +159,7 @@ def test_keepa_reads_cents_and_its_own_calendar(shop: FakeShop, clock: Clock, pa
     answer = opened.ask(part)
     assert [(seen.price, seen.condition, seen.as_of) for seen in answer.observations] == [
         (1399.0, "new", date(2026, 10, 1)), (1050.5, "used", date(2026, 10, 1)),
-    ]  # fmt: skip
+    ]
     assert len(answer.remarks) == 1
     opened.ask(part)
     assert clock.waits == [30.0]  # until the bucket has a token again
@@ -186,11 +186,11 @@ def test_what_passes_is_asked_again(
         (Reply(COUNTS | {"itemSummaries": [{}], "products": [{"title": CARD + " 24GB"}]}), "without"),
         (Reply(raw=b" " * (9 * 2**20)), "more than 8 MiB"),
     ],
-)  # fmt: skip
+)
 def test_what_stays_wrong_is_said_without_the_key(
     any_shop: tuple[Shop, str, Any], shop: FakeShop, part: NamedPart, reply: Reply, said: str,
     caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+) -> None:
     opened, path, _ = any_shop
     shop.answers(path, reply)
     with caplog.at_level(logging.DEBUG), pytest.raises(ShopFailed, match=said) as failed:
