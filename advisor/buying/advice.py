@@ -48,7 +48,7 @@ from advisor.buying.recommendation import (
 )
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock, stock_at
-from advisor.buying.wish import ALL_KINDS, Wish
+from advisor.buying.wish import ALL_KINDS, MOST_BUDGET_USD, Wish
 from advisor.choosing.tasks import Purpose
 from advisor.errors import InputError
 from advisor.market.market import Market, shipped_market, today
@@ -332,7 +332,7 @@ def ways_out(
     if used is not None:
         changes.append(("used", {"condition": "any"}, used() if callable(used) else used))
     if wish.budget_usd is not None:
-        dearer = [*(wish.budget_usd * times for times in MORE_MONEY), None]
+        dearer = [*(min(wish.budget_usd * times, MOST_BUDGET_USD) for times in MORE_MONEY), None]
         changes += [("money", {"budget_usd": budget}, stock) for budget in dearer]
     if wish.model is not None:
         changes.append(("model", {"model": None, "quant": None, "task": wish.task or "chat"}, stock))

@@ -14,6 +14,7 @@ Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 READING_TOK_S = 5.0
 """Slower than this is slower than people read: 238 words a minute at 1.3 tokens per English word, 238 / 60 * 1.3 = 5.2.
 Source: Brysbaert 2019, "How many words do we read per minute?", https://doi.org/10.1016/j.jml.2019.104047."""
+MOST_BUDGET_USD = 1e7
 CONTEXT_TOKENS = 8192
 """Context that a build must hold where none is asked: a long chat, or a few files of code."""
 PROMPT_TOKENS, ANSWER_TOKENS = 512, 128
@@ -33,7 +34,7 @@ class Wish(BaseModel):
     """None: the one most people run; "best": the best quality that reaches `min_tok_s` within the budget."""
     context: Annotated[int, Field(ge=256, le=100_000_000)] = CONTEXT_TOKENS
     """Tokens a build must have room for; speeds are those with it nearly full, prompt and answer being its last."""
-    budget_usd: Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)] | None = None
+    budget_usd: Annotated[float, Field(gt=0, le=MOST_BUDGET_USD, allow_inf_nan=False)] | None = None
     min_tok_s: Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False)] = READING_TOK_S
     """Least median decode speed."""
     condition: Literal["new", "used", "any"] = "new"

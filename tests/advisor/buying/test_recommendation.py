@@ -7,10 +7,13 @@ from itertools import pairwise
 
 import pytest
 
+from advisor.buying.advice import advise
 from advisor.buying.recommendation import RankedBuild, Recommendation
 from advisor.buying.report import leaders, ranking_section, to_markdown
+from advisor.buying.wish import Wish
 from advisor.documents import Table
 from advisor.errors import InputError
+from advisor.physics.knowledge import load
 from catalog.names.index import UnknownName
 
 BUDGETS = (900, 1200, 1600, 2500, 6000)
@@ -226,3 +229,9 @@ def test_a_part_tells_on_what_its_price_rests(few: Few) -> None:
         assert part.price_observations >= part.price_sources >= 1
         assert part.one_source == (part.price_sources == 1)
         assert part.price_source
+
+
+def test_no_way_out_asks_for_more_than_a_wish_may_hold() -> None:
+    """On a day before all prices nothing serves, whatever is paid."""
+    found = advise(Wish(budget_usd=9e6, as_of=date(1900, 1, 1)), load())
+    assert (found.builds, found.ways_out) == ((), ())
