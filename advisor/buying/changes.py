@@ -3,7 +3,7 @@
 A `Change` is a machine with one part exchanged or added. Three questions are asked of changes:
 
 - `next_dollars`: which swap of a build gains most speed for its price (power, case and cooling completed anew);
-- `ladder`: which single purchases speed a machine up, cheapest first, each by a tenth over the one before;
+- `single_purchases`: what can be bought for a machine by itself;
 - `usual_changes`: which changes of a machine are worth a look where nothing is known of prices.
 """
 
@@ -16,22 +16,21 @@ from pydantic import BaseModel, ConfigDict
 
 from advisor.answer import Prediction
 from advisor.buying.combinations import Vector, Whole
-from advisor.buying.docks import docked_cards, unpriced_dock
-from advisor.buying.pricing import Quote, price_of
+from advisor.buying.docks import docked_cards
+from advisor.buying.pricing import Quote
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock
 from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
-from advisor.physics.knowledge import Knowledge
-from advisor.prediction.prediction import predict, predict_many
-from advisor.question import GpuRequest, Hardware, RamRequest, Scenario
+from advisor.prediction.prediction import predict_many
+from advisor.question import GpuRequest, Hardware, RamRequest
 from catalog.names.cpus import resolve_cpu
 from catalog.names.index import UnknownName
 from catalog.parts import Cpu
 from catalog.tables import ram_kits
 
 LEAST_GAIN = 0.10
-"""A change that speeds decode up by less is not worth opening the case for."""
+"""A change that improves less is not worth opening the case for."""
 CHANNELS = 2
 """Memory channels of a desktop processor, where the processor does not tell."""
 MOST_MODULES = 4
@@ -179,46 +178,7 @@ def _named(parts: Counter[tuple[str, str]]) -> tuple[str, ...]:
     return tuple(name if count == 1 else f"{count} x {name}" for (_, name), count in order)
 
 
-# The ladder: single purchases for a machine there is, each faster than the one before it, cheapest first.
-
-
-@dataclass(frozen=True, slots=True)
-class Rung:
-    """One purchase and what the machine does after it. `gain_share` is over the machine as it is; 0 where the model is
-    not held in memory there.
-    """
-
-    buy: str
-    price_usd: float
-    quote: Quote
-    prediction: Prediction
-    gain_share: float
-    mind: str
-
-
-def ladder(asked: Scenario, stock: Stock, knowledge: Knowledge) -> list[Rung]:
-    """Purchases for the machine of a question, cheapest first, each at least a tenth faster than the last.
-
-    A machine sold whole takes a card in a dock alone. Raises `InputError` for one that takes none.
-    """
-    changes = list(single_purchases(asked.hardware, stock))
-    if asked.hardware.machine and not changes:
-        why = unpriced_dock(asked.hardware, stock)
-        none = "takes no graphics card and cannot be upgraded part by part"
-        raise InputError(f"{asked.hardware.machine} {f'cannot be upgraded part by part; {why}' if why else none}")
-    questions = [asked.model_copy(update={"hardware": change.hardware}) for change in changes]
-    answers = predict_many(questions, knowledge, pitfalls=False)
-    start = speed_tok_s(predict(asked, knowledge))
-    rungs: list[Rung] = []
-    reached = start or 0.0
-    for change, answer in sorted(zip(changes, answers, strict=True), key=lambda pair: price_of(pair[0].quotes)):
-        speed = speed_tok_s(answer) or 0.0
-        if speed > reached * (1 + LEAST_GAIN):
-            gain = gain_share(start, speed) or 0.0
-            usd = price_of(change.quotes)
-            rungs.append(Rung(change.said("for"), usd, change.quotes[0], answer, gain, change.mind))
-            reached = speed
-    return rungs
+# Single purchases for a machine there is.
 
 
 def single_purchases(hardware: Hardware, stock: Stock) -> Iterator[Change]:
@@ -226,7 +186,8 @@ def single_purchases(hardware: Hardware, stock: Stock) -> Iterator[Change]:
     whole a card in a dock, where it takes one.
     """
     if hardware.machine:
-        yield from _docked_cards(hardware, stock)
+        for item in docked_cards(hardware, stock):
+            yield Change(item.hardware, item.words, mind=item.mind, quotes=tuple(part.quote for part in item.parts))
     else:
         yield from _cards_for_sale(hardware, stock)
         yield from _memory_for_sale(hardware, stock)
@@ -244,12 +205,6 @@ def _cards_for_sale(hardware: Hardware, stock: Stock) -> Iterator[Change]:
         yield _with_card(hardware, GpuRequest(name=gpu.name, vram_gb=gpu.vram_gib), mind, quotes)
         if len(there) == 1 and there[0].name == gpu.name:
             yield _one_more(hardware, mind, quotes)
-
-
-def _docked_cards(hardware: Hardware, stock: Stock) -> Iterator[Change]:
-    """A card beside a machine sold whole, in a dock with a supply of its own; none where the machine takes none."""
-    for item in docked_cards(hardware, stock):
-        yield Change(item.hardware, item.words, mind=item.mind, quotes=tuple(part.quote for part in item.parts))
 
 
 def _memory_for_sale(hardware: Hardware, stock: Stock) -> Iterator[Change]:

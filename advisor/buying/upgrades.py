@@ -14,13 +14,14 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from advisor.answer import Prediction
-from advisor.buying.changes import Change, single_purchases, speed_tok_s
+from advisor.buying.changes import LEAST_GAIN, Change, single_purchases, speed_tok_s
 from advisor.buying.compatibility import SLOT_W, supply_problem
 from advisor.buying.docks import unpriced_dock
 from advisor.buying.picking.shelf import sensible
 from advisor.buying.pricing import Quote, interval_of, price_of
 from advisor.buying.purchases import added_memory, platform_swaps, second_cards
 from advisor.buying.stock import Stock, stock_at
+from advisor.buying.wish import MOST_BUDGET_USD
 from advisor.choosing.quality import Choice, choices
 from advisor.choosing.tasks import TASKS, Purpose, TaskName
 from advisor.documents import Cell, Document, Paragraph, Points, Section, Table, TableColumn, number, seconds
@@ -40,8 +41,6 @@ from catalog.parts import Gpu
 from catalog.units import GIB
 
 Aim = Literal["faster", "larger", "longer", "people"]
-LEAST_GAIN: Final = 1.1
-"""A purchase that improves less is not worth opening the case for."""
 PAIRED: Final = 6
 """Of cards, and of memories, so many of the best go into pairs."""
 RESALE: Final = "what the old parts bring when sold is not counted"
@@ -66,7 +65,7 @@ class UpgradeWish(_OfUpgrades):
     goal: Aim = "faster"
     """Speed, a larger model, a longer context, or more people at once."""
     task: TaskName = "chat"
-    budget_usd: Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)] | None = None
+    budget_usd: Annotated[float, Field(gt=0, le=MOST_BUDGET_USD, allow_inf_nan=False)] | None = None
     condition: Literal["new", "used", "any"] = "any"
     """Of what is bought."""
     tinkerer: bool = False
@@ -178,7 +177,7 @@ def _ladder(told: Sequence[tuple[Change, _OnHardware]], now: _OnHardware) -> Ite
     """Cheapest first, each better than the one before by a tenth at least."""
     reached = now.value
     for change, after in sorted(told, key=lambda pair: price_of(pair[0].quotes)):
-        if after.value > reached * LEAST_GAIN and after.value > 0 and after.answer is not None:
+        if after.value > reached * (1 + LEAST_GAIN) and after.value > 0 and after.answer is not None:
             low, high = interval_of(change.quotes)
             yield change, Purchase(
                 buy=change.said("in place of"), price_usd=round(price_of(change.quotes), 2), low_usd=round(low, 2),

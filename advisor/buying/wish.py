@@ -15,6 +15,7 @@ READING_TOK_S = 5.0
 """Slower than this is slower than people read: 238 words a minute at 1.3 tokens per English word, 238 / 60 * 1.3 = 5.2.
 Source: Brysbaert 2019, "How many words do we read per minute?", https://doi.org/10.1016/j.jml.2019.104047."""
 MOST_BUDGET_USD = 1e7
+"""Our choice: far above every build that is offered, so that a slip of the keyboard is refused."""
 CONTEXT_TOKENS = 8192
 """Context that a build must hold where none is asked: a long chat, or a few files of code."""
 PROMPT_TOKENS, ANSWER_TOKENS = 512, 128

@@ -2,14 +2,12 @@
 
 import pytest
 
-from advisor.buying.changes import OTHER_CARD, Change, gain_share, ladder, speed_tok_s, usual_changes
+from advisor.buying.changes import OTHER_CARD, Change, gain_share, single_purchases, usual_changes
 from advisor.buying.ownership import owned_parts
+from advisor.buying.pricing import price_of
 from advisor.buying.stock import COOLING, stock_of
-from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
-from advisor.physics.knowledge import load
-from advisor.prediction.prediction import predict
-from advisor.question import Engine, GpuRequest, Hardware, RamRequest, Scenario, Workload
+from advisor.question import GpuRequest, Hardware, RamRequest
 from catalog.names.gpus import resolve_gpu
 from catalog.tables import laptops, psus
 
@@ -20,39 +18,22 @@ BOX = Hardware(
 )
 
 
-def asked(hardware: Hardware, model: str = "Qwen3.6-35B-A3B") -> Scenario:
-    load_ = Workload(context_depth=7552, prompt_tokens=512, gen_tokens=128)
-    return Scenario(model=model, hardware=hardware, engine=Engine(n_ctx=8192), workload=load_)
-
-
-def test_the_ladder_climbs_and_each_rung_is_the_purchase_it_says() -> None:
-    rungs = ladder(asked(BOX), ANY, load())
-    now = predict(asked(BOX), load())
-    speeds = [rung.prediction.decode_tok_s.p50 for rung in rungs if rung.prediction.decode_tok_s]
-    assert now.decode_tok_s is not None
-    assert len(speeds) == len(rungs) > 2
-    assert all(later > 1.1 * earlier for earlier, later in zip([now.decode_tok_s.p50, *speeds], speeds, strict=False))
-    assert [rung.price_usd for rung in rungs] == sorted(rung.price_usd for rung in rungs)
-    assert all(rung.gain_share == pytest.approx(speed / now.decode_tok_s.p50 - 1, rel=1e-9)
-               for rung, speed in zip(rungs, speeds, strict=True))
-    for rung in rungs:
-        bought = rung.prediction.scenario.hardware
-        name, _, instead = rung.buy.partition(" for ")
-        if instead:
-            assert (bought.gpus[0].name, instead, bought.ram) == (name, "RTX 3060 12GB", BOX.ram)
-        elif name.startswith("another"):
+def test_each_single_purchase_is_what_it_says() -> None:
+    changes = list(single_purchases(BOX, ANY))
+    assert {len(change.hardware.gpus) for change in changes} == {1}
+    kinds = set()
+    for change in changes:
+        bought = change.hardware
+        if change.instead:
+            assert (bought.gpus[0].name, change.instead, bought.ram) == (change.buy, "RTX 3060 12GB", BOX.ram)
+        elif change.buy == "another RTX 3060 12GB":
             assert (bought.gpus[0].count, bought.ram) == (2, BOX.ram)
         else:
             assert bought.gpus == BOX.gpus
-            assert name.startswith(f"{bought.ram.gb:g} GB DDR4-{bought.ram.mt_s}")
-
-
-def test_a_ladder_begins_at_nothing_where_the_model_does_not_fit() -> None:
-    small = BOX.model_copy(update={"gpus": (), "ram": RamRequest(type="DDR4", mt_s=3200, channels=1, gb=8)})
-    rungs = ladder(asked(small), ANY, load())
-    assert speed_tok_s(predict(asked(small), load())) is None
-    assert rungs
-    assert {rung.gain_share for rung in rungs} == {0.0}
+            assert change.buy.startswith(f"{bought.ram.gb:g} GB DDR4-{bought.ram.mt_s}")
+        assert price_of(change.quotes) > 0
+        kinds.add("card" if change.instead else change.buy.split()[0] == "another")
+    assert kinds == {"card", True, False}
 
 
 @pytest.mark.parametrize(
@@ -64,27 +45,23 @@ def test_a_ladder_begins_at_nothing_where_the_model_does_not_fit() -> None:
     ],
 )
 def test_a_whole_machine_takes_a_card_in_a_dock(name: str, dock: str, link: str, port: str) -> None:
-    """At the port that is known of it, or one that is assumed and said; a dense model that fits on the card is read at
-    the card's rate.
-    """
-    machine = Hardware(machine=name, ram=RamRequest(gb=32))
-    rungs = ladder(asked(machine, "Qwen3-32B"), ANY, load())
-    assert rungs
-    for rung in rungs:
-        (card,) = rung.prediction.scenario.hardware.gpus
+    """At the port that is known of it, or one that is assumed and said."""
+    changes = list(single_purchases(Hardware(machine=name, ram=RamRequest(gb=32)), ANY))
+    assert changes
+    dearest = max(ANY.usd("psu", psu.name) for psu in psus())
+    for change in changes:
+        (card,) = change.hardware.gpus
         row = resolve_gpu(card.name).row
-        assert rung.prediction.scenario.hardware.machine == name
+        assert change.hardware.machine == name
         assert card.link == link
-        assert rung.buy.startswith(f"{card.name} in a")
-        dearest = max(ANY.usd("psu", psu) for psu in (row.name for row in psus()))
+        assert change.buy.startswith(f"{card.name} in a")
         alone = ANY.usd("gpu", row.name) + ANY.usd("accessory", dock)
-        assert alone < rung.price_usd <= alone + dearest + sum(ANY.usd("accessory", part) for part in COOLING)
-        assert port in rung.mind
+        assert alone < price_of(change.quotes) <= alone + dearest + sum(ANY.usd("accessory", part) for part in COOLING)
+        assert port in change.mind
 
 
-def test_a_machine_that_takes_no_card_has_no_ladder() -> None:
-    with pytest.raises(InputError, match="takes no graphics card"):
-        ladder(asked(Hardware(machine="Mac Studio M2 Ultra", ram=RamRequest(gb=64)), "gpt-oss-20b"), ANY, load())
+def test_a_machine_sold_whole_has_no_usual_changes_and_some_take_no_card() -> None:
+    assert list(single_purchases(Hardware(machine="Mac Studio M2 Ultra", ram=RamRequest(gb=64)), ANY)) == []
     assert usual_changes(Hardware(machine="Strix Halo"))[0] == []
 
 
