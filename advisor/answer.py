@@ -1,7 +1,7 @@
 """The answer: a prediction as other programs read it in JSON (the contract), and how its codes are said and drawn.
 
-The tables below are the one place that knows the words, limits and colours of regimes and stages: terminal, pages,
-pictures and reports read them.
+The tables below are the one place that knows the words and colours of limits and regimes, as `advisor.physics.stages`
+is of stages: terminal, pages, pictures and reports read them.
 """
 
 from collections.abc import Mapping
@@ -9,20 +9,7 @@ from typing import Final, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from advisor.charts import (
-    BLUE,
-    DARK,
-    GREEN,
-    GREY,
-    ORANGE,
-    PURPLE,
-    SAND,
-    SKY,
-    TEAL,
-    VERMILLION,
-    WINE,
-    YELLOW,
-)
+from advisor.charts import BLUE, GREEN, GREY, ORANGE, PURPLE, SKY, VERMILLION, WINE
 from advisor.question import Scenario
 
 
@@ -119,7 +106,7 @@ class Prediction(_Answer):
     speculation: Speculation | None = None
 
 
-# How the codes are said. A stage's seconds are in `advisor.physics.stages`.
+# How the codes are said. Stages, with their seconds, are in `advisor.physics.stages`.
 
 
 class LimitWords(NamedTuple):
@@ -127,14 +114,6 @@ class LimitWords(NamedTuple):
 
     short: str
     sentence: str
-
-
-class StageWords(NamedTuple):
-    """A stage of a decode step: what it is called, the limit of a token of which it is the longest, its colour."""
-
-    words: str
-    limit: str
-    colour: str
 
 
 class RegimeWords(NamedTuple):
@@ -168,22 +147,6 @@ LIMITS: Final[Mapping[str, LimitWords]] = {
     "storage": LimitWords("disk", "the disk: part of the model does not fit into RAM and is read again and again"),
 }
 """By `Prediction.bottleneck`."""
-
-STAGES: Final[Mapping[str, StageWords]] = {
-    "gpu_weights": StageWords("GPU reads layers", "vram_bandwidth", BLUE),
-    "gpu_experts": StageWords("GPU reads experts", "vram_bandwidth", SKY),
-    "gpu_kv": StageWords("GPU reads context", "vram_bandwidth", GREEN),
-    "gpu_launches": StageWords("GPU start-up costs", "gpu_overhead", GREY),
-    "gpu_drafting": StageWords("drafting", "gpu_overhead", TEAL),
-    "cpu_weights": StageWords("CPU reads from RAM", "ram_bandwidth", VERMILLION),  # "cpu_compute" where that is longer
-    "cpu_kv": StageWords("CPU reads context", "ram_bandwidth", ORANGE),
-    "cpu_sync": StageWords("CPU thread waits", "cpu_overhead", YELLOW),
-    "cpu_users": StageWords("choosing tokens", "cpu_overhead", WINE),
-    "link": StageWords("GPU-CPU link", "pcie", PURPLE),
-    "disk": StageWords("disk reads", "storage", DARK),
-    "rows": StageWords("multiplying many rows", "gpu_compute", SAND),  # where several users are held to what is read
-}
-"""By `Stage.stage`, in the order of a step; "rows" is what its stages lack of the time that reading as much takes."""
 
 REGIMES: Final[Mapping[str, RegimeWords]] = {
     "full_gpu": RegimeWords("all of it on the GPU", "all on the GPU", "whole model in one GPU", BLUE, False),

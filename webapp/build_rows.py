@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
-from advisor.answer import LIMITS, REGIMES, STAGES, Prediction, Range
+from advisor.answer import LIMITS, REGIMES, Prediction, Range
 from advisor.buying.recommendation import KIND_WORDS, RankedBuild
 from advisor.buying.report import contents, counted, tokens
 from advisor.documents import number, seconds
 from advisor.market.money import Exchange
+from advisor.physics.stages import STAGES
 from advisor.prediction.capacity import Capacity
 from advisor.prediction.case import Case
 from catalog.efficiency import PublicRun

@@ -14,8 +14,9 @@ from advisor.answer import Prediction
 from advisor.errors import InputError
 from advisor.machines.from_parts import machine_of
 from advisor.machines.memory import COMMON_MT_S
+from advisor.physics.coefficients import Part
 from advisor.physics.knowledge import Knowledge
-from advisor.prediction.own_parts import EVERY, Part, with_own_parts
+from advisor.prediction.own_parts import EVERY, with_own_parts
 from advisor.question import GpuRequest, Hardware, OwnRun, RamRequest, Scenario
 from catalog import tables
 from catalog.names.cpus import resolve_cpu

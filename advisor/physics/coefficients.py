@@ -1,4 +1,5 @@
-"""The coefficients of the physics: unit, start value and the labels over which each is pooled, in aligned rows.
+"""The coefficients of the physics: what each is and of which part, unit, start value and the labels over which it is
+pooled, in aligned rows.
 
 The logarithm of a coefficient is the sum of one effect per label that applies to the scenario; labels that the evidence never
 showed have no effect, so an unknown chip falls back to its architecture, and that to its backend (partial pooling).
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
-from typing import NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ from advisor.question import Scenario
 from catalog.efficiency import Effect
 
 T = TypeVar("T")
+Part = Literal["card", "processor", "links"]
+"""Of a machine: its graphics cards, its processor with its memory, and the links between them."""
 
 
 class Setting(NamedTuple):
@@ -65,7 +68,7 @@ class Setting(NamedTuple):
 OWN_RIG = "own"
 """The rig of a question that tells runs of its own machine."""
 RIG_LABEL = "rig {rig}"
-_OF_CPU = frozenset({"{microarchitecture}", "{cpu}", "{simd}", "{simd}/{kind}", "{engine}/{simd}"})
+_CPU_LABELS = frozenset({"{microarchitecture}", "{cpu}", "{simd}", "{simd}/{kind}", "{engine}/{simd}"})
 """Labels that are a guess where the CPU is not named."""
 MACHINES_KEPT = 4096
 """Settings whose coefficients are kept, with the values of four times as many words: some 25 MB whatever is asked, and
@@ -81,6 +84,10 @@ class Coefficient:
     """One row of the table below. `pools` maps label templates to the prior's standard deviation in log space."""
 
     name: str
+    words: str
+    """What it is, for the page of what runs have told."""
+    part: Part | None
+    """What was measured of it on one machine holds on where this part is kept; None: nowhere else."""
     unit: str
     start: float
     deviation: float
@@ -152,64 +159,64 @@ _CPU = (
 )
 
 COEFFICIENTS: tuple[Coefficient, ...] = (
-    #           name                  unit                start  deviation per family  pools
-    Coefficient("gpu_stream",         "share of peak",      0.80, 0.3, True,  (*_GPU, ("{stated}/{era}", 0.15), *_FAMILY)),
-    Coefficient("gpu_expert",         "share of stream",    0.80, 0.3, True,  (("{backend}", 0.2), ("{backend}/{architecture}", 0.2), ("{kind}", 0.1), ("{backend}/{era}", 0.2))),
-    Coefficient("gpu_kv",             "share of peak",      0.50, 0.5, False, (*_CONTEXT, ("{backend}/{era}/{flash}", 0.3))),
-    Coefficient("gpu_matrix_us",      "us per matrix",      2.0,  0.5, False, (*_MICROS, *_BUILD, ("{chip}", 0.3))),
-    Coefficient("gpu_moe_us",         "us per MoE layer",   10.,  0.7, False, _ROUTING),
-    Coefficient("gpu_recurrent_us",   "us per layer",       10.,  0.7, False, _MICROS),
-    Coefficient("gpu_token_us",       "us per token",       300., 0.7, False, _MICROS + _BUILD),
-    Coefficient("ram_stream",         "share of peak",      0.75, 0.3, False, _CPU),
-    Coefficient("core_gb_s",          "GB/s per thread",    28.,  0.3, False, (("{microarchitecture}", 0.16), ("{cpu}", 0.08), ("{segment}", 0.15))),
-    Coefficient("cpu_unpack",         "weights per byte",   0.15, 0.6, True,  (("{kind}", 0.5), ("{family} alone", 0.15), ("{simd}", 0.3), ("{simd}/{kind}", 0.3), ("{engine}/{kind}", 0.3), ("{microarchitecture}", 0.1), ("{cpu}", 0.08), ("{engine}/{era}", 0.1))),
-    Coefficient("cpu_kv",             "share of RAM peak",  0.40, 0.6, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
-    Coefficient("cpu_scores",         "products per byte",  0.03, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
-    Coefficient("cpu_score_ns",       "ns per score",       20.,  0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
-    Coefficient("thread_loss",        "exponent",           0.05, 0.7, False, (("{sockets}", 0.3),)),
-    Coefficient("numa_share",         "of a 2nd socket",    0.30, 0.5, False, (("{engine}", 0.2),)),
-    Coefficient("cpu_layer_us",       "us per layer",       60.,  0.5, False, (("{microarchitecture}", 0.12), ("{engine}", 0.16), ("{known}", 0.12), ("{segment}", 0.3), ("{engine}/{era}", 0.2))),
-    Coefficient("cpu_thread_us",      "us per layer, thread", 1.5, 0.8, False, (("{sockets}", 0.5), ("{engine}", 0.3))),
-    Coefficient("crowding_cost",      "of the CPU's time",  0.40, 0.5, False, (("{engine}", 0.3),)),
-    Coefficient("cpu_expert_share",   "of a layer's waits", 0.40, 0.5, False, (("{engine}", 0.3),)),
-    Coefficient("cpu_recurrent_us",   "us per layer",       100., 0.8, False, (("{engine}", 0.3), ("{simd}", 0.3))),
-    Coefficient("crossing_us",        "us per crossing",    40.,  0.5, False, (("{backend}", 0.2), ("{backend}/{architecture}", 0.15), ("{engine}", 0.15))),
-    Coefficient("link_share",         "share of peak",      0.40, 0.4, False, (("{backend}", 0.3),)),
-    Coefficient("disk_gain",          "x random reads",     8.,   0.7, False, ()),
-    Coefficient("fault_use",          "of what faults read", 1.0, 0.05, False, ()),  # held: public runs cannot tell it from disk_gain, a probe of faults can
-    Coefficient("page_locality",      "ratio of odds",      5.,   0.5, False, ()),
-    Coefficient("prefill_matmul",     "share of peak",      0.40, 0.4, True,  (*_PROMPT, *_FAMILY)),
-    Coefficient("prefill_expert",     "share of matmul",    0.70, 0.4, True,  (("{backend}", 0.3), ("{backend}/{architecture}", 0.3), ("{kind}", 0.2), ("{backend}/{era}", 0.3))),
-    Coefficient("prefill_half_rows",  "rows per expert",    16.,  0.7, False, (("{backend}", 0.4), ("{backend}/{architecture}", 0.3))),
-    Coefficient("prefill_attention",  "share of peak",      0.25, 0.6, False, _CONTEXT),
-    Coefficient("prefill_matrix_us",  "us per matrix",      8.,   0.7, False, _MICROS),
-    Coefficient("prefill_moe_us",     "us per MoE layer",   60.,  0.7, False, _MICROS),
-    Coefficient("prefill_recurrent_ns", "ns per token",     200., 0.8, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.4), ("{backend}/{era}", 0.4))),
-    Coefficient("prefill_link",       "share of peak",      0.45, 0.3, False, (("{backend}", 0.15), ("{engine}", 0.15), ("{chip}", 0.1), ("{known}", 0.1), ("{engine}/{era}", 0.25), ("{form}", 0.15), ("{segment}", 0.15))),
-    Coefficient("prefill_staging",    "share of RAM peak",  0.35, 0.4, False, (("{pages}", 0.4), ("{engine}", 0.15), ("{known}", 0.1))),
-    Coefficient("prefill_cpu",        "products per byte",  0.60, 0.6, True,  (("{kind}", 0.3), ("{family} alone", 0.15), ("{simd}", 0.4), ("{engine}/{kind}", 0.25), ("{microarchitecture}", 0.15), ("{cpu}", 0.1), ("{sockets}", 0.2), ("{known}", 0.15), ("{engine}/{era}", 0.25), ("{engine}/{simd}", 0.2), ("{segment}", 0.2))),
-    Coefficient("prefill_cpu_expert", "share of matmul",    0.70, 0.4, True,  (("{kind}", 0.15), ("{engine}", 0.2), ("{simd}", 0.2))),
-    Coefficient("prefill_cpu_recurrent_us", "us per token, layer", 150., 0.8, False, (("{engine}", 0.3), ("{stated}/{era}", 0.4))),
-    Coefficient("prefill_cpu_scores", "products per byte",  0.20, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.4))),
-    Coefficient("prefill_cpu_score_ns", "ns per score",     2.,   0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.3))),
-    Coefficient("gpu_level",          "of the GPUs' time",  1.00, 1e-6, False, ((RIG_LABEL, 0.10),)),
-    Coefficient("cpu_level",          "of the CPU's time",  1.00, 1e-6, False, (("{known}", 0.4), (RIG_LABEL, 0.40))),
-    Coefficient("link_level",         "of the links' time", 1.00, 1e-6, False, ((RIG_LABEL, 0.25),)),
-    Coefficient("prefill_gpu_level",  "of the GPUs' time",  1.00, 1e-6, False, ((RIG_LABEL, 0.18),)),
-    Coefficient("prefill_cpu_level",  "of the CPU's time",  1.00, 1e-6, False, (("{known}", 0.4), (RIG_LABEL, 0.35))),
-    Coefficient("prefill_link_level", "of the links' time", 1.00, 1e-6, False, ((RIG_LABEL, 0.3),)),
-    Coefficient("prefill_pipeline",   "exponent",           0.50, 0.5, False, (("{backend}", 0.4),)),
+    #           name                  in words                                                                            of           unit                start  deviation per family  pools
+    Coefficient("gpu_stream",         "part of a card's bandwidth that reading weights reaches",                          "card",      "share of peak",      0.80, 0.3, True,  (*_GPU, ("{stated}/{era}", 0.15), *_FAMILY)),
+    Coefficient("gpu_expert",         "the same for routed experts, of what dense weights reach",                         "card",      "share of stream",    0.80, 0.3, True,  (("{backend}", 0.2), ("{backend}/{architecture}", 0.2), ("{kind}", 0.1), ("{backend}/{era}", 0.2))),
+    Coefficient("gpu_kv",             "part of a card's bandwidth that reading the context reaches",                      "card",      "share of peak",      0.50, 0.5, False, (*_CONTEXT, ("{backend}/{era}/{flash}", 0.3))),
+    Coefficient("gpu_matrix_us",      "fixed time of a matrix on a card",                                                 "card",      "us per matrix",      2.0,  0.5, False, (*_MICROS, *_BUILD, ("{chip}", 0.3))),
+    Coefficient("gpu_moe_us",         "fixed time of choosing experts in a layer on a card",                              "card",      "us per MoE layer",   10.,  0.7, False, _ROUTING),
+    Coefficient("gpu_recurrent_us",   "fixed time of a recurrent layer on a card",                                        "card",      "us per layer",       10.,  0.7, False, _MICROS),
+    Coefficient("gpu_token_us",       "fixed time of a token on a card",                                                  "card",      "us per token",       300., 0.7, False, _MICROS + _BUILD),
+    Coefficient("ram_stream",         "part of the memory's bandwidth that reading weights reaches",                      "processor", "share of peak",      0.75, 0.3, False, _CPU),
+    Coefficient("core_gb_s",          "what one thread reads",                                                            "processor", "GB/s per thread",    28.,  0.3, False, (("{microarchitecture}", 0.16), ("{cpu}", 0.08), ("{segment}", 0.15))),
+    Coefficient("cpu_unpack",         "weights unpacked for each byte that the vector units take in",                     "processor", "weights per byte",   0.15, 0.6, True,  (("{kind}", 0.5), ("{family} alone", 0.15), ("{simd}", 0.3), ("{simd}/{kind}", 0.3), ("{engine}/{kind}", 0.3), ("{microarchitecture}", 0.1), ("{cpu}", 0.08), ("{engine}/{era}", 0.1))),
+    Coefficient("cpu_kv",             "part of the memory's bandwidth that reading the context reaches on the processor", "processor", "share of RAM peak",  0.40, 0.6, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
+    Coefficient("cpu_scores",         "products of queries and keys for each byte that the vector units take in",         "processor", "products per byte",  0.03, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
+    Coefficient("cpu_score_ns",       "time of a score of the attention on the processor, beyond its products",           "processor", "ns per score",       20.,  0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.5), ("{simd}", 0.3))),
+    Coefficient("thread_loss",        "what each further thread loses",                                                   "processor", "exponent",           0.05, 0.7, False, (("{sockets}", 0.3),)),
+    Coefficient("numa_share",         "what a second socket's memory adds",                                               "processor", "of a 2nd socket",    0.30, 0.5, False, (("{engine}", 0.2),)),
+    Coefficient("cpu_layer_us",       "fixed time of a layer on the processor",                                           "processor", "us per layer",       60.,  0.5, False, (("{microarchitecture}", 0.12), ("{engine}", 0.16), ("{known}", 0.12), ("{segment}", 0.3), ("{engine}/{era}", 0.2))),
+    Coefficient("cpu_thread_us",      "fixed time of a layer for each thread that waits",                                 "processor", "us per layer, thread", 1.5, 0.8, False, (("{sockets}", 0.5), ("{engine}", 0.3))),
+    Coefficient("crowding_cost",      "what threads beyond the physical cores cost",                                      "processor", "of the CPU's time",  0.40, 0.5, False, (("{engine}", 0.3),)),
+    Coefficient("cpu_expert_share",   "part of a layer's waits where its experts alone are in RAM",                       "processor", "of a layer's waits", 0.40, 0.5, False, (("{engine}", 0.3),)),
+    Coefficient("cpu_recurrent_us",   "fixed time of a recurrent layer on the processor",                                 "processor", "us per layer",       100., 0.8, False, (("{engine}", 0.3), ("{simd}", 0.3))),
+    Coefficient("crossing_us",        "fixed time of a crossing between processor and card",                              "links",     "us per crossing",    40.,  0.5, False, (("{backend}", 0.2), ("{backend}/{architecture}", 0.15), ("{engine}", 0.15))),
+    Coefficient("link_share",         "part of the link's rate that small copies reach",                                  "links",     "share of peak",      0.40, 0.4, False, (("{backend}", 0.3),)),
+    Coefficient("disk_gain",          "reading from disk in use over single random reads",                                None,        "x random reads",     8.,   0.7, False, ()),
+    Coefficient("fault_use",          "part of what a page fault reads that is of use",                                   None,        "of what faults read", 1.0, 0.05, False, ()),  # held: public runs cannot tell it from disk_gain, a probe of faults can
+    Coefficient("page_locality",      "how much less often popular experts are missed in the page cache",                 None,        "ratio of odds",      5.,   0.5, False, ()),
+    Coefficient("prefill_matmul",     "part of a card's matrix compute that a prompt reaches",                            "card",      "share of peak",      0.40, 0.4, True,  (*_PROMPT, *_FAMILY)),
+    Coefficient("prefill_expert",     "the same for routed experts, of what dense weights reach",                         "card",      "share of matmul",    0.70, 0.4, True,  (("{backend}", 0.3), ("{backend}/{architecture}", 0.3), ("{kind}", 0.2), ("{backend}/{era}", 0.3))),
+    Coefficient("prefill_half_rows",  "rows for each expert at which half of that is reached",                            "card",      "rows per expert",    16.,  0.7, False, (("{backend}", 0.4), ("{backend}/{architecture}", 0.3))),
+    Coefficient("prefill_attention",  "part of a card's matrix compute that a prompt's attention reaches",                "card",      "share of peak",      0.25, 0.6, False, _CONTEXT),
+    Coefficient("prefill_matrix_us",  "fixed time of a matrix in a micro-batch on a card",                                "card",      "us per matrix",      8.,   0.7, False, _MICROS),
+    Coefficient("prefill_moe_us",     "fixed time of choosing experts in a layer of a micro-batch",                       "card",      "us per MoE layer",   60.,  0.7, False, _MICROS),
+    Coefficient("prefill_recurrent_ns", "time of a token in a recurrent layer of a prompt on a card",                       "card",      "ns per token",     200., 0.8, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.4), ("{backend}/{era}", 0.4))),
+    Coefficient("prefill_link",       "part of the link's rate that weights copied for a prompt reach",                   "links",     "share of peak",      0.45, 0.3, False, (("{backend}", 0.15), ("{engine}", 0.15), ("{chip}", 0.1), ("{known}", 0.1), ("{engine}/{era}", 0.25), ("{form}", 0.15), ("{segment}", 0.15))),
+    Coefficient("prefill_staging",    "part of the memory's bandwidth that such copies reach",                            "links",     "share of RAM peak",  0.35, 0.4, False, (("{pages}", 0.4), ("{engine}", 0.15), ("{known}", 0.1))),
+    Coefficient("prefill_cpu",        "products for each byte that the vector units take in, in prompts",                 "processor", "products per byte",  0.60, 0.6, True,  (("{kind}", 0.3), ("{family} alone", 0.15), ("{simd}", 0.4), ("{engine}/{kind}", 0.25), ("{microarchitecture}", 0.15), ("{cpu}", 0.1), ("{sockets}", 0.2), ("{known}", 0.15), ("{engine}/{era}", 0.25), ("{engine}/{simd}", 0.2), ("{segment}", 0.2))),
+    Coefficient("prefill_cpu_expert", "the same for routed experts, of what dense weights reach",                         "processor", "share of matmul",    0.70, 0.4, True,  (("{kind}", 0.15), ("{engine}", 0.2), ("{simd}", 0.2))),
+    Coefficient("prefill_cpu_recurrent_us", "time of a token in a recurrent layer of a prompt on the processor",                "processor", "us per token, layer", 150., 0.8, False, (("{engine}", 0.3), ("{stated}/{era}", 0.4))),
+    Coefficient("prefill_cpu_scores", "products of queries and keys for each byte, in prompts on the processor",          "processor", "products per byte",  0.20, 0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.4))),
+    Coefficient("prefill_cpu_score_ns", "time of a score in prompts on the processor, beyond its products",                 "processor", "ns per score",     2.,   0.8, False, (("{engine}", 0.3), ("{engine}/{flash}", 0.6), ("{simd}", 0.3))),
+    Coefficient("gpu_level",          "how much longer the cards of one machine take than those of others, writing",      "card",      "of the GPUs' time",  1.00, 1e-6, False, ((RIG_LABEL, 0.10),)),
+    Coefficient("cpu_level",          "the same of its processor and memory",                                             "processor", "of the CPU's time",  1.00, 1e-6, False, (("{known}", 0.4), (RIG_LABEL, 0.40))),
+    Coefficient("link_level",         "the same of its links",                                                            "links",     "of the links' time", 1.00, 1e-6, False, ((RIG_LABEL, 0.25),)),
+    Coefficient("prefill_gpu_level",  "the same of the cards, reading",                                                   "card",      "of the GPUs' time",  1.00, 1e-6, False, ((RIG_LABEL, 0.18),)),
+    Coefficient("prefill_cpu_level",  "the same of processor and memory, reading",                                        "processor", "of the CPU's time",  1.00, 1e-6, False, (("{known}", 0.4), (RIG_LABEL, 0.35))),
+    Coefficient("prefill_link_level", "the same of the links, reading",                                                   "links",     "of the links' time", 1.00, 1e-6, False, ((RIG_LABEL, 0.3),)),
+    Coefficient("prefill_pipeline",   "how well prompts overlap on several cards: 0 not at all, 1 ideally",               None,        "exponent",           0.50, 0.5, False, (("{backend}", 0.4),)),
     # Of several rows at once, drafts and GPUs that share layers: fitted apart, see `BESIDE`.
-    Coefficient("row_cost",           "of reading, per row", 0.15, 0.5, True, (("{backend}", 0.3), ("{backend}/{architecture}", 0.4), ("{kind}", 0.3), ("{backend}/{kind}", 0.1))),
-    Coefficient("row_many",           "of a row's cost",    0.40, 0.5, False, (("{backend}", 0.3),)),
-    Coefficient("row_expert",         "of reading experts", 0.40, 0.5, False, (("{backend}", 0.3), ("{backend}/{architecture}", 0.3))),
-    Coefficient("row_routed",         "of reading, per row", 0.05, 0.5, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.5))),
-    Coefficient("row_kv",             "of reading, per row", 0.10, 0.7, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.7))),
-    Coefficient("row_cpu",            "of unpacking, per row", 0.60, 0.4, False, (("{engine}", 0.3), ("{simd}", 0.3))),
-    Coefficient("user_us",            "us per user",        1000., 0.7, False, (("{backend}", 0.3),)),
-    Coefficient("draft_us",           "us per pass",        500., 0.7, False, (("{backend}", 0.4), ("{backend}/{architecture}", 0.3))),
-    Coefficient("divided_loss",       "of the time saved",  0.15, 0.6, False, (("{split}", 0.6), ("{backend}", 0.3))),
-    Coefficient("reduce_us",          "us per sum",         25.,  0.6, False, (("{split}", 0.5), ("{backend}", 0.4))),
+    Coefficient("row_cost",           "what a further token of a step costs, of reading the weights",                     None,        "of reading, per row", 0.15, 0.5, True, (("{backend}", 0.3), ("{backend}/{architecture}", 0.4), ("{kind}", 0.3), ("{backend}/{kind}", 0.1))),
+    Coefficient("row_many",           "part of that which each costs where they are many",                                None,        "of a row's cost",    0.40, 0.5, False, (("{backend}", 0.3),)),
+    Coefficient("row_expert",         "the same as the first for routed experts",                                         None,        "of reading experts", 0.40, 0.5, False, (("{backend}", 0.3), ("{backend}/{architecture}", 0.3))),
+    Coefficient("row_routed",         "what a further token costs that is routed to the same experts",                    None,        "of reading, per row", 0.05, 0.5, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.5))),
+    Coefficient("row_kv",             "what a further token costs, of reading the context",                               None,        "of reading, per row", 0.10, 0.7, False, (("{backend}", 0.5), ("{backend}/{architecture}", 0.7))),
+    Coefficient("row_cpu",            "what a further token costs on the processor, of unpacking",                        None,        "of unpacking, per row", 0.60, 0.4, False, (("{engine}", 0.3), ("{simd}", 0.3))),
+    Coefficient("user_us",            "fixed time of each user of a step",                                                None,        "us per user",        1000., 0.7, False, (("{backend}", 0.3),)),
+    Coefficient("draft_us",           "fixed time of a pass of the draft",                                                None,        "us per pass",        500., 0.7, False, (("{backend}", 0.4), ("{backend}/{architecture}", 0.3))),
+    Coefficient("divided_loss",       "what is lost where cards share layers, of the time saved",                         None,        "of the time saved",  0.15, 0.6, False, (("{split}", 0.6), ("{backend}", 0.3))),
+    Coefficient("reduce_us",          "fixed time of a sum over cards that share layers",                                 None,        "us per sum",         25.,  0.6, False, (("{split}", 0.5), ("{backend}", 0.4))),
 )
 
 
@@ -332,13 +339,13 @@ _BLANK = Setting(*[""] * len(Setting._fields))
 """Settings that differ in other words share a coefficient: it is worked out once for all of them."""
 
 
-_OF_PROCESSORS = frozenset({"microarchitecture", "cpu", "simd", "sockets", "known", "segment"})
+_PROCESSOR_WORDS = frozenset({"microarchitecture", "cpu", "simd", "sockets", "known", "segment"})
 """Words of a setting that the processor and its memory give; all others come from graphics cards and engine."""
 
 
 _PLACES = tuple(
     tuple(
-        tuple(Setting._fields.index(word) for word in words if (word in _OF_PROCESSORS) is of_processor)
+        tuple(Setting._fields.index(word) for word in words if (word in _PROCESSOR_WORDS) is of_processor)
         for of_processor in (False, True)
     )
     for words in _USED
@@ -435,7 +442,7 @@ def _deviation(efficiencies: Efficiencies, item: Coefficient, setting: Setting, 
     pools = (("", item.deviation), *item.pools)
     variance = RAM_SPEED_DEVIATION**2 if item.name == "ram_stream" and "ram_speed" in setting.known else 0.0
     for (template, deviation), label in zip(pools, labels, strict=True):
-        guessed = template in _OF_CPU and "cpu" in setting.known
+        guessed = template in _CPU_LABELS and "cpu" in setting.known
         if template == RIG_LABEL and setting.rig == OWN_RIG and item.name in efficiencies.level_deviations:
             variance += efficiencies.level_deviations[item.name] ** 2
         elif guessed or (item.name, label) not in efficiencies.informed:

@@ -2,18 +2,19 @@
 
 First the equations as small functions of named numbers, on floats and numpy arrays alike, then the stages that they
 make up. Bytes, seconds, bytes per second, FLOP per second throughout; a `share` is an efficiency: the part of a peak
-that is reached. A stage named here has its words, its limit and its colour in `advisor.answer.STAGES`.
+that is reached. `STAGES` has the words, the limit and the colour of each stage of a decode step.
 
 Source of the structure: design notes "The performance model, in equations", sections 3 (decode) and 4 (prefill); shares
 and times come from the fitted table.
 """
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor import charts
 from advisor.physics.task import Numbers, Vector
 from advisor.physics.work import Work
 from catalog.units import GB
@@ -216,6 +217,31 @@ def _gpu_launches_s(work: Work, values: Values) -> Any:
     counts = (work.gpu_matrices, work.gpu_moe_layers, work.gpu_recurrent_layers, work.gpu_used)
     names = ("gpu_matrix_us", "gpu_moe_us", "gpu_recurrent_us", "gpu_token_us")
     return sum(overhead_s(count, values[name]) for count, name in zip(counts, names, strict=True))
+
+
+class StageWords(NamedTuple):
+    """A stage of a decode step: what it is called, the limit of a token of which it is the longest, its colour."""
+
+    words: str
+    limit: str
+    colour: str
+
+
+STAGES: Final[Mapping[str, StageWords]] = {
+    "gpu_weights": StageWords("GPU reads layers", "vram_bandwidth", charts.BLUE),
+    "gpu_experts": StageWords("GPU reads experts", "vram_bandwidth", charts.SKY),
+    "gpu_kv": StageWords("GPU reads context", "vram_bandwidth", charts.GREEN),
+    "gpu_launches": StageWords("GPU start-up costs", "gpu_overhead", charts.GREY),
+    "gpu_drafting": StageWords("drafting", "gpu_overhead", charts.TEAL),
+    "cpu_weights": StageWords("CPU reads from RAM", "ram_bandwidth", charts.VERMILLION),  # or "cpu_compute"
+    "cpu_kv": StageWords("CPU reads context", "ram_bandwidth", charts.ORANGE),
+    "cpu_sync": StageWords("CPU thread waits", "cpu_overhead", charts.YELLOW),
+    "cpu_users": StageWords("choosing tokens", "cpu_overhead", charts.WINE),
+    "link": StageWords("GPU-CPU link", "pcie", charts.PURPLE),
+    "disk": StageWords("disk reads", "storage", charts.DARK),
+    "rows": StageWords("multiplying many rows", "gpu_compute", charts.SAND),  # held to what is read
+}
+"""By `Stage.stage`, in the order of a step; "rows" is what its stages lack of the time that reading as much takes."""
 
 
 def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:

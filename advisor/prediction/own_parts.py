@@ -9,17 +9,16 @@ from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 from advisor.answer import Warning
 from advisor.machines.from_parts import machine_of
-from advisor.physics.coefficients import COEFFICIENTS, Efficiencies
+from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, Part
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.measured import by_own_runs, runs_in_words
 from advisor.question import Hardware, Scenario
 from catalog.units import GIB
 
-Part = Literal["card", "processor", "links"]
 WORDS: Final[Mapping[Part, str]] = {
     "card": "the graphics cards", "processor": "the processor and its memory", "links": "the links between them",
 }
@@ -28,31 +27,9 @@ KEPT_TOGETHER: Final[tuple[frozenset[Part], ...]] = (
     EVERY, frozenset({"card", "processor"}), frozenset({"card"}), frozenset({"processor"}),
 )
 """What a change may leave; links stay only where both of their ends do."""
-OF_PROCESSOR: Final = frozenset({"cpu", "ram_speed"})
+UNSAID_OF_PROCESSOR: Final = frozenset({"cpu", "ram_speed"})
 """What may not be known of a machine that is of its processor and memory."""
-_OF_PROCESSOR = frozenset({"ram_stream", "core_gb_s", "thread_loss", "numa_share", "crowding_cost"})
-_OF_LINKS = frozenset({"crossing_us", "link_share", "link_level", "prefill_link", "prefill_link_level",
-                       "prefill_staging"})
-
-
-def part_of(coefficient: str) -> Part | None:
-    """The part that a coefficient is of; None for those of no part that was measured.
-
-    >>> [part_of(name) for name in ("gpu_level", "prefill_cpu_level", "ram_stream", "prefill_matmul", "disk_gain")]
-    ['card', 'processor', 'processor', 'card', None]
-    """
-    if coefficient in _OF_LINKS:
-        return "links"
-    if coefficient in _OF_PROCESSOR or coefficient.removeprefix("prefill_").startswith("cpu_"):
-        return "processor"
-    if coefficient == "prefill_cpu":
-        return "processor"
-    if coefficient.startswith("gpu_") or (coefficient.startswith("prefill_") and coefficient != "prefill_pipeline"):
-        return "card"
-    return None
-
-
-_NAMES: Final[Mapping[str, Part | None]] = {item.name: part_of(item.name) for item in COEFFICIENTS}
+PART_OF: Final[Mapping[str, Part | None]] = {item.name: item.part for item in COEFFICIENTS}
 
 
 @lru_cache(maxsize=4096)
@@ -64,7 +41,7 @@ def kept_parts(before: Hardware, after: Hardware) -> frozenset[Part]:
     one, other = machine_of(before), machine_of(after)
     cards, others = ([(gpu.name, round(gpu.vram_bytes / GIB)) for gpu in item.gpus] for item in (one, other))
     links, their_links = ([round(gpu.link_gb_s) for gpu in item.gpus] for item in (one, other))
-    unsaid, their_unsaid = (item.unknown & OF_PROCESSOR for item in (one, other))
+    unsaid, their_unsaid = (item.unknown & UNSAID_OF_PROCESSOR for item in (one, other))
     processor = one.cpu == other.cpu and unsaid == their_unsaid and one.ram.type == other.ram.type
     processor &= round(one.ram.bandwidth_gb_s) == round(other.ram.bandwidth_gb_s)
     if one.unified or other.unified:
@@ -107,11 +84,11 @@ class OwnParts:
         table, usual = self.whole.efficiencies, self.usual.efficiencies
         own = {
             key: log for key, log in table.effects.items()
-            if _NAMES.get(key[0]) in self.parts and usual.effects.get(key) != log
+            if PART_OF.get(key[0]) in self.parts and usual.effects.get(key) != log
         }
         effects: Mapping[tuple[str, str], float] = ChainMap(own, cast(dict[tuple[str, str], float], usual.effects))
-        measured = usual.measured | {name for name in table.measured if _NAMES.get(name) in self.parts}
-        levels = {name: log for name, log in table.level_deviations.items() if _NAMES.get(name) in self.parts}
+        measured = usual.measured | {name for name in table.measured if PART_OF.get(name) in self.parts}
+        levels = {name: log for name, log in table.level_deviations.items() if PART_OF.get(name) in self.parts}
         words = ", ".join(WORDS[part] for part in WORDS if part in self.parts)
         message = f"the level of {words} is by {runs_in_words(self.runs)}"
         if self.parts != EVERY:

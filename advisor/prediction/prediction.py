@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 from pydantic_core import to_json
 
-from advisor.answer import STAGES, Prediction
+from advisor.answer import Prediction
 from advisor.physics.coefficients import COLUMNS, OWN_RIG, by_name
 from advisor.physics.knowledge import Knowledge
-from advisor.physics.stages import cpu_limits, decode_stages, held_to_reading, prefill_stages, total_s
+from advisor.physics.stages import STAGES, cpu_limits, decode_stages, held_to_reading, prefill_stages, total_s
 from advisor.physics.task import Vector
 from advisor.physics.uncertainty import evaluated, log_bounds
 from advisor.physics.work import works_of

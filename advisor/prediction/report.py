@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-from advisor.answer import LIMITS, REGIMES, STAGES, Prediction, Range
+from advisor.answer import LIMITS, REGIMES, Prediction, Range
 from advisor.documents import (
     Bar,
     Block,
@@ -18,6 +18,7 @@ from advisor.documents import (
     number,
     seconds,
 )
+from advisor.physics.stages import STAGES
 from advisor.prediction.capacity import Capacity
 from advisor.prediction.case import Case
 from advisor.prediction.drafting import WORDS

@@ -2,9 +2,9 @@
 
 import re
 
-from advisor.answer import LIMITS, REGIMES, STAGES
+from advisor.answer import LIMITS, REGIMES
 from advisor.physics.coefficients import Efficiencies
-from advisor.physics.stages import decode_stages
+from advisor.physics.stages import STAGES, decode_stages
 from advisor.prediction.case import case_of
 from advisor.question import Scenario
 from catalog.tables import public_runs, spreads

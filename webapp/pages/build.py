@@ -7,7 +7,7 @@ from html import escape
 
 import streamlit as st
 
-from advisor.answer import LIMITS, REGIMES, STAGES, Prediction, Range
+from advisor.answer import LIMITS, REGIMES, Prediction, Range
 from advisor.buying.costs import power_of
 from advisor.buying.recommendation import KIND_WORDS, RankedBuild
 from advisor.buying.report import contents, counted
@@ -18,6 +18,7 @@ from advisor.documents import number, seconds
 from advisor.errors import InputError
 from advisor.market.money import Exchange
 from advisor.physics.knowledge import Knowledge
+from advisor.physics.stages import STAGES
 from catalog.names.index import UnknownName
 from catalog.prices import PartKind
 from webapp import build_rows, cards, charts, comparison, controls, picking, resources, swaps, tables

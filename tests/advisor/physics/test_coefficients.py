@@ -34,7 +34,7 @@ def effect(coefficient: str, label: str, value: float) -> Effect:
 def test_coefficients_are_named_once_with_a_unit_and_a_prior() -> None:
     names = [item.name for item in COEFFICIENTS]
     assert len(names) == len(set(names))
-    assert all(item.unit and item.start > 0 and item.deviation > 0 for item in COEFFICIENTS)
+    assert all(item.words and item.unit and item.start > 0 and item.deviation > 0 for item in COEFFICIENTS)
     assert all(deviation > 0 for item in COEFFICIENTS for _, deviation in item.pools)
 
 

@@ -7,7 +7,7 @@ import pytest
 from advisor.answer import Prediction
 from advisor.physics.coefficients import COEFFICIENTS
 from advisor.physics.knowledge import Knowledge, load
-from advisor.prediction.own_parts import EVERY, kept_parts, part_of, with_own_parts
+from advisor.prediction.own_parts import EVERY, kept_parts, with_own_parts
 from advisor.prediction.prediction import predict
 from advisor.question import Hardware, Scenario
 
@@ -63,11 +63,17 @@ def test_parts_are_kept_where_nothing_of_them_changed(change: dict[str, Any], ke
     assert kept_parts(other, other) == EVERY
 
 
-def test_every_coefficient_of_a_machine_has_its_part_and_levels_their_own() -> None:
-    parts = {item.name: part_of(item.name) for item in COEFFICIENTS}
+def test_levels_have_the_part_that_they_are_of_and_all_others_that_of_what_they_depend_on() -> None:
+    """A coefficient that is pooled over chips is of the card, one over microarchitectures of the processor; the link of
+    a prompt depends on the card's chip too.
+    """
+    parts = {item.name: item.part for item in COEFFICIENTS}
     assert {name for name, part in parts.items() if name.endswith("_level") and part is None} == set()
     for word, part in (("gpu", "card"), ("cpu", "processor"), ("link", "links")):
         assert {parts[f"{word}_level"], parts[f"prefill_{word}_level"]} == {part}
+    over = {item.name: {template for template, _ in item.pools} for item in COEFFICIENTS}
+    assert {parts[name] for name in parts if "{chip}" in over[name]} == {"card", "links"}
+    assert {parts[name] for name in parts if "{microarchitecture}" in over[name]} == {"processor"}
     assert parts["prefill_pipeline"] is parts["disk_gain"] is parts["row_cost"] is None
 
 

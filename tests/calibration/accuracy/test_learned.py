@@ -1,4 +1,4 @@
-"""The coefficients in words: every one is worded, values and spreads are those of the table."""
+"""The coefficients in words: values and spreads are those of the table."""
 
 import json
 import math
@@ -8,7 +8,7 @@ import pytest
 
 from advisor.cli.app import run
 from advisor.physics.coefficients import COEFFICIENTS
-from calibration.accuracy.learned import WORDS, document, learned
+from calibration.accuracy.learned import document, learned
 from catalog.efficiency import Effect
 
 
@@ -17,10 +17,6 @@ def effect(label: str, value: float, informed: bool = True, name: str = "gpu_str
         coefficient=name, label=label, log_value=value, standard_error=0.1, prior=0.0, prior_deviation=0.2,
         informed=informed, runs=7, source="a test", as_of=date(2026, 11, 29),
     )
-
-
-def test_every_coefficient_has_words() -> None:
-    assert set(WORDS) == {item.name for item in COEFFICIENTS}
 
 
 def test_the_base_is_in_its_unit_and_all_else_a_factor_on_it() -> None:
@@ -40,7 +36,7 @@ def test_the_base_is_in_its_unit_and_all_else_a_factor_on_it() -> None:
 def test_the_command_shows_what_was_learned(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["accuracy", "--coefficients", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
-    assert {row["coefficient"] for row in data} <= set(WORDS)
+    assert {row["coefficient"] for row in data} <= {item.name for item in COEFFICIENTS}
     assert all(row["runs"] > 0 for row in data)
     assert run(["accuracy", "--coefficients"]) == 0
     assert "for whom" in capsys.readouterr().out
