@@ -7,6 +7,7 @@ files that a process holds open (/dev/stdout) are written straight, since a file
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from glob import escape
@@ -83,12 +84,15 @@ def unwritable(named: str, error: OSError, remedy: str = REMEDY) -> InputError:
     return InputError(f"{named} cannot be written ({reason(error)}): {remedy}")
 
 
-def same_file(one: str | Path, other: str | Path) -> bool:
-    """Whether two names lead to one ordinary file, by links too; devices and pipes may be read and written at once."""
+def same_file(one: str | int, other: str | int) -> bool:
+    """Whether two names, or numbers of open files, lead to one ordinary file, by links too; devices and pipes may be
+    read and written at once.
+    """
     try:
-        return Path(one).is_file() and Path(one).samefile(other)
+        first, second = (os.fstat(item) if isinstance(item, int) else Path(item).stat() for item in (one, other))
     except (OSError, ValueError):
         return False
+    return stat.S_ISREG(first.st_mode) and os.path.samestat(first, second)
 
 
 def remove_drafts(path: Path) -> None:

@@ -3,6 +3,7 @@
 Exit codes: 0 done, 2 the user's input, 1 anything else, 130 interrupted.
 """
 
+import codecs
 import contextlib
 import errno
 import gc
@@ -17,7 +18,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
 from types import FrameType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TextIO
 
 import click
 
@@ -171,7 +172,14 @@ def _terminated(number: int, _: FrameType | None) -> None:
 
 
 class _Terminal(io.TextIOWrapper):
-    """Standard output that is a terminal: what files and models of strangers say must not steer it."""
+    """A standard stream that is a terminal: what files and models of strangers say must not steer it."""
+
+    def __init__(self, beneath: TextIO) -> None:
+        # click would go round one that speaks ASCII, for want of letters
+        encoding = "utf-8" if codecs.lookup(beneath.encoding).name == "ascii" else beneath.encoding
+        super().__init__(beneath.buffer, encoding, beneath.errors, line_buffering=True, write_through=True)
+        self.beneath = beneath
+        """The same terminal for what draws there, such as a bar that grows."""
 
     def write(self, text: str) -> int:
         """Write it with its colours, and a sign in place of other control characters; how many characters it had."""
@@ -202,9 +210,9 @@ def _open_streams() -> None:
     sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8")
     if closed:
         sys.stdout = _Closed()
-    elif sys.stdout.isatty() and isinstance(kept := sys.stdout, io.TextIOWrapper) and sys.platform != "win32":
-        # on Windows click and rich speak to the console by themselves
-        sys.stdout = _Terminal(kept.detach(), encoding=kept.encoding, errors=kept.errors, line_buffering=True)
+    if sys.platform != "win32":  # there click and rich speak to the console by themselves
+        streams = (sys.stdout, sys.stderr)
+        sys.stdout, sys.stderr = (_Terminal(stream) if stream.isatty() else stream for stream in streams)
 
 
 def _exit_code(error: BaseException) -> int:

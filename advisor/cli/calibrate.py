@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from advisor.cli.app import Entry, Tree
+from advisor.cli.waiting import drawing
 from advisor.errors import InputError
 from advisor.extras import require
 
@@ -140,7 +141,7 @@ def _progress() -> Iterator["Told"]:
 
     from calibration.machine.campaign import Step
 
-    console = Console(stderr=True)
+    console = Console(file=drawing())
     columns = (BarColumn(), TextColumn("{task.percentage:3.0f} %  {task.fields[left]:>9}  {task.description}"))
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task("", total=1.0, left="")

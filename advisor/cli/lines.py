@@ -1,5 +1,6 @@
 """Files of JSON lines for `advisor predict --batch`: nothing is left half-written."""
 
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -7,14 +8,17 @@ from contextlib import contextmanager
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import click
 
 from advisor.errors import InputError, reason
-from advisor.files import new_file
+from advisor.files import new_file, same_file
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
+    from _typeshed import ReadableBuffer
     from rich.console import Console
 
     from advisor.asked import GgufFile, HfModel
@@ -28,9 +32,14 @@ FILES_KEPT = 64
 
 
 def answer_file(source: str, target: str, knowledge: "Knowledge") -> None:
-    """Answer the scenarios in `source` into `target`, line by line; "-" is standard input or output."""
+    """Answer the scenarios in `source` into `target`, line by line; "-" is standard input or output.
+
+    Raises `InputError` where both are one file: its questions would be lost, or its answers asked in turn.
+    """
     from advisor.prediction.batch import answer_lines, is_error
 
+    if same_file(_place(source, sys.stdin), _place(target, sys.stdout)):
+        raise InputError(f"--output {target!r} is the file of questions that --batch reads: name another")
     with _lines_of(source) as lines, written(target) as file:
         count = errors = 0
         for answer in answer_lines(lines, knowledge, lru_cache(FILES_KEPT)(_model_file)):
@@ -38,6 +47,14 @@ def answer_file(source: str, target: str, knowledge: "Knowledge") -> None:
             count, errors = count + 1, errors + is_error(answer)
     if errors:
         click.echo(f"{errors} of {count} lines could not be answered; each has its reason in its place", err=True)
+
+
+def _place(name: str, stream: "TextIO") -> str | int:
+    """A file's name, or the number of the open one that "-" stands for."""
+    try:
+        return stream.fileno() if name == STREAM else name
+    except (OSError, ValueError):
+        return name
 
 
 def _model_file(model: "GgufFile | HfModel", quant: str | None) -> "ModelFile":
@@ -87,11 +104,21 @@ def written(target: str, option: str = "--output") -> Iterator[BinaryIO]:
     are written straight. Raises `InputError`.
     """
     if target == STREAM:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        yield cast(BinaryIO, _Shown()) if sys.stdout.isatty() else sys.stdout.buffer
+        sys.stdout.flush()
         return
     with new_file(target, f"{option} {target!r}") as file:
         yield file
+
+
+class _Shown(io.RawIOBase):
+    """Standard output that is a terminal, as a file of bytes: they go the way of all text, and steer nothing."""
+
+    def write(self, content: "ReadableBuffer") -> int:
+        """Show whole lines; how many bytes they had."""
+        shown = bytes(content)
+        sys.stdout.write(shown.decode("utf-8", "replace"))
+        return len(shown)
 
 
 def console(usual_columns: int, most_columns: int | None = None) -> "Console":

@@ -240,17 +240,13 @@ def command(**options: Any) -> None:
 def _batch(options: dict[str, Any]) -> None:
     from advisor.cli.lines import STREAM, answer_file
     from advisor.cli.own_profile import own_machines_of
-    from advisor.files import same_file
 
     context = click.get_current_context()
     typed = [name for name in options if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE]
     others = [name for name in typed if name not in {"batch", "output", "as_json", "profile", "no_profile"}]
     if others:
         raise InputError(f"--batch takes its questions from the file alone: leave out --{others[0].replace('_', '-')}")
-    source, target = options["batch"], options["output"] or STREAM
-    if STREAM not in (source, target) and same_file(source, target):
-        raise InputError(f"--output {target!r} is the file of questions that --batch reads: name another")
-    answer_file(source, target, own_machines_of(options).knowledge)
+    answer_file(options["batch"], options["output"] or STREAM, own_machines_of(options).knowledge)
 
 
 def _single(options: dict[str, Any]) -> None:

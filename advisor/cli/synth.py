@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from advisor.cli.waiting import drawing
+
 if TYPE_CHECKING:
     from advisor.gguf.synthetic import Progress, Recipe
 
@@ -74,7 +76,7 @@ def _progress(name: str) -> Iterator["Progress"]:
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     columns = ("[progress.description]{task.description}", BarColumn(), DownloadColumn())
-    console = Console(stderr=True)
+    console = Console(file=drawing())
     with Progress(
         *columns, TransferSpeedColumn(), TimeRemainingColumn(), console=console, transient=True,
         disable=not sys.stderr.isatty(),

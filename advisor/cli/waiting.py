@@ -1,8 +1,9 @@
-"""A word to a person who waits: what is being done, gone as soon as it is done. Files and pipes never see it."""
+"""A word or a bar to a person who waits, gone as soon as it is done. Files and pipes never see it."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 import click
 
@@ -19,4 +20,9 @@ def waiting(what: str) -> Iterator[None]:
         yield
     finally:
         if shown:
-            click.echo(GONE, err=True, nl=False)
+            click.echo(GONE, file=drawing(), nl=False)
+
+
+def drawing() -> TextIO:
+    """Standard error for what moves the cursor, which `advisor.cli.app` lets nothing else do."""
+    return getattr(sys.stderr, "beneath", sys.stderr)

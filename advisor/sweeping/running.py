@@ -6,9 +6,10 @@ cluster, loses no row, since its block is handed to another, and doubles none, s
 
 import json
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 from advisor.errors import InputError
 from advisor.extras import lacking
 from advisor.files import remove_drafts, write_whole
-from advisor.sweeping.grid import Grid
+from advisor.sweeping.grid import Grid, grid_of
 from advisor.sweeping.partition import parquet_module, write_chunk
 
 MANIFEST = "manifest.json"
@@ -38,9 +39,10 @@ def sweep(grid: Grid, folder: Path, processes: int, scheduler: str | None, told:
     left = [chunk.number for chunk in grid.chunks if chunk.number not in done]
     spec, place = grid.spec.model_dump_json(exclude_defaults=True), str(folder.resolve())
     work = _on_cluster(spec, place, left, scheduler) if scheduler else _here(spec, place, left, processes)
-    for _, count in work:
-        rows += count
-        told(rows, grid.rows)
+    with closing(work):
+        for _, count in work:
+            rows += count
+            told(rows, grid.rows)
     parts = [
         {"file": chunk.file, "rows": parquet.read_metadata(folder / chunk.file).num_rows} for chunk in grid.chunks
     ]
@@ -88,8 +90,8 @@ def _begin(grid: Grid, folder: Path) -> None:
         _write(folder, _manifest(grid))
 
 
-def _here(spec: str, folder: str, left: list[int], processes: int) -> Iterator[tuple[int, int]]:
-    """Blocks by processes of this computer; what a lost process leaves undone is begun anew."""
+def _here(spec: str, folder: str, left: list[int], processes: int) -> Generator[tuple[int, int], None, None]:
+    """Blocks by processes of this computer; what a lost process leaves undone is begun anew, its drafts removed."""
     if processes == 1:
         yield from (write_chunk(spec, folder, number) for number in left)
         return
@@ -97,23 +99,24 @@ def _here(spec: str, folder: str, left: list[int], processes: int) -> Iterator[t
     for _ in range(TRIES):
         if not left:
             return
-        with ProcessPoolExecutor(processes, mp_context=context) as pool:
+        pool = ProcessPoolExecutor(processes, mp_context=context)
+        try:
             waiting: list[Future[tuple[int, int]]] = [pool.submit(write_chunk, spec, folder, item) for item in left]
-            try:
-                for future in as_completed(waiting):
-                    number, count = future.result()
-                    left.remove(number)
-                    yield number, count
-            except BrokenProcessPool:
-                continue
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            for future in as_completed(waiting):
+                number, count = future.result()
+                left.remove(number)
+                yield number, count
+        except BrokenProcessPool:
+            continue
+        finally:
+            pool.shutdown(cancel_futures=True)
+            for number in left:
+                remove_drafts(Path(folder) / grid_of(spec).chunks[number].file)
     if left:
         raise InputError(f"processes were killed {TRIES} times, {len(left)} files are missing: try --processes 1")
 
 
-def _on_cluster(spec: str, folder: str, left: list[int], scheduler: str) -> Iterator[tuple[int, int]]:
+def _on_cluster(spec: str, folder: str, left: list[int], scheduler: str) -> Generator[tuple[int, int], None, None]:
     """Blocks by the workers of a Dask cluster, which see the same folder."""
     try:
         from distributed import Client

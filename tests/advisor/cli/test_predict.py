@@ -1,8 +1,11 @@
 """`advisor predict` and `advisor detect` as they are typed."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -215,19 +218,52 @@ def test_a_batch_answers_line_by_line(tmp_path: Path, capsys: Captured) -> None:
     assert [path.name for path in tmp_path.iterdir() if "out" in path.name] == ["out.jsonl"]
 
 
-@pytest.mark.parametrize("through", ["its name", "a link", "another path"])
+@pytest.mark.parametrize("through", ["its name", "a link", "another path", "a hard link"])
 def test_a_batch_does_not_write_over_its_own_questions(through: str, tmp_path: Path, capsys: Captured) -> None:
-    file, link = tmp_path / "both.jsonl", tmp_path / "link.jsonl"
+    file, link, hard = tmp_path / "both.jsonl", tmp_path / "link.jsonl", tmp_path / "hard.jsonl"
     file.write_bytes(lines(QUESTION))
     link.symlink_to(file)
-    target = {"its name": file, "a link": link, "another path": tmp_path / "." / tmp_path.name / ".." / file.name}[
-        through
-    ]
+    hard.hardlink_to(file)
     (tmp_path / tmp_path.name).mkdir()
+    round_about = tmp_path / "." / tmp_path.name / ".." / file.name
+    target = {"its name": file, "a link": link, "another path": round_about, "a hard link": hard}[through]
     assert "is the file of questions that --batch reads" in refused(
         capsys, "--batch", str(file), "--output", str(target)
     )
     assert file.read_bytes() == lines(QUESTION)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        ("-", "both.jsonl"), ("/dev/stdin", "both.jsonl"), ("/proc/self/fd/0", "both.jsonl"),
+        ("both.jsonl", "-"), ("both.jsonl", "/dev/stdout"), ("both.jsonl", "/dev/fd/1"), ("-", "-"),
+    ],
+)
+def test_nor_over_those_that_the_shell_opened(source: str, target: str, tmp_path: Path, capfd: Captured) -> None:
+    """Answers behind the questions would be asked in turn, without an end."""
+    file = tmp_path / "both.jsonl"
+    file.write_bytes(lines(QUESTION))
+    names = [name.replace("both.jsonl", str(file)) for name in (source, target)]
+    with redirected(0, file, os.O_RDONLY), redirected(1, file, os.O_WRONLY | os.O_APPEND):
+        code = run(["predict", "--batch", names[0], "--output", names[1]])
+    assert code == 2
+    assert "is the file of questions that --batch reads: name another" in capfd.readouterr().err
+    assert file.read_bytes() == lines(QUESTION)
+
+
+@contextmanager
+def redirected(number: int, file: Path, flags: int) -> Iterator[None]:
+    """A standard stream as a shell opens it."""
+    before, opened = os.dup(number), os.open(file, flags)
+    os.dup2(opened, number)
+    stream = os.fdopen(number, "r" if number == 0 else "w", closefd=False)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(sys, "stdin" if number == 0 else "stdout", stream)
+        yield
+    os.dup2(before, number)
+    for left in (before, opened):
+        os.close(left)
 
 
 def test_an_empty_batch_is_refused_and_nothing_is_written(tmp_path: Path, capsys: Captured) -> None:

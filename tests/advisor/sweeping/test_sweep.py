@@ -36,6 +36,8 @@ ram_gb = [16, 32, 48, 64, 96, 128, 192, 256, 320, 384, 448, 512, 640, 768, 896, 
 machines = ["DGX Spark"]
 """
 ROWS = 2 * 2 * 2 * (4 * 2 * 2 * 3 * 21 + 1)
+ROOT = Path(__file__).parents[3]
+PATIENCE_S = 300
 ADVISOR = (sys.executable, "-m", "advisor")
 
 
@@ -145,6 +147,24 @@ def test_a_cluster_that_loses_a_worker_loses_and_doubles_no_row(spec: Path, tmp_
 def test_processes_share_the_work(spec: Path, tmp_path: Path, whole: Path) -> None:
     sweep(Grid(read_spec(spec)), tmp_path / "rows", 2, None, lambda done, rows: None)
     assert files_of(tmp_path / "rows") == files_of(whole)
+
+
+def test_a_signal_to_all_processes_leaves_no_draft(spec: Path, tmp_path: Path) -> None:
+    """As `systemctl stop` sends it: those that write are killed, the one that waits for them removes what they left."""
+    folder = tmp_path / "rows"
+    command = [*ADVISOR, "sweep", str(spec), "--output", str(folder), "--processes", "2"]
+    held = f"import time; from pathlib import Path; Path.replace = lambda *_: time.sleep({PATIENCE_S})"
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nif '-c' in sys.orig_argv:\n    {held}\n")
+    here = os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, env=here, start_new_session=True) as process:
+        until = time.monotonic() + PATIENCE_S
+        while not list(folder.glob(".*.partial")):
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGTERM)
+        process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert [path.name for path in folder.iterdir()] == [MANIFEST]
 
 
 def test_a_folder_of_another_sweep_is_refused(spec: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
