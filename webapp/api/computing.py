@@ -259,8 +259,9 @@ def compute() -> None:
     """Compute what the worker asks, one after another, until it is gone."""
     from webapp.api.application import prepare
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGBREAK"):  # the last is how a worker on Windows is told to stop
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     sys.unraisablehook = _unless_stopped(sys.unraisablehook)  # a callback that runs while a thread is stopped
     threading.excepthook = _unless_stopped(threading.excepthook)
     answers = os.fdopen(os.dup(1), "wb")

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
@@ -234,22 +235,27 @@ def _failed(task: asyncio.Task[Entity]) -> bool:
 
 
 async def _computed() -> bytes:
-    """The command's output; in a process of its own, since minutes of arithmetic would hold up other answers."""
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", WATCHED, stdin=pipe, stdout=pipe)
-    assert process.stdout is not None
+    """The command's output; in a process of its own, since minutes of arithmetic would hold up other answers.
+
+    A thread waits for it: on Windows the event loop of one of several workers starts no processes.
+    """
+    process = subprocess.Popen((sys.executable, "-c", WATCHED), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         async with asyncio.timeout(LONGEST_S):
-            content = await process.stdout.read()
-            await process.wait()
-    except BaseException:
+            content = await asyncio.to_thread(_output, process)
+    finally:
         process.kill()
-        await process.wait()
-        raise
     if process.returncode:
         tell(logging.ERROR, "accuracy failed", exit_code=process.returncode)
         raise RuntimeError("the accuracy could not be computed")
     return content
+
+
+def _output(process: "subprocess.Popen[bytes]") -> bytes:
+    """All that a process says until its end."""
+    with process:
+        assert process.stdout is not None
+        return process.stdout.read()
 
 
 def _digest() -> str:

@@ -30,6 +30,9 @@ WORKER_ANSWERS_S: Final = 30
 """A worker that does not answer its parent for so long is replaced; a busy machine may need seconds."""
 WAITING_CONNECTIONS: Final = 2048
 STARTUP_FAILED: Final = 1
+ALONE: Final = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+"""A port is taken at once after its last server; on Windows SO_REUSEADDR would share it with one that still listens.
+Source: Microsoft, Using SO_REUSEADDR and SO_EXCLUSIVEADDRUSE."""
 
 
 def serve(settings: Settings, port: int, ready: Callable[[], None]) -> int:
@@ -69,7 +72,7 @@ def end_with_parent() -> None:
 
     def watch(sentinel: int) -> None:
         multiprocessing.connection.wait([sentinel])
-        os.kill(os.getpid(), signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)  # os.kill would end it at once on Windows
 
     threading.Thread(target=watch, args=(parent.sentinel,), daemon=True).start()
 
@@ -99,7 +102,7 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         raise InputError(f"--host {host!r} is no address of this computer: {(error.strerror or '').lower()}") from None
     with listener:
         try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.setsockopt(socket.SOL_SOCKET, ALONE, 1)
             listener.bind(address)
             listener.listen(WAITING_CONNECTIONS)
         except OSError as error:
@@ -116,7 +119,7 @@ def _metrics_folder(workers: int) -> Iterator[None]:
         os.environ.pop(FOLDER_VARIABLE, None)
         yield
         return
-    with tempfile.TemporaryDirectory(prefix="advisor-metrics-") as folder:
+    with tempfile.TemporaryDirectory(prefix="advisor-metrics-", ignore_cleanup_errors=True) as folder:
         os.environ[FOLDER_VARIABLE] = folder
         yield
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
 REQUESTS = logging.getLogger("advisor.api")
@@ -93,15 +94,5 @@ def forget_dead_workers() -> None:
     if folder:
         for path in Path(folder).glob("gauge_live*.db"):
             pid = int(path.stem.rpartition("_")[2])
-            if not _is_alive(pid):
+            if not psutil.pid_exists(pid):  # os.kill with signal 0 would press Ctrl-C on Windows
                 multiprocess.mark_process_dead(pid)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

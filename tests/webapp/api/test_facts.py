@@ -1,10 +1,16 @@
 """The catalog over HTTP: tables, prices and problems, each with an ETag."""
 
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import psutil
 import pytest
 
 from catalog import tables
 from tests.webapp.api.running import Server
-from webapp.api.facts import TABLES
+from webapp.api import facts
+from webapp.api.facts import TABLES, AccuracyFigures
 
 
 @pytest.mark.parametrize("kind", TABLES)
@@ -104,3 +110,36 @@ def test_an_address_that_is_none_and_a_method_that_is_none_are_problems(server: 
     nothing, wrong = server.http.get("/v1/nothing"), server.http.delete("/v1/models")
     assert (nothing.status_code, nothing.json()["code"]) == (404, "not_found")
     assert (wrong.status_code, wrong.json()["code"], wrong.headers["allow"]) == (405, "method_not_allowed", "GET, POST")
+
+
+class Selector(asyncio.SelectorEventLoop):
+    """The loop of a worker on Windows, where uvicorn chooses this one for several: it starts no processes."""
+
+    async def _make_subprocess_transport(self, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError
+
+
+def test_accuracy_is_computed_where_the_loop_starts_no_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(facts, "WATCHED", "print('figures')")
+    monkeypatch.setattr(facts, "WAIT_S", 60.0)
+    with asyncio.Runner(loop_factory=Selector) as runner:
+        found = runner.run(AccuracyFigures(tmp_path).get())
+    assert found is not None
+    assert found.content == b"figures\n"
+
+
+def test_what_computes_accuracy_ends_with_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "WATCHED", "import time; time.sleep(600)")
+    monkeypatch.setattr(facts, "WAIT_S", 0.2)
+
+    async def asked() -> list[psutil.Process]:
+        figures = AccuracyFigures(tmp_path)
+        assert await figures.get() is None
+        computing = [child for child in psutil.Process().children() if "time.sleep(600)" in " ".join(child.cmdline())]
+        await figures.close()
+        return computing
+
+    (process,) = asyncio.run(asked())
+    assert psutil.wait_procs([process], timeout=20)[1] == []

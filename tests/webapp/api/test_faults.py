@@ -60,13 +60,31 @@ class Load:
                     self.broken += 1
 
 
+def below(worker: int) -> list[psutil.Process]:
+    """What a worker started to compute for it."""
+    return psutil.Process(worker).children(recursive=True)
+
+
+def compute_in_each(server: Server) -> None:
+    """Ask, by one connection after another, for what takes a process of its own, until each worker has one."""
+    until = time.monotonic() + 60
+    while not all(below(worker) for worker in worker_ids(server)):
+        assert time.monotonic() < until
+        httpx.post(f"{server.url}/v1/predictions", json={"scenarios": [SCENARIO]}, timeout=60)
+
+
 def test_a_worker_that_is_killed_under_load_loses_its_requests_in_flight_alone_and_is_replaced(workers: Server) -> None:
     before = worker_ids(workers)
     assert len(before) == 2
+    compute_in_each(workers)
+    computing, others = below(min(before)), below(max(before))
     with Load(workers) as load:
         time.sleep(0.5)
         os.kill(min(before), signal.SIGKILL)
         time.sleep(1.0)
+    _, alive = psutil.wait_procs(computing, timeout=20)
+    assert alive == []
+    assert all(process.is_running() for process in others)
     # Each connection has one request in flight at most.
     assert load.broken <= CONNECTIONS
     assert set(load.codes) == {200}
@@ -93,7 +111,7 @@ def test_counts_are_summed_over_workers_dead_ones_included(workers: Server) -> N
 def test_a_stop_answers_what_has_begun_and_takes_nothing_new(tmp_path: Path, workers: str) -> None:
     with serving(tmp_path, "--workers", workers) as running:
         found: list[httpx.Response] = []
-        asked = {"scenarios": [SCENARIO] * 4000}
+        asked = {"scenarios": [SCENARIO] * 1000}
         thread = threading.Thread(target=lambda: found.append(running.predict(asked)))
         thread.start()
         time.sleep(0.3)
@@ -101,7 +119,7 @@ def test_a_stop_answers_what_has_begun_and_takes_nothing_new(tmp_path: Path, wor
         thread.join()
         assert running.process.wait(60) == 0
         assert found[0].status_code == 200
-        assert len(found[0].json()["predictions"]) == 4000
+        assert len(found[0].json()["predictions"]) == 1000
         with pytest.raises(httpx.TransportError):
             httpx.get(f"{running.url}/healthz")
 
