@@ -24,7 +24,8 @@ from advisor.asked import MODEL_ARMS, AnyModel, Text
 from advisor.asked import Question as _Question
 from catalog.names.index import counted
 
-Size = Annotated[float, Field(gt=0, le=1e5, allow_inf_nan=False)]
+Size = Annotated[float, Field(ge=1e-3, le=1e5, allow_inf_nan=False)]
+"""GB, GB/s or TFLOP/s: what is next to nothing would make times that no number holds."""
 Tokens = Annotated[int, Field(ge=0, le=100_000_000)]
 Link = Literal["thunderbolt3", "thunderbolt4", "thunderbolt5", "usb4", "usb4v2", "oculink"]
 """Links of cards outside of a computer."""
@@ -104,7 +105,7 @@ class GpuRequest(_Question):
     link: Link | None = None
     nvlink: bool | None = None
     """Whether NVLink joins the cards of this kind, for what they send each other."""
-    power_limit_w: Annotated[float, Field(gt=0, le=5000, allow_inf_nan=False)] | None = None
+    power_limit_w: Annotated[float, Field(ge=1, le=5000, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -294,8 +295,8 @@ class OwnRun(_Question):
     quant: Text | None = None
     engine: Engine = Engine()
     workload: Workload = Workload(decode_depth=0)
-    decode_tok_s: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None = None
-    prefill_tok_s: Annotated[float, Field(gt=0, le=1e7, allow_inf_nan=False)] | None = None
+    decode_tok_s: Annotated[float, Field(ge=1e-6, le=1e6, allow_inf_nan=False)] | None = None
+    prefill_tok_s: Annotated[float, Field(ge=1e-6, le=1e7, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _a_speed(self) -> Self:

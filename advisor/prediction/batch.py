@@ -83,10 +83,17 @@ def _together(asked: list[Unplaced], knowledge: Knowledge) -> Sequence[bytes | B
     except Exception as error:  # noqa: BLE001 - one line's defect must not take the others' answers along
         if len(asked) > 1:
             return [item for one in asked for item in _together([one], knowledge)]
-        return [_defect(error, asked[0].scenario.model_dump(mode="json"), "")]
+        return [_bad(error, asked[0].scenario.model_dump(mode="json"), "")]
 
 
-def _defect(error: Exception, value: Any, text: str) -> BadLine:
+def _bad(error: Exception, value: Any, text: str) -> BadLine:
+    """What is wrong with a question: what it names or says, else a defect of ours."""
+    if isinstance(error, ValidationError):
+        return BadLine("invalid_scenario", complaint(error, Scenario), text, value)
+    if isinstance(error, UnknownName):
+        return BadLine("ambiguous_name" if error.ambiguous else "unknown_name", str(error), text, value, error.nearest)
+    if isinstance(error, InputError):
+        return BadLine("invalid_input", str(error), text, value)
     bad = BadLine("internal_error", f"this could not be worked out ({type(error).__name__}: {error})", text, value)
     bad.__cause__ = error
     return bad
@@ -105,14 +112,8 @@ def worked_out(value: Any, read_file: FileReader | None = None, text: str = "") 
     try:
         scenario = Scenario.model_validate(value)
         return asked_of(scenario, _file(scenario, read_file))
-    except ValidationError as error:
-        return BadLine("invalid_scenario", complaint(error, Scenario), text, value)
-    except UnknownName as error:
-        return BadLine("ambiguous_name" if error.ambiguous else "unknown_name", str(error), text, value, error.nearest)
-    except InputError as error:
-        return BadLine("invalid_input", str(error), text, value)
     except Exception as error:  # noqa: BLE001 - one line's defect must not take the others' answers along
-        return _defect(error, value, text)
+        return _bad(error, value, text)
 
 
 def _file(scenario: Scenario, read_file: FileReader | None) -> "ModelFile | None":

@@ -30,7 +30,7 @@ def told(**changes: Any) -> str:
             'hardware.gpus[0] has no name: give one, or {"custom": {"vram_gb", "bandwidth_gb_s", ...}}',
         ),
         ({"hardware": {"gpus": ["RTX 3090"]}}, "hardware.gpus[0] must be an object, not 'RTX 3090'"),
-        ({"hardware": {"ram": {"gb": -1}}}, "hardware.ram.gb must be more than 0, not -1"),
+        ({"hardware": {"ram": {"gb": -1}}}, "hardware.ram.gb must be at least 0.001, not -1"),
         ({"hardware": {"ram": {"gb": 1e308}}}, "hardware.ram.gb must be at most 100,000, not 1e+308"),
         ({"hardware": {"ram": {"gb": float("nan")}}}, "hardware.ram.gb must be a finite number, not nan"),
         ({"hardware": {"ram": {"mt_s": 3200.5}}}, "hardware.ram.mt_s must be a whole number, not 3200.5"),

@@ -1,13 +1,14 @@
-"""All hostile command lines of the table, and thousands of damaged profiles: each must end in one clear sentence.
+"""All hostile command lines of the table, and thousands of damaged profiles and model files: each must end in one clear
+sentence.
 
 Run from the root of a clone: python -m tests.benchmarks.hostile_inputs [--profiles 4000]
-Damaged model files by the thousand are tried by tests/advisor/gguf/mutations.py, which the suite runs whole.
 """
 
 import argparse
 import json
 import os
 import random
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,6 +23,7 @@ from advisor.profiles.store import profile_in
 from tests.advisor.cli.hostile import fault, stocked, table
 from tests.webapp.api.running import PROFILE
 
+MUTATIONS = Path(__file__).parents[1] / "advisor" / "gguf" / "mutations.py"
 VALUES: tuple[Any, ...] = (
     None, "", "x" * 10_000, "\x1b[2J", "../..", -1, 0, 1e308, 2**63, True, [], {}, [[]] * 100, {"a": {"b": {}}}, "NaN",
 )
@@ -61,6 +63,13 @@ def profiles(number: int, folder: Path) -> Counter[str]:
     return told
 
 
+def models(folder: Path) -> dict[str, Any]:
+    """How damaged model files ended, by the process that the suite starts too: a ceiling is on its memory and work."""
+    command = [sys.executable, str(MUTATIONS), str(folder)]
+    found: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    return found
+
+
 def main() -> None:
     """Print what was tried and what was wrong; ends with an error where anything was."""
     options = argparse.ArgumentParser(description=__doc__)
@@ -69,14 +78,17 @@ def main() -> None:
     began = time.process_time()
     with tempfile.TemporaryDirectory() as home, tempfile.TemporaryDirectory() as here:
         os.environ["ADVISOR_HOME"] = home
-        told = profiles(chosen.profiles, Path(home))
+        told, files = profiles(chosen.profiles, Path(home)), models(Path(home))
         stocked(Path(here))
         os.chdir(here)
         sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 - until the end
         lines = table()
         wrong = [said for line in lines if (said := fault(line, Path(here)))]
     spent = {"cpu_s": round(time.process_time() - began, 1)}
-    print(json.dumps({"profiles": dict(told), "commands": len(lines), "wrong": wrong, **spent}, indent=1))
+    found = {"profiles": dict(told), "models": files, "commands": len(lines), "wrong": wrong, **spent}
+    print(json.dumps(found, indent=1))
+    assert set(told) <= {"sound", "refused"}
+    assert not files["other"]
     assert not wrong
 
 

@@ -55,7 +55,7 @@ def test_a_described_card_that_is_like_none_has_common_compute_and_says_so() -> 
         ({"custom": {"like": "RTX 4090"}, "name": "RTX 4090"}, "leave out name"),
         ({"count": 2}, "no name"),
         ({"name": "RTX 4090", "link": "firewire"}, "link"),
-        ({"name": "RTX 4090", "power_limit_w": 0}, "more than 0"),
+        ({"name": "RTX 4090", "power_limit_w": 0}, "at least 1"),
         ({"custom": {"like": "RTX 4090", "speed": 3}}, "has no field 'speed'"),
     ],
 )

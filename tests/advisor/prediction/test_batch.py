@@ -28,6 +28,17 @@ def answered(*lines: bytes) -> list[dict[str, Any]]:
     return [json.loads(text) for text in answer_lines(lines, KNOWLEDGE)]
 
 
+TINY = 5e-324
+CARD_OF_FIGURES = {"vram_gb": 24, "bandwidth_gb_s": 900, "fp16_tflops": 80}
+NEXT_TO_NOTHING: tuple[dict[str, Any], ...] = (
+    {"hardware": {"gpus": [{"custom": CARD_OF_FIGURES | {"bandwidth_gb_s": TINY}}]}},
+    {"hardware": {"gpus": [{"custom": CARD_OF_FIGURES | {"fp16_tflops": TINY}}]}},
+    {"hardware": {"gpus": [{"name": "RTX 3090", "power_limit_w": TINY}]}},
+    {"hardware": {"cpu": "Ryzen 7 5800X", "storage": {"read_gb_s": TINY}}},
+    {"measured": [{"model": "Qwen3-8B", "decode_tok_s": TINY}]},
+    {"measured": [{"model": "Qwen3-8B", "prefill_tok_s": TINY}]},
+)
+"""Times of such would be no number, and the answer none that is described."""
 BAD: tuple[tuple[bytes, str], ...] = (
     (b"", "empty_line"),
     (b"   \r\n", "empty_line"),
@@ -50,6 +61,10 @@ BAD: tuple[tuple[bytes, str], ...] = (
     (line(quant="Q99"), "unknown_name"),
     (line(hardware={"gpus": [{"name": "RTX 9999 Ultra"}]}), "unknown_name"),
     (line(hardware={"cpu": "Ryzen 7 5800X", "ram": {"type": "DDR5"}}), "invalid_input"),
+    (line(measured=[{"model": "no such model 99b", "decode_tok_s": 30}]), "unknown_name"),
+    (line(measured=[{"model": "Qwen3-8B", "quant": "Q99", "decode_tok_s": 30}]), "unknown_name"),
+    (line(measured=[{"model": {"custom": {"altup_inputs": 1}}, "decode_tok_s": 30}]), "invalid_input"),
+    *((line(**tiny), "invalid_scenario") for tiny in NEXT_TO_NOTHING),
 )
 
 

@@ -34,7 +34,7 @@ def make_calls(url: str, calls_each: int, run: int) -> Counter[str]:
 
     The same `run` makes the same calls. Raises what schemathesis raises for an answer that is not described.
     """
-    schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json", timeout=PATIENCE_S)
     told: Counter[str] = Counter()
     for found in schema.get_all_operations():
         operation = found.ok()
