@@ -19,7 +19,7 @@ from starlette.requests import Request
 from advisor.physics.knowledge import load
 from catalog.profiles import digest_of
 
-START_S = 60.0
+START_S = 240.0
 CARD = {"gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X", "ram": {"type": "DDR4", "gb": 32}}
 SCENARIO: dict[str, Any] = {"model": "gpt-oss-20b", "hardware": CARD}
 PROFILE: dict[str, Any] = {
