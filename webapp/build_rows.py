@@ -23,7 +23,6 @@ from webapp.words import PAGE_WORDS, WORDS_A_TOKEN, age, price_dates
 
 Row = dict[str, Any]
 PLACES = {name: regime.words for name, regime in REGIMES.items()}
-MAKERS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel", "apple": "Apple", "none": "no graphics card"}
 _URL = re.compile(r"https?://[^\s,;()]+")
 
 

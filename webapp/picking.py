@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from advisor.buying.recommendation import RankedBuild
 from advisor.buying.wish import ALL_KINDS, Wish
 from advisor.choosing.tasks import TASKS, TaskName
 from advisor.errors import InputError
@@ -56,8 +55,3 @@ def kwh_usd(state: State, per_usd: float) -> float | None:
         most = f"{MOST_KWH_USD * per_usd:,.0f} {state.currency}"
         raise InputError(f"a kWh for {state.kwh:g} {state.currency} is more than anybody pays: set {most} or less")
     return usd
-
-
-def speed_of(build: RankedBuild) -> float:
-    """Median writing speed."""
-    return build.prediction.decode_tok_s.p50 if build.prediction.decode_tok_s else 0.0

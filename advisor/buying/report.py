@@ -6,20 +6,7 @@ from typing import Any
 
 from advisor.answer import LIMITS
 from advisor.buying.recommendation import KIND_WORDS, PartLine, RankedBuild, Recommendation
-from advisor.documents import (
-    Cell,
-    Document,
-    Paragraph,
-    Points,
-    Section,
-    Table,
-    TableColumn,
-    Words,
-    as_csv,
-    as_markdown,
-    columns,
-    number,
-)
+from advisor.documents import Cell, Section, Table, TableColumn, Words, as_csv, columns, number
 from advisor.market.money import Exchange, shown
 
 DOLLARS = Exchange()
@@ -156,30 +143,10 @@ def _price_dates(builds: Sequence[RankedBuild]) -> str:
     )
 
 
-# A terminal: ranked builds, what the numbers mean, and the parts of the first.
+# A table of ranked builds.
 
 WIDE, MIDDLE = 100, 80
 """Columns of a terminal from which all, or all but prompt, context and power, are shown."""
-
-
-def document(found: Recommendation, width: int) -> Document:
-    """The answer for a terminal of `width` columns; the command for the first build is to follow, unwrapped."""
-    best, exchange = found.builds[0], exchange_of(found)
-    parts: list[list[Cell]] = [
-        [part.kind, name, exchange.said(part.price_usd * count), provenance(part, exchange)]
-        for name, part, count in counted(best)
-    ]
-    together = cells(best, exchange)
-    parts.append(["", "together", Words(together["Price"]), f"80 %: {together['(80 %)']}"])
-    sides = TableColumn(), TableColumn(), TableColumn(right=True), TableColumn()
-    return Document(headline(found), [
-        ranking_section(found, width),
-        Section("", [Paragraph(line, faint=True) for line in explanation(found)]),
-        Section(f"Parts of build 1, {best.name}", [
-            Table(sides, parts, head=False), *(Paragraph(note.message, faint=True) for note in best.notes),
-        ]),
-        Section("", [Paragraph("To see build 1 by itself", strong=True)]),
-    ])
 
 
 def ranking_section(found: Recommendation, width: int, title: str = "") -> Section:
@@ -236,7 +203,7 @@ def titles_for(width: int) -> tuple[str, ...]:
     return ("Price", PER_SPEED, "tok/s", "(90 %)", "Limit") if width >= MIDDLE else ("Price", PER_SPEED, "tok/s")
 
 
-# Files: CSV, one line for each build, and Markdown.
+# CSV, one line for each build.
 
 CSV_COLUMNS = (
     "rank", "kind", "name", "parts", "price_usd", "low_usd", "high_usd", "price", "currency", "usd_per_tok_s", "pareto",
@@ -267,26 +234,3 @@ def _csv_row(build: RankedBuild, currency: str) -> Iterator[Cell]:
     yield min((str(part.price_as_of) for part in build.parts if part.price_as_of), default="")
     yield "; ".join(build.tie)
     yield build.predict_command
-
-
-def to_markdown(found: Recommendation) -> str:
-    """The table, what it means and the parts of the first build, for a page or an issue."""
-    titles, best, exchange = titles_for(WIDE), found.builds[0], exchange_of(found)
-    ranking: list[list[Cell]] = []
-    for build, tied in leaders(found.builds):
-        numbers, after = cells(build, exchange), "; ".join((*_tied(tied, exchange), *_next(build, exchange)))
-        rank = f"{build.rank}{'*' if build.pareto else ''}"
-        words = Words(build.name, contents(build), numbers["(80 %)"])
-        ranking.append([rank, words, *(numbers[title] for title in titles), after])
-    parts = [
-        (part.kind, name, exchange.said(part.price_usd * count), f"{provenance(part, exchange)}, {part.price_source}")
-        for name, part, count in counted(best)
-    ]
-    return as_markdown(Document("", [Section("", [
-        Paragraph(headline(found), strong=True),
-        Table(columns("#", "Build", *(_titled(title, exchange) for title in titles), "As good, next dollars"), ranking),
-        Points(explanation(found)),
-        Paragraph(f"Parts of build 1, {best.name}:"),
-        Table(columns("Part", "Name", "Price", "Quote"), parts),
-        Paragraph(f"To see it by itself: `{best.predict_command}`"),
-    ])]))

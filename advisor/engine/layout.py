@@ -89,8 +89,6 @@ class Layout:
     """Tensors that an override moves, and where to."""
     shares: Mapping[str, Share]
     """By device, the CPU first."""
-    compute_measured: bool
-    """Whether the compute buffers are llama.cpp's own figures for these settings, not computed here."""
     twice_on_cpu: float
     """Bytes that lie in RAM a second time where llama.cpp repacks them: a token embedding that is the output too."""
     repackable: float
@@ -134,7 +132,7 @@ def layout_of(
     }
     tied = sizes.llm.tied_embeddings and names[-1] == CPU
     twice = sizes.footprint.embedding_bytes if tied else 0.0
-    return Layout(names, moved, shares, compute is not None, twice, repackable + twice)
+    return Layout(names, moved, shares, twice, repackable + twice)
 
 
 def layer_devices(n_layers: int, settings: EngineSettings, free_bytes: Mapping[str, float]) -> tuple[str, ...]:

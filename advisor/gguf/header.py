@@ -34,8 +34,6 @@ class FilePart:
 
     path: Path
     file_bytes: int
-    data_start: int
-    """Bytes before the first tensor: header and padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +49,6 @@ class TensorEntry:
     """Offset of its first byte in its file."""
     part: int = 0
     """Index of its file in `Header.parts`."""
-
-    @property
-    def file_range(self) -> tuple[int, int]:
-        """Offsets of its first byte and of the byte after its last."""
-        return self.start, self.start + self.size_bytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,15 +99,15 @@ def check_count(stream: Stream, count: int) -> None:
         raise stream.damaged(f"it cannot hold the {count:,} tensors that it says it has")
 
 
-def read_tensors(stream: Stream, count: int, alignment: int) -> tuple[int, tuple[TensorEntry, ...]]:
-    """Start of the tensors' data, and so many tensors with their place in the file."""
+def read_tensors(stream: Stream, count: int, alignment: int) -> tuple[TensorEntry, ...]:
+    """So many tensors with their place in the file."""
     stream.allowance.tensors -= count
     rows = [_row(stream) for _ in range(count)]
     start = aligned(stream.position, alignment)
     twice = [name for name, count in Counter(name for name, *_ in rows).items() if count > 1]
     if twice:
         raise stream.damaged(f"its tensor {twice[0]!r} is there twice")
-    return start, tuple(_placed(stream, rows, start, alignment))
+    return tuple(_placed(stream, rows, start, alignment))
 
 
 def aligned(offset: int, alignment: int = ALIGNMENT_BYTES) -> int:

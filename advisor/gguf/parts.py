@@ -168,9 +168,9 @@ def _parsed(stream: Stream, path: Path, modified: date) -> _File:
     alignment = metadata.get("general.alignment", ALIGNMENT_BYTES)
     if type(alignment) is not int or not 0 < alignment <= ALIGNMENT_LIMIT or alignment & (alignment - 1):
         raise stream.damaged(f"its alignment is {str(alignment)[:20]}, no power of two up to {ALIGNMENT_LIMIT:,}")
-    start, tensors = read_tensors(stream, n_tensors, alignment)
+    tensors = read_tensors(stream, n_tensors, alignment)
     stream.allowance.header_bytes -= stream.position
-    return _File(FilePart(path, stream.file_bytes, min(start, stream.file_bytes)), metadata, tensors, modified)
+    return _File(FilePart(path, stream.file_bytes), metadata, tensors, modified)
 
 
 def _check_start(stream: Stream, name: str) -> None:

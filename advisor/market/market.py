@@ -4,7 +4,7 @@ Reading what a person stored opens his database, only where there is one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cache, cached_property
 from pathlib import Path
@@ -56,10 +56,6 @@ class Market:
             and memory_gib in (None, item.memory_gib)
         ]
         return tuple(sorted(found, key=lambda item: item.as_of))
-
-    def with_rates(self, rates: Rates) -> "Market":
-        """The same at other exchange rates."""
-        return replace(self, rates=rates, _known={})
 
 
 def market_of(own: Sequence[Observation] = (), rates: Rates | None = None) -> Market:

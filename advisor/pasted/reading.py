@@ -33,7 +33,6 @@ SILENT: Final = re.compile(
 )
 """Lines without content, and those that tables and logs have around what they say."""
 _BUILD = re.compile(r"^build: (?P<commit>\S+) \((?P<number>\d+)\)")
-_SPLIT = {"|": re.compile(r"\s*\|\s*"), "\t": re.compile(r"\t")}
 _SPLIT_MARK = re.compile(r"[\s|:+-]+")
 
 

@@ -17,7 +17,6 @@ MOST_FAILURES: Final = 50
 MOST_DEPTH: Final = 6
 _INSERT = re.compile(r"INSERT INTO \w{1,40} \((?P<names>[\w, ]{1,3000})\) VALUES \((?P<values>.*)\);?\s*$")
 _QUOTED = re.compile(r"'((?:[^']|'')*)'")
-_BOUNDED = re.compile(r"\{[^{}]*\}")
 
 
 def values_in(text: str, start: int, failures: int = 0) -> tuple[Any, int] | None:

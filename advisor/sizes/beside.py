@@ -5,9 +5,9 @@ from functools import cache
 
 from advisor.errors import InputError
 from advisor.sizes.footprint import footprint
-from catalog.llms import DraftHead, Llm, Projector
+from catalog.llms import Llm, Projector
 from catalog.quants import Quant
-from catalog.tables import draft_heads, projectors
+from catalog.tables import projectors
 from catalog.units import GB, GIB
 
 MIB, MB = 2**20, 10**6
@@ -53,11 +53,6 @@ def _row(llm: Llm, model: str) -> Projector | None:
 @cache
 def _squashed(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower().rpartition("/")[2])
-
-
-def draft_head(llm: Llm) -> DraftHead | None:
-    """What is known of a model's own draft layers: how many, and whether llama.cpp runs them; None without any."""
-    return next((row for row in draft_heads() if row.kind == "mtp" and llm.id in row.llms), None)
 
 
 def draft_head_bytes(llm: Llm, quant: Quant) -> float:

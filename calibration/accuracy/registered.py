@@ -6,9 +6,8 @@ lie in RAM) is set beside it.
 """
 
 import csv
-import io
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,9 +15,7 @@ from typing import Any
 
 from advisor.answer import REGIMES
 from advisor.documents import Document, Paragraph, Section, Table, columns
-from advisor.physics.knowledge import Knowledge
 from advisor.prediction.case import Case, case_of
-from advisor.prediction.prediction import predict
 from advisor.question import Scenario
 from calibration.accuracy.page import percent, speed
 from calibration.fit.evidence import EVIDENCE, load_runs, machine_key, observe
@@ -67,23 +64,6 @@ def registered(path: Path = TABLE) -> list[Registered]:
             Registered(row["predicted_on"], row["scenario"], *(float(row[name]) for name in list(row)[2:]))
             for row in csv.DictReader(file)
         ]
-
-
-def written(scenarios: Iterable[Scenario], knowledge: Knowledge, predicted_on: str) -> str:
-    """The table of what is predicted for questions, as CSV text. Raises `ValueError` for one that cannot run."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    names = [f"{kind}_{which}" for kind in SPEEDS for which in ("p50", "p05", "p95")]
-    writer.writerow(["predicted_on", "scenario", *names])
-    for scenario in scenarios:
-        answer = predict(scenario, knowledge)
-        if answer.decode_tok_s is None or answer.prefill_tok_s is None:
-            raise ValueError(f"no speed is predicted of {answer.model} on {answer.machine}")
-        found = [getattr(of, which) for of in (answer.decode_tok_s, answer.prefill_tok_s) for which in
-                 ("p50", "p05", "p95")]
-        said = scenario.model_dump_json(exclude_defaults=True)
-        writer.writerow([predicted_on, said, *(f"{value:.4g}" for value in found)])
-    return text.getvalue()
 
 
 def judged(rows: Sequence[Registered] | None = None, measured: Sequence[FitRow] | None = None) -> list[Arrived]:

@@ -15,7 +15,6 @@ from datetime import date
 from itertools import chain
 
 import numpy as np
-from numpy.typing import NDArray
 
 from advisor.machines.from_parts import machine_of
 from advisor.physics.coefficients import BESIDE, RIG_LABEL, Coefficient, Efficiencies, Setting, labels_of
@@ -40,7 +39,6 @@ from calibration.fit.tables import DIGITS, HIGH, LOW, effects_of
 from catalog import tables
 from catalog.efficiency import Effect, Spread
 
-Array = NDArray[np.float64]
 TABLES = ("several_users.csv", "speculative.csv")
 NOISE, UNSAID_NOISE = 0.10, 0.2
 """Deviation of log speed between runs of one pair that a good fit leaves; where the acceptance is not said."""

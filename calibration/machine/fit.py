@@ -16,7 +16,7 @@ from advisor.machines.machine import CpuSide, Machine
 from advisor.physics.coefficients import COLUMNS, Efficiencies, Setting
 from advisor.physics.task import FAMILIES, family_of
 from advisor.physics.uncertainty import deviation_of
-from calibration.fit.fitting import Fit, FitProblem, FitRow, fit
+from calibration.fit.fitting import Fit, FitRow, fit
 from calibration.fit.leaving_out import refitted
 from calibration.fit.pooling import OneMachine
 from calibration.probes.compute import FLOP_PER_WEIGHT, PLAIN, ComputeProbe
@@ -132,11 +132,6 @@ class OwnFit:
             )
             for column, value, error, informed in found
         )
-
-    def log_ratios(self, observations: Sequence[FitRow]) -> Array:
-        """log(predicted / measured) speed of runs, which are ordered by kind."""
-        problem = FitProblem(observations, self.fit.columns, self.pooling)
-        return -problem.residuals(self.fit.theta)
 
     def correlations(self) -> tuple[Correlation, ...]:
         """Pairs of informed shifts that the runs could not tell apart well, the worst first."""

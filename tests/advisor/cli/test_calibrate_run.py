@@ -31,6 +31,7 @@ from catalog.profiles import Profile
 from catalog.units import MIB
 from tests.advisor.cli.calibrated import SEEN, Captured, on, said
 from tests.calibration.machine import canned
+from tests.calibration.machine.simulated import log_ratios
 from tests.calibration.machine.tiny import MOE, tiny
 from tests.own_profiles import XEON, own_profile
 
@@ -120,7 +121,7 @@ def predicted(capsys: Captured, folder: Path, asked: Scenario) -> dict[str, Any]
 def check_predictions(capsys: Captured, home: Path, learned: Learned, kinds: Sequence[str]) -> None:
     """Runs on the CPU are predicted as the fit has them, and no farther off than by fits that have not seen them."""
     own, left_out = learned.own, [abs(error.log_ratio) for error in learned.errors]
-    for item, fitted in zip(own.observations, own.log_ratios(own.observations), strict=True):
+    for item, fitted in zip(own.observations, log_ratios(own), strict=True):
         if item.kind in kinds and not item.case.scenario.engine.n_gpu_layers:
             answer = predicted(capsys, home / calibrating.MODELS, item.case.scenario)
             assert answer["calibration"] == "profile:box"

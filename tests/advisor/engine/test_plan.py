@@ -191,7 +191,7 @@ def test_an_over_full_device_gives_up_experts_first_and_then_layers():
 
 
 def layout(share: Share, device: str = "CUDA0") -> Layout:
-    return Layout((device,), {}, {device: share}, False, 0.0, share.weights / 2)
+    return Layout((device,), {}, {device: share}, 0.0, share.weights / 2)
 
 
 def test_more_than_a_device_holds_is_refused_with_the_context_that_would_fit():

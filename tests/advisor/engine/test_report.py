@@ -50,7 +50,7 @@ def planned(**changes):
         "RPC0": Share(weights=49.4 * MIB, kv=2 * MIB, state=1.5 * MIB, compute=0, output=0),
     }
     values = {"layer_devices": ("RPC0",) * 3, "moved": MOVED, "shares": shares} | changes
-    return Layout(**values, compute_measured=True, twice_on_cpu=0.0, repackable=0.0)
+    return Layout(**values, twice_on_cpu=0.0, repackable=0.0)
 
 
 def test_buffers_are_added_up_by_kind_and_device():

@@ -62,7 +62,8 @@ def written(path: Path, architecture: str, layers: list[Rows]) -> tuple[bytes, i
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    return path.read_bytes()[: read_header(path).parts[0].data_start], path.stat().st_size
+    start = min(entry.start for entry in read_header(path).tensors)
+    return path.read_bytes()[:start], path.stat().st_size
 
 
 def mutated(head: bytes, rng: random.Random) -> bytes:

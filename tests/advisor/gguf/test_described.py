@@ -158,7 +158,7 @@ def test_a_file_has_the_footprint_of_the_catalogs_row(tmp_path: Path, llm: Llm) 
     found = read_model_file(path)
     assert_same(found.footprint, footprint(llm, quant))
     assert found.header.tensor_bytes == int(found.footprint.file_bytes)
-    assert max(entry.file_range[1] for entry in found.header.tensors) <= path.stat().st_size
+    assert max(entry.start + entry.size_bytes for entry in found.header.tensors) <= path.stat().st_size
     assert (found.llm.name, found.quant.name) == (llm.name, quant.name)
 
 

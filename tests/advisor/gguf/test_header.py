@@ -73,11 +73,12 @@ def test_the_real_gemma_is_read_to_the_byte(gemma_path: Path) -> None:
     header = read_header(gemma_path)
     assert (header.architecture, header.text("general.name"), header.vocabulary) == ("gemma3", "Gemma 3 270m", 262144)
     # As gguf's own reader counts them (gguf-dump): 236 tensors, the data from byte 6,525,120 on.
-    assert (len(header.tensors), header.parts[0].data_start) == (236, 6_525_120)
+    start = min(entry.start for entry in header.tensors)
+    assert (len(header.tensors), start) == (236, 6_525_120)
     assert header.file_bytes == gemma_path.stat().st_size == 253_113_024
     padding = sum(-entry.size_bytes % ALIGNMENT for entry in header.tensors)
-    assert header.parts[0].data_start + header.tensor_bytes + padding == header.file_bytes
-    ranges = sorted(entry.file_range for entry in header.tensors)
+    assert start + header.tensor_bytes + padding == header.file_bytes
+    ranges = sorted((entry.start, entry.start + entry.size_bytes) for entry in header.tensors)
     assert all(end <= start for (_, end), (start, _) in pairwise(ranges))
     assert header.metadata["gemma3.attention.sliding_window"] == 512
 
@@ -123,7 +124,7 @@ def test_a_split_model_is_one_whichever_part_is_named(tmp_path: Path) -> None:
         assert [part.path for part in header.parts] == paths
         assert header.file_bytes == sum(part.stat().st_size for part in paths)
         assert Counter(entry.part for entry in header.tensors) == {0: 2, 1: 2, 2: 1}
-        assert all(e.file_range[1] <= header.parts[e.part].file_bytes for e in header.tensors)
+        assert all(e.start + e.size_bytes <= header.parts[e.part].file_bytes for e in header.tensors)
 
 
 def test_a_missing_part_is_named(tmp_path: Path) -> None:

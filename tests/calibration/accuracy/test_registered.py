@@ -1,16 +1,13 @@
 """Predictions made beforehand: what arrives is set beside them, what asks for other things is not."""
 
-import csv
-import io
 import json
 
 import pytest
 
 from advisor.cli.app import run
-from advisor.physics.knowledge import load
 from advisor.prediction.case import case_of
 from advisor.question import Scenario
-from calibration.accuracy.registered import SPEEDS, Registered, document, judged, registered, written
+from calibration.accuracy.registered import SPEEDS, Registered, document, judged, registered
 from calibration.fit.evidence import load_runs, observe
 from calibration.fit.fitting import FitRow
 
@@ -58,20 +55,6 @@ def test_the_processor_does_not_matter_where_it_reads_nothing() -> None:
     assert found.decode == (35.0,)
 
 
-def test_a_table_that_is_written_is_read_back(tmp_path) -> None:
-    path = tmp_path / "predictions.csv"
-    path.write_text(written([question()], load(), "2026-11-29"))
-    (row,) = registered(path)
-    assert Scenario.model_validate_json(row.scenario) == question()
-    assert row.decode_p05 <= row.decode_p50 <= row.decode_p95
-    assert row.prefill_p05 <= row.prefill_p50 <= row.prefill_p95
-
-
-def test_what_cannot_run_is_not_registered() -> None:
-    with pytest.raises(ValueError, match="no speed is predicted"):
-        written([question(model="Llama-3.3-70B", machine="Mac mini M4 16GB", gpus=[], cpu=None, ram={})], load(), "x")
-
-
 def test_forty_pairs_were_registered_of_which_the_evidence_of_the_day_had_none() -> None:
     rows = registered()
     assert len(rows) == 40
@@ -92,9 +75,3 @@ def test_the_command_shows_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(json.loads(capsys.readouterr().out)) == 40
     assert run(["accuracy", "--predictions", "--markdown"]) == 0
     assert "40 predictions" in capsys.readouterr().out
-
-
-def test_each_row_has_every_column() -> None:
-    text = written([question()], load(), "2026-11-29")
-    (row,) = csv.DictReader(io.StringIO(text))
-    assert all(row.values())

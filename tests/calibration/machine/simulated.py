@@ -120,3 +120,8 @@ def observed(trials: Sequence[Trial]) -> list[FitRow]:
 
 def fitted(trials: Sequence[Trial], probed: Shifts | None = None) -> OwnFit:
     return fit_own(observed(trials), OneMachine(load().efficiencies, probed or {}))
+
+
+def log_ratios(own: OwnFit) -> NDArray[np.float64]:
+    """log(predicted / measured) speed of the runs of a fit, in their order."""
+    return -own.fit.problem.residuals(own.fit.theta)

@@ -18,6 +18,7 @@ from tests.calibration.machine.simulated import (
     cases,
     drawn,
     fitted,
+    log_ratios,
     measured,
     observed,
     pooling,
@@ -100,14 +101,14 @@ def test_what_no_run_can_see_is_said_not_to_be_informed() -> None:
 
 
 def test_a_fit_predicts_what_it_fitted_by_the_path_of_all_predictions() -> None:
-    """`log_ratios` of the fit against the prediction with the profile that is made of it."""
+    """The fit against the prediction with the profile that is made of it."""
     _, own = seen(SEEDS[0])
     predicted = speeds([item.case for item in own.observations], knowledge_of(profile_with(own.shifts), load()))
     kinds = [("decode", "prefill").index(item.kind) for item in own.observations]
     ratios = [
         math.log(pair[kind] / item.tok_s) for pair, kind, item in zip(predicted, kinds, own.observations, strict=True)
     ]
-    assert own.log_ratios(own.observations) == pytest.approx(ratios, abs=1e-3)  # logarithms; shifts have 5 digits
+    assert log_ratios(own) == pytest.approx(ratios, abs=1e-3)  # logarithms; shifts have 5 digits
     assert float(np.median(np.abs(ratios))) < 0.06
 
 
@@ -133,7 +134,7 @@ def test_runs_outweigh_a_probe_that_is_wrong() -> None:
     honest, misled = (
         fitted(trials, probed) for probed in ({}, {("prefill_cpu", "q8"): 0.2, ("cpu_unpack", "q8"): 0.2})
     )
-    moved = np.abs(misled.log_ratios(misled.observations) - honest.log_ratios(honest.observations))
+    moved = np.abs(log_ratios(misled) - log_ratios(honest))
     assert float(np.median(moved)) < 0.01
     assert float(moved.max()) < 0.05
 
@@ -164,7 +165,7 @@ def test_runs_are_predicted_better_by_a_fit_that_has_seen_them() -> None:
     own = fitted(measured(world_of(drawn(random)), random)[:12])
     inside = {
         (item.machine, item.kind): abs(ratio)
-        for item, ratio in zip(own.observations, own.log_ratios(own.observations), strict=True)
+        for item, ratio in zip(own.observations, log_ratios(own), strict=True)
     }
     outside = {key: abs(error.log_ratio) for key, error in left_out_of(own).items()}
     for kind in ("decode", "prefill"):
