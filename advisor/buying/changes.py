@@ -20,8 +20,7 @@ from advisor.buying.docks import docked_cards
 from advisor.buying.pricing import Quote
 from advisor.buying.search import Offer, Search
 from advisor.buying.stock import Stock
-from advisor.errors import InputError
-from advisor.machines.from_parts import machine_of
+from advisor.machines.from_parts import machine_of, possible
 from advisor.prediction.prediction import predict_many
 from advisor.question import GpuRequest, Hardware, RamRequest
 from catalog.names.cpus import resolve_cpu
@@ -244,15 +243,6 @@ def usual_changes(hardware: Hardware) -> tuple[list[Change], tuple[str, ...]]:
         )
     changes = [*_other_ram(hardware), *_other_cards(hardware)]
     return [change for change in changes if possible(change.hardware)], tuple(gaps)
-
-
-def possible(hardware: Hardware) -> bool:
-    """Whether parts make a machine."""
-    try:
-        machine_of(hardware)
-    except InputError:
-        return False
-    return True
 
 
 def _other_ram(hardware: Hardware) -> Iterator[Change]:

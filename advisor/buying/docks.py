@@ -12,8 +12,7 @@ from advisor.answer import Warning
 from advisor.buying.builds import Build, Cards, PricedPart, fan_notes, machine_build, parts_beside
 from advisor.buying.compatibility import HEADROOM, cables_problem
 from advisor.buying.stock import Stock, machine_quote
-from advisor.errors import InputError
-from advisor.machines.from_parts import machine_of
+from advisor.machines.from_parts import machine_of, possible
 from advisor.question import GpuRequest, Hardware, Link
 from catalog import tables
 from catalog.parts import Gpu, Laptop, UnifiedMachine
@@ -92,7 +91,7 @@ def docked_cards(hardware: Hardware, stock: Stock, written: str | None = None) -
             card = GpuRequest(name=gpu.name, vram_gb=gpu.vram_gib, link=link)
             beside = hardware.model_copy(update={"gpus": (card,)})
             parts = _parts(gpu, dock, stock)
-            if parts and _possible(beside):
+            if parts and possible(beside):
                 words = f"{gpu.name} in {'an' if link == 'oculink' else 'a'} {WORDS[link]} dock"
                 yield Docked(gpu, words, parts, beside, mind)
 
@@ -120,14 +119,6 @@ def unpriced_dock(hardware: Hardware, stock: Stock) -> str | None:
         return None
     docks = " or ".join(WORDS[port] for port in ports)
     return f"a card could stand beside it in a dock for {docks}, but no such dock has a price: ask what one costs"
-
-
-def _possible(hardware: Hardware) -> bool:
-    try:
-        machine_of(hardware)
-    except InputError:
-        return False
-    return True
 
 
 def docked_builds(stock: Stock) -> Iterator[Build]:

@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from advisor.buying.changes import CHANNELS, MOST_MODULES, Change, possible
+from advisor.buying.changes import CHANNELS, MOST_MODULES, Change
 from advisor.buying.compatibility import cooler_problem
 from advisor.buying.picking.shelf import unbeaten_platforms
 from advisor.buying.platforms import Platform, platforms_of
 from advisor.buying.pricing import Quote
 from advisor.buying.stock import Stock
+from advisor.machines.from_parts import possible
 from advisor.machines.processor import product_of
 from advisor.question import GpuRequest, Hardware, RamRequest
 from catalog.names.gpus import resolve_gpu

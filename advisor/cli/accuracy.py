@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from advisor.cli.showing import on_terminal
 from advisor.errors import InputError
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def command(
     elif markdown:
         click.echo(page(found, TITLE, plot, MADE_BY), nl=False)
     else:
-        _print(document(found))
+        on_terminal(document(found), PAGE_COLUMNS)
 
 
 def _claims() -> "tuple[Any, Document]":
@@ -131,20 +132,7 @@ def _put(data: Any, shown: "Document", as_json: bool, markdown: bool) -> None:
     elif markdown:
         click.echo(as_markdown(shown), nl=False)
     else:
-        _print(shown)
-
-
-def _print(shown: "Document") -> None:
-    import os
-
-    from rich.console import Console
-
-    from advisor.documents import as_rich
-
-    console = Console(highlight=False)
-    if not console.is_terminal and not os.environ.get("COLUMNS"):
-        console.width = PAGE_COLUMNS
-    console.print(as_rich(shown))
+        on_terminal(shown, PAGE_COLUMNS)
 
 
 def _print_json(data: Any) -> None:

@@ -1,7 +1,6 @@
 """Files of JSON lines for `advisor predict --batch`: nothing is left half-written."""
 
 import io
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from _typeshed import ReadableBuffer
-    from rich.console import Console
 
     from advisor.asked import GgufFile, HfModel
     from advisor.gguf.model_file import ModelFile
@@ -119,14 +117,3 @@ class _Shown(io.RawIOBase):
         shown = bytes(content)
         sys.stdout.write(shown.decode("utf-8", "replace"))
         return len(shown)
-
-
-def console(usual_columns: int, most_columns: int | None = None) -> "Console":
-    """Standard output for rich; `usual_columns` where it is no terminal and COLUMNS is not set."""
-    from rich.console import Console
-
-    screen = Console(highlight=False)
-    if not screen.is_terminal and not os.environ.get("COLUMNS"):
-        screen.width = usual_columns
-    screen.width = min(screen.width, most_columns or screen.width)
-    return screen

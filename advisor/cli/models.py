@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from advisor.cli.predict import command as predict
+from advisor.cli.showing import one_format, show
 from advisor.cli.waiting import waiting
 from advisor.errors import InputError
 
@@ -30,15 +31,13 @@ SHOWN = 30
 
 def _asked(**options: Any) -> None:
     """Print the list; the help that users see is above."""
-    formats = [name for name in ("as_json", "as_csv", "as_markdown") if options[name]]
-    if len(formats) > 1:
-        raise InputError("--json, --csv and --markdown exclude each other: give one")
+    how = one_format(options)
     if options["limit"] < 0:
         raise InputError(f"--limit must be at least 0, not {options['limit']}")
     from advisor.choosing.runnable import NOTE, ModelsOnMachine, as_table, models_on, told
     from advisor.cli.own_profile import own_machines_of
     from advisor.cli.predict import asked
-    from advisor.documents import Document, Paragraph, Section, as_csv, as_markdown, as_rich
+    from advisor.documents import Document, Paragraph, Section
     from catalog.tables import llms
 
     task, limit = options["task"], options["limit"]
@@ -48,23 +47,15 @@ def _asked(**options: Any) -> None:
     scenario = asked(empty | options, machines)
     with waiting("Trying every model"):
         rows = models_on(scenario, task, machines.knowledge, limit or None)
-    if options["as_json"]:
+    if how == "as_json":
         found = ModelsOnMachine(task=task, hardware=scenario.hardware, models=tuple(told(row) for row in rows))
         click.echo(found.model_dump_json(indent=2))
         return
     table = as_table(rows)
-    if options["as_csv"]:
-        click.echo(as_csv(table), nl=False)
-        return
     machine = rows[0].answer.machine if rows else "this machine"
     said = [Paragraph(NOTE, faint=True)] if rows else [Paragraph("No model of the catalog runs: it takes more memory.")]
     page = Document(f"Models for {task} on {machine}", [Section("", [table] if rows else []), Section("", said)])
-    if options["as_markdown"]:
-        click.echo(as_markdown(page), nl=False)
-    else:
-        from advisor.cli.lines import console
-
-        console(PAGE_COLUMNS).print(as_rich(page))
+    show(page, table, how, PAGE_COLUMNS)
 
 
 PAGE_COLUMNS = 150

@@ -5,9 +5,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from advisor.cli.market_options import day_of, market_here, part_named
+from advisor.cli.showing import on_terminal
 
 if TYPE_CHECKING:
     from advisor.documents import Document
+
+PAGE_COLUMNS = 110
+"""Width where standard output is no terminal and COLUMNS is not set."""
 
 
 @click.command("show")
@@ -36,7 +40,7 @@ def show(part: str, condition: Any, as_of: str | None, currency: str, rate: tupl
     if as_json:
         click.echo(found.model_dump_json(indent=2))
     elif html != "-":
-        _tell(document(found, market, code, drawn=False))
+        on_terminal(document(found, market, code, drawn=False), PAGE_COLUMNS)
 
 
 def _pictured(shown: "Document", plot: str | None, html: str | None) -> None:
@@ -51,20 +55,6 @@ def _pictured(shown: "Document", plot: str | None, html: str | None) -> None:
 
         with written(html, "--html") as file:
             file.write(as_html(shown).encode())
-
-
-def _tell(shown: "Document") -> None:
-    """Print a document in the width there is."""
-    import os
-
-    from rich.console import Console
-
-    from advisor.documents import as_rich
-
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal and not os.environ.get("COLUMNS"):
-        console.width = 110
-    console.print(as_rich(shown, console.width))
 
 
 @click.command("check")
@@ -87,4 +77,4 @@ def check(*, as_json: bool, markdown: bool) -> None:
 
         click.echo(as_markdown(document(found)), nl=False)
     else:
-        _tell(document(found))
+        on_terminal(document(found), PAGE_COLUMNS)

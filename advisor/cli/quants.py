@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from advisor.cli.predict import command as predict
-from advisor.errors import InputError
+from advisor.cli.showing import one_format, show
 
 TEXT = """
 Compare the quantisations of a model on a computer: bits per weight, size, the least memories that it runs in, speed,
@@ -29,12 +29,10 @@ LEFT_OUT = frozenset({"quant", "gguf", "hf", "hf_file", "batch", "output", "as_j
 
 def _asked(**options: Any) -> None:
     """Print the matrix; the help that users see is above."""
-    formats = [name for name in ("as_json", "as_csv", "as_markdown") if options[name]]
-    if len(formats) > 1:
-        raise InputError("--json, --csv and --markdown exclude each other: give one")
+    how = one_format(options)
     from advisor.cli.own_profile import check_asked, own_machines_of
     from advisor.cli.predict import asked
-    from advisor.documents import Document, Paragraph, Section, as_csv, as_markdown, as_rich
+    from advisor.documents import Document, Paragraph, Section
     from advisor.prediction.quant_matrix import as_table, quant_matrix
 
     options |= {"quant": None, "gguf": None, "hf": None, "hf_file": None}
@@ -42,25 +40,17 @@ def _asked(**options: Any) -> None:
     scenario = asked(options, machines)
     check_asked(options, scenario, machines.knowledge)
     rows = quant_matrix(scenario, machines.knowledge)
-    if options["as_json"]:
+    if how == "as_json":
         import json
 
         found = {"scenario": scenario.model_dump(mode="json"), "quants": [_told(row) for row in rows]}
         click.echo(json.dumps(found, indent=2))
         return
     table = as_table(rows)
-    if options["as_csv"]:
-        click.echo(as_csv(table), nl=False)
-        return
     answer = rows[0].answer
     title = f"Quantisations of {answer.model} on {answer.machine}"
     page = Document(title, [Section("", [table]), Section("", [Paragraph(NOTE, faint=True)])])
-    if options["as_markdown"]:
-        click.echo(as_markdown(page), nl=False)
-    else:
-        from advisor.cli.lines import console
-
-        console(PAGE_COLUMNS).print(as_rich(page))
+    show(page, table, how, PAGE_COLUMNS)
 
 
 PAGE_COLUMNS = 150

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from advisor.cli.own_profile import profile_options
+from advisor.cli.showing import one_format
 from advisor.cli.waiting import waiting
 from advisor.errors import InputError
 
@@ -131,9 +132,7 @@ PAGE_COLUMNS = 110
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
 def command(**options: Any) -> None:
     """Rank builds and print them as asked; the words for users stand in TEXT."""
-    formats = [name for name in ("as_json", "as_csv", "as_markdown") if options[name]]
-    if len(formats) > 1:
-        raise InputError("--json, --csv and --markdown exclude each other: give one")
+    how = one_format(options)
     from advisor.cli.market_options import day_of, market_here
 
     options["as_of"] = day_of(options["as_of"])
@@ -145,13 +144,13 @@ def command(**options: Any) -> None:
 
     with waiting("Trying every computer"):
         found = advise(wish, own_machines_of(options).knowledge, market)
-    if formats == ["as_json"]:
+    if how == "as_json":
         click.echo(found.model_dump_json(indent=2))
-    elif formats:
+    elif how:
         from advisor.buying.advice_report import advice_markdown
         from advisor.buying.report import to_csv
 
-        click.echo(to_csv(found) if formats == ["as_csv"] else advice_markdown(found), nl=False)
+        click.echo(to_csv(found) if how == "as_csv" else advice_markdown(found), nl=False)
     else:
         _show(found)
 
@@ -239,7 +238,7 @@ def _in_options(sentence: str) -> str:
 
 def _show(found: Any) -> None:
     from advisor.buying.advice_report import advice_document
-    from advisor.cli.lines import console
+    from advisor.cli.showing import console
     from advisor.documents import as_rich
 
     screen = console(PAGE_COLUMNS, MOST_COLUMNS)

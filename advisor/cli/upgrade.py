@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from advisor.cli.predict import command as predict
+from advisor.cli.showing import one_format, show
 from advisor.cli.waiting import waiting
 from advisor.errors import InputError
 
@@ -27,16 +28,13 @@ PAGE_COLUMNS = 120
 
 def _asked(**options: Any) -> None:
     """Print the purchases; the help that users see is above."""
-    formats = [name for name in ("as_json", "as_csv", "as_markdown") if options[name]]
-    if len(formats) > 1:
-        raise InputError("--json, --csv and --markdown exclude each other: give one")
+    how = one_format(options)
     from pydantic import ValidationError
 
     from advisor.buying.upgrades import UpgradeWish, upgrades_document, upgrades_table, upgrades_wished
     from advisor.cli.market_options import market_here
     from advisor.cli.own_profile import own_machines_of
     from advisor.cli.predict import asked
-    from advisor.documents import as_csv, as_markdown, as_rich
     from advisor.market.market import today
     from advisor.market.money import money_of
     from advisor.question import complaint
@@ -59,17 +57,10 @@ def _asked(**options: Any) -> None:
         raise InputError(complaint(error, UpgradeWish).replace("budget_usd", "--budget")) from None
     with waiting("Trying every purchase"):
         found = upgrades_wished(scenario, wish, market, machines.knowledge)
-    if options["as_json"]:
+    if how == "as_json":
         click.echo(found.model_dump_json(indent=2))
-    elif options["as_csv"]:
-        click.echo(as_csv(upgrades_table(found)), nl=False)
-    elif options["as_markdown"]:
-        click.echo(as_markdown(upgrades_document(found)), nl=False)
     else:
-        from advisor.cli.lines import console
-
-        screen = console(PAGE_COLUMNS)
-        screen.print(as_rich(upgrades_document(found), screen.width))
+        show(upgrades_document(found), upgrades_table(found), how, PAGE_COLUMNS)
 
 
 command = click.Command(

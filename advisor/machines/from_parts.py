@@ -71,6 +71,15 @@ def machine_of(hardware: Hardware, backend: str | None = None) -> Machine:
     return _unified(found.row, hardware, backend, noted)
 
 
+def possible(hardware: Hardware) -> bool:
+    """Whether parts make a machine."""
+    try:
+        machine_of(hardware)
+    except InputError:
+        return False
+    return True
+
+
 def _whole(name: str, hardware: Hardware) -> tuple[Resolved[UnifiedMachine | Laptop], Hardware]:
     """The machine that a name says, and the hardware with the memory that it says.
 
