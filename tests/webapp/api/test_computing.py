@@ -11,7 +11,7 @@ from typing import TypeVar
 import psutil
 import pytest
 
-from tests.webapp.api.running import SCENARIO, request_of, serving
+from tests.webapp.api.running import SCENARIO, Server, request_of
 from webapp.api.computing import NICENESS, Turns
 from webapp.api.gate import ClientLeft
 from webapp.api.problems import Refused
@@ -38,8 +38,8 @@ async def asked(turns: Turns, work: "partial[T]", client: str = "somebody") -> T
     return await turns.computed(request_of(client, b""), repr(work), work)
 
 
-def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if any("computing" in word for word in child.cmdline())]
+def children(of: int | None = None) -> list[psutil.Process]:
+    return [child for child in psutil.Process(of).children() if any("computing" in word for word in child.cmdline())]
 
 
 def cpu_s(process: psutil.Process) -> float:
@@ -156,10 +156,11 @@ def test_one_client_computes_one_thing_at_a_time_and_another_does_not_wait_for_i
     assert with_turns(use) <= 1
 
 
-def test_a_batch_is_answered_though_its_process_is_killed(tmp_path: Path) -> None:
-    with serving(tmp_path) as running:
-        running.predict({"scenarios": [SCENARIO]})
-        (child,) = psutil.Process(running.process.pid).children()
+def test_a_batch_is_answered_though_its_process_is_killed(server: Server) -> None:
+    server.predict({"scenarios": [SCENARIO]})
+    computing = children(server.process.pid)
+    assert computing
+    for child in computing:
         child.kill()
-        answer = running.predict({"scenarios": [SCENARIO] * 3})
-        assert (answer.status_code, len(answer.json()["predictions"])) == (200, 3)
+    answer = server.predict({"scenarios": [SCENARIO] * 3})
+    assert (answer.status_code, len(answer.json()["predictions"])) == (200, 3)

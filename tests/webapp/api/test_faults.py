@@ -124,16 +124,6 @@ def test_a_stop_answers_what_has_begun_and_takes_nothing_new(tmp_path: Path, wor
             httpx.get(f"{running.url}/healthz")
 
 
-def test_a_store_that_goes_away_is_said_so_and_predictions_go_on(tmp_path: Path) -> None:
-    with serving(tmp_path) as running:
-        for path in tmp_path.glob("api.sqlite3*"):
-            path.write_bytes(b"no database any more" * 1000)
-        answers = [running.http.get("/v1/calibrations"), running.http.get("/readyz")]
-        assert {(item.status_code, item.json()["code"]) for item in answers} == {(503, "store_unavailable")}
-        assert running.predict().status_code == 200
-        assert running.http.get("/healthz").status_code == 200
-
-
 def test_a_database_that_does_not_answer_is_refused_at_the_start(tmp_path: Path) -> None:
     environment = {"ADVISOR_HOME": str(tmp_path), "ADVISOR_DATABASE_URL": f"postgresql://x@/x?host={tmp_path}"}
     command = (sys.executable, "-m", "advisor", "serve", "--port", "1")

@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +24,7 @@ from tests.webapp.api.test_faults import worker_ids
 from webapp.api import service
 from webapp.api.gate import LoopShares
 from webapp.api.problems import Refused
+from webapp.api.server import listening
 from webapp.api.service import Together
 
 JSON = {"content-type": "application/json"}
@@ -315,52 +313,73 @@ def test_one_client_has_few_half_sent_bodies(hurried: Server) -> None:
 
 # Stored calibrations.
 
-def test_an_id_is_no_name_and_comes_before_any(tmp_path: Path) -> None:
-    with serving(tmp_path) as running:
-        first = running.http.post("/v1/calibrations", json=PROFILE).json()
-        for name in (first["id"], first["id"].upper(), "0" * 32):
-            refused = running.http.post("/v1/calibrations", json=PROFILE | {"name": name})
-            assert (refused.status_code, refused.json()["code"]) == (422, "invalid_profile")
-            assert "looks like an id" in refused.json()["detail"]
+@pytest.fixture(scope="module")
+def storing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("storing")) as running:
+        yield running
 
 
-def test_a_profile_of_other_efficiencies_is_said_and_not_used(tmp_path: Path) -> None:
+@pytest.fixture
+def database(storing: Server) -> Iterator[list[Path]]:
+    """The files of the database, which are there again afterwards."""
+    kept = {path: path.read_bytes() for path in storing.log.parent.glob("api.sqlite3*")}
+    yield list(kept)
+    for path, content in kept.items():
+        path.write_bytes(content)
+    assert storing.http.get("/readyz").status_code == 200
+
+
+def test_an_id_is_no_name_and_comes_before_any(storing: Server) -> None:
+    first = storing.http.post("/v1/calibrations", json=PROFILE).json()
+    for name in (first["id"], first["id"].upper(), "0" * 32):
+        refused = storing.http.post("/v1/calibrations", json=PROFILE | {"name": name})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_profile")
+        assert "looks like an id" in refused.json()["detail"]
+
+
+def test_a_profile_of_other_efficiencies_is_said_and_not_used(storing: Server) -> None:
     other = PROFILE | {"name": "Of last year", "efficiencies_digest": "cd" * 32}
-    with serving(tmp_path) as running:
-        assert running.http.post("/v1/calibrations", json=other).status_code == 201
-        plain = running.predict().json()
-        for asked in (SCENARIO, {"scenarios": [SCENARIO]}):
-            answer = running.predict(asked, params={"calibration": "Of last year"}).json()
-            found = answer["predictions"][0] if "predictions" in answer else answer
-            (said,) = [item for item in found["warnings"] if item["code"] == "calibration_not_used"]
-            assert "'Of last year'" in said["message"]
-            assert found["decode_tok_s"] == pytest.approx(plain["decode_tok_s"])
-            assert found["calibration"] == "global"
+    assert storing.http.post("/v1/calibrations", json=other).status_code == 201
+    plain = storing.predict().json()
+    for asked in (SCENARIO, {"scenarios": [SCENARIO]}):
+        answer = storing.predict(asked, params={"calibration": "Of last year"}).json()
+        found = answer["predictions"][0] if "predictions" in answer else answer
+        (said,) = [item for item in found["warnings"] if item["code"] == "calibration_not_used"]
+        assert "'Of last year'" in said["message"]
+        assert found["decode_tok_s"] == pytest.approx(plain["decode_tok_s"])
+        assert found["calibration"] == "global"
     assert predict(Scenario.model_validate(SCENARIO), load()).warnings == ()
 
 
-def test_a_database_whose_file_was_removed_is_noticed(tmp_path: Path) -> None:
-    with serving(tmp_path) as running:
-        assert running.http.post("/v1/calibrations", json=PROFILE).status_code == 201
-        kept = {path: path.read_bytes() for path in tmp_path.glob("api.sqlite3*")}
-        for path in kept:
-            path.unlink()
-        answers = [
-            running.http.get("/readyz"), running.http.post("/v1/calibrations", json=PROFILE | {"name": "lost"}),
-            running.http.get("/v1/calibrations"), running.predict(params={"calibration": "Office box"}),
-        ]
-        assert {(item.status_code, item.json()["code"]) for item in answers} == {(503, "store_unavailable")}
-        assert running.predict().status_code == 200
-        for path, content in kept.items():
-            path.write_bytes(content)
-        assert running.http.get("/readyz").status_code == 200
-        assert running.http.get("/v1/calibrations/Office box").status_code == 200
+def test_a_database_whose_file_was_removed_is_noticed(storing: Server, database: list[Path]) -> None:
+    storing.http.post("/v1/calibrations", json=PROFILE)
+    kept = {path: path.read_bytes() for path in database}
+    for path in database:
+        path.unlink()
+    answers = [
+        storing.http.get("/readyz"), storing.http.post("/v1/calibrations", json=PROFILE | {"name": "lost"}),
+        storing.http.get("/v1/calibrations"), storing.predict(params={"calibration": "Office box"}),
+    ]
+    assert {(item.status_code, item.json()["code"]) for item in answers} == {(503, "store_unavailable")}
+    assert storing.predict().status_code == 200
+    for path, content in kept.items():
+        path.write_bytes(content)
+    assert storing.http.get("/readyz").status_code == 200
+    assert storing.http.get("/v1/calibrations/Office box").status_code == 200
+
+
+def test_a_store_that_goes_away_is_said_so_and_predictions_go_on(storing: Server, database: list[Path]) -> None:
+    for path in database:
+        path.write_bytes(b"no database any more" * 1000)
+    answers = [storing.http.get("/v1/calibrations"), storing.http.get("/readyz")]
+    assert {(item.status_code, item.json()["code"]) for item in answers} == {(503, "store_unavailable")}
+    assert storing.predict().status_code == 200
+    assert storing.http.get("/healthz").status_code == 200
 
 
 # The end.
 
 def test_workers_and_what_they_started_end_with_a_killed_parent(tmp_path: Path) -> None:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("ADVISOR_")}
     with serving(tmp_path, "--workers", "2") as running:
         workers = [psutil.Process(pid) for pid in worker_ids(running)]
         assert running.http.get("/v1/accuracy").status_code == 202  # half a minute's work of a process
@@ -371,17 +390,5 @@ def test_workers_and_what_they_started_end_with_a_killed_parent(tmp_path: Path) 
         running.process.wait()
         _, alive = psutil.wait_procs([*workers, *below], timeout=20)
         assert alive == []
-    command = (sys.executable, "-m", "advisor", "serve", "--port", str(running.port))
-    again = subprocess.Popen(command, env=environment | {"ADVISOR_HOME": str(tmp_path)}, stderr=subprocess.DEVNULL)
-    try:  # nobody holds the port any more
-        assert within(60, lambda: _answers(running.url))
-    finally:
-        again.terminate()
-        again.wait(30)
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
+    with listening("127.0.0.1", running.port):  # nobody holds the port any more
+        pass
