@@ -3,8 +3,12 @@
 `tests/benchmarks/installation.py` does the same with every Python that is there, and tells times and sizes.
 """
 
+import ast
 import json
+import os
+import re
 import shlex
+import signal
 import subprocess
 import sys
 import tarfile
@@ -162,3 +166,40 @@ def test_the_container_runs_without_root_on_a_read_only_disk_and_tells_its_healt
     assert "--read-only" in lines[1]
     assert any(line.startswith("HEALTHCHECK ") and "/readyz" in line for line in lines)
     assert any("PYTHONDONTWRITEBYTECODE=1" in line for line in lines)
+
+
+POSIX_MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "termios", "tty"}
+POSIX_ALONE = {
+    "os": set(dir(os)) & {
+        "fork", "forkpty", "getegid", "geteuid", "getgid", "getloadavg", "getuid", "killpg", "mkfifo", "mknod", "nice",
+        "openpty", "posix_fadvise", "posix_spawn", "sched_getaffinity", "setpgid", "setsid", "uname", "wait4",
+    },
+    "signal": set(dir(signal)) & {"SIGALRM", "SIGCHLD", "SIGHUP", "SIGKILL", "SIGQUIT", "SIGUSR1", "SIGUSR2", "alarm"},
+    "socket": {"AF_UNIX"},
+    "asyncio": {"create_subprocess_exec", "create_subprocess_shell"},
+    "loop": {"add_signal_handler"},
+}
+"""What Windows lacks, or the event loop there of one of several workers. Source: docs.python.org, "Availability: Unix"
+of each, and asyncio's platform support."""
+SERVING = [*(ROOT / "webapp" / "api").glob("*.py"), *(ROOT / "advisor" / "cli").glob("*.py")]
+SERVING += [ROOT / "advisor" / name for name in ("children.py", "files.py", "databases.py")]
+
+
+@pytest.mark.parametrize("path", SERVING, ids=lambda path: path.stem)
+def test_what_serves_and_is_typed_rests_on_nothing_that_windows_lacks(path: Path) -> None:
+    """But where the function asks first on what system it is. None of this can run here on another one."""
+    text = path.read_text("utf-8")
+    tree = ast.parse(text)
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    asking = [node for node in functions if re.search(r"sys\.platform|hasattr\(", ast.get_source_segment(text, node))]
+    guarded = {id(node) for function in asking for node in ast.walk(function)}
+    found = []
+    for node in (node for node in ast.walk(tree) if id(node) not in guarded):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = {getattr(node, "module", None), *(alias.name for alias in node.names)}
+            found += sorted(names & POSIX_MODULES)
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            found += [ast.unparse(node)] * (node.attr in POSIX_ALONE.get(node.value.id, set()))
+        elif isinstance(node, ast.Call) and re.fullmatch(r"os\.kill\(.*, 0\)", ast.unparse(node)):
+            found.append("os.kill with signal 0, which presses Ctrl-C on Windows")
+    assert found == []
