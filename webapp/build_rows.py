@@ -41,16 +41,23 @@ def said(speed: Range | None) -> str:
     return f"{number(speed.p50)} ({number(speed.p05)}-{number(speed.p95)})" if speed else "does not run"
 
 
-def ranking(builds: Sequence[RankedBuild], day: date) -> list[Row]:
-    """One row per build for the table; numbers stay numbers so that they can be sorted."""
+def money_titles(currency: str) -> tuple[str, str]:
+    """What the columns of a price, and of the price of each token a second, are called in a currency."""
+    return ("Price", "$/(tok/s)") if currency == "USD" else (f"Price, {currency}", f"{currency}/(tok/s)")
+
+
+def ranking(builds: Sequence[RankedBuild], day: date, exchange: Exchange) -> list[Row]:
+    """One row per build for the table, prices in a currency; numbers stay numbers so that they can be sorted."""
     rows = []
+    price, per_speed = money_titles(exchange.currency)
     for build in builds:
         answer = build.prediction
         decode, prefill = answer.decode_tok_s, answer.prefill_tok_s
         rows.append({
-            "Build": build.name, "Price": build.price_usd, "tok/s": decode.p50 if decode else None,
+            "Build": build.name, price: exchange.of(build.price_usd), "tok/s": decode.p50 if decode else None,
             "90 % range": f"{number(decode.p05)} to {number(decode.p95)}" if decode else "",
-            "$/(tok/s)": build.usd_per_tok_s, "With": contents(build), "Prompt": prefill.p50 if prefill else None,
+            per_speed: exchange.of(build.usd_per_tok_s), "With": contents(build),
+            "Prompt": prefill.p50 if prefill else None,
             "First token": answer.time_to_first_token_s, "Longest context": tokens(build.longest_context_tokens),
             "Power": build.power_w, "Limited by": LIMITS[build.bottleneck].short if build.bottleneck else "",
             "Best for its price": "yes" if build.pareto else "", "Prices of": price_dates(build.parts, day),
@@ -72,21 +79,24 @@ def parts_text(build: RankedBuild) -> str:
     return Parts(gpu=gpu, cpu=hardware.cpu_name or "", ram=f"{kit} {ram.gb:g}GB", cards=cards or 1, more=more).text
 
 
-def points(builds: Sequence[RankedBuild], picked: Sequence[int]) -> list[Row]:
-    """Points of the price and speed chart; `picked`: places of the builds that are picks."""
+def points(builds: Sequence[RankedBuild], picked: Sequence[int], exchange: Exchange) -> list[Row]:
+    """Points of the price and speed chart, prices in a currency; `picked`: places of the builds that are picks."""
     return [
         {
-            "name": build.name, "price": build.price_usd, "speed": speed.p50, "low": speed.p05, "high": speed.p95,
-            "kind": build.kind, "front": build.pareto, "open": place in picked,
+            "name": build.name, "price": exchange.of(build.price_usd), "speed": speed.p50,
+            "low": speed.p05, "high": speed.p95, "kind": build.kind, "front": build.pareto, "open": place in picked,
         }
         for place, build in enumerate(builds) if (speed := build.prediction.decode_tok_s)
     ]
 
 
-def front_words(builds: Sequence[RankedBuild]) -> list[str]:
+def front_words(builds: Sequence[RankedBuild], exchange: Exchange) -> list[str]:
     """The Pareto front in words, cheapest first: what the chart shows."""
     front = sorted((build for build in builds if build.pareto), key=lambda build: build.price_usd)
-    return [f"${build.price_usd:,.0f}: {build.name}, {said(build.prediction.decode_tok_s)} tok/s" for build in front]
+    return [
+        f"{exchange.said(build.price_usd)}: {build.name}, {said(build.prediction.decode_tok_s)} tok/s"
+        for build in front
+    ]
 
 
 def parts(build: RankedBuild, day: date, exchange: Exchange) -> list[Row]:
@@ -145,6 +155,8 @@ def memories(case: Case) -> list[Row]:
     rows = []
     for name, need, there in sizes:
         words = f"{need / GIB:.1f} GiB" + (f" of {there / GIB:.1f} GiB" if there else "")
+        if machine.unified and there and machine.gpus and machine.gpus[0].vram_bytes < there:
+            words += f", {machine.gpus[0].vram_bytes / GIB:.1f} GiB for the GPU"
         rows.append({"bar": name, "need": need / GIB, "there": (there or 0.0) / GIB, "said": words})
     return rows
 
@@ -200,11 +212,11 @@ def _beside(run: PublicRun, asked: PublicRun, speed: Range | None) -> str:
     return "inside" if speed.p05 <= run.decode_tok_s <= speed.p95 else "outside"
 
 
-def next_dollars(build: RankedBuild) -> str:
-    """What the next dollars buy, with the gain per $100; empty where no swap gains enough."""
+def next_dollars(build: RankedBuild, exchange: Exchange) -> str:
+    """What the next dollars buy, with the gain per $100 or what that is; empty where no swap gains enough."""
     swap = build.next_dollar
     if swap is None:
         return ""
     each = swap.gain_share / swap.extra_usd * 100 if swap.extra_usd >= 100 else None
-    rate = f" (about {each:+.0%} per $100)" if each else ""
-    return f"{swap.text}, to {number(swap.decode_tok_s)} tok/s{rate}"
+    rate = f" (about {each:+.0%} per {exchange.said(100)})" if each else ""
+    return f"{exchange.worded(swap.text)}, to {number(swap.decode_tok_s)} tok/s{rate}"

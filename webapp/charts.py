@@ -18,14 +18,14 @@ Row = Mapping[str, Any]
 KINDS = {"desktop": BLUE, "laptop": PURPLE, "unified": GREEN}
 SHAPES = {"desktop": "circle", "laptop": "square", "unified": "triangle-up"}
 SERIES = (BLUE, VERMILLION, GREEN, PURPLE)
-PRICES = (200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000, 7000, 10000, 15000)
+PRICES = tuple(step * 10**power for power in range(2, 7) for step in (1, 1.5, 2, 3, 5, 7))
 SPEEDS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000)
 WIDE_SPAN = 3.0
 """Prices that differ by more are shown on a logarithmic axis."""
 NARROW_PX, WIDE_PX, PLOT_PX = 560, 1000.0, 320.0
 """Below the first a chart is on a phone; the others are what a wide page leaves to the points."""
-LETTER_PX, LINE_PX, EDGE_PX = 7.0, 16.0, 24.0
-"""Of a name at 12 px, and of the room beside the points."""
+LETTER_PX, LINE_PX, EDGE_PX, NAME_PX = 7.0, 16.0, 24.0, 230.0
+"""Of a name at 12 px, of the room beside the points, and the longest name."""
 NAME_PLACES: tuple[tuple[str, int, Spec], ...] = (
     ("above", -18, {}), ("below", 18, {}),
     ("above left", -18, {"align": "left"}), ("below left", 18, {"align": "left"}),
@@ -38,20 +38,23 @@ OF_SPEED = (("speed", "tok/s", ".1f"), ("low", "at least", ".1f"), ("high", "at 
 """Fields, titles and formats of a speed with its range, as the pointer is told."""
 
 
-def price_speed(rows: Sequence[Row]) -> Spec:
-    """Price against speed of builds: the Pareto front as a line with its names and 90 % ranges, the picks ringed.
+def price_speed(rows: Sequence[Row], currency: str = "USD") -> Spec:
+    """Price in a currency against speed of builds: the Pareto front as a line with its names and
+    90 % ranges, the picks ringed.
 
     Rows: name, price, speed, low, high, kind, front, open (whether it is a pick).
     """
     named = [{"filter": "datum.front || datum.open"}]
     prices = [row["price"] for row in rows]
-    x: Spec = {"field": "price", "type": "quantitative", "title": "Price of the whole computer (USD)"}
+    shown = [kind for kind in KINDS if any(row["kind"] == kind for row in rows)]
+    x: Spec = {"field": "price", "type": "quantitative", "title": f"Price of the whole computer ({currency})"}
+    written = "$,.0f" if currency == "USD" else ",.0f"
     if prices and max(prices) > WIDE_SPAN * min(prices):
         x["scale"] = {"type": "log", "nice": False, "padding": 24}
-        x["axis"] = {"values": list(PRICES), "format": "$,.0f"}
+        x["axis"] = {"values": list(PRICES), "format": written}
     else:  # ticks of a short logarithmic axis are too few
         x["scale"] = {"zero": False, "nice": False, "padding": 24}
-        x["axis"] = {"format": "$,.0f", "tickCount": 6}
+        x["axis"] = {"format": written, "tickCount": 6}
     y: Spec = {
         "field": "speed", "type": "quantitative", "title": "Writing speed (tok/s) and 90 % range",
         "scale": {"type": "log", "nice": False, "padding": 12}, "axis": {"values": list(SPEEDS)},
@@ -74,7 +77,8 @@ def price_speed(rows: Sequence[Row]) -> Spec:
     names = [
         {
             "transform": [{"filter": f"(width > {NARROW_PX} ? datum.wide : datum.narrow) == '{place}'"}],
-            "mark": {"type": "text", "dy": dy, "fontSize": 12, "fontWeight": 600, "color": LABEL, "limit": 170} | side,
+            "mark": {"type": "text", "dy": dy, "fontSize": 12, "fontWeight": 600, "color": LABEL, "limit": NAME_PX}
+            | side,
             "encoding": {"x": x, "y": y, "text": {"field": "name"}},
         }
         for place, dy, side in NAME_PLACES
@@ -82,8 +86,10 @@ def price_speed(rows: Sequence[Row]) -> Spec:
     points = {
         "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
         "encoding": {
-            "x": x, "y": y, "color": _kinds("kind", KINDS), "shape": _kinds("kind", SHAPES),
-            "tooltip": _tips(("name", "Build", ""), ("price", "Price", "$,.0f"), *OF_SPEED),
+            "x": x, "y": y,
+            "color": _kinds("kind", {kind: KINDS[kind] for kind in shown}),
+            "shape": _kinds("kind", {kind: SHAPES[kind] for kind in shown}),
+            "tooltip": _tips(("name", "Build", ""), ("price", f"Price, {currency}", ",.0f"), *OF_SPEED),
         },
     }
     wide, narrow = (room_for_names(rows, width) for width in (WIDE_PX, NARROW_PX / 2))
@@ -108,7 +114,7 @@ def room_for_names(rows: Sequence[Row], width_px: float) -> dict[int, str]:
     for at in wanted:
         x = (prices[at] - min(prices)) / across * width_px
         y = (highest - speeds[at]) / up * PLOT_PX
-        half = min(170.0, LETTER_PX * len(rows[at]["name"])) / 2
+        half = min(NAME_PX, LETTER_PX * len(rows[at]["name"])) / 2
         for place, dy, side in NAME_PLACES:
             middle = x + {"left": half, "right": -half}.get(side.get("align", ""), 0.0)
             inside = middle - half >= -EDGE_PX and middle + half <= width_px + EDGE_PX

@@ -50,7 +50,7 @@ def titles(found: Sequence[DescribedBuild]) -> list[str]:
     return [name if names.count(name) == 1 else f"{name} ({at})" for at, name in enumerate(names, 1)]
 
 
-def facts(found: Sequence[DescribedBuild], day: date) -> list[Row]:
+def facts(found: Sequence[DescribedBuild], day: date, exchange: Exchange) -> list[Row]:
     """The table: one column per build, one row per fact."""
     columns = []
     for item in found:
@@ -61,10 +61,10 @@ def facts(found: Sequence[DescribedBuild], day: date) -> list[Row]:
         columns.append({
             "Model": f"{answer.model} {answer.quant}",
             "Processor": answer.machine.rpartition(" | ")[2], "Memory": memory,
-            "Price": f"${build.price_usd:,.0f}" if build else "no price",
+            "Price": exchange.said(build.price_usd) if build else "no price",
             "Prices of": price_dates(build.parts, day) if build else item.why_not,
             "Writes, tok/s": said(speed), "Reads, tok/s": said(answer.prefill_tok_s),
-            "$/(tok/s)": f"${build.usd_per_tok_s:,.1f}" if build else "",
+            "Price of each tok/s": exchange.said(build.usd_per_tok_s) if build else "",
             "First token": seconds(first) if first is not None else "",
             "Longest context": tokens(build.longest_context_tokens) if build else "",
             "Power": f"{build.power_w:.0f} W" if build else "",

@@ -15,7 +15,6 @@ import numpy as np
 
 from advisor.answer import Prediction
 from advisor.buying.builds import Cards, whole_machines
-from advisor.buying.changes import next_dollars
 from advisor.buying.platforms import platforms_of
 from advisor.buying.recommendation import RankedBuild, ranked_build
 from advisor.buying.search import Offer, Search
@@ -70,6 +69,8 @@ class DescribedBuild:
     build: RankedBuild | None
     why_not: str
     """Why there is no price."""
+    offer: Offer | None = None
+    """The whole build before it is told: what other builds are compared with."""
 
 
 def parts_of(text: str) -> Parts:
@@ -121,9 +122,8 @@ def described(text: str, wish: Wish, stock: Stock, knowledge: Knowledge) -> Desc
         return DescribedBuild(text, predict(search.scenario(hardware), knowledge), None, _why_not(stock, parts))
     best = min(offers, key=lambda offer: offer.build.price_usd if parts.cpu else offer.usd_per_tok_s)
     context = capacity_of(case_of(best.prediction.scenario)).longest_context_replanned
-    swap = next_dollars([best], Search(wish, quant, stock, knowledge))[0] if best.build.platform else None
-    build = ranked_build(1, best, swap, efficient=False, context=context)
-    return DescribedBuild(text, best.prediction, build, "")
+    build = ranked_build(1, best, None, efficient=False, context=context)
+    return DescribedBuild(text, best.prediction, build, "", best)
 
 
 def _offers(search: Search, parts: Parts, hardware: Hardware) -> list[Offer]:

@@ -14,6 +14,7 @@ from typing import Any
 from advisor.answer import Prediction
 from advisor.buying.advice import advise_from, rented_for
 from advisor.buying.builds import BuildKind
+from advisor.buying.changes import Upgrade, next_dollars
 from advisor.buying.costs import Power, cost_words, running_costs
 from advisor.buying.ownership import Owned, owned_parts
 from advisor.buying.picking.shelf import Shelf
@@ -43,7 +44,7 @@ from advisor.prediction.prediction import predict
 from advisor.profiles.own_machine import OwnMachines
 from advisor.profiles.own_machine import own_machines as machines_of
 from advisor.profiles.store import ProfileStore, data_folder
-from advisor.question import Engine, Hardware, OwnRun, Scenario
+from advisor.question import Hardware, OwnRun, Scenario
 from advisor.sizes.quality import BEST, COMMON
 from catalog import tables
 from catalog.efficiency import PublicRun
@@ -156,6 +157,15 @@ def described_build(text: str, wish: Wish, prices: Texts) -> DescribedBuild:
     return described(text, wish, stock(wish.condition, (), prices, today()), knowledge())
 
 
+@lru_cache(maxsize=128)
+def next_dollar(text: str, wish: Wish, prices: Texts) -> Upgrade | None:
+    """The swap of a build named by its parts that gains most for its price: all other builds are searched for it."""
+    offer, parts = described_build(text, wish, prices).offer, stock(wish.condition, (), prices, today())
+    if offer is None or not offer.build.platform:
+        return None
+    return next_dollars([offer], search(wish, str(offer.prediction.quant), parts, knowledge()))[0]
+
+
 @cache
 def countries() -> Mapping[str, tuple[str, float]]:
     """Name of each country whose electricity has a price, and the price of a kWh in USD, by its code."""
@@ -251,16 +261,11 @@ def swept(scenario: Scenario, along: str, speed: explorer.Speed) -> tuple[str, t
 
 @lru_cache(maxsize=64)
 def models_on(hardware: Hardware, task: TaskName, context: int | None, known: Knowledge) -> tuple[Runnable, ...]:
-    """The models that a machine runs, the best for the task first. Raises `InputError` and `UnknownName`."""
-    asked = Scenario(model=links.MODEL, hardware=hardware, engine=Engine(n_ctx=context))
-    return tuple(runnable.models_on(asked, task, known))
-
-
-@lru_cache(maxsize=64)
-def models_for_task(hardware: Hardware, task: TaskName, context: int | None) -> tuple[Runnable, ...]:
-    """The same at the length of text that the task reads. Raises as `models_on`."""
+    """The models that a machine runs, the best for the task first, at the length of text that the task reads: as Buy
+    and Compare ask. Raises `InputError` and `UnknownName`.
+    """
     asked = TASKS[task].question(links.MODEL, COMMON, context).model_copy(update={"hardware": hardware})
-    return tuple(runnable.models_on(asked, task, knowledge()))
+    return tuple(runnable.models_on(asked, task, known))
 
 
 @lru_cache(maxsize=32)

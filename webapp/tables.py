@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from advisor.documents import Document, Section, Table, as_csv, as_markdown, columns
+from webapp.build_rows import money_titles
 from webapp.words import TERMS
 
 Row = Mapping[str, Any]
@@ -65,6 +66,16 @@ def _columns() -> dict[str, Any]:
         "High": number("at most", format="%.3g"),
         "At context": number("At context", format="localized", help="Tokens already in view when it was measured."),
     }
+
+
+def money_columns(currency: str) -> dict[str, Any]:
+    """How the columns of prices in a currency are written, by their names."""
+    if currency == "USD":
+        return {}
+    price, per_speed = money_titles(currency)
+    number = st.column_config.NumberColumn
+    return {price: number(price, format="%.0f"),
+            per_speed: number(per_speed, format="%.1f", help=TERMS["$/(tok/s)"])}
 
 
 def show(rows: Sequence[Row], alt: str, **more: Any) -> Any:

@@ -72,6 +72,8 @@ TERMS: Final[Mapping[str, str]] = {
     "Regime": "Where the weights lie: all on the graphics card, experts in RAM, and so on.",
 }
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&^=@])")
+_BY_SIZE = re.compile(r";? ?its size alone can be asked too: .*?--custom-model [\w.-]+")
+"""A way out for those who type commands."""
 _OPTIONS = (
     ("lower --min-tok-s", "lower the least speed"),
     ("or other --kinds", "or allow other kinds of computers"),
@@ -104,6 +106,7 @@ def sentence(text: str) -> str:
     >>> sentence("no build runs it; lower --min-tok-s")
     'No build runs it; lower the least speed.'
     """
+    text = _BY_SIZE.sub("", text)
     for option, words in _OPTIONS:
         text = text.replace(option, words)
     text = text.strip()

@@ -214,6 +214,8 @@ def _memory_for_sale(hardware: Hardware, stock: Stock) -> Iterator[Change]:
         kit, modules = memory.kits[0], memory.modules
         if memory.ram_type in types and kit.form_factor == "DIMM" and not kit.registered and modules <= MOST_MODULES:
             ram = RamRequest(type=memory.ram_type, mt_s=memory.mt_s, channels=min(modules, CHANNELS), gb=memory.gib)
+            if not hardware.ram.mt_s and modules > 1:  # no gain from a speed that was only not said
+                ram = hardware.ram.model_copy(update={"gb": memory.gib, "modules": None})
             text = f"{memory.gib:g} GB {memory.ram_type}-{memory.mt_s} ({modules} modules)"
             mind = "in place of the memory there is"
             yield Change(hardware.model_copy(update={"ram": ram}), text, mind=mind, quotes=quotes)

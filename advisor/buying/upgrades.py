@@ -22,7 +22,7 @@ from advisor.buying.pricing import Quote, interval_of, price_of
 from advisor.buying.purchases import added_memory, platform_swaps, second_cards
 from advisor.buying.stock import Stock, stock_at
 from advisor.buying.wish import MOST_BUDGET_USD
-from advisor.choosing.quality import Choice, choices
+from advisor.choosing.quality import LOW_STEPS, Choice, choices
 from advisor.choosing.tasks import TASKS, Purpose, TaskName
 from advisor.documents import Cell, Document, Paragraph, Points, Section, Table, TableColumn, number, seconds
 from advisor.errors import InputError
@@ -43,12 +43,21 @@ from catalog.units import GIB
 Aim = Literal["faster", "larger", "longer", "people"]
 PAIRED: Final = 6
 """Of cards, and of memories, so many of the best go into pairs."""
+SIMPLER: Final = 0.9
+"""Memory goes before a card that is cheaper by less: it asks for no supply and no room in the case."""
 RESALE: Final = "what the old parts bring when sold is not counted"
+TRIED_AT_ONCE: Final = 16
+"""Models of a shelf that are worked out together, best first, until one serves."""
 CROWDS: Final = (1, 2, 4, 8, 16)
 UNITS: Mapping[Aim, str] = {
     "faster": "s for a typical step", "larger": "index of the best model", "longer": "tokens of context",
     "people": "people at once",
 }
+STANDING: Mapping[Aim, str] = {
+    "faster": "{} for a typical step", "larger": "{} on the index of models' quality", "longer": "{} tokens of context",
+    "people": "{} at once",
+}
+"""Where a computer stands for a goal, around its measure."""
 TITLES: Mapping[Aim, str] = {
     "faster": "What makes it faster", "larger": "What runs a better model", "longer": "What gives a longer context",
     "people": "What serves more people",
@@ -151,13 +160,15 @@ def upgrades(
     told = list(zip(changes, measure([change.hardware for change in changes]), strict=True))
     pairs = [pair for pair in _pairs(told, asked.hardware) if price_of(pair.quotes) <= limit]
     told += zip(pairs, measure([pair.hardware for pair in pairs]), strict=True)
-    ladder = list(_ladder(told, now))
+    ladder = _ladder(told, now, asked.hardware)
     found = tuple(item for _, item in ladder)
     best = max(range(len(found)), key=lambda at: _per_money(found[at], now), default=None)
     return Upgrades(
         goal=aim, unit=UNITS[aim], now=now.shown, now_model=now.model, prediction=now.answer, purchases=found,
         best=best,
-        said=(*_said([change for change, _ in ladder], asked.hardware, budget_usd), *_by_runs(asked, now, found)),
+        said=(*_said([change for change, _ in ladder], asked.hardware, budget_usd),
+              *_memory_alone(aim, now, told, [change for change, _ in ladder], asked.hardware),
+              *_by_runs(asked, now, found)),
     )
 
 
@@ -173,18 +184,28 @@ def _per_money(item: Purchase, now: _OnHardware) -> float:
     return math.log2(gain) / math.sqrt(max(item.price_usd, 1.0))
 
 
-def _ladder(told: Sequence[tuple[Change, _OnHardware]], now: _OnHardware) -> Iterator[tuple[Change, Purchase]]:
+def _ladder(
+    told: Sequence[tuple[Change, _OnHardware]], now: _OnHardware, hardware: Hardware
+) -> list[tuple[Change, Purchase]]:
     """Cheapest first, each better than the one before by a tenth at least."""
-    reached = now.value
-    for change, after in sorted(told, key=lambda pair: price_of(pair[0].quotes)):
+
+    def place(pair: tuple[Change, _OnHardware]) -> float:
+        return price_of(pair[0].quotes) * (SIMPLER if _is_memory(pair[0], hardware) else 1.0)
+
+    reached, rungs = now.value, []
+    for change, after in sorted(told, key=place):
         if after.value > reached * (1 + LEAST_GAIN) and after.value > 0 and after.answer is not None:
             low, high = interval_of(change.quotes)
-            yield change, Purchase(
+            bought = Purchase(
                 buy=change.said("in place of"), price_usd=round(price_of(change.quotes), 2), low_usd=round(low, 2),
                 high_usd=round(high, 2), after=after.shown, gain=after.value / now.value if now.value else 0.0,
                 model=after.answer.model, quant=after.answer.quant, mind=change.mind, prediction=after.answer,
             )
+            if rungs and rungs[-1][1].price_usd > bought.price_usd:  # memory that something cheaper beats
+                rungs.pop()
+            rungs.append((change, bought))
             reached = after.value
+    return rungs
 
 
 def _said(found: Sequence[Change], hardware: Hardware, budget_usd: float | None) -> Iterator[str]:
@@ -196,6 +217,27 @@ def _said(found: Sequence[Change], hardware: Hardware, budget_usd: float | None)
     if not hardware.ram.modules and not hardware.machine:
         yield 'how many memory slots are free is not said (as in --ram "DDR4-3200 2x8"): memory replaces what there is'
     yield RESALE
+
+
+def _memory_alone(
+    aim: Aim, now: _OnHardware, told: Sequence[tuple[Change, _OnHardware]], ladder: Sequence[Change], hardware: Hardware
+) -> Iterator[str]:
+    """What more memory and nothing else would bring, where it is none of the purchases that help."""
+    more = [pair for pair in told if _is_memory(pair[0], hardware)]
+    if not more or any(_is_memory(change, hardware) for change in ladder):
+        return
+    change, after = max(more, key=lambda pair: (pair[1].value, -price_of(pair[0].quotes)))
+    before, then = (measured(aim, each.shown) for each in (now, after))
+    buy = f"memory alone ({change.buy}, ${price_of(change.quotes):,.0f})"
+    words = STANDING[aim].format(then)
+    yield f"{buy} changes little: {words}, as it is" if then == before else f"{buy} brings {words}, instead of {before}"
+
+
+def _is_memory(change: Change, hardware: Hardware) -> bool:
+    """Whether a change is more memory and nothing else."""
+    then = change.hardware
+    more = (then.ram.gb or 0.0) > (hardware.ram.gb or 0.0)
+    return more and then.gpus == hardware.gpus and then.cpu == hardware.cpu and not change.platform
 
 
 def _by_runs(asked: Scenario, now: _OnHardware, found: Sequence[Purchase]) -> Iterator[str]:
@@ -334,11 +376,13 @@ def _crowds(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge:
 
 def _best_models(asked: Scenario, task: Purpose, many: Sequence[Hardware], knowledge: Knowledge) -> list[_OnHardware]:
     """The best model that serves the task, by its cautious quality."""
-    tried = choices(task, task.context)
+    tried = choices(task, task.context, LOW_STEPS)
     found: list[_OnHardware] = []
     for hardware in many:
         holds = [choice for choice in tried if choice.file_gb * 1e9 <= _room_bytes(hardware)]
-        found.append(_first_that_serves(asked, task, hardware, holds, knowledge))
+        shelves = (holds[at : at + TRIED_AT_ONCE] for at in range(0, len(holds), TRIED_AT_ONCE))
+        tries = (_first_that_serves(asked, task, hardware, shelf, knowledge) for shelf in shelves)
+        found.append(next((item for item in tries if item.answer), _OnHardware(0.0, 0.0, None)))
     return found
 
 
@@ -391,18 +435,28 @@ def _row(found: Upgrades, item: Purchase) -> list[Cell]:
 
 def shown(found: Upgrades, value: float) -> str:
     """A goal's measure as people read it."""
-    if found.goal == "faster":
+    return measured(found.goal, value)
+
+
+def measured(aim: Aim, value: float) -> str:
+    """The same of a goal."""
+    if aim == "faster":
         return seconds(value) if value else "does not run"
-    if found.goal == "longer":
+    if aim == "longer":
         return f"{value / 1024:.0f}K" if value else "does not fit"
     return f"{value:g}" if value else "none"
 
 
+def standing(found: Upgrades) -> str:
+    """Where the computer stands today, with the model that it is so with."""
+    measure = shown(found, found.now)
+    words = STANDING[found.goal].format(measure) if found.now else measure
+    return f"{words}, with {found.now_model}" if found.now_model else words
+
+
 def upgrades_document(found: Upgrades) -> Document:
     """Where it stands, the one to buy, all that help, and what to know."""
-    today = shown(found, found.now)
-    model = f" with {found.now_model}" if found.now_model else ""
-    head = Paragraph(f"Today: {today} ({found.unit}){model}.")
+    head = Paragraph(f"Today: {standing(found)}.")
     blocks: list[Paragraph] = [head]
     if found.best is not None:
         best = found.purchases[found.best]

@@ -222,26 +222,30 @@ def files_of(llm_id: str) -> str:
     return next((row.gguf_repo for row in tables.model_facts() if row.name == llm_id), "")
 
 
-def choices(task: Purpose, context: int) -> list[Choice]:
-    """Models and quantisations worth trying, best first: no other is as good and no larger and reads no more."""
+STEPS: Final = (8.5, 6.6, 4.85, 4.3, 3.9)
+"""Bits per weight that are tried: steps between them change little."""
+LOW_STEPS: Final = (*STEPS, 3.3, 2.9)
+"""The same with those that a computer is left with whose memory is small."""
+
+
+def choices(task: Purpose, context: int, steps: Sequence[float] = STEPS) -> list[Choice]:
+    """Models and quantisations worth trying, best first: no other is as good and no larger and reads no more. `steps`:
+    the bits per weight near which quantisations are tried.
+    """
     found = [
         choice
         for llm in able(task, context)
-        for quant in _tried(llm)
+        for quant in _tried(llm, steps)
         if (choice := choice_of(llm, quant, task)) and choice.kept >= LEAST_KEPT
     ]
     return front(found)
 
 
-STEPS: Final = (8.5, 6.6, 4.85, 4.3, 3.9)
-"""Bits per weight that are tried: steps between them change little."""
-
-
-def _tried(llm: Llm) -> tuple[str, ...]:
+def _tried(llm: Llm, steps: Sequence[float]) -> tuple[str, ...]:
     """Of the usual quantisations of a model those nearest to the steps, or the maker's own type."""
     order = quality_order(llm).quants
     bits = {row.name: row.bits_per_weight for row in tables.quants() if row.name in order}
-    near = (min(order, key=lambda name: abs(math.log(bits[name] / step))) for step in STEPS)
+    near = (min(order, key=lambda name: abs(math.log(bits[name] / step))) for step in steps)
     return tuple(dict.fromkeys(near))
 
 

@@ -22,6 +22,7 @@ _AMOUNT = re.compile(
         (?P<after>[$€£¥₹]|zł|[A-Za-z]{3,7})?""",
     re.VERBOSE,
 )
+_DOLLARS = re.compile(r"\$(\d+(?:,\d{3})*(?:\.\d+)?)")
 _WORDS = {"DOLLAR": "USD", "DOLLARS": "USD", "BUCKS": "USD", "EURO": "EUR", "EUROS": "EUR", "POUND": "GBP",
           "POUNDS": "GBP", "YEN": "JPY", "RUPEES": "INR", "US$": "USD", "ZŁ": "PLN"}
 
@@ -80,6 +81,14 @@ class Exchange:
     def said(self, usd: float) -> str:
         """An amount of dollars as people read it in this currency, in whole units."""
         return shown(round(self.of(usd)), self.currency)
+
+    def worded(self, text: str) -> str:
+        """A text whose amounts of dollars are told in this currency, in whole units.
+
+        >>> Exchange("EUR", 0.9).worded("take $1,000 off")
+        'take €900 off'
+        """
+        return _DOLLARS.sub(lambda found: self.said(float(found[1].replace(",", ""))), text)
 
 
 def shipped_rates(own: Mapping[str, float] | None = None) -> Rates:

@@ -112,7 +112,7 @@ def _shifted(knowledge: Knowledge, levels: Levels, warnings: tuple[Warning, ...]
         table, effects=effects, measured=table.measured | _BY_LEVEL,
         level_deviations={name: levels.deviation(name) for name in LEVELS},
     )
-    said = Warning(code="by_own_runs", message=f"the levels of this machine are by {runs_in_words(runs)}")
+    said = Warning(code="by_own_runs", message=f"the speeds of this machine are set by {runs_in_words(runs)}")
     told = (*knowledge.warnings, *warnings, said)
     return replace(knowledge, efficiencies=shifted, calibration="measured", warnings=told, own=())
 

@@ -7,11 +7,12 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from advisor.choosing.runnable import models_on
+from advisor.choosing.tasks import TASKS
 from advisor.detection import Detected
 from advisor.physics.knowledge import load
 from advisor.profiles.own_machine import knowledge_of
 from advisor.profiles.store import ProfileStore
-from advisor.question import Hardware, Scenario
+from advisor.question import Hardware
 from tests.own_profiles import RYZEN, XEON, own_profile
 from webapp import resources
 from webapp.pages import machine
@@ -62,7 +63,8 @@ def expected(hardware: Any, *, own: bool, profile: Any = None) -> float:
     """What `models_on` finds for the model with the knowledge that the page is to use."""
     parts = Hardware.model_validate(hardware)
     known = knowledge_of(own_profile(profile or hardware), load()) if own else load()
-    found = models_on(Scenario(model=MODEL, hardware=parts), "chat", known)
+    asked = TASKS["chat"].question(MODEL, "MXFP4").model_copy(update={"hardware": parts})
+    found = models_on(asked, "chat", known)
     return next(row.decode_tok_s for row in found if row.llm.name == MODEL)
 
 

@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.answer import REGIMES, Range
+from advisor.buying.recommendation import recommend
+from advisor.buying.wish import Wish
 from advisor.choosing.runnable import models_on
 from advisor.choosing.tasks import TASKS
+from advisor.market.money import Exchange
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.prediction.quant_matrix import loss_of
@@ -74,6 +77,16 @@ def test_charts_are_json_with_their_data() -> None:
     spec = json.loads(json.dumps(charts.sweep(rows, "tokens", log_x=True)))
     assert spec["data"]["values"] == rows
     assert {layer["mark"]["type"] for layer in spec["layer"]} == {"area", "line"}
+
+
+def test_points_and_axis_of_the_chart_are_in_one_currency() -> None:
+    found = recommend(Wish(model="gpt-oss-20b", budget_usd=900, limit=4), load())
+    dollars, euros = (build_rows.points(found.builds, [0], Exchange(name, rate))
+                      for name, rate in (("USD", 1.0), ("EUR", 0.9)))
+    assert [row["price"] for row in euros] == pytest.approx([0.9 * row["price"] for row in dollars])
+    titles = {layer["encoding"]["x"]["title"] for layer in charts.price_speed(euros, "EUR")["layer"]}
+    assert titles == {"Price of the whole computer (EUR)"}
+    assert "$" not in json.dumps(charts.price_speed(euros, "EUR")).replace("$schema", "")
 
 
 @pytest.mark.parametrize(("prices", "scale"), [((700, 900), None), ((300, 5000), "log")])

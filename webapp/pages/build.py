@@ -32,6 +32,8 @@ COLOURS = {stage.words: stage.colour for stage in STAGES.values()}
 KINDS = {"desktop": "Desktop built from parts", "laptop": "Laptop", "unified": "Whole machine with shared memory"}
 PEOPLE = (1, 2, 4)
 LATELY_DAYS = 150
+OWN = "by_own_runs"
+"""Code of the remark that the visitor's own runs count."""
 SLOW, USUAL, FAST = "a slow one in 20", "the middle", "a fast one in 20"
 
 
@@ -63,7 +65,7 @@ def page() -> None:
     why(answer, found.build)
     _upgrades(answer, state, known)
     controls.share_rows(found.build.name if found.build else answer.machine,
-                        comparison.facts([found], resources.today()), state, "advisor-build")
+                        comparison.facts([found], resources.today(), controls.exchange()), state, "advisor-build")
 
 
 def asked(state: BuildState) -> Wish:
@@ -103,9 +105,13 @@ def verdict(answer: Prediction) -> str:
         else "about as fast as people read" if speed.p50 >= 5 else "slower than people read"
     )
     lies = REGIMES[place.strategy].words
+    if lies.startswith(("all", "on", "larger")):
+        lies = f"the model {lies}"
+    else:
+        lies = lies.replace("some", "some of its") if lies.startswith("some") else f"its {lies}"
     limit = LIMITS[answer.bottleneck or "gpu_overhead"].short
     by = "about as fast as its GPU gets with such a small model" if limit == "GPU overhead" else f"limited by {limit}"
-    return f"Writes {fast}, with the model {lies}; {by}."
+    return f"Writes {fast}, with {lies}; {by}."
 
 
 def _head(found: DescribedBuild, answer: Prediction, state: BuildState) -> None:
@@ -118,7 +124,7 @@ def _head(found: DescribedBuild, answer: Prediction, state: BuildState) -> None:
         lines.append(f"**{plain(exchange.said(build.price_usd))}** {kind}")
         lines.append(plain(prices_age(build)))
     else:
-        lines.append(plain(sentence(f"No price for the whole: {found.why_not}")))
+        lines.append(plain(sentence(found.why_not)))
     to_do = f" to {TO_DO[state.task]}" if state.task else ""
     people = f", for each of {state.users} at once" if state.users > 1 else ""
     model = f"For {answer.model} {answer.quant}{to_do} with {thousands(state.context)} tokens of context{people}."
@@ -152,16 +158,19 @@ def detailed(answer: Prediction, found: RankedBuild | None, known: Knowledge) ->
     """What a machine does: figures, an answer at its speed, several people, where the time goes."""
     speed = answer.decode_tok_s
     if speed is None:
-        st.warning(plain("It does not fit: no speed can be given. Below stands what would make it fit."))
-    else:
-        st.subheader("What it does", anchor=False)
-        _figures(answer, found)
-        _warnings([item.message for item in (*(found.notes if found else ()), *answer.warnings)])
-        left, right = st.columns(2, gap="large")
-        with left:
-            _streaming(speed)
-        with right:
-            _people(answer, known)
+        st.warning(plain("It does not fit: no speed can be given. What would fit stands below."))
+        st.subheader("Where the model would lie", anchor=False)
+        _memory(answer, unfolded=True)
+        return
+    st.subheader("What it does", anchor=False)
+    _figures(answer, found)
+    told = (*(found.notes if found else ()), *answer.warnings)
+    _warnings([item.message for item in told if item.code != OWN])  # said where the runs are pasted
+    left, right = st.columns(2, gap="large")
+    with left:
+        _streaming(speed)
+    with right:
+        _people(answer, known)
     st.subheader("Where the time of a token goes, and where the model lies", anchor=False)
     left, right = st.columns(2, gap="large")
     with left:
@@ -227,7 +236,7 @@ def _people(answer: Prediction, known: Knowledge) -> None:
     st.html(tables.table(rows, {}, "Speeds for one, two and four people"))
 
 
-def _memory(answer: Prediction) -> None:
+def _memory(answer: Prediction, *, unfolded: bool = False) -> None:
     """Where the bytes lie."""
     case = resources.case(answer.scenario)
     rows = build_rows.memories(case)
@@ -239,7 +248,7 @@ def _memory(answer: Prediction) -> None:
     moe = f" (n_cpu_moe {place.n_cpu_moe})" if place.n_cpu_moe else ""
     sizes = f"model {place.weights_gb:.1f} GiB, context {place.kv_gb:.2f} GiB"
     note(f"{how[0].upper()}{how[1:]}{moe}: {sizes}.")
-    with st.expander("What would fit"):
+    with st.expander("What would fit", expanded=unfolded):
         listed(build_rows.room(resources.capacity(answer.scenario), case))
 
 
@@ -258,7 +267,9 @@ def _parts(build: RankedBuild, state: BuildState) -> None:
             note("It is sold whole: no part in it can be exchanged.")
     note(f"Together {exchange.said(build.price_usd)}: what an ordinary buyer pays sellers to trust, before tax.")
     _histories(build, exchange)
-    swap = build_rows.next_dollars(build)
+    with st.spinner("Trying every other part"):
+        dollar = resources.next_dollar(state.build, asked(state), state.price)
+    swap = build_rows.next_dollars(build.model_copy(update={"next_dollar": dollar}), exchange)
     st.markdown(f"**What the next dollars buy:** {plain(swap or 'no single swap gains a tenth of the speed')}")
 
 
@@ -375,7 +386,8 @@ def _costs(build: RankedBuild, answer: Prediction, state: BuildState) -> None:
     """What it costs to run, and what not to own it costs."""
     st.subheader("What it costs to run", anchor=False)
     left, right = st.columns([1, 2], gap="large")
-    hours = left.slider("Hours a day under load", 0.0, 24.0, step=0.5, key=controls.key(BuildState, "hours"))
+    key = controls.key(BuildState, "hours")
+    hours = left.slider("Hours a day under load", 0.0, 24.0, step=0.5, format="%.1f", key=key)
     try:
         kwh = picking.kwh_usd(state, controls.exchange().per_usd)
         power = power_of(kwh, state.country or None, max(float(hours), 0.5))
@@ -456,5 +468,5 @@ def why(answer: Prediction, found: RankedBuild | None) -> None:
     if answer.assumptions:
         with st.expander("What was assumed"):
             listed(sentence(line) for line in answer.assumptions)
-    if found is None:
-        note(TERMS["90 % range"])
+    if found is None and answer.decode_tok_s:
+        note(f"The ranges: {TERMS['90 % range'][:1].lower()}{TERMS['90 % range'][1:]}")

@@ -83,7 +83,7 @@ def _sentence() -> None:
         usual = picking.context_of(state.task)
         _word("context", "Context", contexts,
               lambda count: f"{thousands(count or usual)} of context", 205, help=HINTS["context"])
-        _words("for up to")
+        _words("for up to" if state.budget else "at")
         _budget(state)
         _word("condition", "Condition of the parts", tuple(controls.CONDITIONS), controls.CONDITIONS.__getitem__, 245,
               help=HINTS["condition"])
@@ -117,7 +117,8 @@ def _budget(state: BuyState) -> None:
     """The budget: usual amounts, or any that is typed."""
     currency = controls.exchange().currency
     now = ANY if state.budget is None else shown(state.budget, currency)
-    options = list(dict.fromkeys((ANY, now, *(shown(amount, currency) for amount in BUDGETS))))
+    steps = [amount * 10.0 ** round(math.log10(controls.exchange().per_usd)) for amount in BUDGETS]
+    options = list(dict.fromkeys((ANY, now, *(shown(amount, currency) for amount in steps))))
     st.session_state["budget text"] = now
     st.selectbox(
         "Budget", options, key="budget text", accept_new_options=True, label_visibility="collapsed", width=140,
@@ -170,20 +171,21 @@ def _prices(kind: type[BuyState]) -> None:
         "Your price for a", list(KIND_WORDS), format_func=lambda item: KIND_WORDS[item][0], key="price kind"
     )
     part = st.selectbox("Part", visitor.names_of(chosen), key="price part")
-    amount = st.number_input("USD", 1.0, 1e6, 100.0, step=10.0, format="%.0f", key="price usd")
-    st.button("Set price", on_click=_set_price, args=(kind, chosen, part, amount))
+    exchange = controls.exchange()
+    amount = st.number_input(exchange.currency, 1.0, 1e6, 100.0, step=10.0, format="%.0f", key="price amount")
+    st.button("Set price", on_click=_set_price, args=(kind, chosen, part, amount / exchange.per_usd))
     mine = st.session_state[controls.key(kind, "price")]
     if mine:
         st.multiselect(
             "Your prices", list(mine), key=controls.key(kind, "price"), help="Remove one to undo it.",
-            format_func=visitor.told,
+            format_func=lambda text: exchange.worded(visitor.told(text)),
         )
 
 
 def _set_price(kind: type[BuyState], of: str, part: str, usd: float) -> None:
     where = controls.key(kind, "price")
     others = [text for text in st.session_state[where] if not text.startswith(f"{of}:{part}=")]
-    st.session_state[where] = (*others, *visitor.written({(of, part): usd}))
+    st.session_state[where] = (*others, *visitor.written({(of, part): round(usd, 2)}))
 
 
 def _nothing(found: Recommendation, state: BuyState) -> None:
@@ -286,9 +288,9 @@ def _beside(found: Recommendation, picked: Sequence[tuple[Pick, RankedBuild]], s
     told = " ".join(item.text for item in found.beside)
     apart = (near.text.partition(": ") for near in found.near if near.text not in told)
     lines += [(label, words) for label, _, words in apart]
-    if swap := build_rows.next_dollars(picked[0][1]):
+    if swap := build_rows.next_dollars(picked[0][1], controls.exchange()):
         lines.append(("One part more", swap))
-    lines += [(_of_running(words), words) for words in found.running]
+    lines += [_of_running(words) for words in found.running]
     text = "".join(f"<p><b>{escape(label)}:</b> {escape(sentence(words))}</p>" for label, words in lines)
     with st.container(key="beside"):
         st.html(f'<div class="more">{text}</div>')
@@ -304,29 +306,36 @@ def _every(state: BuyState) -> list[dict[str, object]]:
     wish = picking.wish_of(state, controls.exchange().per_usd).model_copy(update={"limit": 200})
     try:
         with st.spinner("Trying every computer"):
-            return build_rows.ranking(resources.ranking(wish, state.price).builds, resources.today())
+            every = resources.ranking(wish, state.price).builds
+            return build_rows.ranking(every, resources.today(), controls.exchange())
     except InputError:
         return []
 
 
-def _of_running(words: str) -> str:
-    """What a sentence about running costs is about."""
-    begun = {"closed": "Closed models", "a rented": "Renting instead", "the same work over": "An API instead"}
-    return next((label for start, label in begun.items() if words.lower().startswith(start)), "To run it")
+def _of_running(words: str) -> tuple[str, str]:
+    """What a sentence about running costs is about, and what it says of that."""
+    begun = {"closed models": "Closed models", "a rented": "Renting instead", "the same work over": "An API instead"}
+    label = next((label for start, label in begun.items() if words.lower().startswith(start)), "To run it")
+    return label, words[len(label) :].strip() if words.lower().startswith(label.lower()) else words
 
 
 def _all(found: Recommendation, state: BuyState) -> None:
     """The best that answer the wish: as a chart, as files; as a table every card and machine that runs the model."""
     st.subheader("Price and speed of what answers", anchor=False)
     chart, table = st.tabs(["Price and speed", "All in a table"], key="view", on_change="rerun")
-    rows = build_rows.ranking(found.builds, resources.today())
+    exchange = controls.exchange()
+    rows = build_rows.ranking(found.builds, resources.today(), exchange)
     with table if table.open else chart:
         if table.open:
-            tables.show(_every(state) or rows, "Ranked builds with price, speed, range and the age of prices")
+            tables.show(
+                _every(state) or rows, "Ranked builds with price, speed, range and the age of prices",
+                column_config=tables.money_columns(exchange.currency),
+            )
         else:
-            words = build_rows.front_words(found.builds)
+            words = build_rows.front_words(found.builds, exchange)
+            points = build_rows.points(found.builds, [pick.build for pick in found.picks], exchange)
             st.vega_lite_chart(
-                charts.price_speed(build_rows.points(found.builds, [pick.build for pick in found.picks])),
+                charts.price_speed(points, exchange.currency),
                 alt=f"Price against speed of {len(found.builds)} builds. Not beaten in both: {'; '.join(words)}",
             )
             with st.expander("The chart in words"):

@@ -143,7 +143,9 @@ def _answered(state: CompareState) -> tuple[list[Pair], list[Sequence[Runnable]]
     shared = None
     with st.spinner("Trying every model on each", show_time=True):
         models: dict[str, Sequence[Runnable]] = {
-            asked.build: resources.models_for_task(item.prediction.scenario.hardware, state.task, state.context or None)
+            asked.build: resources.models_on(
+                item.prediction.scenario.hardware, state.task, state.context or None, resources.knowledge()
+            )
             for asked, item in found
         }
         if choosing:
@@ -196,7 +198,7 @@ def _side_by_side(found: list[Pair], models: list[Sequence[Runnable]], state: Co
         st.subheader("What each is best at, and by how much over the next", anchor=False)
         listed(comparison.winners(titles, facts))
     st.html(cards.compared(titles, facts, "Builds side by side, the best of each row marked"))
-    rows = comparison.facts(items, resources.today())
+    rows = comparison.facts(items, resources.today(), controls.exchange())
     controls.share_rows("Builds side by side", rows, state, "advisor-compare")
     with st.container(horizontal=True, gap="small"):
         for name, (asked, _) in zip(titles, found, strict=True):

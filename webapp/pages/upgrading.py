@@ -4,7 +4,7 @@ import streamlit as st
 
 from advisor.answer import Prediction
 from advisor.buying.pricing import Quote
-from advisor.buying.upgrades import Purchase, Upgrades, shown
+from advisor.buying.upgrades import Purchase, Upgrades, shown, standing
 from advisor.choosing.tasks import TaskName
 from advisor.errors import InputError
 from advisor.market.market import Choice
@@ -36,13 +36,12 @@ def box(
     except (InputError, UnknownName) as error:
         st.info(plain(sentence(str(error))))
         return
-    now = f"{shown(found, found.now)} ({found.unit}{f', with {found.now_model}' if found.now_model else ''})"
     best = ""
     if found.best is not None:
         take = found.purchases[found.best]
         price = controls.exchange().said(take.price_usd)
         best = f"  \n**We would buy: {plain(f'{take.buy}, {price}: {shown(found, take.after)}.')}**"
-    st.markdown(f"As it is: {plain(now)}.{best}")
+    st.markdown(f"As it is: {plain(standing(found))}.{best}")
     if found.purchases:
         rows = [
             _row(item, found, resources.card_quote(asked.hardware, item.prediction.scenario.hardware, condition))
@@ -58,7 +57,8 @@ def _row(item: Purchase, found: Upgrades, seen: Quote | None) -> build_rows.Row:
         "Buy": item.buy, "Price": exchange.said(item.price_usd),
         "8 of 10 pay": f"{exchange.said(item.low_usd)} to {exchange.said(item.high_usd)}",
         MEASURED[found.goal]: shown(found, item.after), "Gain": f"{item.gain:.1f}x" if item.gain else "then it runs",
-        "Then it writes": build_rows.said(speed), "Model": f"{item.model} {item.quant}", "Mind": item.mind,
+        "Then it writes": build_rows.said(speed), "Model": f"{item.model} {item.quant}",
+        "Mind": exchange.worded(item.mind),
         "Card's price seen": age(seen.as_of, resources.today()) if seen and seen.as_of else "",
         "Link": build_rows.address(seen.source) if seen else None, "Source": seen.source if seen else "",
     }

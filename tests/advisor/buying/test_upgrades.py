@@ -15,12 +15,16 @@ from advisor.buying.pricing import price_of
 from advisor.buying.purchases import added_memory, platform_swaps
 from advisor.buying.stock import Stock, stock_of
 from advisor.buying.upgrades import Aim, Upgrades, cards_of, upgrades
+from advisor.choosing.quality import choice_of
+from advisor.choosing.runnable import models_on
+from advisor.choosing.tasks import TASKS
 from advisor.market.market import shipped_market, today
 from advisor.physics.knowledge import load
 from advisor.prediction.own_parts import kept_parts
 from advisor.question import Scenario
 from catalog.names.cpus import resolve_cpu
 from catalog.names.gpus import resolve_gpu
+from catalog.names.llms import resolve_llm
 from catalog.tables import boards
 
 OWNER: dict[str, Any] = {
@@ -81,6 +85,30 @@ def test_where_no_purchase_helps_it_is_said() -> None:
 
 def test_memory_is_a_rung_to_a_longer_context() -> None:
     assert any("DDR4" in item.buy for item in found("longer").purchases)
+
+
+@pytest.mark.parametrize("ram", [{"gb": 16}, OWNER["ram"]], ids=["only its size is said", "all is said"])
+def test_what_memory_alone_would_bring_is_said_with_its_price(ram: dict[str, Any]) -> None:
+    """It is a rung or a sentence, and as large a kit is neither because the speed of the old one was not said."""
+    for aim in ("faster", "larger", "longer"):
+        told = upgrades(for_owner(ram=ram), aim, "chat", stock(), load())
+        bought = [item for item in told.purchases
+                  if item.prediction.scenario.hardware.gpus == for_owner().hardware.gpus and "board" not in item.buy]
+        said = [line for line in told.said if re.match(r"memory alone \(\d+ GB DDR4-\d+ .*, \$\d+\) ", line)]
+        assert bool(bought) != bool(said)
+        assert all((item.prediction.scenario.hardware.ram.gb or 0) > 16 for item in bought)
+
+
+def test_the_best_model_of_today_is_none_worse_than_one_that_runs() -> None:
+    """Else a purchase is credited with what the computer can do already."""
+    asked = TASKS["agent"].question("gpt-oss-20b", "MXFP4").model_copy(update={"hardware": for_owner().hardware})
+    found = models_on(asked, "agent", load())
+    best = max(row.choice.cautious for row in found if row.serves and row.choice)
+    told = upgrades(for_owner(), "larger", "agent", stock(), load())
+    assert told.prediction is not None
+    now = choice_of(resolve_llm(told.now_model).row.llm, told.prediction.quant, TASKS["agent"])
+    assert now is not None
+    assert now.cautious >= 0.95 * best  # quantisations between those that are tried
 
 
 def test_a_card_that_draws_more_brings_a_supply() -> None:
