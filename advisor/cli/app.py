@@ -30,8 +30,10 @@ UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF
 """What goes wrong when printing."""
 LONGEST_WORD: Final = 600
 """Addresses and paths are told whole; a longer word is somebody's attempt to fill the screen."""
-COLOURS: Final = re.compile(r"(\x1b\[[0-9;]*m)")
-"""What we send to a terminal ourselves. Source: ECMA-48, SGR."""
+COLOURS: Final = re.compile(r"(\x1b\[(?:(?:[0-4]|3[0-79]|38;5;[0-9]{1,3}|9[0-7])(?:;|(?=m)))*m)")
+"""What we send to a terminal ourselves: weights and colours of letters, nothing that hides them.
+
+Source: ECMA-48, SGR."""
 DONE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.cli.app import _open_streams, run
+from advisor.cli.app import COLOURS, _open_streams, run
 from advisor.cli.waiting import GONE
 from advisor.errors import STEERING
 from advisor.gguf.synthetic import Cut, Recipe, write_model
@@ -26,9 +26,10 @@ from tests.advisor.cli.calibrated import SEEN, on
 from tests.own_profiles import own_profile
 
 ROOT = Path(__file__).parents[3]
-EVIL = "\x1b]0;owned\x07\x1b[2J\x9b3A\u202e\rN"
-"""Sets the title, clears the screen, goes up, turns the direction of text, goes to the line's beginning."""
-COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+EVIL = "\x1b]0;owned\x07\x1b[2J\x1b[8m\x9b3A\u202e\rN"
+"""Sets the title, clears the screen, hides the letters, goes up, turns the direction of text, goes to the line's
+beginning.
+"""
 MACHINE = "--gpu 'RTX 3060 12GB' --cpu 'Ryzen 7 5800X' --ram 'DDR4-3200 2x16'"
 QUESTION = {"model": EVIL, "hardware": {"gpus": [{"name": "RTX 3090"}]}}
 
@@ -55,7 +56,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What strangers sent."""
     folder = tmp_path_factory.mktemp("strangers")
     evil_model(folder)
-    (folder / "runs.txt").write_text(f"{EVIL} Q4_K_M 31 tok/s\n".replace("\r", ""))
+    (folder / "runs.txt").write_text(f"{EVIL} owned Q4_K_M 31 tok/s\n".replace("\r", ""))
     (folder / "questions.jsonl").write_text(json.dumps(QUESTION, ensure_ascii=False) + "\n")
     (folder / "sweep.toml").write_text(f'models = [{json.dumps(EVIL)}]\nquants = ["Q8_0"]\n[hardware]\ncpus = ["x"]\n')
     prices = [["part", "price", "condition", "source", EVIL], ["RTX 3090", "700", "used", EVIL, "x"]]
