@@ -49,6 +49,8 @@ RESALE: Final = "what the old parts bring when sold is not counted"
 TRIED_AT_ONCE: Final = 16
 """Models of a shelf that are worked out together, best first, until one serves."""
 CROWDS: Final = (1, 2, 4, 8, 16)
+TRIED_TOGETHER: Final = 4
+"""Models that are asked at once, the best first: one of the first few serves mostly."""
 UNITS: Mapping[Aim, str] = {
     "faster": "s for a typical step", "larger": "index of the best model", "longer": "tokens of context",
     "people": "people at once",
@@ -396,20 +398,23 @@ def _room_bytes(hardware: Hardware) -> float:
 def _first_that_serves(
     asked: Scenario, task: Purpose, hardware: Hardware, tried: Sequence[Choice], knowledge: Knowledge
 ) -> _OnHardware:
-    questions = [task.question(choice.llm.name, choice.quant) for choice in tried]
     engine = {"name": asked.engine.name, "backend": asked.engine.backend}
-    cases = cases_of([
-        asked_of(_on(question.model_copy(update={"engine": question.engine.model_copy(update=engine)}), hardware))
-        for question in questions
-    ])
-    pairs = [
-        (choice, case) for choice, case in zip(tried, cases, strict=True)
-        if case.placement.fits and case.placement.storage_bytes <= 0
-    ]
-    for (choice, _), answer in zip(pairs, answers([case for _, case in pairs], knowledge, pitfalls=False), strict=True):
-        decode, prefill = speed_tok_s(answer), answer.prefill_tok_s
-        if decode and prefill and decode >= task.least_tok_s and task.reads <= task.longest_wait_s * prefill.p50:
-            return _OnHardware(choice.cautious, round(choice.quality, 1), answer, answer.model)
+    for start in range(0, len(tried), TRIED_TOGETHER):
+        some = tried[start : start + TRIED_TOGETHER]
+        questions = [task.question(choice.llm.name, choice.quant) for choice in some]
+        cases = cases_of([
+            asked_of(_on(question.model_copy(update={"engine": question.engine.model_copy(update=engine)}), hardware))
+            for question in questions
+        ])
+        pairs = [
+            (choice, case) for choice, case in zip(some, cases, strict=True)
+            if case.placement.fits and case.placement.storage_bytes <= 0
+        ]
+        found = answers([case for _, case in pairs], knowledge, pitfalls=False)
+        for (choice, _), answer in zip(pairs, found, strict=True):
+            decode, prefill = speed_tok_s(answer), answer.prefill_tok_s
+            if decode and prefill and decode >= task.least_tok_s and task.reads <= task.longest_wait_s * prefill.p50:
+                return _OnHardware(choice.cautious, round(choice.quality, 1), answer, answer.model)
     return _OnHardware(0.0, 0.0, None)
 
 
