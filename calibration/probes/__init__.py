@@ -19,6 +19,7 @@ from catalog.profiles import ProbeResult
 
 Told = Callable[[str, float], None]
 """Called with what is measured next and the share of the work that is done."""
+QUICK_ROUNDS: Final = 2
 _QUICK_PATTERNS: Final = tuple(
     pattern
     for pattern in PATTERNS
@@ -76,7 +77,7 @@ def probe_all(
     )
     medians.append(_again(ram))
     told("ggml's products", 0.65)
-    compute = _products(rounds=1 if quick else ROUNDS)
+    compute = _products(quick=quick)
     medians.append(_again(ram))
     told("done", 1.0)
     failed = tuple(f"{link.device} could not be measured: {link.failed}" for link in links if link.failed)
@@ -90,13 +91,13 @@ def _again(ram: RamProbe) -> float:
         return bench.sample(ram.knee, 5).value
 
 
-def _products(rounds: int) -> ComputeProbe:
+def _products(*, quick: bool) -> ComputeProbe:
     """A decoded token on one thread, where unpacking limits and not RAM; on all a batch of a prompt, and one through
     experts. Of every type, even where there is little time: what is known of a type that was neither probed nor run
     is how fast others are, and on one machine Q5_K_M was then predicted 38 % too fast (2026-11-30).
     """
+    threads, rounds = (usable_processors(),), QUICK_ROUNDS if quick else ROUNDS
     token = probe_compute((1,), columns=(1,), rounds=rounds)
-    threads = (usable_processors(),)
     batch = probe_compute(threads, columns=(512,), rounds=rounds)
     experts = probe_compute(threads, columns=(128,), routed=True, rounds=rounds)
     return ComputeProbe(token.rates + batch.rates + experts.rates)

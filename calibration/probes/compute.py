@@ -20,7 +20,7 @@ from calibration.probes.child import told_by_child
 from calibration.probes.ram import buffer_size
 from calibration.probes.sample import Sample
 from catalog.profiles import ProbeResult
-from catalog.units import GB
+from catalog.units import GB, MIB
 
 TYPES: Final = (
     "F16", "Q8_0", "Q4_0", "Q5_0", "Q4_K", "Q5_K", "Q6_K", "Q3_K", "Q2_K", "IQ4_XS", "MXFP4", "IQ3_XXS",
@@ -34,6 +34,10 @@ FILL: Final = 0x11
 """Byte that all weights are made of: finite, normal numbers in each type, its scales too."""
 PLAIN: Final = "plain"
 ROUNDS: Final = 3
+MOST_WEIGHT_BYTES: Final = 256 * MIB
+"""For one column: beyond the caches of one processor. On a host with 480 MiB of last-level cache four times that took
+a minute, a third of a quick calibration, to tell the same of a kernel (2026-11-30).
+"""
 EXPERTS: Final = 32
 EXPERTS_USED: Final = 8
 EXPERT_WIDTH: Final = 2048
@@ -107,10 +111,10 @@ def probe_compute(
     """Multiply with each number of threads, `routed` through experts: `rounds` times all of it. The columns of a
     decoded token and of llama.cpp's default batch of a prompt, if none are given.
 
-    `weight_bytes`: of the matrices for one column; what the RAM probe reads if not given. Repeats and seconds are those
+    `weight_bytes`: of the matrices for one column; what the RAM probe reads, but `MOST_WEIGHT_BYTES`, if not given. Repeats and seconds are those
     of a round. Raises EngineMissing, ProbeFailed, and InputError when too little memory is free.
     """
-    size = weight_bytes or buffer_size()[0]
+    size = weight_bytes or min(buffer_size()[0], MOST_WEIGHT_BYTES)
     shape = ProductShape(tuple(types), tuple(threads), tuple(columns), size, repeats, seconds_each, routed, rounds)
     found: dict[tuple[str, str, int, int], list[dict[str, Any]]] = {}
     for line in told_by_child("compute", asdict(shape), patience_s):
@@ -119,8 +123,8 @@ def probe_compute(
     for (weight_type, layout, batch, count), lines in found.items():  # of one product, a line for each round
         seconds = [each for line in lines for each in line["seconds"]]
         operations = FLOP_PER_WEIGHT * lines[0]["weights"] * batch
-        gflop_s = Sample.of(operations / each / GB for each in seconds)
-        read_gb_s = Sample.of(lines[0]["bytes"] / each / GB for each in seconds)
+        gflop_s = Sample.undisturbed(operations / each / GB for each in seconds)
+        read_gb_s = Sample.undisturbed(lines[0]["bytes"] / each / GB for each in seconds)
         rates.append(Rate(weight_type, layout, batch, count, gflop_s, read_gb_s, routed))
     return ComputeProbe(tuple(rates))
 

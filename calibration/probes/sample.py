@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from catalog.profiles import ProbeResult
@@ -33,6 +33,16 @@ class Sample:
         median = statistics.median(taken)
         deviation = statistics.stdev(taken) if len(taken) > 1 else 0.0
         return cls(median, min(deviation / median, MOST_SPREAD), len(taken))
+
+    @classmethod
+    def undisturbed(cls, rates: Iterable[float]) -> Self:
+        """Of rates that others on the computer can only lower: the median of their higher half; the rest is of all.
+
+        >>> Sample.undisturbed([9.0, 10.0, 11.0])
+        Sample(value=10.5, spread=0.1, repeats=3)
+        """
+        taken = sorted(rates)
+        return replace(cls.of(taken), value=statistics.median(taken[len(taken) // 2 :]))
 
     def result(self, name: str, unit: str) -> ProbeResult:
         """This sample as a row of a profile."""
