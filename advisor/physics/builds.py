@@ -1,6 +1,7 @@
 """What the age of an engine's build says: the kernels of its time, and what it chooses by itself."""
 
 import re
+from functools import lru_cache
 
 from advisor.question import Scenario
 
@@ -23,6 +24,7 @@ def _number_of(version: str | None) -> int | None:
     return int(found[1]) if found and int(found[1]) > 1000 and not found[1].startswith("20") else None
 
 
+@lru_cache(maxsize=1024)
 def era_of(version: str | None, released: str | None, engine: str = "llama.cpp") -> str:
     """Age class of an engine build, from its number or else its date; "current" when neither tells. The numbers of
     ik_llama.cpp, which are told to few, count after the date.

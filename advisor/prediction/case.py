@@ -110,7 +110,7 @@ class Case(Task):
         """Whether errors are those of several users or of drafts; "" for one user without."""
         return "speculative" if self.draft else "several_users" if self.users > 1 else ""
 
-    @property
+    @cached_property
     def runs(self) -> bool:
         """Whether it can run at all: an explicit placement may be a little over full, a planned one must fit."""
         place_ = self.placement

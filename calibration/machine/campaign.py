@@ -79,7 +79,8 @@ class Campaign:
             for number in self.threads
             for settings in self.ground.settings(model.llm, number)
         ]
-        found, asked = candidates(self.models, self.threads, self.ground), everyday(self.ground)
+        found = candidates(self.models, self.threads, self.ground)
+        asked = everyday(self.ground, threads=self.threads[:-1])
         seen = (*(run for item in found for run in item.expected), *asked)
         columns = columns_of((item.case.setting for item in seen), self.pooling)
         left_s = budget_s - sum(item.seconds for item in own)

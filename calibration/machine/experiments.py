@@ -152,15 +152,19 @@ def _seconds(asked: Measure, speed: Prediction) -> float:
     return read / speed.prefill_tok_s.p50 + (asked.repeats * asked.gen + asked.warm_up) / speed.decode_tok_s.p50
 
 
-def everyday(ground: Ground, models: Iterable[str] = EVERYDAY) -> list[FitRow]:
-    """What people ask of a machine: those of the questions that it can run."""
-    found = []
+def everyday(ground: Ground, models: Iterable[str] = EVERYDAY, threads: Sequence[int] = ()) -> list[FitRow]:
+    """What people ask of a machine: those of the questions that it can run, with as many threads as the engine takes by
+    itself and, without a device, with these numbers of them too.
+    """
+    found: list[FitRow] = []
+    fewer = [{"threads": number} for number in threads]
     for model, quant, depth in product(models, EVERYDAY_QUANTS, EVERYDAY_DEPTHS):
         load = {"context_depth": depth, "decode_depth": depth}
         asked = {"model": model, "quant": quant, "hardware": ground.hardware, "workload": load}
         llm = resolve_llm(model).row.llm
         in_ram = {"n_gpu_layers": 99, "n_cpu_moe": llm.n_layers}  # which a device with less free memory comes to
-        for engine in ({}, in_ram) if ground.devices and llm.n_experts else ({},):  # {}: where the planner puts it
+        placed = [in_ram] if llm.n_experts else []
+        for engine in ({}, *(placed if ground.devices else fewer)):  # {}: where the planner puts it
             case = case_of(Scenario.model_validate(asked | {"engine": engine}), None, ground.machine)
             if case.runs and case.regime != "storage":
                 found += list(_expected(case, answers([case], ground.knowledge)[0]))

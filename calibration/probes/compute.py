@@ -23,7 +23,8 @@ from catalog.profiles import ProbeResult
 from catalog.units import GB, MIB
 
 TYPES: Final = (
-    "F16", "Q8_0", "Q4_0", "Q5_0", "Q4_K", "Q5_K", "Q6_K", "Q3_K", "Q2_K", "IQ4_XS", "MXFP4", "IQ3_XXS",
+    "F16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q4_K", "Q5_K", "Q6_K", "Q3_K", "Q2_K", "IQ4_XS", "IQ4_NL", "MXFP4",
+    "IQ3_XXS",
 )
 """One of each quant family (see `advisor.physics.task.FAMILIES`)."""
 FLOP_PER_WEIGHT: Final = 2
@@ -111,8 +112,9 @@ def probe_compute(
     """Multiply with each number of threads, `routed` through experts: `rounds` times all of it. The columns of a
     decoded token and of llama.cpp's default batch of a prompt, if none are given.
 
-    `weight_bytes`: of the matrices for one column; what the RAM probe reads, but `MOST_WEIGHT_BYTES`, if not given. Repeats and seconds are those
-    of a round. Raises EngineMissing, ProbeFailed, and InputError when too little memory is free.
+    `weight_bytes`: of the matrices for one column; what the RAM probe reads, but at most `MOST_WEIGHT_BYTES`, if not
+    given. Repeats and seconds are those of a round. Raises EngineMissing, ProbeFailed, and InputError when too little
+    memory is free.
     """
     size = weight_bytes or min(buffer_size()[0], MOST_WEIGHT_BYTES)
     shape = ProductShape(tuple(types), tuple(threads), tuple(columns), size, repeats, seconds_each, routed, rounds)

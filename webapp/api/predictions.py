@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from advisor.gguf.model_file import ModelFile
 
 MOST_SCENARIOS: Final = 10_000
-TOGETHER: Final = 128
+TOGETHER: Final = 512
 """Scenarios of a batch evaluated as one array."""
 FEW_KINDS: Final = 4
 """Kinds of cards of a single question that is answered in passing."""

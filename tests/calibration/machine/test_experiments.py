@@ -185,3 +185,11 @@ def test_beside_a_card_experts_in_ram_are_asked_of_and_measured() -> None:
     placed = {item.settings.n_cpu_moe for item in chosen(found, asked, every, pooling(), cost_s(found) / 3)}
     assert placed & {1, 2}
     assert 0 in placed
+
+
+def test_without_a_card_fewer_threads_are_asked_of_too() -> None:
+    """Of weights that the CPU unpacks one thread does not tell what two do."""
+    here = ground()
+    both = everyday(here, ASKED, THREADS[:-1])
+    assert {item.case.scenario.engine.threads for item in both} == {None, THREADS[0]}
+    assert len(both) == 2 * len(everyday(here, ASKED))

@@ -48,7 +48,8 @@ def test_without_a_large_cache_they_are_as_small_as_they_may_be() -> None:
 
 def test_they_have_nearly_every_family_of_quants() -> None:
     families = {family_of(tensor.type) for model in probe_models(None) for tensor in model.recipe.tensors}
-    assert families >= set(FAMILIES) - {"fp4", "q5"}  # in few files of today; the probe of kernels has the first
+    # Those in few files of today, or only where rows are no multiple of 256, are known from the probe of kernels alone.
+    assert families >= set(FAMILIES) - {"fp4", "q4_1", "q5", "q5_1", "iq4_nl"}
 
 
 def test_another_recipe_has_another_file() -> None:

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
+from advisor.physics.task import FAMILIES, family_of
 from calibration.probes.child import ProbeFailed, told_by_child
-from calibration.probes.compute import ComputeProbe, probe_compute
+from calibration.probes.compute import TYPES, ComputeProbe, probe_compute
 from catalog.units import MIB
 
 BYTES_PER_WEIGHT = {"F16": 2.0, "Q8_0": 34 / 32, "Q4_K": 144 / 256}
@@ -35,6 +36,10 @@ def test_operations_and_bytes_belong_to_the_same_products(found: ComputeProbe) -
 def test_one_column_is_told_in_bytes_and_many_in_operations(found: ComputeProbe) -> None:
     units = {(row.name.split()[0], "columns=1 " in row.name, row.unit) for row in found.results()}
     assert units == {("cpu_product_read_gb_s", True, "GB/s"), ("cpu_product_gflop_s", False, "GFLOP/s")}
+
+
+def test_every_family_of_quants_is_probed() -> None:
+    assert sorted(family_of(name) for name in TYPES) == sorted(FAMILIES)
 
 
 def test_a_type_that_is_none_is_told() -> None:

@@ -26,3 +26,11 @@ def test_a_sample_is_a_row_of_a_profile() -> None:
     row = Sample(12.5, 0.02, 7).result("ram_read_gb_s threads=2", "GB/s")
     assert (row.name, row.unit) == ("ram_read_gb_s threads=2", "GB/s")
     assert (row.value, row.spread, row.repeats) == (12.5, 0.02, 7)
+
+
+def test_what_disturbs_some_of_the_repeats_does_not_lower_a_rate() -> None:
+    calm = Sample.undisturbed([10.0, 10.1, 9.9, 10.0])
+    disturbed = Sample.undisturbed([10.0, 0.6, 10.1, 3.0, 9.9, 10.0])
+    assert disturbed.value == pytest.approx(calm.value, rel=0.01)
+    assert disturbed.spread > 10 * calm.spread  # which it is still told by
+    assert (calm.repeats, disturbed.repeats) == (4, 6)
