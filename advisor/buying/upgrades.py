@@ -194,7 +194,7 @@ def _ladder(
     def place(pair: tuple[Change, _OnHardware]) -> float:
         return price_of(pair[0].quotes) * (SIMPLER if _is_memory(pair[0], hardware) else 1.0)
 
-    reached, rungs = now.value, []
+    reached, rungs = now.value, list[tuple[Change, Purchase]]()
     for change, after in sorted(told, key=place):
         if after.value > reached * (1 + LEAST_GAIN) and after.value > 0 and after.answer is not None:
             low, high = interval_of(change.quotes)
