@@ -92,8 +92,8 @@ def on_a_terminal(*words: str, cwd: Path) -> bytes:
 
 
 def test_a_person_who_waits_is_told_for_what_and_a_file_is_not(tmp_path: Path) -> None:
-    words = ("upgrade", "--model", "gpt-oss-20b", "--gpu", "RTX 3060 12GB", "--cpu", "Ryzen 5 5600")
+    words = ("models", "--gpu", "RTX 3060 12GB", "--limit", "1")
     shown = on_a_terminal(*words, cwd=tmp_path)
-    assert shown.startswith(b"Trying every purchase ...\r\x1b[K")
+    assert shown.startswith(b"Trying every model ...\r\x1b[K")
     assert shown.count(b"Trying") == 1
     assert "Trying" not in in_shell('"$@" 2>&1', *words).stdout
