@@ -24,7 +24,7 @@ CHECKS: Final = [
     response_headers_conformance,
 ]
 MODES: Final = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 600.0
 LONG: Final = {"/v1/recommendations": 8, "/v1/upgrades": 8, "/v1/accuracy": 8}
 """Of calls that may take seconds, so many times fewer are made."""
 
