@@ -79,10 +79,7 @@ def _sentence() -> None:
         _words("I want to")
         _word("task", "What for", tuple(TO_DO), TO_DO.__getitem__, 230)
         _words("with")
-        contexts = (0, *controls.CONTEXTS)
-        usual = picking.context_of(state.task)
-        _word("context", "Context", contexts,
-              lambda count: f"{thousands(count or usual)} of context", 205, help=HINTS["context"])
+        _context(state)
         _words("for up to" if state.budget else "at")
         _budget(state)
         _word("condition", "Condition of the parts", tuple(controls.CONDITIONS), controls.CONDITIONS.__getitem__, 245,
@@ -111,6 +108,25 @@ def _word(field: str, label: str, options: tuple[object, ...], said: object, wid
     controls.choose(
         BuyState, field, label, options, format_func=said, label_visibility="collapsed", width=width, **more
     )
+
+
+def _context(state: BuyState) -> None:
+    """The context. No two choices have the same words, by which a browser tells what was chosen; and as it goes on
+    showing them, the field of a task with another usual context is another one.
+    """
+    usual = picking.context_of(state.task)
+    field = f"context where {usual} are usual"
+    options = (0, *(count for count in controls.CONTEXTS if count != usual))
+    st.session_state[field] = now = 0 if state.context == usual else state.context
+    st.selectbox(
+        "Context", options if now in options else (now, *options), key=field, width=205,
+        format_func=lambda count: f"{thousands(count or usual)} of context", label_visibility="collapsed",
+        help=HINTS["context"], on_change=_put_context, args=(field,),
+    )
+
+
+def _put_context(field: str) -> None:
+    st.session_state[controls.key(BuyState, "context")] = st.session_state[field]
 
 
 def _budget(state: BuyState) -> None:
