@@ -241,7 +241,8 @@ def agreement(rows: Sequence[Row]) -> Spec:
 def _kinds(field: str, look: Mapping[str, str]) -> Spec:
     """Colours or shapes by the values of a field, with a legend above."""
     scale = {"domain": list(look), "range": list(look.values())}
-    return {"field": field, "scale": scale, "legend": {"title": None, "orient": "top"}}
+    words = {"labelExpr": "datum.value == 'unified' ? 'Mac or mini PC' : datum.value"}
+    return {"field": field, "scale": scale, "legend": {"title": None, "orient": "top"} | words}
 
 
 def _tips(*fields: tuple[str, str, str]) -> list[Spec]:
