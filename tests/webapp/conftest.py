@@ -1,4 +1,4 @@
-"""The app as its visitors meet it: one server and one browser for all journeys, and a page that tells of any fault."""
+"""The app as its visitors meet it: one server, one browser for a file of tests, and a page that tells of any fault."""
 
 import os
 import shutil
@@ -59,13 +59,14 @@ def app_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             server.terminate()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Playwright]:
+    """Of a file of tests: as long as it is there, its event loop runs, and no test may start another one."""
     with sync_playwright() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
     if path is None:
@@ -78,9 +79,9 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def context(browser: Browser) -> BrowserContext:
-    """One for all tests, so that the app's scripts are fetched and compiled once."""
+    """One for all tests of a file, so that the app's scripts are fetched and compiled once."""
     found = browser.new_context(viewport={"width": 1280, "height": 900}, accept_downloads=True)
     found.set_default_timeout(PATIENCE_MS)
     return found

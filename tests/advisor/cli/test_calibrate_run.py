@@ -79,8 +79,9 @@ def probed(folder: Path, rpc: Sequence[str], threads: None, told: probes.Told, *
     return canned.probes(probe_links(rpc, repeats=3, seconds_each=0.02) if rpc else (), ("a machine of round numbers",))
 
 
-def few_products(rounds: int) -> ComputeProbe:
+def few_products(*, quick: bool) -> ComputeProbe:
     """One of the types alone, which takes a second instead of ten."""
+    rounds = 1 if quick else 2
     return probe_compute((1,), types=("Q8_0",), columns=(1, 512), rounds=rounds, repeats=3, seconds_each=0.02)
 
 
