@@ -11,11 +11,10 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from advisor.answer import REGIMES
 from advisor.documents import number
-from advisor.physics.uncertainty import UNFITTED_LOG_WIDTH, deviation_of
+from advisor.physics.uncertainty import deviation_of, regime_bounds
 from catalog.efficiency import LeftOutRow, PublicRun, Spread
 from webapp.build_rows import PLACES, address
 
@@ -90,32 +89,22 @@ def measured(left_out: Sequence[LeftOutRow], runs: Iterable[PublicRun]) -> tuple
 
 
 def _bounds(rows: Sequence[LeftOutRow], regimes: Sequence[str]) -> list[tuple[float, float]]:
-    """Logarithms of p05 and p95 over the median for each row, by the errors of the same kind and regime on all other
-    machines, as `calibration.accuracy` takes them.
+    """Logarithms of p05 and p95 over the median for each row, by the errors of the same kind on all other machines, as
+    `calibration.accuracy` takes them.
     """
     deviations = np.array([deviation_of(row.speed, of, row.novelty) for row, of in zip(rows, regimes, strict=True)])
     ratios = -np.array([row.log_ratio for row in rows]) / deviations
-    machines = np.array([row.machine for row in rows])
-    groups: dict[tuple[str, str], list[int]] = {}
-    for place, (row, regime) in enumerate(zip(rows, regimes, strict=True)):
-        groups.setdefault((row.speed, regime), []).append(place)
+    of_regimes, speeds = np.array(regimes), np.array([row.speed for row in rows])
+    _, machines = np.unique([row.machine for row in rows], return_inverse=True)
     found: list[tuple[float, float]] = [(0.0, 0.0)] * len(rows)
-    for places in groups.values():
-        at = np.array(places)
-        for machine in np.unique(machines[at]):
-            others = ratios[at[machines[at] != machine]]
-            low, high = _quantiles(others) if len(others) else (-UNFITTED_LOG_WIDTH, UNFITTED_LOG_WIDTH)
-            for place in at[machines[at] == machine].tolist():
+    for speed in np.unique(speeds):
+        for machine in np.unique(machines[speeds == speed]):
+            here, others = (speeds == speed) & (machines == machine), (speeds == speed) & (machines != machine)
+            bounds = regime_bounds(ratios[others], of_regimes[others], machines[others])
+            for place in np.flatnonzero(here).tolist():
+                low, high = bounds.get(regimes[place], bounds["all"])
                 found[place] = low * deviations[place], high * deviations[place]
     return found
-
-
-def _quantiles(ratios: NDArray[np.float64]) -> tuple[float, float]:
-    """The bounds of nine in ten, at the conformal rank (n + 1) p, as `calibration.fit.tables.spreads_of` takes them."""
-    reach = (len(ratios) + 1) / len(ratios)
-    ranks = max(0.0, 1 - 0.95 * reach), min(1.0, 0.95 * reach)
-    low, high = (float(np.quantile(ratios, rank)) for rank in ranks)
-    return min(low, 0.0), max(high, 0.0)
 
 
 def machine_words(key: str) -> str:

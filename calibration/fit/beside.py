@@ -18,7 +18,7 @@ import numpy as np
 
 from advisor.machines.from_parts import machine_of
 from advisor.physics.coefficients import BESIDE, RIG_LABEL, Coefficient, Efficiencies, Setting, labels_of
-from advisor.physics.uncertainty import deviation_of
+from advisor.physics.uncertainty import HIGH, LOW, deviation_of
 from advisor.prediction.case import Case, asked_of, cases_of
 from advisor.question import Scenario, Speculative
 from calibration.fit.evidence import (
@@ -35,7 +35,7 @@ from calibration.fit.evidence import rows as plain_rows
 from calibration.fit.fitting import Fit, FitRow, fit
 from calibration.fit.leaving_out import novelties, refitted
 from calibration.fit.pooling import ALL_MACHINES
-from calibration.fit.tables import DIGITS, HIGH, LOW, effects_of
+from calibration.fit.tables import DIGITS, effects_of
 from catalog import tables
 from catalog.efficiency import Effect, Spread
 

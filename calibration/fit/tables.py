@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from advisor.errors import InputError
 from advisor.files import new_file
 from advisor.physics.coefficients import BESIDE
-from advisor.physics.uncertainty import deviation_of
+from advisor.physics.uncertainty import deviation_of, regime_bounds
 from advisor.prediction.nearest import described, stands_behind
 from calibration.fit.evidence import MeasuredRun, observe
 from calibration.fit.fitting import RIG, Fit, FitRow
@@ -26,11 +26,6 @@ from calibration.fit.leaving_out import LeftOutError, balance_of
 from catalog.efficiency import Effect, LeftOutRow, PublicRun, RunsBehind, Spread, WiderRow
 
 SOURCE = "fit of calibration/evidence by `python -m calibration`"
-LOW, HIGH = 0.05, 0.95
-ALIKE = 30
-"""Machines of a regime from which on its own quantiles count more than those of all: chosen of 0, 10, 30 and 60 by the
-coverage of machines left out, unified memory above all, where one of 38 machines has half of the rows.
-"""
 DIGITS = 5
 SHOWN_DIGITS = 4
 LEAST_SLOPE = 0.01
@@ -61,32 +56,22 @@ def effects_of(fit: Fit, as_of: date, *, beside: bool = False) -> list[Effect]:
 
 
 def spreads_of(errors: Sequence[LeftOutError], as_of: date) -> list[Spread]:
-    """Quantiles of log(measured / predicted) per speed and regime, in predicted deviations.
-
-    Those of a regime are drawn towards those of all, the more the fewer machines it has: what a few machines are alike
-    in says little of the next.
-    """
-    groups: dict[tuple[str, str], list[tuple[str, float]]] = {}
-    for error in errors:
-        item = error.observation
-        regime = item.case.regime
-        told = item.machine, -error.log_ratio / deviation_of(item.kind, regime, error.novelty)
-        for name in ("all", regime):
-            groups.setdefault((item.kind, name), []).append(told)
+    """Quantiles of log(measured / predicted) per speed and regime, in predicted deviations: see `regime_bounds`."""
     found: list[Spread] = []
-    of_all: dict[str, tuple[float, float]] = {}
-    for (speed, regime), told_of in sorted(groups.items()):  # "all" comes first
-        ratios, machines = np.array([ratio for _, ratio in told_of]), {machine for machine, _ in told_of}
-        reach = (len(ratios) + 1) / len(ratios)  # the conformal rank (n + 1) p makes few rows give wide bounds
-        ranks = max(0.0, 1 - (1 - LOW) * reach), min(1.0, HIGH * reach)
-        ends = tuple(float(np.quantile(ratios, rank)) for rank in ranks)
-        own = len(machines) / (len(machines) + (ALIKE if regime != "all" else 0))
-        every = of_all.setdefault(speed, (ends[0], ends[1]))
-        low, high = (own * end + (1 - own) * other for end, other in zip(ends, every, strict=True))
-        found.append(Spread(
-            speed=speed, regime=regime, low=round(min(low, 0.0), DIGITS), high=round(max(high, 0.0), DIGITS),
-            rows=len(ratios), machines=len(machines), source=SOURCE, as_of=as_of,
-        ))
+    for speed in sorted({error.observation.kind for error in errors}):
+        ours = [error for error in errors if error.observation.kind == speed]
+        regimes = np.array([error.observation.case.regime for error in ours])
+        ratios = [
+            -error.log_ratio / deviation_of(speed, regime, error.novelty)
+            for error, regime in zip(ours, regimes.tolist(), strict=True)
+        ]
+        _, machines = np.unique([error.observation.machine for error in ours], return_inverse=True)
+        for regime, (low, high) in sorted(regime_bounds(np.array(ratios), regimes, machines).items()):
+            there = (regimes == regime) | (regime == "all")
+            found.append(Spread(
+                speed=speed, regime=regime, low=round(low, DIGITS), high=round(high, DIGITS), rows=int(there.sum()),
+                machines=len(np.unique(machines[there])), source=SOURCE, as_of=as_of,
+            ))
     return found
 
 

@@ -5,6 +5,7 @@ import io
 import json
 import math
 from itertools import combinations, pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -169,6 +170,19 @@ def test_the_headline_is_the_median_of_the_machines_medians() -> None:
     assert told.typical_error == pytest.approx(0.35, rel=1e-9)
     assert told.inside == 1.0
     assert agreement.headline([]).rows == 0
+
+
+@pytest.mark.parametrize(("kind", "heading"), [("decode", "## Decode by"), ("prefill", "## Prefill by")])
+def test_the_headline_is_that_of_the_accuracy_page(kind: str, heading: str) -> None:
+    """Errors and the share inside, whose ranges are worked out anew for each machine here and there."""
+    page = (Path(__file__).parents[2] / "ACCURACY.md").read_text(encoding="utf-8")
+    line = next(line for line in page.partition(heading)[2].splitlines() if line.startswith("| all |"))
+    _, rows, machines, balanced, *_, inside, _, _ = (cell.strip() for cell in line.strip("|").split("|"))
+    found = agreement.measured(tables.left_out(), tables.public_runs())
+    told = agreement.headline([row for row in found if row.kind == kind])
+    assert (str(told.rows), str(told.machines)) == (rows, machines)
+    assert told.typical_error * 100 == pytest.approx(float(balanced.removesuffix(" %")), abs=0.051)
+    assert told.inside * 100 == pytest.approx(float(inside.removesuffix(" %")), abs=0.051)
 
 
 def of_machine(name: str, predicted: float) -> agreement.Measured:

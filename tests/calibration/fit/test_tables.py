@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from advisor.errors import InputError
-from advisor.physics.uncertainty import deviation_of
+from advisor.physics.uncertainty import ALIKE, deviation_of
 from calibration.fit.evidence import load_runs, observe
 from calibration.fit.fitting import FitRow, fit
 from calibration.fit.leaving_out import (
@@ -22,7 +22,7 @@ from calibration.fit.leaving_out import (
     left_out_errors,
     machines_out,
 )
-from calibration.fit.tables import ALIKE, behind_of, effects_of, errors_of, rows_of, spreads_of, write_table
+from calibration.fit.tables import behind_of, effects_of, errors_of, rows_of, spreads_of, write_table
 from catalog.efficiency import Effect, Spread
 from catalog.tables import cells, efficiencies, left_out, spreads
 
