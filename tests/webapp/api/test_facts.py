@@ -1,8 +1,8 @@
 """The catalog over HTTP: tables, prices and problems, each with an ETag."""
 
 import asyncio
+from asyncio.selector_events import BaseSelectorEventLoop
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -112,19 +112,13 @@ def test_an_address_that_is_none_and_a_method_that_is_none_are_problems(server: 
     assert (wrong.status_code, wrong.json()["code"], wrong.headers["allow"]) == (405, "method_not_allowed", "GET, POST")
 
 
-class Selector(asyncio.SelectorEventLoop):
-    """The loop of a worker on Windows, where uvicorn chooses this one for several: it starts no processes."""
-
-    async def _make_subprocess_transport(self, *_: Any, **__: Any) -> Any:
-        raise NotImplementedError
-
-
 def test_accuracy_is_computed_where_the_loop_starts_no_processes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Such is that of a worker on Windows: there uvicorn chooses this class, as it is, for several workers."""
     monkeypatch.setattr(facts, "WATCHED", "print('figures')")
     monkeypatch.setattr(facts, "WAIT_S", 60.0)
-    with asyncio.Runner(loop_factory=Selector) as runner:
+    with asyncio.Runner(loop_factory=BaseSelectorEventLoop) as runner:
         found = runner.run(AccuracyFigures(tmp_path).get())
     assert found is not None
     assert found.content == b"figures\n"
