@@ -24,6 +24,7 @@ from advisor.machines.from_parts import machine_of, possible
 from advisor.prediction.prediction import predict_many
 from advisor.question import GpuRequest, Hardware, RamRequest
 from catalog.names.cpus import resolve_cpu
+from catalog.names.gpus import resolve_gpu
 from catalog.names.index import UnknownName
 from catalog.parts import Cpu
 from catalog.tables import ram_kits
@@ -180,11 +181,23 @@ def _named(parts: Counter[tuple[str, str]]) -> tuple[str, ...]:
 # Single purchases for a machine there is.
 
 
+def sold_whole(hardware: Hardware) -> bool:
+    """Whether no part of it can be exchanged: a machine by its name, or a laptop by the graphics in it."""
+    return bool(hardware.machine) or any(_in_laptop(gpu) for gpu in hardware.gpus)
+
+
+def _in_laptop(gpu: GpuRequest) -> bool:
+    try:
+        return not gpu.custom and resolve_gpu(gpu.name, gpu.vram_gb).row.form == "laptop"
+    except UnknownName:
+        return False
+
+
 def single_purchases(hardware: Hardware, stock: Stock) -> Iterator[Change]:
     """Everything that can be bought for a hardware by itself: cards, one more of the same, memory; of a machine sold
     whole a card in a dock, where it takes one.
     """
-    if hardware.machine:
+    if sold_whole(hardware):
         for item in docked_cards(hardware, stock):
             yield Change(item.hardware, item.words, mind=item.mind, quotes=tuple(part.quote for part in item.parts))
     else:
@@ -216,7 +229,7 @@ def _memory_for_sale(hardware: Hardware, stock: Stock) -> Iterator[Change]:
             ram = RamRequest(type=memory.ram_type, mt_s=memory.mt_s, channels=min(modules, CHANNELS), gb=memory.gib)
             if not hardware.ram.mt_s and modules > 1:  # no gain from a speed that was only not said
                 ram = hardware.ram.model_copy(update={"gb": memory.gib, "modules": None})
-            text = f"{memory.gib:g} GB {memory.ram_type}-{memory.mt_s} ({modules} modules)"
+            text = f"{memory.gib:g} GB {memory.ram_type}-{memory.mt_s} ({modules} module{'s' * (modules > 1)})"
             mind = "in place of the memory there is"
             yield Change(hardware.model_copy(update={"ram": ram}), text, mind=mind, quotes=quotes)
 

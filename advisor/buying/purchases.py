@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Final
 
-from advisor.buying.changes import CHANNELS, MOST_MODULES, Change
+from advisor.buying.changes import CHANNELS, MOST_MODULES, Change, sold_whole
 from advisor.buying.compatibility import cooler_problem
 from advisor.buying.picking.shelf import unbeaten_platforms
 from advisor.buying.platforms import Platform, platforms_of
@@ -30,7 +30,7 @@ RATE_STEP: Final = 25.0
 
 def second_cards(hardware: Hardware, stock: Stock) -> Iterator[Change]:
     """A card of another kind beside the one there is; of the same maker, for one backend computes on both."""
-    if hardware.machine or len(hardware.gpus) != 1 or hardware.gpus[0].count != 1 or hardware.gpus[0].custom:
+    if sold_whole(hardware) or len(hardware.gpus) != 1 or hardware.gpus[0].count != 1 or hardware.gpus[0].custom:
         return
     (there,) = hardware.gpus
     try:
@@ -56,7 +56,7 @@ def second_cards(hardware: Hardware, stock: Stock) -> Iterator[Change]:
 def added_memory(hardware: Hardware, stock: Stock) -> Iterator[Change]:
     """Modules beside those there are, where it is said how many that is; the slower of both sets the speed."""
     ram, row = hardware.ram, product_of(hardware.cpu)
-    if hardware.machine or not ram.modules or not ram.type or not ram.gb or (row and row.registered_memory):
+    if sold_whole(hardware) or not ram.modules or not ram.type or not ram.gb or (row and row.registered_memory):
         return
     channels = row.memory_channels if row else CHANNELS
     for memory, quotes in stock.memories():
@@ -78,7 +78,7 @@ def added_memory(hardware: Hardware, stock: Stock) -> Iterator[Change]:
 
 def platform_swaps(hardware: Hardware, stock: Stock) -> Iterator[Change]:
     """Another processor, board, memory and cooler under the cards there are, with at least as much memory."""
-    if hardware.machine:
+    if sold_whole(hardware):
         return
     tried: set[tuple[object, ...]] = set()
     for platform in unbeaten_platforms(platforms_of(stock)):

@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from advisor.answer import Prediction
-from advisor.buying.changes import LEAST_GAIN, Change, single_purchases, speed_tok_s
+from advisor.buying.changes import LEAST_GAIN, Change, single_purchases, sold_whole, speed_tok_s
 from advisor.buying.compatibility import SLOT_W, supply_problem
 from advisor.buying.docks import unpriced_dock
 from advisor.buying.picking.shelf import sensible
@@ -153,9 +153,10 @@ def upgrades(
         *single_purchases(asked.hardware, shelf), *second_cards(asked.hardware, shelf),
         *added_memory(asked.hardware, shelf), *platform_swaps(asked.hardware, shelf),
     ]
-    if asked.hardware.machine and not single:
+    whole = sold_whole(asked.hardware)
+    if whole and not single:
         return _whole(aim, now, asked.hardware, shelf)
-    if not asked.hardware.machine:
+    if not whole:
         single = [fed for change in single if (fed := _fed(change, asked.hardware, shelf))]
     limit = float("inf") if budget_usd is None else budget_usd
     changes = [change for change in single if price_of(change.quotes) <= limit and _no_less(change, asked.hardware)]
@@ -216,7 +217,7 @@ def _said(found: Sequence[Change], hardware: Hardware, budget_usd: float | None)
     if not found:
         limit = "" if budget_usd is None else f" for ${budget_usd:,.0f}"
         yield f"no purchase and no pair of them helps by a tenth{limit}: another computer would (advisor recommend)"
-    if not hardware.ram.modules and not hardware.machine:
+    if not hardware.ram.modules and not sold_whole(hardware):
         yield 'how many memory slots are free is not said (as in --ram "DDR4-3200 2x8"): memory replaces what there is'
     yield RESALE
 
@@ -254,7 +255,8 @@ def _by_runs(asked: Scenario, now: _OnHardware, found: Sequence[Purchase]) -> It
 
 def _whole(aim: Aim, now: _OnHardware, hardware: Hardware, stock: Stock) -> Upgrades:
     """Laptops, Macs and boxes: there is nothing to exchange."""
-    whole = f"{hardware.machine} is sold whole: neither its memory nor its processor can be exchanged"
+    name = hardware.machine or f"a laptop with {hardware.gpus[0].name}"
+    whole = f"{name} is sold whole: neither its memory nor its processor can be exchanged"
     dock = unpriced_dock(hardware, stock)
     said = (f"{whole}; the next step is to sell it and buy (advisor recommend)", *([dock] if dock else []), RESALE)
     return Upgrades(goal=aim, unit=UNITS[aim], now=now.shown, now_model=now.model, prediction=now.answer, purchases=(),

@@ -139,6 +139,15 @@ def test_a_laptop_or_mac_is_sold_and_bought_anew() -> None:
     assert "sell it" in told.said[0]
 
 
+def test_nothing_in_a_laptop_is_exchanged_where_only_its_graphics_are_named() -> None:
+    """No slot for a second card, no other board: a card can stand beside it in a dock."""
+    laptop = {"gpus": [{"name": "RTX 4060 Laptop GPU"}], "ram": {"gb": 32}}
+    asked = Scenario.model_validate({"model": "Qwen3.6-35B-A3B", "hardware": laptop})
+    told = upgrades(asked, "faster", "chat", stock(), load())
+    assert told.purchases
+    assert all("dock" in item.buy for item in told.purchases)
+
+
 def for_owner(**parts: Any) -> Scenario:
     return Scenario.model_validate(
         {"model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M", "hardware": OWNER | parts}
