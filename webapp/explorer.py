@@ -19,7 +19,7 @@ from advisor.sizes.quality import default_quant
 from catalog.llms import Llm, ModelFacts, ModelQuality
 from catalog.units import GB, GIB
 from webapp.build_rows import PLACES
-from webapp.words import pace, thousands
+from webapp.words import pace, span, thousands
 
 Row = dict[str, Any]
 Speed = Literal["decode", "prefill"]
@@ -177,7 +177,7 @@ def best_of(found: Sequence[Runnable], task: TaskName, words: str, units: str) -
         return dict.fromkeys(titles, "") | {"To": words, "Take": "nothing that fits"}
     best = found[0]
     speed = best.answer.decode_tok_s
-    said = f"{pace(speed.p50, units)} ({number(speed.p05)}-{number(speed.p95)})" if speed else ""
+    said = f"{pace(speed.p50, units)} ({span(speed.p05, speed.p95, units)})" if speed else ""
     longest = f"{best.longest_context:,}" if best.longest_context else ""
     values = (words, f"{best.llm.name} {best.answer.quant}", said, grade(best, task), quality_words(best), longest,
               PLACES.get(best.case.regime, best.case.regime))

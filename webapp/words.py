@@ -21,7 +21,7 @@ HINTS: Final[Mapping[str, str]] = {
     "8K is a long chat, 32K some files of code. Speeds are those with the context nearly full.",
     "budget": "The most the whole computer may cost. Choose or type an amount, such as 1200 or 900 EUR.",
     "speed": "The least writing speed, in tokens per second. People read about 5; coding agents want 30 and more.",
-    "condition": "New: new prices only. Used: used prices where there are any, else new ones. Either: the cheaper.",
+    "condition": "Used where quoted: used prices where there are any, else new ones. Used parts are fine: the cheaper.",
     "kinds": "Desktops are put together from parts; unified boxes (Mac, Strix Halo) share one memory.",
     "own": 'Parts you have cost nothing, for example "RTX 3060 12GB" or "DDR4-3200 2x16". Type a name and press Enter.',
     "makers": "Show only builds with graphics of these makers. Empty: all.",
@@ -160,6 +160,16 @@ def pace(tok_s: float, units: str) -> str:
     ('45 tok/s', '34 words/s')
     """
     return f"{number(tok_s)} tok/s" if units == "tokens" else f"{number(tok_s * WORDS_A_TOKEN)} words/s"
+
+
+def span(low: float, high: float, units: str) -> str:
+    """Where speeds lie, in the visitor's units, which are not said again.
+
+    >>> span(20, 40, "tokens"), span(20, 40, "words")
+    ('20 to 40', '15 to 30')
+    """
+    each = 1.0 if units == "tokens" else WORDS_A_TOKEN
+    return f"{number(low * each)} to {number(high * each)}"
 
 
 def page_time(tok_s: float) -> str:

@@ -146,6 +146,20 @@ def test_words_a_second_are_three_quarters_of_tokens(run: Run) -> None:
     assert words == pytest.approx(tokens * 0.75, rel=0.05)  # both are rounded to two digits
 
 
+@pytest.mark.parametrize(
+    ("page", "link"), [("buy", WISH), ("build", {"build": BOX}), ("models", {"model": "gpt-oss-20b"})]
+)
+def test_a_speed_lies_within_its_range_in_words_a_second_too(run: Run, page: str, link: dict[str, str]) -> None:
+    """The ends of a range are told in the unit of the speed that stands above them."""
+    html = drawn(run(page, **link, units="words"))
+    speed = float(re.findall(r'class="big">([\d.,]+) words/s', html)[0].replace(",", ""))
+    low, high = (float(end.replace(",", "")) for end in re.findall(r"9 of 10[a-z ]*: ([\d.,]+) to ([\d.,]+)", html)[0])
+    assert low < speed < high
+    tokens = drawn(run(page, **link))
+    most = float(re.findall(r"9 of 10[a-z ]*: [\d.,]+ to ([\d.,]+)", tokens)[0].replace(",", ""))
+    assert high == pytest.approx(0.75 * most, rel=0.05)  # both are rounded to two digits
+
+
 def test_a_budget_that_nothing_fits_has_ways_on(run: Run) -> None:
     test = run("buy", model="gpt-oss-20b", budget="100")
     assert "Nothing answers" in said(test)

@@ -26,7 +26,7 @@ from webapp.described import DescribedBuild, parts_of
 from webapp.links import BuildState, BuyState
 from webapp.pages import measuring, upgrading
 from webapp.words import TASKS as TO_DO
-from webapp.words import TERMS, listed, note, pace, page_time, plain, sentence, thousands
+from webapp.words import TERMS, listed, note, pace, page_time, plain, sentence, span, thousands
 
 COLOURS = {stage.words: stage.colour for stage in STAGES.values()}
 KINDS = {"desktop": "Desktop built from parts", "laptop": "Laptop", "unified": "Whole machine with shared memory"}
@@ -185,11 +185,11 @@ def _figures(answer: Prediction, found: RankedBuild | None) -> None:
     units, load = controls.units(), answer.scenario.workload
     cells: list[tuple[str, str, str]] = []
     if decode:
-        cells.append(("Writes", pace(decode.p50, units), f"9 of 10: {number(decode.p05)} to {number(decode.p95)}"))
+        cells.append(("Writes", pace(decode.p50, units), f"9 of 10: {span(decode.p05, decode.p95, units)}"))
         cells.append(("A page of text", seconds(build_rows.page_s(decode.p50)), "500 words"))
     if prefill:
         whole = answer.scenario.context_tokens()
-        cells.append(("Reads", pace(prefill.p50, units), f"9 of 10: {number(prefill.p05)} to {number(prefill.p95)}"))
+        cells.append(("Reads", pace(prefill.p50, units), f"9 of 10: {span(prefill.p05, prefill.p95, units)}"))
         cells.append((f"Reads {thousands(whole)} in", seconds(whole / prefill.p50), "all of it, once"))
     if first is not None:
         cells.append(("Answer starts after", seconds(first), f"{load.prompt_tokens} tokens asked"))

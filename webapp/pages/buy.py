@@ -11,13 +11,13 @@ from advisor.buying.picking.reasons import REMARKS
 from advisor.buying.recommendation import KIND_WORDS, Pick, RankedBuild, Recommendation
 from advisor.buying.report import contents
 from advisor.buying.wish import PROMPT_TOKENS
-from advisor.documents import number, seconds
+from advisor.documents import seconds
 from advisor.errors import InputError
 from advisor.market.money import Exchange, money_of, shown
 from catalog.names.index import UnknownName
 from webapp import build_rows, cards, charts, controls, picking, resources, tables, visitor
 from webapp.links import BuildState, BuyState, MachineState, ModelsState
-from webapp.words import HINTS, listed, note, pace, page_time, plain, sentence, thousands
+from webapp.words import HINTS, listed, note, pace, page_time, plain, sentence, span, thousands
 from webapp.words import TASKS as TO_DO
 
 KINDS = {"desktop": "Desktop", "laptop": "Laptop", "unified": "Mac or mini PC"}
@@ -273,7 +273,7 @@ def _card(pick: Pick, build: RankedBuild, state: BuyState, exchange: Exchange, m
         price=exchange.said(build.price_usd), spread=f"8 of 10 pay {low} to {high}",
         speed=pace(speed.p50, units) if speed else "does not fit", speed_below=page_time(speed.p50) if speed else "",
         bar=cards.range_bar(speed, most) if speed else "",
-        reads=cards.ends(f"9 of 10 runs: {number(speed.p05)} to {number(speed.p95)}", reads(answer)) if speed else "",
+        reads=cards.ends(f"9 of 10 runs: {span(speed.p05, speed.p95, units)}", reads(answer)) if speed else "",
         goods=(good,), bads=pick.against[:1], seal=cards.seal(evidence.level, evidence.runs),
     )))
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):

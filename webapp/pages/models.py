@@ -9,7 +9,7 @@ from catalog.names.index import UnknownName
 from webapp import build_rows, cards, charts, controls, explorer, resources, tables
 from webapp.described import hardware_of
 from webapp.links import BuyState, MachineState, ModelsState
-from webapp.words import HINTS, TERMS, note, pace, plain, sentence, thousands
+from webapp.words import HINTS, TERMS, note, pace, plain, sentence, span, thousands
 from webapp.words import TASKS as TO_DO
 
 SPEEDS = {"decode": "Writing", "prefill": "Reading"}
@@ -96,8 +96,8 @@ def _three(told: dict[str, explorer.Row]) -> None:
                 beside = f"{speed / take['tok/s'] - 1:+.0%} speed, {row['Size GiB'] - take['Size GiB']:+.1f} GiB"
             st.html(cards.choice(
                 label, row["Quantisation"], f"{row['Size GiB']:.1f} GiB", pace(speed, controls.units()),
-                f"9 of 10: {row['low']:.0f} to {row['high']:.0f}", lost if row["own"] else f"{lost}, by another model",
-                beside,
+                f"9 of 10: {span(row['low'], row['high'], controls.units())}",
+                lost if row["own"] else f"{lost}, by another model", beside,
             ))
 
 
@@ -111,7 +111,7 @@ def _matrix(rows: tuple[explorer.Row, ...], state: ModelsState, named: list[str]
     with st.expander("Every compression in a table"):
         shown = [
             {name: value for name, value in row.items() if name not in {"low", "high", "Size GB", "Source", "own"}}
-            | {"90 % range": f"{row['low']:.0f} to {row['high']:.0f}" if row["tok/s"] else "does not run",
+            | {"90 % range": span(row["low"], row["high"], "tokens") if row["tok/s"] else "does not run",
                "Link": build_rows.address(row["Source"]), "Source": row["Source"]}
             for row in rows
         ]
