@@ -1,10 +1,11 @@
 """The only code that opens the shipped tables; each is read once per process."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
@@ -53,13 +54,24 @@ DATA = Path(__file__).parent / "data"
 R = TypeVar("R", bound=BaseModel)
 
 
-def cells(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of a CSV table as dictionaries of the cells that are not empty; lines that begin with # are remarks."""
+def _lines(path: Path) -> Iterator[list[str]]:
+    """The lines of a CSV table, its header first; lines that begin with # are remarks."""
     with path.open(newline="", encoding="utf-8") as file:
-        lines = csv.reader(line for line in file if not line.startswith("#"))
-        columns = next(lines)
-        for row in lines:
-            yield {column: cell for column, cell in zip(columns, row, strict=True) if cell}
+        yield from csv.reader(line for line in file if not line.startswith("#"))
+
+
+def cells(path: Path) -> Iterator[dict[str, str]]:
+    """The rows of a CSV table as dictionaries of the cells that are not empty."""
+    lines = _lines(path)
+    header = next(lines)
+    for row in lines:
+        yield {column: cell for column, cell in zip(header, row, strict=True) if cell}
+
+
+def columns(table: str, *names: str) -> Iterator[tuple[str, ...]]:
+    """A few columns of a shipped table, as they are written: of thousands of rows who needs no more reads no more."""
+    lines = _lines(DATA / table)
+    return map(itemgetter(*map(next(lines).index, names)), lines)
 
 
 def _read(row_type: type[R], table: str) -> tuple[R, ...]:
@@ -318,27 +330,16 @@ def quant_quality() -> tuple[QuantQuality, ...]:
     return _read(QuantQuality, "quant_quality.csv")
 
 
-@cache
-def public_runs() -> tuple[PublicRun, ...]:
-    """Measured public runs. Not checked row by row like the facts above: a test does that, and a start is quick."""
-    with (DATA / "public_runs.csv").open(newline="", encoding="utf-8") as file:
-        lines = csv.reader(file)
-        next(lines)
-        return tuple(PublicRun._make(read(cell) for read, cell in zip(_READERS, line, strict=True)) for line in lines)
-
-
-@cache
-def machines_of_runs() -> tuple[tuple[str, str], ...]:
-    """Machine and cards of each public run: who only counts them need not read the speeds."""
-    at = [PublicRun._fields.index(name) for name in ("machine", "gpus")]
-    with (DATA / "public_runs.csv").open(newline="", encoding="utf-8") as file:
-        lines = csv.reader(file)
-        next(lines)
-        return tuple((line[at[0]], line[at[1]]) for line in lines)
-
-
 def _optional(cell: str) -> float | None:
     return float(cell) if cell else None
 
 
-_READERS = tuple({str: str, int: int, float: float}.get(kind, _optional) for kind in PublicRun.__annotations__.values())
+_READERS: Mapping[Any, Callable[[str], Any]] = {str: str, int: int, float: float, float | None: _optional}
+
+
+@cache
+def public_runs() -> tuple[PublicRun, ...]:
+    """Measured public runs. Not checked row by row like the facts above: a test does that, and a start is quick."""
+    kinds, written = PublicRun.__annotations__.values(), zip(*columns("public_runs.csv", *PublicRun._fields), strict=True)
+    read = [map(_READERS[kind], column) for kind, column in zip(kinds, written, strict=True)]
+    return tuple(map(PublicRun._make, zip(*read, strict=True)))

@@ -67,13 +67,17 @@ def load() -> Knowledge:
     """The shipped tables, read once per process. For the faces only: everything below takes `Knowledge` as an
     argument.
     """
-    behind = {(row.level, row.name, row.model): row.runs for row in tables.runs_behind()}
+    told = tables.columns("runs_behind.csv", "level", "name", "model", "runs")
+    behind = {(level, name, model): int(runs) for level, name, model, runs in told}
     spreads = (*tables.spreads(), *tables.spreads_beside())
     return replace(Knowledge.of(shipped(), spreads), behind=behind)
 
 
 @cache
 def shipped() -> Efficiencies:
-    """The shipped coefficients."""
-    base = (row for row in tables.efficiencies() if row.coefficient not in BESIDE)
-    return Efficiencies.of((*base, *tables.beside()))
+    """The shipped coefficients: of their thousands of rows what a prediction needs."""
+    wanted = ("coefficient", "label", "log_value", "informed")
+    base = (row for row in tables.columns("efficiencies.csv", *wanted) if row[0] not in BESIDE)
+    rows = (*base, *tables.columns("beside.csv", *wanted))
+    effects = {(coefficient, label): float(log_value) for coefficient, label, log_value, _ in rows}
+    return Efficiencies(effects, frozenset((coefficient, label) for coefficient, label, _, told in rows if told == "True"))

@@ -211,7 +211,7 @@ class Pairing:
 def runs_by_card() -> Mapping[str, int]:
     """How many public runs name each card, or machine."""
     found: dict[str, int] = {}
-    for machine, gpus in tables.machines_of_runs():
+    for machine, gpus in tables.columns("public_runs.csv", "machine", "gpus"):
         for name in dict.fromkeys((gpus.split(" + ")[0], machine)):
             found[name] = found.get(name, 0) + 1
     return found

@@ -6,12 +6,13 @@ from datetime import date
 import numpy as np
 import pytest
 
-from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, Setting, labels_of
+from advisor.physics.coefficients import BESIDE, COEFFICIENTS, Efficiencies, Setting, labels_of
+from advisor.physics.knowledge import load, shipped
 from advisor.physics.task import FAMILIES
 from advisor.prediction.case import case_of
 from advisor.question import Scenario
 from catalog.efficiency import Effect
-from catalog.tables import beside, efficiencies
+from catalog.tables import beside, efficiencies, runs_behind
 
 ROUNDING = 1e-9
 
@@ -86,6 +87,13 @@ def test_the_shipped_table_speaks_of_coefficients_that_there_are_and_once_of_eac
     assert len(keys) == len(set(keys))
     assert {row.coefficient for row in rows} == {item.name for item in COEFFICIENTS}
     assert {row.coefficient for row in rows if not row.label} == {item.name for item in COEFFICIENTS}
+
+
+def test_what_a_start_reads_of_the_tables_is_what_their_checked_rows_say() -> None:
+    of_rows = Efficiencies.of((*(row for row in efficiencies() if row.coefficient not in BESIDE), *beside()))
+    assert list(shipped().effects.items()) == list(of_rows.effects.items())
+    assert shipped().informed == of_rows.informed
+    assert load().behind == {(row.level, row.name, row.model): row.runs for row in runs_behind()}
 
 
 def test_what_the_shipped_table_calls_assumed_lies_at_its_prior() -> None:
