@@ -340,6 +340,7 @@ _READERS: Mapping[Any, Callable[[str], Any]] = {str: str, int: int, float: float
 @cache
 def public_runs() -> tuple[PublicRun, ...]:
     """Measured public runs. Not checked row by row like the facts above: a test does that, and a start is quick."""
-    kinds, written = PublicRun.__annotations__.values(), zip(*columns("public_runs.csv", *PublicRun._fields), strict=True)
-    read = [map(_READERS[kind], column) for kind, column in zip(kinds, written, strict=True)]
+    kinds = (_READERS[kind] for kind in PublicRun.__annotations__.values())
+    written = zip(*columns("public_runs.csv", *PublicRun._fields), strict=True)
+    read = [map(kind, column) for kind, column in zip(kinds, written, strict=True)]
     return tuple(map(PublicRun._make, zip(*read, strict=True)))

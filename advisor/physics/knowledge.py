@@ -80,4 +80,5 @@ def shipped() -> Efficiencies:
     base = (row for row in tables.columns("efficiencies.csv", *wanted) if row[0] not in BESIDE)
     rows = (*base, *tables.columns("beside.csv", *wanted))
     effects = {(coefficient, label): float(log_value) for coefficient, label, log_value, _ in rows}
-    return Efficiencies(effects, frozenset((coefficient, label) for coefficient, label, _, told in rows if told == "True"))
+    informed = ((coefficient, label) for coefficient, label, _, told in rows if told == "True")
+    return Efficiencies(effects, frozenset(informed))
