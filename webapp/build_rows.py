@@ -182,17 +182,19 @@ def room(capacity: Capacity, case: Case) -> list[str]:
 
 def nearby(runs: Sequence[PublicRun], asked: PublicRun, answer: Prediction) -> list[Row]:
     """Measured runs as rows: on which hardware, and whether the predicted range holds them where they are of the same
-    card, model and quantisation at a like context.
+    card, model and quantisation at a like context; without columns that say nothing.
     """
-    return [
+    rows = [
         {
-            "Machine": run.machine, "Hardware": _alike(run, asked), "Model": f"{run.model} {run.quant}",
-            "tok/s": run.decode_tok_s, "Beside our range": _beside(run, asked, answer.decode_tok_s),
-            "Prompt": run.prefill_tok_s, "Where": PLACES.get(run.regime, run.regime),
+            "Machine": run.machine, "Writes, tok/s": run.decode_tok_s, "Model": f"{run.model} {run.quant}",
+            "Hardware": _alike(run, asked), "Beside our range": _beside(run, asked, answer.decode_tok_s),
+            "Reads, tok/s": run.prefill_tok_s, "Where": PLACES.get(run.regime, run.regime),
             "At context": run.depth, "Date": run.as_of, "Link": address(run.source), "Source": run.source,
         }
         for run in runs
     ]
+    empty = {name for name in (rows[0] if rows else ()) if all(row[name] in (None, "") for row in rows)} - {"Link"}
+    return [{name: value for name, value in row.items() if name not in empty} for row in rows]
 
 
 def _alike(run: PublicRun, asked: PublicRun) -> str:

@@ -172,7 +172,7 @@ def quality_words(row: Runnable) -> str:
 
 def best_of(found: Sequence[Runnable], task: TaskName, words: str, units: str) -> Row:
     """One line: the best model for a task on a machine."""
-    titles = ("To", "Take", "Writes", "Grade", "Quality", "Longest context", "Where")
+    titles = ("To", "Take", "Writes", "Grade", "Quality", "Room for context", "Where")
     if not found or not found[0].answer.decode_tok_s:
         return dict.fromkeys(titles, "") | {"To": words, "Take": "nothing that fits"}
     best = found[0]
@@ -193,7 +193,7 @@ def shown(row: Runnable, task: TaskName) -> Row:
         "tok/s": decode.p50 if decode else None,
         "90 % range": f"{number(decode.p05)} to {number(decode.p95)}" if decode else "",
         "Prompt": prefill.p50 if prefill else None, "Size GiB": place.weights_gb,
-        "Longest context": f"{row.longest_context:,}" if row.longest_context else "",
+        "Room for context": f"{row.longest_context:,}" if row.longest_context else "",
         "Where": PLACES.get(row.answer.regime, row.answer.regime),
     }
 

@@ -20,7 +20,7 @@ SHORT = ("Date", "Age", "Price", "Condition")
 
 
 NUMBERS = MappingProxyType({
-    "Price": "${:,.0f}", "tok/s": "{:.1f}", "Prompt": "{:.0f}", "At context": "{:,}", "Runs": "{:,}",
+    "Price": "${:,.0f}", "Writes, tok/s": "{:.1f}", "Reads, tok/s": "{:,.0f}", "At context": "{:,}", "Runs": "{:,}",
     "Machines": "{:,}", "Typical error": "{:.0f} %", "Within 20 %": "{:.0f} %", "Inside the range": "{:.0f} %",
     "Slowest of 9 in 10": "{:.0f} %", "Fastest of 9 in 10": "{:.0f} %", "Measured": "{:.3g}", "Predicted": "{:.3g}",
     "Low": "{:.3g}", "High": "{:.3g}", "Error": "{:.0f} %",
@@ -39,6 +39,7 @@ def _columns() -> dict[str, Any]:
         "Prompt": number("Prompt tok/s", format="%.0f", help=TERMS["Prompt"]),
         "First token": number("First token", format="%.2f s", help=TERMS["First token"]),
         "Longest context": text("Longest context", help=TERMS["Longest context"]),
+        "Room for context": text("Room for context", help="Tokens that fit beside the model as it lies."),
         "Power": number("Power", format="%.0f W", help=TERMS["Power"]),
         "Best for its price": text("Best for its price", help=TERMS["Pareto front"]),
         "Gain": number("Gain", format="+%.0f %%", help="Writing speed over the machine as it is."),

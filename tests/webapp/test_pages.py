@@ -275,8 +275,30 @@ def test_what_was_measured_is_seen_in_the_range_and_moves_the_numbers(run: Run, 
         assert re.findall(r'class="big">([\d.]+) tok/s', drawn(test))[0] == before
 
 
+def test_each_remark_on_a_paste_is_said_once(run: Run) -> None:
+    """Two lines that hold no speed have one hint; a run that cannot be counts for nothing, and nothing says it does."""
+    test = run("build", build=BOX, model="gpt-oss-20b")
+    test.text_area(key="pasted").set_value("hello\nagain").run()
+    press(test, "Use it")
+    assert said(test).count("Write it like 31 tok/s") == 1
+    test.text_area(key="pasted").set_value("9000 tok/s").run()
+    press(test, "Use it")
+    assert said(test).count("is faster than this memory can be read") == 1
+    assert "All numbers of this computer now use" not in said(test)
+
+
+def test_a_machine_sold_whole_has_its_price_in_one_line_and_no_swaps(run: Run) -> None:
+    test = run("build", build="machine: Apple M4 Max (32-core GPU) | 36GB", model="gpt-oss-20b")
+    assert "It is sold whole" in said(test)
+    assert "What the next dollars buy" not in said(test)
+    assert drawn(test).count('class="part"') == 1
+
+
 def test_machine_asks_for_parts_first_and_then_for_the_memory(run: Run) -> None:
     assert "Choose your graphics card" in said(run("machine"))
+    test = run("machine")
+    checked(test.segmented_control(key="kind of computer").set_value("mac").run())
+    assert "Choose which one it is" in said(test)
     assert "Press the size of its memory" in said(run("machine", gpu="RTX 3060 12GB"))
 
 

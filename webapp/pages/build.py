@@ -32,9 +32,7 @@ COLOURS = {stage.words: stage.colour for stage in STAGES.values()}
 KINDS = {"desktop": "Desktop built from parts", "laptop": "Laptop", "unified": "Whole machine with shared memory"}
 PEOPLE = (1, 2, 4)
 LATELY_DAYS = 150
-OWN = "by_own_runs"
-"""Code of the remark that the visitor's own runs count."""
-SLOW, USUAL, FAST = "a slow one in 20", "the middle", "a fast one in 20"
+SLOW, USUAL, FAST = "slow", "usual", "fast"
 
 
 def page() -> None:
@@ -150,6 +148,8 @@ def prices_age(build: RankedBuild) -> str:
     newest = max(part.price_as_of for part in dated if part.price_as_of)
     old = sorted({KIND_WORDS[part.kind][0] for part in dated if part not in late or part.before_shortage})
     mind = f" Longer ago: {', '.join(old)}; look before you buy." if old else ""
+    if not late:
+        return f"Nobody saw a price of it in the last five months; the newest is of {newest}: look before you buy."
     share = sum(part.price_usd for part in late) / total
     return f"{share:.0%} of the price was seen in the last five months, the newest on {newest}.{mind}"
 
@@ -165,7 +165,7 @@ def detailed(answer: Prediction, found: RankedBuild | None, known: Knowledge) ->
     st.subheader("What it does", anchor=False)
     _figures(answer, found)
     told = (*(found.notes if found else ()), *answer.warnings)
-    _warnings([item.message for item in told if item.code != OWN])  # said where the runs are pasted
+    _warnings([item.message for item in told if item.code not in measuring.OF_RUNS])  # said where the runs are pasted
     left, right = st.columns(2, gap="large")
     with left:
         _streaming(speed)
@@ -192,7 +192,7 @@ def _figures(answer: Prediction, found: RankedBuild | None) -> None:
         cells.append(("Reads", pace(prefill.p50, units), f"9 of 10: {span(prefill.p05, prefill.p95, units)}"))
         cells.append((f"Reads {thousands(whole)} in", seconds(whole / prefill.p50), "all of it, once"))
     if first is not None:
-        cells.append(("Answer starts after", seconds(first), f"{load.prompt_tokens} tokens asked"))
+        cells.append(("Answer starts after", seconds(first), f"{load.prompt_tokens:,} tokens read"))
     if found:
         longest = found.longest_context_tokens
         cells.append(("Longest context", thousands(longest) if longest else "-", "tokens"))
@@ -211,8 +211,8 @@ def _streaming(speed: Range) -> None:
     """An answer that appears as fast as it would be written."""
     choice = st.segmented_control(
         "An answer at its speed", [SLOW, USUAL, FAST], default=USUAL, key="streamed", required=True,
-        help="What you would see, at the speed that one of twenty such machines falls below, at the middle, and at "
-        "the speed that one of twenty exceeds.",
+        help="What you would see. Slow: one of twenty such machines is slower. Usual: the middle. Fast: one of twenty "
+        "is faster.",
     )
     tok_s = {SLOW: speed.p05, FAST: speed.p95}.get(choice or USUAL, speed.p50)
     st.html(cards.streamed(tok_s))
@@ -247,7 +247,8 @@ def _memory(answer: Prediction, *, unfolded: bool = False) -> None:
     st.html(charts.memory(rows, "How full each memory is"))
     moe = f" (n_cpu_moe {place.n_cpu_moe})" if place.n_cpu_moe else ""
     sizes = f"model {place.weights_gb:.1f} GiB, context {place.kv_gb:.2f} GiB"
-    note(f"{how[0].upper()}{how[1:]}{moe}: {sizes}.")
+    disk = f", {place.storage_gb:.1f} GiB of it on the disk" if place.storage_gb > 0 else ""
+    note(f"{how[0].upper()}{how[1:]}{moe}: {sizes}{disk}.")
     with st.expander("What would fit", expanded=unfolded):
         listed(build_rows.room(resources.capacity(answer.scenario), case))
 
@@ -262,11 +263,13 @@ def _parts(build: RankedBuild, state: BuildState) -> None:
         _together(swaps.checks(whole), "Whether the parts go together")
         _lines(build, rows, whole, state, stock)
     else:
-        st.html(tables.table(rows, {}, "Parts with price, spread, age and source"))
-        if build.kind != "desktop":
-            note("It is sold whole: no part in it can be exchanged.")
-    note(f"Together {exchange.said(build.price_usd)}: what an ordinary buyer pays sellers to trust, before tax.")
+        st.html("".join(cards.part(row) for row in rows))
+    alone = "It is sold whole: no part in it can be exchanged." if build.kind != "desktop" else ""
+    sum_of = f"Together {exchange.said(build.price_usd)}" if len(rows) > 1 else "The price"
+    note(f"{sum_of}: what an ordinary buyer pays sellers to trust, before tax. {alone}")
     _histories(build, exchange)
+    if alone:
+        return
     with st.spinner("Trying every other part"):
         dollar = resources.next_dollar(state.build, asked(state), state.price)
     swap = build_rows.next_dollars(build.model_copy(update={"next_dollar": dollar}), exchange)
@@ -309,7 +312,8 @@ def _change(
         options = swaps.options(kind, whole, stock)
         found = {item.name: item for item in sorted(options, key=lambda item: not item.able)}
         able = sum(item.able for item in options)
-        note(f"{able} of {len(options)} with a price fit; those that do not stand last, with the reason.")
+        others = "; those that do not stand last, with the reason" if able < len(options) else ""
+        note(f"{able} of {len(options)} with a price fit{others}.")
         choice = st.selectbox(
             f"Another {label}", list(found), index=None, key=f"to {kind}", placeholder="choose or type to search",
             format_func=partial(_offered, found, now, exchange),
@@ -446,9 +450,11 @@ def commands(answer: Prediction, predict_command: str, known: Knowledge) -> None
             "layers, whose repository is often named MTP:"
         )
         st.code(drafting.flags["llama-server"], language="bash", wrap_lines=True)
-    depth = answer.scenario.workload.decode_start
-    note(f"Expect of the second: tg128 @ d{depth} of about {number(speed.p50)} t/s; nine of ten such machines give "
-         f"{number(speed.p05)} to {number(speed.p95)}.")
+    load = answer.scenario.workload
+    note(
+        f"Expect of llama-bench: tg{load.gen_tokens} @ d{load.decode_start} of about {number(speed.p50)} t/s; nine of ten "
+        f"such machines give {number(speed.p05)} to {number(speed.p95)}."
+    )
     if predict_command:
         note("The same prediction in a terminal:")
         st.code(predict_command, language="bash", wrap_lines=True)

@@ -22,6 +22,11 @@ from webapp.words import HINTS, age, note, plain, sentence, thousands
 from webapp.words import TASKS as TO_DO
 
 KINDS = {"pc": "A PC", "laptop": "A laptop", "mac": "A Mac or mini PC"}
+MEANT = {
+    "pc": "your graphics card and the size of the memory above", "laptop": "its graphics or its name above",
+    "mac": "which one it is above",
+}
+"""What is asked first of each kind."""
 KIND = "kind of computer"
 SIZES = ("8GB", "16GB", "32GB", "64GB", "128GB")
 RENDERER = """export default function ({ setStateValue, parentElement }) {
@@ -37,9 +42,9 @@ RENDERER = """export default function ({ setStateValue, parentElement }) {
 }"""
 """Asks the browser for the name of its graphics; it goes to this page's server and nowhere else."""
 LOCAL = (None, "", "127.0.0.1", "::1")
-ABOUT_PROFILES = """A calibration measures this very machine and makes its numbers narrower. Make one in a terminal with
-advisor calibrate: this page finds it. One of another computer is written to a file there, with advisor calibrate
-export: give it here. It stays on this computer."""
+ABOUT_PROFILES = """A calibration measures this very machine and makes its ranges narrower. Make one in a terminal with
+`advisor calibrate`: this page finds it. One of another computer is written to a file there, with `advisor calibrate
+export`: give it here. It stays on this computer."""
 
 
 def page() -> None:
@@ -159,7 +164,7 @@ def _pc() -> None:
                         format_func=lambda name: name or controls.UNSAID)
     _size(SIZES)
     st.session_state.setdefault("more parts", False)
-    fold = st.expander("More: exact memory, several cards, disk", key="more parts", on_change="rerun")
+    fold = st.expander("More: exact memory, several cards", key="more parts", on_change="rerun")
     if fold.open:
         with fold:
             first, second = st.columns(2)
@@ -225,7 +230,7 @@ def _hardware() -> Hardware | None:
     """The machine that the fields describe; None, once said, where they describe none."""
     parts = controls.parts(MachineState)
     if not (parts.gpu or parts.cpu or parts.machine or parts.ram):
-        st.info("Choose your graphics card and the size of the memory above, or let this computer be looked at.")
+        st.info(f"Choose {MEANT[st.session_state[KIND]]}{', or let this computer be looked at' if here() else ''}.")
         return None
     if not parts.ram:
         st.info("Press the size of its memory above: what does not fit on the graphics card lies there.")
@@ -243,7 +248,7 @@ def _profile(hardware: Hardware) -> tuple[Hardware, Knowledge]:
     given = st.session_state.get("profile")
     if fold.open:
         with fold:
-            st.markdown(plain(ABOUT_PROFILES))
+            st.markdown(ABOUT_PROFILES)
             given = st.file_uploader("Calibration profile (JSON)", type=["json"], max_upload_size=1, key="profile")
     if given is None:
         return _stored_profile(hardware)
@@ -299,7 +304,7 @@ def _every(found: tuple[Runnable, ...], state: MachineState) -> None:
     rows = [explorer.shown(row, state.task) for row in found]
     total = len(resources.model_names())
     good = sum(row.serves for row in found)
-    enough = f"{good} of them fast enough to {TO_DO[state.task]}"
+    enough = f"{good or 'none'} of them fast enough to {TO_DO[state.task]}"
     note(f"{len(found)} of {total} models run, {enough}; the best stands first.")
     tables.show(rows, "Every model that runs, best for the task first: grade, quality, speed with range")
     controls.share_rows("What this machine does with every model", rows, state, "advisor-machine")

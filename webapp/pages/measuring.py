@@ -18,6 +18,8 @@ from webapp.words import note, plain, sentence
 
 RUNS = "own runs"
 """Where the session keeps them, by machine."""
+OF_RUNS = frozenset({"by_own_runs", "impossible_run", "contradicting_run"})
+"""Codes of remarks on the visitor's own runs, which are told where they are pasted."""
 EXAMPLES = """31 tok/s, Qwen3.6-35B-A3B Q4_K_M, ncmoe 20
 
 or what llama-bench, llama-server, ollama run --verbose, LM Studio or koboldcpp printed"""
@@ -59,10 +61,13 @@ def box(answer: Prediction) -> None:
                 )
         for line in st.session_state.get("not read", ()):
             st.warning(plain(sentence(line)), icon=":material/block:")
+        if st.session_state.get("not read"):
             note("Write it like 31 tok/s, or paste the whole of what the program printed.")
         if runs:
-            st.success(plain("All numbers of this computer now use what you measured."))
-            _beside(hardware, runs)
+            known = resources.by_runs(hardware, runs, resources.knowledge())
+            if any(remark.code == "by_own_runs" for remark in known.warnings):
+                st.success(plain("All numbers of this computer now use what you measured."))
+            _beside(hardware, runs, known)
 
 
 def _use(text: str, answer: Prediction) -> None:
@@ -93,13 +98,15 @@ def _forget(hardware: Hardware) -> None:
     memory["not read"] = ()
 
 
-def _beside(hardware: Hardware, runs: tuple[OwnRun, ...]) -> None:
+def _beside(hardware: Hardware, runs: tuple[OwnRun, ...], known: Knowledge) -> None:
     """Each run on the range that was predicted for it without it, and what is to be said of the runs."""
     for run in runs:
         asked = Scenario(
             model=run.model, quant=run.quant, hardware=hardware, engine=run.engine, workload=run.workload
         )
         told = resources.prediction(asked, resources.knowledge())
+        start = told.scenario.workload.decode_start
+        view = f"with {start:,} tokens in view" if start else "at the start of a chat"
         pairs = (
             ("writes", run.decode_tok_s, told.decode_tok_s), ("reads", run.prefill_tok_s, told.prefill_tok_s)
         )
@@ -109,12 +116,12 @@ def _beside(hardware: Hardware, runs: tuple[OwnRun, ...]) -> None:
             inside = speed.p05 <= measured <= speed.p95
             words = (
                 f"{told.model} {told.quant} {what} {number(measured)} tok/s; predicted without it {number(speed.p50)} "
-                f"({number(speed.p05)} to {number(speed.p95)}): {'inside' if inside else 'outside'} the range"
+                f"({number(speed.p05)} to {number(speed.p95)}) {view}: {'inside' if inside else 'outside'} the range"
             )
             st.html(f"<p>{escape(words)}</p>{cards.range_bar(speed, speed.p95 * 1.3, (measured,))}")
-    known = resources.by_runs(hardware, runs, resources.knowledge())
-    for warning in known.warnings:
-        note(sentence(warning.message))
+    for remark in known.warnings:
+        if remark.code != "by_own_runs":  # said above
+            note(sentence(remark.message))
 
 
 def _key(hardware: Hardware) -> str:
