@@ -1,4 +1,4 @@
-"""The fit: Gauss-Newton steps (scipy's Cholesky factors) through the very physics that predicts, robust, with priors.
+"""The fit: Gauss-Newton steps (scipy's sparse factors) through the very physics that predicts, robust, with priors.
 
 Residuals are log(predicted / measured) over the noise of a run, robust; effects of labels are pulled towards zero by
 their prior deviation (partial pooling). Each coefficient acts on a run through its logarithm only, so the Jacobian is
@@ -7,12 +7,14 @@ the sensitivity of a run's time to each of its coefficients, spread over that co
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor
 from scipy.linalg.lapack import dpotri
-from scipy.sparse import csr_matrix, diags, vstack
+from scipy.sparse import csc_matrix, csr_matrix, diags, vstack
+from scipy.sparse.linalg import SuperLU, splu
 
 from advisor.answer import REGIMES
 from advisor.physics.coefficients import COEFFICIENTS, Efficiencies
@@ -63,13 +65,21 @@ class FitRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Slot:
-    """One coefficient or family of it: the columns that sum up to its logarithm, shape (runs, labels)."""
+    """One coefficient or family of it: the columns that sum up to its logarithm, shape (settings, labels)."""
 
     coefficient: str
     family: int
     columns: NDArray[np.int64]
     offset: Array
-    """Added to their sum, shape (runs,)."""
+    """Added to their sum, shape (settings,)."""
+
+
+class _Moves(NamedTuple):
+    """The runs that a slot acts on, and their work."""
+
+    slot: _Slot
+    rows: NDArray[np.intp]
+    work: Work
 
 
 class Design:
@@ -86,16 +96,18 @@ class Design:
         )
         self.target = np.log(tokens) - np.log([item.tok_s for item in observations])
         settings = [item.case.setting for item in observations]
-        self._active: list[tuple[_Slot, NDArray[np.intp]]] | None = None
-        distinct = set(settings)
+        distinct = list(dict.fromkeys(settings))
+        places = {setting: place for place, setting in enumerate(distinct)}
+        self.setting_of = np.array([places[setting] for setting in settings])
+        """Of each run, the row of its setting in the slots."""
+        self._active: list[_Moves] | None = None
         self.slots = []
         for item in COEFFICIENTS:
             for family in range(len(FAMILIES)) if item.per_family else (None,):
                 name = "" if family is None else FAMILIES[family]
-                places = {s: [index[item.name, label] for label in pooling.labels(item, s, name)] for s in distinct}
-                offsets = {s: pooling.offset(item, s, family) for s in distinct}
-                columns = np.array([places[s] for s in settings], dtype=np.int64)
-                self.slots.append(_Slot(item.name, family or 0, columns, np.array([offsets[s] for s in settings])))
+                columns = [[index[item.name, label] for label in pooling.labels(item, s, name)] for s in distinct]
+                offset = np.array([pooling.offset(item, s, family) for s in distinct])
+                self.slots.append(_Slot(item.name, family or 0, np.array(columns, dtype=np.int64), offset))
 
     def log_time(self, values: Mapping[str, Array], work: Work) -> Array:
         """Log seconds of the runs of `work`, from their coefficients by name."""
@@ -107,39 +119,39 @@ class Design:
         parts: dict[str, list[Array]] = {}
         for slot in self.slots:
             parts.setdefault(slot.coefficient, []).append(np.exp(theta[slot.columns].sum(axis=1) + slot.offset))
-        return {name: np.stack(found, axis=-1) if len(found) > 1 else found[0] for name, found in parts.items()}
+        each = {name: np.stack(found, axis=-1) if len(found) > 1 else found[0] for name, found in parts.items()}
+        return {name: value[self.setting_of] for name, value in each.items()}
 
     def residuals(self, theta: Array) -> Array:
         """log(measured / predicted) speed."""
         difference: Array = self.log_time(self.values(theta), self.work) - self.target
         return difference
 
-    def _acting(self, values: Mapping[str, Array], start: Array) -> list[tuple[_Slot, NDArray[np.intp]]]:
+    def _acting(self, values: Mapping[str, Array], start: Array) -> list[_Moves]:
         """The slots that act on any run, with these runs: a machine without graphics cards has no use for most."""
         if self._active is None:
-            everywhere = np.arange(len(start))
-            moves = [(slot, self._moved(slot, values, 1.0, everywhere)) for slot in self.slots]
-            acting = [(slot, np.flatnonzero(moved != start)) for slot, moved in moves]
-            self._active = [(slot, rows) for slot, rows in acting if len(rows)]
+            whole = [_Moves(slot, np.arange(len(start)), self.work) for slot in self.slots]
+            acting = [(one.slot, np.flatnonzero(self._moved(one, values, 1.0) != start)) for one in whole]
+            self._active = [_Moves(slot, rows, taken(self.work, rows)) for slot, rows in acting if len(rows)]
         return self._active
 
-    def _moved(self, slot: _Slot, values: Mapping[str, Array], step: float, rows: NDArray[np.intp]) -> Array:
-        """Log seconds of some runs where the logarithm of a slot's coefficient is moved by a step."""
-        few = {name: value[rows] for name, value in values.items()}
-        moved = few[slot.coefficient] = few[slot.coefficient].copy()
-        moved[(..., slot.family) if moved.ndim > 1 else ...] *= np.exp(step)
-        return self.log_time(few, taken(self.work, rows))
+    def _moved(self, moves: _Moves, values: Mapping[str, Array], step: float) -> Array:
+        """Log seconds of a slot's runs where the logarithm of its coefficient is moved by a step."""
+        slot = moves.slot
+        few = {name: value[moves.rows] for name, value in values.items()}
+        few[slot.coefficient][(..., slot.family) if few[slot.coefficient].ndim > 1 else ...] *= np.exp(step)
+        return self.log_time(few, moves.work)
 
     def jacobian(self, theta: Array) -> csr_matrix:
         """Derivative of the residuals, shape (runs, parameters)."""
         values = self.values(theta)
         start = self.log_time(values, self.work)
         rows, columns, data = [], [], []
-        for slot, active in self._acting(values, start):
-            slope = (self._moved(slot, values, STEP, active) - start[active]) / STEP
-            width = slot.columns.shape[1]
-            rows.append(np.repeat(active, width))
-            columns.append(slot.columns[active].ravel())
+        for moves in self._acting(values, start):
+            slope = (self._moved(moves, values, STEP) - start[moves.rows]) / STEP
+            width = moves.slot.columns.shape[1]
+            rows.append(np.repeat(moves.rows, width))
+            columns.append(moves.slot.columns[self.setting_of[moves.rows]].ravel())
             data.append(np.repeat(slope, width))
         shape = (len(start), len(theta))
         return csr_matrix((np.concatenate(data), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
@@ -173,6 +185,18 @@ class FitProblem:
         self.prior = np.array([column.prior for column in columns])
         self.precision = np.array([column.deviation for column in columns]) ** -2.0
         self.rigs = np.array([column.label.startswith(RIG) for column in columns])
+        self._ranks: NDArray[np.intp] | None = None
+
+    def order_of(self, told: NDArray[np.int64]) -> NDArray[np.intp]:
+        """Order of some parameters in which the factors of their normal matrix stay sparse: those that meet few others
+        first. That hangs on what acts on which run, and is found once.
+        """
+        if self._ranks is None:
+            acting = self.jacobian(self.prior)
+            acting.data[:] = 1.0
+            normal = (acting.T @ acting + diags(np.ones(len(self.prior)))).tocsc()
+            self._ranks = np.asarray(_factors(normal, "MMD_AT_PLUS_A").perm_c)
+        return np.argsort(self._ranks[told])
 
     def residuals(self, theta: Array) -> Array:
         """log(measured / predicted) speed of every run."""
@@ -247,7 +271,7 @@ def settled(problem: FitProblem, theta: Array, converged: float = CONVERGED) -> 
     for _ in range(MOST_STEPS):
         told, normal, gradient = _tangent(problem, theta)
         move = problem.prior - theta
-        move[told] = -cho_solve(cho_factor(normal, overwrite_a=True, check_finite=False), gradient)
+        move[told] = -_solved(normal, gradient, problem.order_of(told))
         parts = ((part, problem.cost(theta + part * move)) for part in STEP_PARTS)
         part, there = next(((part, there) for part, there in parts if there < cost), (0.0, cost))
         theta, gain, cost = theta + part * move, cost - there, there
@@ -255,21 +279,33 @@ def settled(problem: FitProblem, theta: Array, converged: float = CONVERGED) -> 
             break
     told, normal, _ = _tangent(problem, theta)
     error = problem.precision**-0.5
-    inverse, _ = dpotri(cho_factor(normal, lower=True, overwrite_a=True, check_finite=False)[0], lower=True)
+    factor, _ = cho_factor(normal.toarray(order="F"), lower=True, overwrite_a=True, check_finite=False)
+    inverse, _ = dpotri(factor, lower=True, overwrite_c=True)
     error[told] = np.sqrt(np.diag(inverse))
     return theta, error, informed(error, problem)
 
 
-def _tangent(problem: FitProblem, theta: Array) -> tuple[NDArray[np.int64], Array, Array]:
+def _tangent(problem: FitProblem, theta: Array) -> tuple[NDArray[np.int64], csc_matrix, Array]:
     """Of the parameters that runs with any weight move: places, normal matrix with priors, and gradient."""
     residuals, slope = problem.residuals(theta), problem.jacobian(theta)
     weights = problem.robust_weights(residuals)
     told = np.unique(slope[np.flatnonzero(weights)].indices)
     slope = slope[:, told]
-    normal = (slope.T @ diags(weights) @ slope).toarray()
     held = problem.pull(theta)[told]
-    normal[np.diag_indices_from(normal)] += held
+    normal = (slope.T @ diags(weights) @ slope + diags(held)).tocsc()
     return told, normal, slope.T @ (weights * residuals) + held * (theta - problem.prior)[told]
+
+
+def _solved(normal: csc_matrix, gradient: Array, order: NDArray[np.intp]) -> Array:
+    """What the normal matrix maps to the gradient; its rows are taken in an order that leaves the factors sparse."""
+    found = np.empty_like(gradient)
+    found[order] = _factors(normal[order][:, order], "NATURAL").solve(gradient[order])
+    return found
+
+
+def _factors(normal: csc_matrix, order: str) -> SuperLU:
+    """Of a symmetric positive definite matrix, which needs no pivots."""
+    return splu(normal, permc_spec=order, diag_pivot_thresh=0.0, options={"SymmetricMode": True})
 
 
 def informed(error: Array, problem: FitProblem) -> NDArray[np.bool_]:

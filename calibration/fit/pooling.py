@@ -117,5 +117,6 @@ def columns_of(settings: Iterable[Setting], pooling: Pooling = ALL_MACHINES) -> 
             for family in FAMILIES if item.per_family else ("",):
                 priors = pooling.priors(item, family)
                 for label, prior in zip(pooling.labels(item, setting, family), priors, strict=True):
-                    found.setdefault((item.name, label), Column(item, label, *prior))
+                    if (item.name, label) not in found:
+                        found[item.name, label] = Column(item, label, *prior)
     return list(found.values())
