@@ -35,7 +35,7 @@ def few(value: Any, most: int = MOST_FIELDS) -> Any:
 class Question(BaseModel):
     """Part of a question: an explicit null and an absent field are the same, unknown fields are refused by name."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), defer_build=True)
 
     most_fields: ClassVar[int] = MOST_FIELDS
 

@@ -305,7 +305,7 @@ class OwnRun(_Question):
         return self
 
 
-class Scenario(_Question):
+class Scenario(_Question, defer_build=False):
     """One question to the advisor."""
 
     model: AnyModel

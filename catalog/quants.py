@@ -52,7 +52,7 @@ class Quant(Row):
 class QuantQuality(BaseModel):
     """One measurement of a quantised file against its original; comparable only within one `source` and `llm`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     quant: str = Field(min_length=1)
     """Name of the quants row, or the maker's own label where no row answers to it."""

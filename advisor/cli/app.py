@@ -160,7 +160,8 @@ def _refuse_blanks(arguments: Sequence[str]) -> None:
 
 def main() -> None:
     """Entry point of the console command."""
-    gc.set_threshold(100_000)  # what imports and tables make lives on: going through it again is a tenth of a start
+    gc.set_threshold(200_000)  # what imports and tables make lives on: going through it again is a tenth of a start
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # else every installed package is searched for some
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # our matrices are small: more threads only wait for each other
     _open_streams()
     if threading.current_thread() is threading.main_thread():
