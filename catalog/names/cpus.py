@@ -5,7 +5,7 @@ confirm a row, never choose another; digits alone count only beside a family wor
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -163,18 +163,19 @@ def _keys(tokens: list[str]) -> tuple[str, ...]:
     return tuple(keys)
 
 
-@cache
-def _index() -> NameIndex[Cpu, _ModelKey]:
-    entries, names = [], []
+def _spellings() -> Iterator[_ModelKey]:
     for row in cpus():
         for name in (row.name, *row.aliases):
             reading, sibling = _read(name), None if name == row.name else name
             besides = BESIDES.union(reading.tokens)
             confirming = reading.confirming | {row.maker}
             told = (besides, confirming, reading.tier, sibling)
-            entries += [_ModelKey(row, frozenset({key}), *told) for key in reading.keys]
-            names.append(name)
-    return NameIndex("CPU", cpus(), entries, names)
+            yield from (_ModelKey(row, frozenset({key}), *told) for key in reading.keys)
+
+
+@cache
+def _index() -> NameIndex[Cpu, _ModelKey]:
+    return NameIndex("CPU", cpus(), _spellings, [name for row in cpus() for name in (row.name, *row.aliases)])
 
 
 @cache
@@ -250,6 +251,8 @@ def resolve_cpu(text: str) -> Resolved[Cpu]:
     >>> resolve_cpu("12th Gen Intel(R) Core(TM) i7-12700H").row.name
     'Core i7-12700H'
     """
+    if exact := _index().exact(text):
+        return Resolved(exact)
     sample = SAMPLE.search(text.lower())
     if product := _product(text):
         said = f"the engineering sample is taken as {product.row.name} as sold"

@@ -6,7 +6,7 @@ numbers are a refusal.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -138,17 +138,19 @@ def _key(row: Gpu, name: str) -> _Card:
     return _Card(row, required, allowed, reading.form, row.maker == "amd" and lone_number)
 
 
-@cache
-def _index() -> NameIndex[Gpu, _Card]:
-    rows, keys = gpus(), []
-    names = {row.name for row in rows}
-    for row in rows:
+def _spellings() -> Iterator[_Card]:
+    names = {row.name for row in gpus()}
+    for row in gpus():
         own = [_key(row, name) for name in (row.name, *row.aliases)]
+        yield from own
         max_q = f"{row.name.partition(' Laptop')[0]} Max-Q"
         if row.form == "laptop" and "laptop" in own[0].words and max_q not in names:
-            own += [_key(row, max_q), _key(row, f"{row.name} Max-Q")]
-        keys += own
-    return NameIndex("GPU", rows, keys, sorted(names))
+            yield from (_key(row, max_q), _key(row, f"{row.name} Max-Q"))
+
+
+@cache
+def _index() -> NameIndex[Gpu, _Card]:
+    return NameIndex("GPU", gpus(), _spellings, sorted({row.name for row in gpus()}))
 
 
 @cache

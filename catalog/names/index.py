@@ -85,19 +85,31 @@ S = TypeVar("S", bound=Spelling[Any])
 
 class NameIndex(Generic[N, S]):
     """The spellings of one kind of rows, in the order given; `kind` is its word in messages ("GPU"), `names` what they
-    may say is near: the rows' own names if not given.
+    may say is near: the rows' own names if not given. `spell` makes the spellings, for the first name that is not
+    exactly a row's.
     """
 
-    def __init__(self, kind: str, rows: Iterable[N], spellings: Iterable[S], names: Iterable[str] = ()) -> None:
+    def __init__(
+        self, kind: str, rows: Iterable[N], spell: Callable[[], Iterable[S]], names: Iterable[str] = ()
+    ) -> None:
         rows = tuple(rows)
         self.kind = kind
         self.names = tuple(names) or tuple(row.name for row in rows)
         self._rows = {row.name.lower(): row for row in rows}
-        self.spellings = tuple(spellings)
-        self._places: dict[str, list[int]] = {}
+        self._spell = spell
+
+    @cached_property
+    def spellings(self) -> tuple[S, ...]:
+        """All of them."""
+        return tuple(self._spell())
+
+    @cached_property
+    def _places(self) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
         for place, spelling in enumerate(self.spellings):
             for word in spelling.words:
-                self._places.setdefault(word, []).append(place)
+                places.setdefault(word, []).append(place)
+        return places
 
     def exact(self, text: str) -> N | None:
         """The row of exactly this name, but for case and blanks around it."""

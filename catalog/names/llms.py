@@ -5,11 +5,12 @@ off: "Trinity" is not Trinity-Mini. Fine-tunes are found by the aliases of the t
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from catalog.llms import Llm, RefusedLlm, Standin
-from catalog.names.index import NameIndex, Resolved, Spelling, UnknownName
+from catalog.names.index import N, NameIndex, Resolved, Spelling, UnknownName
 from catalog.tables import llms, refused_llms, standins
 
 QUANT = re.compile(
@@ -72,27 +73,27 @@ def _key(text: str, *, drop_noise: bool) -> str:
     return _keys(text)[drop_noise]
 
 
-def _spelling(row: Llm, name: str, *, drop_noise: bool) -> Spelling[Llm]:
-    return Spelling(row, frozenset({_key(name, drop_noise=drop_noise)}))
+def _spelling(row: N, name: str) -> Spelling[N]:
+    return Spelling(row, frozenset({_key(name, drop_noise=False)}))
+
+
+def _spellings() -> Iterator[Spelling[Llm]]:
+    """Of one word: each name of a model whole, and without what does not tell models apart."""
+    for row in llms():
+        for name in (row.name, row.id, row.hf_id, row.hf_id.rpartition("/")[2], *row.aliases):
+            if name:
+                yield from (Spelling(row, frozenset({key})) for key in dict.fromkeys(_keys(name)))
 
 
 @cache
 def _index() -> NameIndex[Llm, Spelling[Llm]]:
-    """Spellings of one word: each name of a model whole, and without what does not tell models apart."""
-    spellings = [
-        Spelling(row, frozenset({key}))
-        for row in llms()
-        for name in (row.name, row.id, row.hf_id, row.hf_id.rpartition("/")[2], *row.aliases) if name
-        for key in dict.fromkeys(_keys(name))
-    ]
-    return NameIndex("model", llms(), spellings)
+    return NameIndex("model", llms(), _spellings)
 
 
 @cache
 def _labels() -> NameIndex[Llm, Spelling[Llm]]:
     """What llama.cpp prints for any model of these shapes."""
-    labelled = [_spelling(row, label, drop_noise=False) for row in llms() for label in row.labels]
-    return NameIndex("model", llms(), labelled)
+    return NameIndex("model", llms(), lambda: [_spelling(row, label) for row in llms() for label in row.labels])
 
 
 @cache
@@ -104,9 +105,7 @@ def _by_id() -> dict[str, Llm]:
 def _standins() -> NameIndex[Standin, Spelling[Standin]]:
     """Names of models that have a row's shapes, whole and without their publishers."""
     written = [(row, name) for row in standins() for name in dict.fromkeys((row.name, row.name.rpartition("/")[2]))]
-    return NameIndex(
-        "model", standins(), [Spelling(row, frozenset({_key(name, drop_noise=False)})) for row, name in written]
-    )
+    return NameIndex("model", standins(), lambda: [_spelling(row, name) for row, name in written])
 
 
 @cache
@@ -117,9 +116,7 @@ def _refusals() -> NameIndex[RefusedLlm, Spelling[RefusedLlm]]:
         for full in (row.name, *row.aliases)
         for name in (full, full.rpartition("/")[2])
     ]
-    return NameIndex(
-        "model", refused_llms(), [Spelling(row, frozenset({_key(name, drop_noise=False)})) for row, name in written]
-    )
+    return NameIndex("model", refused_llms(), lambda: [_spelling(row, name) for row, name in written])
 
 
 def _candidates(text: str) -> list[str]:
@@ -158,6 +155,8 @@ class _Answering:
 def _found(text: str) -> _Answering:
     """By the names of rows, then by those of models that have a row's shapes."""
     for form in _candidates(text):
+        if exact := _index().exact(form):
+            return _Answering({exact.name: exact}, form)
         for drop_noise in (False, True):
             key = {_key(form, drop_noise=drop_noise)}
             if found := _index().fitting(key):

@@ -104,7 +104,7 @@ def _keys() -> tuple[_Box, ...]:
 
 @cache
 def _index() -> NameIndex[Machine, _Box]:
-    return NameIndex("machine", (*unified_machines(), *laptops()), _keys())
+    return NameIndex("machine", (*unified_machines(), *laptops()), _keys)
 
 
 @cache

@@ -51,7 +51,8 @@ def _key(text: str) -> str:
 def _index() -> NameIndex[Quant, Spelling[Quant]]:
     """Spellings of one word: the rows' own names before other words for them."""
     written = [(row, row.name) for row in quants()] + [(row, alias) for row in quants() for alias in row.aliases]
-    return NameIndex("quantisation", quants(), [Spelling(row, frozenset({_key(name)})) for row, name in written])
+    spellings = [Spelling(row, frozenset({_key(name)})) for row, name in written]
+    return NameIndex("quantisation", quants(), lambda: spellings)
 
 
 @lru_cache(maxsize=4096)

@@ -42,7 +42,8 @@ def _tokens(text: str) -> tuple[str, ...]:
 
 @cache
 def _index() -> NameIndex[Ssd, Spelling[Ssd]]:
-    return NameIndex("SSD", ssds(), [Spelling(row, frozenset(_tokens(row.name)) - MAKERS, MAKERS) for row in ssds()])
+    spellings = [Spelling(row, frozenset(_tokens(row.name)) - MAKERS, MAKERS) for row in ssds()]
+    return NameIndex("SSD", ssds(), lambda: spellings)
 
 
 def _gigabytes(text: str) -> float | None:

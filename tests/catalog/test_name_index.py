@@ -13,6 +13,7 @@ from catalog.names.llms import resolve_llm
 from catalog.names.machines import resolve_machine
 from catalog.names.quants import resolve_quant
 from catalog.names.storage import resolve_ssd
+from catalog.parts import Ssd
 
 KINDS: dict[str, tuple[Callable[[str], Resolved[Any]], tuple[str, ...]]] = {
     "GPU": (resolve_gpu, tuple(row.name for row in tables.gpus())),
@@ -57,12 +58,17 @@ def test_words_that_say_nothing_of_the_row_are_handed_on(kind: str, text: str, u
 def test_an_index_finds_the_spellings_whose_words_are_all_there() -> None:
     ssd, other = tables.ssds()[:2]
     spellings = [Spelling(ssd, frozenset("ab"), frozenset("x")), Spelling(other, frozenset("a"))]
-    index = NameIndex("disk", (ssd, other), spellings)
+    index = NameIndex("disk", (ssd, other), lambda: spellings)
     assert [spelling.row for spelling in index.fitting("abz")] == [ssd, other]
     assert [spelling.row for spelling in index.fitting("az")] == [other]
     assert [spelling.row for spelling in index.sharing("b")] == [ssd]
     assert index.fitting("abz")[0].unread("abzxbz") == ("z",)
     assert index.exact(f" {ssd.name.upper()} ") is ssd
+
+
+def test_a_row_s_own_name_needs_no_spellings() -> None:
+    index = NameIndex[Ssd, Spelling[Ssd]]("disk", tables.ssds(), lambda: pytest.fail("they take long to make"))
+    assert [index.exact(row.name) for row in tables.ssds()] == [*tables.ssds()]
 
 
 @pytest.mark.parametrize(
