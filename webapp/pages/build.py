@@ -452,8 +452,8 @@ def commands(answer: Prediction, predict_command: str, known: Knowledge) -> None
         st.code(drafting.flags["llama-server"], language="bash", wrap_lines=True)
     load = answer.scenario.workload
     note(
-        f"Expect of llama-bench: tg{load.gen_tokens} @ d{load.decode_start} of about {number(speed.p50)} t/s; nine of ten "
-        f"such machines give {number(speed.p05)} to {number(speed.p95)}."
+        f"Expect of llama-bench: tg{load.gen_tokens} @ d{load.decode_start} of about {number(speed.p50)} t/s; nine of "
+        f"ten such machines give {number(speed.p05)} to {number(speed.p95)}."
     )
     if predict_command:
         note("The same prediction in a terminal:")
