@@ -146,7 +146,7 @@ def by_regime(rows: Sequence[Measured]) -> list[Row]:
     for regime, of in ordered:
         told = headline(of)
         found.append({
-            "Where the weights lie": PLACES.get(regime, regime) or ALL, "Runs": told.rows, "Machines": told.machines,
+            "Where the model lies": PLACES.get(regime, regime) or ALL, "Runs": told.rows, "Machines": told.machines,
             "Typical error": told.typical_error * 100,
             "Within 20 %": sum(row.error <= 0.2 for row in of) / len(of) * 100,
             "Inside the range": told.inside * 100,
@@ -213,7 +213,7 @@ def intervals(spreads: Iterable[Spread], speed: str) -> list[Row]:
             deviation = deviation_of(row.speed, row.regime, novelty=0.0)
             low, high = (math.exp(deviations * deviation) * 100 for deviations in (row.low, row.high))
             found.append({
-                "Where the weights lie": PLACES[row.regime], "Slowest of 9 in 10": low, "Fastest of 9 in 10": high,
+                "Where the model lies": PLACES[row.regime], "Slowest of 9 in 10": low, "Fastest of 9 in 10": high,
                 "Runs": row.rows, "Machines": row.machines, "As of": row.as_of,
             })
     return found

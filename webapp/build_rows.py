@@ -54,7 +54,8 @@ def ranking(builds: Sequence[RankedBuild], day: date, exchange: Exchange) -> lis
         answer = build.prediction
         decode, prefill = answer.decode_tok_s, answer.prefill_tok_s
         rows.append({
-            "Build": build.name, price: exchange.of(build.price_usd), "tok/s": decode.p50 if decode else None,
+            "Build": build.name, "Model": f"{build.model} {build.quant}", price: exchange.of(build.price_usd),
+            "tok/s": decode.p50 if decode else None,
             "90 % range": f"{number(decode.p05)} to {number(decode.p95)}" if decode else "",
             per_speed: exchange.of(build.usd_per_tok_s), "With": contents(build),
             "Prompt": prefill.p50 if prefill else None,
@@ -83,7 +84,7 @@ def points(builds: Sequence[RankedBuild], picked: Sequence[int], exchange: Excha
     """Points of the price and speed chart, prices in a currency; `picked`: places of the builds that are picks."""
     return [
         {
-            "name": build.name, "price": exchange.of(build.price_usd), "speed": speed.p50,
+            "name": build.name, "model": f"{build.model} {build.quant}", "price": exchange.of(build.price_usd), "speed": speed.p50,
             "low": speed.p05, "high": speed.p95, "kind": build.kind, "front": build.pareto, "open": place in picked,
         }
         for place, build in enumerate(builds) if (speed := build.prediction.decode_tok_s)
@@ -91,10 +92,12 @@ def points(builds: Sequence[RankedBuild], picked: Sequence[int], exchange: Excha
 
 
 def front_words(builds: Sequence[RankedBuild], exchange: Exchange) -> list[str]:
-    """The Pareto front in words, cheapest first: what the chart shows."""
+    """The Pareto front in words, cheapest first: what the chart shows; with the models where there are several."""
+    several = len({(build.model, build.quant) for build in builds}) > 1
     front = sorted((build for build in builds if build.pareto), key=lambda build: build.price_usd)
     return [
         f"{exchange.said(build.price_usd)}: {build.name}, {said(build.prediction.decode_tok_s)} tok/s"
+        + f" with {build.model} {build.quant}" * several
         for build in front
     ]
 

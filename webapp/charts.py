@@ -22,10 +22,12 @@ PRICES = tuple(step * 10**power for power in range(2, 7) for step in (1, 1.5, 2,
 SPEEDS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100, 150, 200, 300, 500, 700, 1000)
 WIDE_SPAN = 3.0
 """Prices that differ by more are shown on a logarithmic axis."""
-NARROW_PX, WIDE_PX, PLOT_PX = 560, 1000.0, 320.0
+NARROW_PX, WIDE_PX, PLOT_PX = 560, 1000.0, 250.0
 """Below the first a chart is on a phone; the others are what a wide page leaves to the points."""
 LETTER_PX, LINE_PX, EDGE_PX, NAME_PX = 7.0, 16.0, 24.0, 230.0
 """Of a name at 12 px, of the room beside the points, and the longest name."""
+POINT_PX = 5.0
+"""Of a point, from its middle to its edge."""
 NAME_PLACES: tuple[tuple[str, int, Spec], ...] = (
     ("above", -18, {}), ("below", 18, {}),
     ("above left", -18, {"align": "left"}), ("below left", 18, {"align": "left"}),
@@ -42,7 +44,7 @@ def price_speed(rows: Sequence[Row], currency: str = "USD") -> Spec:
     """Price in a currency against speed of builds: the Pareto front as a line with its names and
     90 % ranges, the picks ringed.
 
-    Rows: name, price, speed, low, high, kind, front, open (whether it is a pick).
+    Rows: name, model, price, speed, low, high, kind, front, open (whether it is a pick).
     """
     named = [{"filter": "datum.front || datum.open"}]
     prices = [row["price"] for row in rows]
@@ -89,7 +91,7 @@ def price_speed(rows: Sequence[Row], currency: str = "USD") -> Spec:
             "x": x, "y": y,
             "color": _kinds("kind", {kind: KINDS[kind] for kind in shown}),
             "shape": _kinds("kind", {kind: SHAPES[kind] for kind in shown}),
-            "tooltip": _tips(("name", "Build", ""), ("price", f"Price, {currency}", ",.0f"), *OF_SPEED),
+            "tooltip": _tips(("name", "Build", ""), ("model", "Model", ""), ("price", f"Price, {currency}", ",.0f"), *OF_SPEED),
         },
     }
     wide, narrow = (room_for_names(rows, width) for width in (WIDE_PX, NARROW_PX / 2))
@@ -97,30 +99,42 @@ def price_speed(rows: Sequence[Row], currency: str = "USD") -> Spec:
     return {"data": {"values": values}, "height": 400, "layer": [ranges, front, ring, *names, points]}
 
 
+def along(prices: Sequence[float]) -> list[float]:
+    """Where prices lie along their axis, which is logarithmic for those that differ much."""
+    wide = bool(prices) and max(prices) > WIDE_SPAN * min(prices)
+    return [math.log(price) if wide else price for price in prices]
+
+
 def room_for_names(rows: Sequence[Row], width_px: float) -> dict[int, str]:
     """Where the names of picks and of the front find room in a chart of this width without lying over each other: one
-    of `NAME_PLACES` by place in the rows. Picks are named first, then the fastest.
+    of `NAME_PLACES` by place in the rows. Picks are named first, then the fastest; only the name of a pick may lie over
+    a point.
     """
     wanted = [at for at, row in enumerate(rows) if row["front"] or row["open"]]
     wanted.sort(key=lambda at: (not rows[at]["open"], -rows[at]["speed"]))
     if not wanted:
         return {}
-    prices, speeds = ([math.log(row[name]) for row in rows] for name in ("price", "speed"))
+    prices, speeds = along([row["price"] for row in rows]), [math.log(row["speed"]) for row in rows]
     lowest = min(speeds + [math.log(rows[at]["low"]) for at in wanted])
     highest = max(speeds + [math.log(rows[at]["high"]) for at in wanted])
     across, up = max(prices) - min(prices) or 1.0, highest - lowest or 1.0
+    points = [((price - min(prices)) / across * width_px, (highest - speed) / up * PLOT_PX)
+              for price, speed in zip(prices, speeds, strict=True)]
     taken: list[tuple[float, float, float]] = []
     found: dict[int, str] = {}
     for at in wanted:
-        x = (prices[at] - min(prices)) / across * width_px
-        y = (highest - speeds[at]) / up * PLOT_PX
+        x, y = points[at]
         half = min(NAME_PX, LETTER_PX * len(rows[at]["name"])) / 2
         for place, dy, side in NAME_PLACES:
             middle = x + {"left": half, "right": -half}.get(side.get("align", ""), 0.0)
             inside = middle - half >= -EDGE_PX and middle + half <= width_px + EDGE_PX
             free = all(abs(middle - other) > half + reach or abs(y + dy - line) > LINE_PX
                        for other, line, reach in taken)
-            if free and inside:
+            clear = rows[at]["open"] or all(
+                abs(middle - left) > half + POINT_PX or abs(y + dy - top) > LINE_PX / 2 + POINT_PX
+                for other, (left, top) in enumerate(points) if other != at
+            )
+            if free and inside and clear:
                 taken += [(middle, y + dy, half), (x, y, 14.0)]
                 found[at] = place
                 break
@@ -156,7 +170,8 @@ def losses(rows: Sequence[Row], named: Collection[str]) -> Spec:
         for row in rows
     ]
     x: Spec = {"field": "size", "type": "quantitative", "title": "Size (GiB)",
-               "scale": {"zero": False, "padding": 40}, "axis": {"tickCount": 8}}
+               "scale": {"zero": False, "padding": 40},
+               "axis": {"tickCount": 8, "labelExpr": "datum.value < 0 ? '' : datum.label"}}
     y: Spec = {"field": "lost", "type": "quantitative", "title": "Quality lost: perplexity (%)",
                "scale": {"type": "log"}, "axis": {"values": [0.1, 1, 10, 100, 1000]}}
     points = {
@@ -167,15 +182,20 @@ def losses(rows: Sequence[Row], named: Collection[str]) -> Spec:
                              ("speed", "tok/s", ".1f")),
         },
     }
-    largest = max((row["Size GiB"] for row in rows if row["Quantisation"] in named), default=0.0)
+    sizes = [row["Size GiB"] for row in rows if row["Quantisation"] in named]
+    least, most = min(sizes, default=0.0), max(sizes, default=0.0)
     names = [  # below the curve, where no points are
         {
-            "transform": [{"filter": f"datum.named && datum.size {which} {largest}"}],
-            "mark": {"type": "text", "dy": 13, "dx": dx, "align": align, "fontSize": 13, "fontWeight": 600,
+            "transform": [{"filter": f"datum.named && {which}"}],
+            "mark": {"type": "text", "dy": dy, "dx": dx, "align": align, "fontSize": 13, "fontWeight": 600,
                      "color": LABEL},
             "encoding": {"x": x, "y": y, "text": {"field": "name"}},
         }
-        for which, dx, align in (("<", -4, "right"), (">=", 4, "left"))
+        for which, dy, dx, align in (
+            (f"datum.size <= {least}", 13, -4, "right"),
+            (f"datum.size > {least} && datum.size < {most}", 30, -4, "right"),
+            (f"datum.size >= {most} && datum.size > {least}", 22, 4, "left"),
+        )
     ]
     return {"data": {"values": values}, "height": 300, "layer": [points, *names]}
 

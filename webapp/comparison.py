@@ -23,6 +23,10 @@ from webapp.words import pace, price_dates
 
 NEXT = " than the next"
 """How a difference in words ends."""
+OF_THE_NEXT = ("cheaper", "less", "sooner")
+"""Differences that are a share of the next value: half of it is 50 % less."""
+COUNTS = {2: "two", 3: "three"}
+"""Of builds, fewer than can be compared."""
 GRADES = ("comfortable", "good")
 """Of a build that is fast enough, best first."""
 
@@ -68,7 +72,7 @@ def facts(found: Sequence[DescribedBuild], day: date, exchange: Exchange) -> lis
             "First token": seconds(first) if first is not None else "",
             "Longest context": tokens(build.longest_context_tokens) if build else "",
             "Power": f"{build.power_w:.0f} W" if build else "",
-            "Where the weights lie": PLACES.get(answer.regime, answer.regime),
+            "Where the model lies": PLACES.get(answer.regime, answer.regime),
             "n_cpu_moe": str(answer.placement.n_cpu_moe),
             "VRAM used": f"{answer.placement.vram_gb:.1f} GiB", "RAM used": f"{answer.placement.ram_gb:.1f} GiB",
             "Limited by": LIMITS[answer.bottleneck].short if answer.bottleneck else "",
@@ -202,7 +206,11 @@ def _fact(
         return Fact(name, texts, group=group)
     by = times(max(known[:2]), min(known[:2]))
     if by == "the same":
-        return Fact(name, texts, difference="about the same", group=group)
+        alike = sum(times(max(value, known[0]), min(value, known[0])) == "the same" for value in known)
+        many = "about" if alike == len(known) else f"the best {COUNTS[alike]} are about"
+        return Fact(name, texts, difference=f"{many} the same", group=group)
+    if words in OF_THE_NEXT and known[0] > 0:
+        by = f"{1 - known[0] / known[1]:.0%}".replace("%", " %")
     best = frozenset(place for place, text in enumerate(texts) if text == said(known[0]))
     return Fact(name, texts, best, f"{by.replace(' more', '')} {words}{NEXT}", group)
 

@@ -107,6 +107,19 @@ def test_the_model_is_chosen_for_the_task_and_the_reason_is_said(run: Run) -> No
     assert "Picked for 4 at once" in text
 
 
+def test_a_pick_with_another_model_than_the_first_names_it(run: Run) -> None:
+    """Speeds of unlike models stand side by side: each card says which is its own, and the table does of every row."""
+    test = run("buy")
+    found = resources.advice(picking.wish_of(BuyState(), 1.0), ())
+    own = [f"{build.model} {build.quant}" for build in (found.builds[pick.build] for pick in found.picks)]
+    shown = [name for pick, name in zip(found.picks, own, strict=True) if pick.pick != "ready_made"][:3]
+    assert len(set(own)) > 1
+    cards = drawn(test).split('class="card"')[1:]
+    for card, name in zip(cards, shown, strict=False):
+        assert (f"; runs {name}" in card) == (name != own[0])
+    assert set(own) <= set(grid(test, "tok/s")["Model"])
+
+
 def test_picks_for_several_are_shown_with_the_speed_of_each(run: Run) -> None:
     """As the same wish is answered to programs; the link to the build asks for as many."""
     test = run("buy", **WISH, users="4")

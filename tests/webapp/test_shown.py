@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -12,10 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.answer import REGIMES, Range
+from advisor.buying.ownership import owned_parts
 from advisor.buying.recommendation import recommend
+from advisor.buying.stock import stock_of
 from advisor.buying.wish import Wish
 from advisor.choosing.runnable import models_on
 from advisor.choosing.tasks import TASKS
+from advisor.market.market import shipped_market, today
 from advisor.market.money import Exchange
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
@@ -25,7 +29,7 @@ from catalog import tables
 from webapp import agreement, build_rows, cards, charts, comparison, explorer
 from webapp import tables as shown
 from webapp.agreement import intervals
-from webapp.described import hardware_of, parts_of
+from webapp.described import described, hardware_of, parts_of
 from webapp.words import plain, quant_choices, quant_label, sentence
 
 BOX = hardware_of(parts_of("RTX 3060 12GB | Ryzen 7 5800X | DDR4-3600 2x32"))
@@ -106,7 +110,7 @@ def test_names_in_the_chart_never_lie_over_each_other(places: list[tuple[float, 
     for width in (280.0, 1000.0):
         named = charts.room_for_names(rows, width)
         assert 0 in named  # the pick
-        prices = [math.log(row["price"]) for row in rows]
+        prices = charts.along([row["price"] for row in rows])
         across = max(prices) - min(prices) or 1.0
         for one, other in combinations(named, 2):
             if math.isclose(rows[one]["speed"], rows[other]["speed"]) and named[one] == named[other]:
@@ -251,6 +255,23 @@ def test_a_comparison_marks_the_best_and_says_by_how_much() -> None:
     assert "<B>" not in html
     assert html.count('class="best"') == 2
     assert html.index("60 tok/s") < html.index("best</span>") < html.index("30 tok/s")
+
+
+def test_less_is_a_share_of_the_next_and_alike_is_said_of_those_that_are() -> None:
+    """By hand: $1,000 is a half less than $2,000, and of 40, 41 and 80 W two are about the same."""
+    found = described(SMALL, Wish(model="gpt-oss-20b"), stock_of("any", owned_parts(()), shipped_market().estimates(
+        today())), load())
+    assert found.build
+
+    def words(name: str, prices: tuple[float, ...]) -> str:
+        builds = [replace(found, build=found.build.model_copy(update={"price_usd": usd})) for usd in prices]
+        sides = comparison.Sides(builds, [item.prediction for item in builds])
+        facts = comparison.compared(sides, Exchange(), "tokens")
+        return next(fact.difference for fact in facts if fact.name == name)
+
+    assert words("Price", (1000.0, 2000.0)) == "50 % cheaper than the next"
+    assert words("Price", (40.0, 41.0, 80.0)) == "the best two are about the same"
+    assert words("Price", (40.0, 41.0, 40.5)) == "about the same"
 
 
 def test_a_seal_never_counts_what_nobody_measured() -> None:

@@ -188,7 +188,8 @@ def _prices(kind: type[BuyState]) -> None:
     )
     part = st.selectbox("Part", visitor.names_of(chosen), key="price part")
     exchange = controls.exchange()
-    amount = st.number_input(exchange.currency, 1.0, 1e6, 100.0, step=10.0, format="%.0f", key="price amount")
+    label = f"Price, {exchange.currency}"
+    amount = st.number_input(label, 1.0, 1e6, 100.0, step=10.0, format="%.0f", key="price amount")
     st.button("Set price", on_click=_set_price, args=(kind, chosen, part, amount / exchange.per_usd))
     mine = st.session_state[controls.key(kind, "price")]
     if mine:
@@ -214,6 +215,8 @@ def _nothing(found: Recommendation, state: BuyState) -> None:
             if way.build is None:
                 continue
             budget = controls.exchange().of(way.build.price_usd)
+            if state.budget and budget <= state.budget and way.change.startswith("Spend"):  # its price is uncertain
+                budget = controls.exchange().of(way.build.high_usd)
             if state.budget and budget > state.budget:
                 more = math.ceil(budget / 10) * 10.0
                 st.button(
@@ -248,7 +251,7 @@ def _picks(picked: Sequence[tuple[Pick, RankedBuild]], state: BuyState, exchange
     for place, (column, (pick, build)) in enumerate(zip(st.columns(len(cards_of)), cards_of, strict=True)):
         key = "pick-first" if place == 0 else f"pick-{place}"
         with column.container(border=True, key=key, height="stretch"):
-            _card(pick, build, state, exchange, most)
+            _card(pick, build, state, exchange, most, cards_of[0][1])
 
 
 def _build_state(build: RankedBuild, state: BuyState) -> BuildState:
@@ -262,14 +265,22 @@ def _build_state(build: RankedBuild, state: BuyState) -> BuildState:
     )
 
 
-def _card(pick: Pick, build: RankedBuild, state: BuyState, exchange: Exchange, most: float) -> None:
-    """A pick with its buttons."""
+def model_of(build: RankedBuild) -> str:
+    """What a build's speed is of."""
+    return f"{build.model} {build.quant}"
+
+
+def _card(
+    pick: Pick, build: RankedBuild, state: BuyState, exchange: Exchange, most: float, first: RankedBuild
+) -> None:
+    """A pick with its buttons; where its model is not that of the first, which stands above, it is named."""
     answer, units, speed = build.prediction, controls.units(), build.prediction.decode_tok_s
     evidence = answer.evidence
     good = next((text for text in pick.why if not (text.startswith(SHOWN_ABOVE) or SEALED in text)), REMARKS[pick.pick])
     low, high = exchange.said(build.low_usd), exchange.said(build.high_usd)
     st.html(cards.card(cards.PickCard(
-        tag=picking.NAMES[pick.pick], name=titled(build), contents=contents(build),
+        tag=picking.NAMES[pick.pick], name=titled(build),
+        contents=contents(build) + (f"; runs {model_of(build)}" if model_of(build) != model_of(first) else ""),
         price=exchange.said(build.price_usd), spread=f"8 of 10 pay {low} to {high}",
         speed=pace(speed.p50, units) if speed else "does not fit", speed_below=page_time(speed.p50) if speed else "",
         bar=cards.range_bar(speed, most) if speed else "",
@@ -285,8 +296,8 @@ def _card(pick: Pick, build: RankedBuild, state: BuyState, exchange: Exchange, m
 
 
 def titled(build: RankedBuild) -> str:
-    """A build's name, with its card's condition."""
-    used = any(part.kind == "gpu" and part.condition == "used" for part in build.parts)
+    """A build's name, with the condition of its card or of the machine that it is."""
+    used = any(part.kind in {"gpu", "unified", "laptop"} and part.condition == "used" for part in build.parts)
     return f"{build.name}, used" if used else build.name
 
 
@@ -300,7 +311,9 @@ def reads(answer: Prediction) -> str:
 
 def _beside(found: Recommendation, picked: Sequence[tuple[Pick, RankedBuild]], state: BuyState) -> None:
     """What lies just beside the wish, in words: more and less money, nothing to build, and not to buy at all."""
-    lines = [(BESIDE[item.kind], item.text) for item in found.beside]
+    ready = next((build for pick, build in picked if pick.pick == "ready_made"), None)
+    other = f", with {model_of(ready)}" if ready and model_of(ready) != model_of(picked[0][1]) else ""
+    lines = [(BESIDE[item.kind], item.text + other * (item.kind == "ready_made")) for item in found.beside]
     told = " ".join(item.text for item in found.beside)
     apart = (near.text.partition(": ") for near in found.near if near.text not in told)
     lines += [(label, words) for label, _, words in apart]
@@ -310,7 +323,6 @@ def _beside(found: Recommendation, picked: Sequence[tuple[Pick, RankedBuild]], s
     text = "".join(f"<p><b>{escape(label)}:</b> {escape(sentence(words))}</p>" for label, words in lines)
     with st.container(key="beside"):
         st.html(f'<div class="more">{text}</div>')
-        ready = next((build for pick, build in picked if pick.pick == "ready_made"), None)
         if ready is not None and len(picked) > MOST_CARDS:
             controls.link_to(_build_state(ready, state), f"See {ready.name}")
 
@@ -338,6 +350,8 @@ def _of_running(words: str) -> tuple[str, str]:
 def _all(found: Recommendation, state: BuyState) -> None:
     """The best that answer the wish: as a chart, as files; as a table every card and machine that runs the model."""
     st.subheader("Price and speed of what answers", anchor=False)
+    if len({model_of(build) for build in found.builds}) > 1:
+        note("Each with the best model for it: speeds compare where the model is the same, which the table names.")
     chart, table = st.tabs(["Price and speed", "All in a table"], key="view", on_change="rerun")
     exchange = controls.exchange()
     rows = build_rows.ranking(found.builds, resources.today(), exchange)
@@ -362,6 +376,6 @@ def _all(found: Recommendation, state: BuyState) -> None:
         left_out = (sentence(f"Left out, {text}") for text in found.left_out)
         tried = f"{found.tried:,} builds were tried; shown is the best of each card or machine."
         quality = [f"Quality of quantisations: {found.quant_source}"] if found.quant_source else []
-        reasons = [f"{model.model} {model.quant}: {sentence(model.why)}" for model in found.models[1:]]
+        reasons = [sentence(f"A model of another pick, {model.why}") for model in found.models[1:]]
         server = [] if state.tinkerer else ["Server cards without fans are left out; More wishes lets them in."]
         listed([tried, *left_out, *server, *reasons, *(sentence(line) for line in found.assumptions), *quality])

@@ -159,9 +159,12 @@ def _beforehand() -> None:
         with st.spinner("Looking for runs that came in since", show_time=True):
             rows = resources.registered()
         came = sum("nobody yet" not in (row["Measured writing"], row["Measured reading"]) for row in rows)
+        since = f"Of {came} of them measurements have come in since, which stand beside them." if came else (
+            "No measurement of any of them has come in yet."
+        )
         note(
             f"{len(rows)} predictions of cards and models without a run in the evidence on the day that each names; "
-            f"they are never changed. Of {came} of them measurements have come in since, which stand beside them."
+            f"they are never changed. {since}"
         )
         st.html(tables.table(rows, {}, "Predictions written down before anybody measured, and what was measured since"))
         state = controls.current(TrustState)

@@ -19,6 +19,11 @@ OWN_RUNS = "by_own_runs"
 """The warning that tells of the owner's own measurements speaks for a pick."""
 WIDE_PRICE = 1.5
 """High over low of the 80 % interval from which a price is called uncertain."""
+WHOLE_OR_PART: Mapping[str, str] = {
+    "cpu": "processor", "ram": "memory", "ssd": "disk", "psu": "power supply", "unified": "machine",
+    "office": "office PC",
+}
+"""What is bought second-hand, by the kind of part."""
 PICK_WORDS: Mapping[PickName, str] = {
     "value": "Our pick", "cheapest": "Spend less", "fastest": "Fastest for your money", "ready_made": "Ready-made",
 }
@@ -71,7 +76,8 @@ def against(item: Pairing, first: Pairing, exchange: Exchange) -> Iterator[str]:
     if "gpu" in used:
         yield "a second-hand card: no maker's warranty, so test it on the first day"
     elif used:
-        yield "second-hand: no maker's warranty"
+        what = " and ".join(WHOLE_OR_PART.get(kind, kind) for kind in used)
+        yield f"second-hand {what}: no maker's warranty"
     yield from of_card(item)
     if item.choice.cautious < 0.9 * first.choice.cautious:
         yield f"a weaker model: index {item.choice.quality:.0f}, not {first.choice.quality:.0f}"
@@ -217,9 +223,11 @@ def way_words(change: str, item: Pairing, exchange: Exchange) -> str:
     does = f"{item.build.label} runs {item.choice.llm.name} {item.choice.quant} at {speed}"
     read = f", reading {context_words(item.goal.task.reads)} tokens in {seconds(item.wait_s)}"
     wait = read if item.wait_s > 1 else ""
+    worst = exchange.said(item.build.interval_usd[1])
+    unsure = "" if item.affordable(item.build.price_usd) else f", at worst {worst}, as one source alone tells its price"
     return {
         "used": f"Take used parts too: for {price}, {does}{wait}",
-        "money": f"Spend {price}: {does}{wait}",
+        "money": f"Spend {price}{unsure}: {does}{wait}",
         "model": f"Take another model: for {price}, {does}{wait}",
         "speed": f"Be patient: for {price}, {does}{wait}",
         "context": f"Ask for less context: for {price}, {does}{wait}",
