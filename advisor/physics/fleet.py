@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from advisor.machines.machine import Machine
+from advisor.machines.machine import NO_GPU, Machine
 from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, Setting, setting_at
 from advisor.physics.placement import (
     CPU,
@@ -224,16 +224,13 @@ def _columns(lies: Placed, load: Usage, divides: bool) -> Columns:
     machines = lies.fleet.graphics
     on_gpu = rooms.output_device != CPU
     divided = divides & ((rooms.vram_bytes > 0).sum(axis=1) > 1)
-    bandwidths = np.array([[gpu.bandwidth_gb_s for gpu in item.gpus] + [np.inf] * 8 for item in machines], dtype=object)
-    output_gb_s = [
-        bandwidths[at][device] if device != CPU else np.inf
-        for at, device in zip(lies.graphics_at.tolist(), rooms.output_device.tolist(), strict=True)
-    ]
+    outputs = zip(lies.graphics_at.tolist(), rooms.output_device.tolist(), strict=True)
+    output_peaks = np.array([(NO_GPU if device == CPU else machines[at].gpus[device]).peaks for at, device in outputs])
     numbers: dict[str, Any] = {
         name: getattr(load, name)
         for name in ("depth", "prompt_start", "prompt_tokens", "ubatch", "threads", "users", "offload_min_batch")
     }
-    numbers |= {name: getattr(load, name) for name in ("rows_each", "draft_bytes", "draft_passes")}
+    numbers |= {name: getattr(load, name) for name in ("rows_each", "more_chosen", "draft_bytes", "draft_passes")}
     numbers |= {name: getattr(footprint, name) for name in ("n_experts", "n_experts_used", "hidden_size", "vocab_size")}
     numbers |= {"file_bytes": footprint.file_bytes, "embedding_bytes": footprint.embedding_bytes}
     numbers |= {name: getattr(load.sums, name) for name in ("layer_bytes", "expert_bytes")} | {"window": load.window}
@@ -247,8 +244,10 @@ def _columns(lies: Placed, load: Usage, divides: bool) -> Columns:
         storage_bytes=rooms.storage_bytes,
         spilled_bytes=spilled_bytes(lies.memories, rooms),
         output_on_gpu=on_gpu,
-        output_gb_s=np.array(output_gb_s, dtype=float),
+        output_gb_s=output_peaks[:, 0],
+        output_tflops=output_peaks[:, 1],
         divided=divided,
+        by_rows=np.full(many, load.by_rows),
         gpus_in_turn=(lies.strategies == STRATEGIES.index("multi_gpu")) & ~divided,
         unified=lies.memories.unified,
         offloads=np.array([item.offloads for item in machines])[lies.graphics_at],

@@ -179,9 +179,14 @@ def rows_added(rows: Numbers, many: Numbers) -> Vector:
     return np.asarray(few - 1 + (rows - few) * many)
 
 
-def _divided(work: Work, values: Values) -> Any:
-    """Part of the GPUs' summed time that is left where they share each layer; 1 where they work in turn."""
-    return work.divided_share + (1 - work.divided_share) * values["divided_loss"]
+def _divided(work: Work, values: Values) -> tuple[Any, Any]:
+    """Parts of the GPUs' summed time that are left where they share each layer, of its weights and of experts and
+    context; 1 where they work in turn.
+    """
+    weights, rest = (
+        share + (1 - share) * values["divided_loss"] for share in (work.divided_share, work.divided_rest_share)
+    )
+    return weights, rest
 
 
 def _drafting_s(work: Work, values: Values) -> Any:
@@ -191,16 +196,21 @@ def _drafting_s(work: Work, values: Values) -> Any:
     return reading + overhead_s(work.draft_passes, values["draft_us"])
 
 
+def _rows_s(work: Work, values: Values) -> Any:
+    """Multiplying weights and experts with the rows of a step beyond the first, whose products the reading hides."""
+    added = rows_added(work.rows, values["row_many"])[..., None]
+    routed = work.gpu_expert_row_s * np.asarray(values["row_routed"])[..., None]
+    return _total((work.gpu_row_s + routed) * added * values["row_cost"])
+
+
 def _expert_rows_cost(work: Work, values: Values) -> Any:
-    """What reading experts costs with several rows over reading as many with one: sorting rows by their experts, and
-    the kernels of some backends that read an expert for each row anew.
-    """
-    return 1 + (1 - 1 / work.rows) * values["row_expert"] + (work.expert_rows - 1) * values["row_routed"]
+    """What reading experts costs with several rows over reading as many with one: sorting rows by their experts."""
+    return 1 + (1 - 1 / work.rows) * values["row_expert"]
 
 
-def _users_s(work: Work, values: Values) -> Any:
-    """What each user beyond the first costs a server's one thread in each step: choosing a token of the vocabulary."""
-    return overhead_s((work.users - 1) * work.vocabulary / LARGE_VOCABULARY, values["user_us"])
+def _choosing_s(work: Work, values: Values) -> Any:
+    """What each token of a step beyond the first costs a server's one thread: choosing it of the vocabulary."""
+    return overhead_s(work.choices / LARGE_VOCABULARY, values["user_us"])
 
 
 def held_to_reading(step_s: Numbers, prompt_s: Numbers, tokens: Numbers, prompt_tokens: Numbers) -> Vector:
@@ -248,19 +258,19 @@ def decode_stages(work: Work, values: Values) -> dict[str, Numbers]:
     """Seconds of one decode step by stage; the step gives every user one token."""
     stream, link = reached(values["gpu_stream"]), reached(values["link_share"])
     crowded = 1 + work.crowding * values["crowding_cost"]
-    added, divided = rows_added(work.rows, values["row_many"]), _divided(work, values)
-    dense_s = _total(work.gpu_dense_s / stream * (1 + added[..., None] * values["row_cost"]))
+    divided, rest = _divided(work, values)
+    dense_s = _total(work.gpu_dense_s / stream) + _rows_s(work, values)
     experts_s = _total(work.gpu_expert_s / reached(stream * values["gpu_expert"]))
     seconds = {
         "gpu_weights": (dense_s + work.gpu_state_s / stream[..., 0]) * divided,
-        "gpu_experts": experts_s * _expert_rows_cost(work, values) * divided,
-        "gpu_kv": work.gpu_kv_s / reached(values["gpu_kv"]) * (1 + (work.rows_each - 1) * values["row_kv"]) * divided,
+        "gpu_experts": experts_s * _expert_rows_cost(work, values) * rest,
+        "gpu_kv": work.gpu_kv_s / reached(values["gpu_kv"]) * (1 + (work.rows_each - 1) * values["row_kv"]) * rest,
         "gpu_launches": _gpu_launches_s(work, values),
         "gpu_drafting": _drafting_s(work, values),
         "cpu_weights": slower_of(*cpu_limits(work, values)) * crowded,
         "cpu_kv": _cpu_attention_s(work, values),
         "cpu_sync": _cpu_waits_s(work, values) * crowded,
-        "cpu_users": _users_s(work, values),
+        "cpu_users": _choosing_s(work, values),
         "link": overhead_s(work.crossings, values["crossing_us"]) + (work.link_s + work.spill_s + work.reduce_s) / link
         + overhead_s(work.reduces, values["reduce_us"]),
         "disk": _disk_s(work, values),
@@ -284,14 +294,14 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
     attention = attention + work.prefill_unpacked_s / reached(values["gpu_kv"])
     staging = work.prefill_copied_bytes / (work.ram_bandwidth * values["prefill_staging"])  # pages copied by the CPU
 
-    divided = _divided(work, values)
+    divided, rest = _divided(work, values)
 
     def piped(seconds: Numbers) -> Numbers:
         result: Numbers = pipelined_s(seconds, work.pipeline_gpus, work.batches, values["prefill_pipeline"])
         return result
 
     seconds = {
-        "gpu_matmul": piped(matrices * divided), "gpu_attention": piped(attention * divided),
+        "gpu_matmul": piped(matrices * divided), "gpu_attention": piped(attention * rest),
         "gpu_launches": piped(launches + scans),
         "link": slower_of(work.prefill_link_s / reached(values["prefill_link"]), staging)
         + work.prefill_reduce_s / reached(values["prefill_link"])

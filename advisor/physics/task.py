@@ -155,6 +155,8 @@ class Usage:
     """Whether a layer with a window reads that alone: builds before May 2025 read all of the context and masked it."""
     mapped: bool
     """Whether the model's file is mapped into memory (llama.cpp's default)."""
+    chooses: bool = True
+    """Whether the program chooses each user's next tokens, as a server does: llama-batched-bench does not."""
     rows_each: int = 1
     """Tokens of each user that a step computes: one, and those that were drafted."""
     draft_bytes: float = 0.0
@@ -165,6 +167,10 @@ class Usage:
     """That each user gets of a step: more than one where drafts are accepted."""
     divided: bool = False
     """Whether several GPUs share each layer, in place of each having layers of its own."""
+    by_rows: bool = False
+    """Whether that is split mode row: each matrix is put together anew, experts and context stay whole. Source:
+    llama.cpp ggml-cuda.cu, "split buffers can only be used with GGML_OP_MUL_MAT" (read 2026-11-30).
+    """
 
     @property
     def sums(self) -> LayerSums:
@@ -175,6 +181,11 @@ class Usage:
     def tokens_together(self) -> float:
         """Tokens that several users get of a step; one user alone is not held to what a machine reads."""
         return self.users * self.tokens_per_step if self.users > 1 else 1.0
+
+    @property
+    def more_chosen(self) -> float:
+        """Tokens that a server's one thread chooses for a step beyond the first."""
+        return self.users * self.tokens_per_step - 1 if self.chooses else 0.0
 
     @property
     def window(self) -> float:
@@ -245,10 +256,12 @@ class Columns(NamedTuple):
     ubatch: Annotated[Vector, "ubatch"]
     threads: Annotated[Vector, "threads"]
     users: Annotated[Vector, "users"]
+    more_chosen: Annotated[Vector, "more_chosen"]
     rows_each: Annotated[Vector, "rows_each"]
     draft_bytes: Annotated[Vector, "draft_bytes"]
     draft_passes: Annotated[Vector, "draft_passes"]
     divided: Annotated[Flags, "divided"]
+    by_rows: Annotated[Flags, "by_rows"]
     kv_element_bytes: Annotated[Vector, "kv_element_bytes"]
     offload_min_batch: Annotated[Vector, "offload_min_batch"]
     mapped: Annotated[Flags, "mapped"]
@@ -266,6 +279,7 @@ class Columns(NamedTuple):
     spilled_bytes: Annotated[Vector, "placement.spilled_bytes"]
     output_on_gpu: Annotated[Flags, "output_on_gpu"]
     output_gb_s: Annotated[Vector, "output_gpu.bandwidth_gb_s"]
+    output_tflops: Annotated[Vector, "output_gpu.fp16_tflops"]
     gpus_in_turn: Annotated[Flags, "gpus_in_turn"]
     unified: Annotated[Flags, "machine.unified"]
     offloads: Annotated[Flags, "machine.offloads"]

@@ -29,7 +29,7 @@ from advisor.physics.task import (
     spans_of,
 )
 from advisor.sizes.buffers import expected_experts, tokens_seen
-from catalog.units import GB
+from catalog.units import GB, TERA
 
 EXPERT_MATRICES = 3
 """Fused matrix multiplications (up, gate, down) of a layer's routed experts."""
@@ -46,7 +46,9 @@ calibration/evidence/several_users.csv, 2026-11-29). The CPU gains nothing by it
 draft took 25.5 tok/s to 12.0 (design notes, section 10).
 """
 REDUCES = 2
-"""Sums over all GPUs that share a layer: after its attention and after its feed-forward part."""
+"""Sums over all GPUs that share a layer: after its attention and after its feed-forward part. In split mode row there
+is one after each matrix that is no expert's.
+"""
 KEYS, VALUES, FLOP, HEADS = range(4)
 """Columns of `FULL` and `SLIDING`."""
 
@@ -60,6 +62,9 @@ class Work:
     # One decode step, which gives every user a token.
     gpu_dense_s: Vector
     gpu_expert_s: Vector
+    gpu_row_s: Vector
+    gpu_expert_row_s: Vector
+    """Multiplying the weights with one token, and the experts that it chooses, at the peak of the matrix units."""
     gpu_kv_s: Numbers
     gpu_state_s: Numbers
     gpu_matrices: Numbers
@@ -68,18 +73,18 @@ class Work:
     gpu_used: Numbers
     rows: Numbers
     """Tokens computed together: one of each user, and those drafted."""
-    expert_rows: Numbers
-    """Of them that each expert read is multiplied with."""
     rows_each: Numbers
-    users: Numbers
-    vocabulary: Numbers
-    """Entries of it, of which a user's next token is chosen."""
+    choices: Numbers
+    """Entries of the vocabulary among which the tokens of a step beyond its first are chosen."""
     gpu_draft_s: Numbers
     cpu_draft_bytes: Numbers
     """Reading the weights of a draft, and how many passes of it one after the other."""
     draft_passes: Numbers
     divided_share: Numbers
-    """Part of the GPUs' time that the slowest of them takes where they share each layer; 1 where they do not."""
+    divided_rest_share: Numbers
+    """Part of the GPUs' time that the slowest of them takes where they share each layer, of weights and of experts and
+    context; 1 where they do not.
+    """
     reduces: Numbers
     reduce_s: Numbers
     """Sums over the GPUs that share a layer, and the time on the link that they take."""
@@ -191,12 +196,13 @@ def decode_work(task: Columns, spans: Spans) -> dict[str, Vector]:
     """Fields of `Work` for one decode step of all users."""
     users, rows, link_b_s = task.users, task.users * task.rows_each, task.link_gb_s * GB
     cpu, ram_experts = spans.layers[:, 0], spans.ram_experts
-    gpu = (spans.layers / spans.byte_s[..., None]).sum(axis=1)
+    gpu, gpu_flop = ((spans.layers / peak[..., None]).sum(axis=1) for peak in (spans.byte_s, spans.flop_s))
 
     # Weights: of the experts those that the tokens of all users choose.
     read, read_ram = _experts_read(task, rows**ROUTED_ALIKE), _experts_read(task, rows)
     on_cpu = cpu[:, SIZES] + ram_experts[:, SIZES] * read_ram[:, None] + spans.output * ~task.output_on_gpu[:, None]
     gpu_expert_s = (spans.gpu_experts[..., BYTES] / spans.byte_s[..., None]).sum(axis=1)
+    expert_flop_s = 2 * (spans.gpu_experts[..., WEIGHTS] / spans.flop_s[..., None]).sum(axis=1)
 
     # Context: what each user's token attends to, by all layers or in their window.
     in_window = tokens_seen(task.window, task.depth)
@@ -216,18 +222,19 @@ def decode_work(task: Columns, spans: Spans) -> dict[str, Vector]:
     divided, reduces, reduce_s = _divided(task, spans, read, rows)
     return {
         "rows": rows,
-        "expert_rows": rows * _experts_read(task, np.ones_like(rows)) / read,
         "rows_each": task.rows_each,
-        "users": users,
-        "vocabulary": task.vocab_size,
+        "choices": task.more_chosen * task.vocab_size,
         "gpu_draft_s": np.where(task.output_on_gpu, task.draft_bytes, 0.0) / (task.output_gb_s * GB),
         "cpu_draft_bytes": np.where(task.output_on_gpu, 0.0, task.draft_bytes),
         "draft_passes": task.draft_passes,
         "divided_share": divided,
+        "divided_rest_share": np.where(task.by_rows, 1.0, divided),
         "reduces": reduces,
         "reduce_s": reduce_s,
         "gpu_dense_s": gpu[:, BYTES] + spans.output[:, BYTES] / (task.output_gb_s * GB)[:, None],
         "gpu_expert_s": gpu_expert_s * read[:, None],
+        "gpu_row_s": 2 * (gpu_flop[:, WEIGHTS] + spans.output[:, WEIGHTS] / (task.output_tflops * TERA)[:, None]),
+        "gpu_expert_row_s": expert_flop_s * _experts_read(task, np.ones_like(rows))[:, None],
         "gpu_kv_s": (gpu_kv[:, :FLOP] * task.kv_element_bytes).sum(axis=1) * users,
         "gpu_state_s": 2 * gpu[:, STATE] * users,
         "gpu_matrices": matrices - cpu_matrices - EXPERT_MATRICES * split + task.output_on_gpu,
@@ -257,9 +264,17 @@ def _divided(task: Columns, spans: Spans, read: Vector, rows: Vector) -> tuple[V
     each = each / spans.byte_s
     longest, together = each.max(axis=1), each.sum(axis=1)
     shared = np.where(task.divided & (together > 0), longest / np.maximum(together, 1e-30), 1.0)
-    reduces = np.where(shared < 1, REDUCES * gpu_layers_of(spans), 0.0)
+    reduces = np.where(shared < 1, _reduces(task, spans), 0.0)
     sent = reduces * rows * task.hidden_size * ACTIVATION_BYTES * 2 * (1 - shared)  # a ring sends 2 (n - 1) / n
     return shared, reduces, sent / (task.slowest_link_gb_s * GB)
+
+
+def _reduces(task: Columns, spans: Spans) -> Vector:
+    """Times that GPUs which share each layer put together what each has: after its attention and its feed-forward part,
+    or in split mode row after each matrix. [tasks]
+    """
+    layers, matrices, _, moe = spans.layers[:, 1:, LAYERS].sum(axis=1).T
+    return np.asarray(np.where(task.by_rows, matrices - EXPERT_MATRICES * moe, REDUCES * layers))
 
 
 def gpu_layers_of(spans: Spans) -> Vector:
@@ -328,7 +343,7 @@ def prefill_work(task: Columns, spans: Spans) -> dict[str, Vector]:
     unpacked = np.where(task.kv_element_bytes < HALF_BYTES, task.kv_element_bytes + 2 * HALF_BYTES, 0.0)
     cpu_attention = _attended(spans.layers[:, 0], depth, in_window)
     gpus = (spans.layers[:, 1:, LAYERS.start] > 0).sum(axis=1)
-    reduces = np.where(task.divided & (gpus > 1), REDUCES * gpu_layers_of(spans), 0.0)
+    reduces = np.where(task.divided & (gpus > 1), _reduces(task, spans), 0.0)
     sent = reduces * tokens * task.hidden_size * ACTIVATION_BYTES * 2 * (1 - 1 / np.maximum(gpus, 1))
     return {
         "prefill_reduces": reduces * batches,

@@ -318,6 +318,7 @@ def _case(asked: Unplaced, placement: Placement) -> Case:
         assumptions=(*asked.notes, *machine.assumptions),
         deviation=asked.deviation,
         divided=engine.split_mode in DIVIDING and sum(need > 0 for need in placement.vram_bytes) > 1,
+        by_rows=engine.split_mode == "row",
         draft=asked.draft,
         extra_bytes=asked.extra_bytes,
     )

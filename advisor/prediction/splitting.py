@@ -1,7 +1,8 @@
 """How several cards are to share a model: each way of llama.cpp and ik_llama.cpp asked, the shortest request first.
 
 By layer each card has layers of its own, and they work in turn. In row, tensor and graph mode all cards share every
-layer, which divides the time to read weights and adds sums over the link after attention and feed-forward part.
+layer, which divides the time to read weights and adds sums over the link after attention and feed-forward part, in row
+mode after each matrix.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -158,8 +159,9 @@ def _reason(best: SplitWay, ways: Sequence[SplitWay], usual: SplitWay, case: Cas
     if rival.decode_tok_s > best.decode_tok_s * GAIN:
         faster = f"{number(rival.decode_tok_s)} instead of {number(best.decode_tok_s)} tok/s"
         return f"{told}, which writes at {faster} and reads slower"
-    sums = REDUCES * case.demand.footprint.n_layers
-    return f"{told}: {sums} sums a token over {link} cost what sharing the layers gains"
+    each = f"{REDUCES * case.demand.footprint.n_layers} sums a token"
+    sums = "putting each matrix together" if rival.mode == "row" else each
+    return f"{told}: {sums} over {link} cost what sharing the layers gains"
 
 
 def split_section(found: Splits) -> Section:

@@ -57,6 +57,28 @@ def test_the_speed_of_one_of_several_users_is_asked_and_compared() -> None:
     assert speed_of(row(decode_tok_s=31.0)) == 31.0
 
 
+LOTTO = "https://github.com/LottoLottoLotto/4x3090-llm-benchmarks"
+
+
+def test_clients_that_waited_for_a_slot_are_no_users_at_once() -> None:
+    """The server of these runs had 8 slots (launch commands of the source): with 16 and 32 clients half of them waited
+    for 16 s and more, which is no speed of writing.
+    """
+    served = {run.fit_row.case.users for run in load_beside()[0] if LOTTO in run.fit_row.author}
+    assert max(served) == 8
+    assert load_beside()[1]["more users than the server had slots: the others waited for the first"] > 0
+
+
+def test_choosing_tokens_is_no_part_of_runs_that_choose_none() -> None:
+    runs = {run.fit_row.author: run.fit_row.case for run in load_beside()[0] if run.fit_row.case.users > 1}
+    benches = [case for author, case in runs.items() if "dgx-spark.md" in author]
+    servers = [case for author, case in runs.items() if LOTTO in author]
+    assert benches
+    assert servers
+    assert {float(case.work.choices) for case in benches} == {0.0}
+    assert all(float(case.work.choices) > 0 for case in servers)
+
+
 def test_all_other_coefficients_are_held_where_they_are_shipped() -> None:
     known = base_efficiencies()
     assert not {name for name, _ in known.effects} & BESIDE
