@@ -84,8 +84,8 @@ def points(builds: Sequence[RankedBuild], picked: Sequence[int], exchange: Excha
     """Points of the price and speed chart, prices in a currency; `picked`: places of the builds that are picks."""
     return [
         {
-            "name": build.name, "model": f"{build.model} {build.quant}", "price": exchange.of(build.price_usd), "speed": speed.p50,
-            "low": speed.p05, "high": speed.p95, "kind": build.kind, "front": build.pareto, "open": place in picked,
+            "name": build.name, "model": f"{build.model} {build.quant}", "price": exchange.of(build.price_usd),
+            "speed": speed.p50, "low": speed.p05, "high": speed.p95, "kind": build.kind, "front": build.pareto, "open": place in picked,
         }
         for place, build in enumerate(builds) if (speed := build.prediction.decode_tok_s)
     ]

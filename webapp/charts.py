@@ -91,7 +91,9 @@ def price_speed(rows: Sequence[Row], currency: str = "USD") -> Spec:
             "x": x, "y": y,
             "color": _kinds("kind", {kind: KINDS[kind] for kind in shown}),
             "shape": _kinds("kind", {kind: SHAPES[kind] for kind in shown}),
-            "tooltip": _tips(("name", "Build", ""), ("model", "Model", ""), ("price", f"Price, {currency}", ",.0f"), *OF_SPEED),
+            "tooltip": _tips(
+                ("name", "Build", ""), ("model", "Model", ""), ("price", f"Price, {currency}", ",.0f"), *OF_SPEED
+            ),
         },
     }
     wide, narrow = (room_for_names(rows, width) for width in (WIDE_PX, NARROW_PX / 2))

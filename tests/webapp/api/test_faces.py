@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from advisor.answer import Prediction
 from advisor.client import Client
+from advisor.documents import number
 from advisor.physics.knowledge import load
 from advisor.prediction.batch import answer_lines
 from advisor.prediction.prediction import predict
@@ -120,7 +121,7 @@ def _check_app(item: Filled, expected: Answer) -> None:
     writes = expected["decode_tok_s"]
     assert row["tok/s"] == pytest.approx(writes["p50"], rel=1e-12)
     assert row["Prompt"] == pytest.approx(expected["prefill_tok_s"]["p50"], rel=1e-12)
-    assert row["90 % range"] == f"{writes['p05']:.0f} to {writes['p95']:.0f}"
+    assert row["90 % range"] == f"{number(writes['p05'])} to {number(writes['p95'])}"
     assert row["n_cpu_moe"] == expected["placement"]["n_cpu_moe"]
 
 
