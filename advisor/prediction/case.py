@@ -99,7 +99,7 @@ class Case(Task):
         """Context allocated for each user."""
         return self.scenario.context_tokens(self.llm.max_context or 0)
 
-    @property
+    @cached_property
     def regime(self) -> str:
         """Class of placement within which errors are alike."""
         held = self.placement.ram_bytes + self.placement.storage_bytes

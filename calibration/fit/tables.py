@@ -65,7 +65,8 @@ def spreads_of(errors: Sequence[LeftOutError], as_of: date) -> list[Spread]:
             -error.log_ratio / deviation_of(speed, regime, error.novelty)
             for error, regime in zip(ours, regimes.tolist(), strict=True)
         ]
-        _, machines = np.unique([error.observation.machine for error in ours], return_inverse=True)
+        number: dict[str, int] = {}
+        machines = np.array([number.setdefault(error.observation.machine, len(number)) for error in ours])
         for regime, (low, high) in sorted(regime_bounds(np.array(ratios), regimes, machines).items()):
             there = (regimes == regime) | (regime == "all")
             found.append(Spread(

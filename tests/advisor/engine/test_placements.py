@@ -147,7 +147,9 @@ def test_a_dry_run_reads_no_weights_and_allocates_none(folder, device):
 TOKENS = tuple(int(token) for token in np.random.default_rng(7).integers(0, 1024, 8))
 
 
+@cache
 def logits_of(path: Path, asked: EngineSettings) -> np.ndarray:
+    """Of the tokens above. What several tests compare with is computed once."""
     with prepare(path, asked).open() as session:
         return session.logits(TOKENS)
 
