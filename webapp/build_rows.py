@@ -85,7 +85,8 @@ def points(builds: Sequence[RankedBuild], picked: Sequence[int], exchange: Excha
     return [
         {
             "name": build.name, "model": f"{build.model} {build.quant}", "price": exchange.of(build.price_usd),
-            "speed": speed.p50, "low": speed.p05, "high": speed.p95, "kind": build.kind, "front": build.pareto, "open": place in picked,
+            "speed": speed.p50, "low": speed.p05, "high": speed.p95, "kind": build.kind, "front": build.pareto,
+            "open": place in picked,
         }
         for place, build in enumerate(builds) if (speed := build.prediction.decode_tok_s)
     ]
