@@ -26,7 +26,7 @@ import numpy as np
 from pydantic_core import to_json
 
 from advisor.answer import Prediction
-from advisor.physics.coefficients import COLUMNS, OWN_RIG, by_name
+from advisor.physics.coefficients import COLUMNS, OWN_RIG, Setting, by_name
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.stages import STAGES, cpu_limits, decode_stages, held_to_reading, prefill_stages, total_s
 from advisor.physics.task import Vector
@@ -75,9 +75,9 @@ def _told(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any]]:
     speeds = [TwoSpeeds.of(fields) for fields in found]
     mended = [mended_of(case, now) for case, now in zip(cases, speeds, strict=True)]
     others = cases_of([item.question for some in mended for item in some])
-    outcomes = zip(others, _answered(others, knowledge), strict=True)
+    outcomes = zip(others, _speeds_alone(others, knowledge), strict=True)
     for fields, now, some in zip(found, speeds, mended, strict=True):
-        said = [item.said(now, case, TwoSpeeds.of(then)) for item, (case, then) in zip(some, outcomes, strict=False)]
+        said = [item.said(now, case, then) for item, (case, then) in zip(some, outcomes, strict=False)]
         told = {item.code: item for item in said if item}
         kept = [told.pop(item.code, item) for item in fields["warnings"]]
         fields["warnings"] = (*kept, *told.values())
@@ -87,11 +87,7 @@ def _told(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any]]:
 def _answered(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any]]:
     if not cases:
         return []
-    work, known = works_of(cases), [by_own_runs(case.scenario, knowledge.about(case.scenario)) for case in cases]
-    settings = [
-        case.setting._replace(rig=OWN_RIG) if own.efficiencies.level_deviations else case.setting
-        for case, own in zip(cases, known, strict=True)
-    ]
+    work, (known, settings) = works_of(cases), _known_of(cases, knowledge)
     values = np.array([own.efficiencies.row(setting) for setting, own in zip(settings, known, strict=True)])
     unsaid = np.array([own.efficiencies.deviations(setting) for setting, own in zip(settings, known, strict=True)])
     both = evaluated((decode_stages, prefill_stages), work, values, unsaid)
@@ -112,6 +108,34 @@ def _answered(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any
         for case, row, prompt_s, computes, novel, own, plain in zip(
             cases, rows, prompts, computing, novelties, known, plain_s, strict=True
         )
+    ]
+
+
+def _known_of(cases: Sequence[Case], knowledge: Knowledge) -> tuple[list[Knowledge], list[Setting]]:
+    """What is known of the machine of each case, and the labels of its coefficients there."""
+    known = [by_own_runs(case.scenario, knowledge.about(case.scenario)) for case in cases]
+    settings = [
+        case.setting._replace(rig=OWN_RIG) if own.efficiencies.level_deviations else case.setting
+        for case, own in zip(cases, known, strict=True)
+    ]
+    return known, settings
+
+
+def _speeds_alone(cases: Sequence[Case], knowledge: Knowledge) -> list[TwoSpeeds]:
+    """The median speeds of cases: all that is asked of a mended question."""
+    if not cases:
+        return []
+    work, (known, settings) = works_of(cases), _known_of(cases, knowledge)
+    values = np.array([own.efficiencies.row(setting) for setting, own in zip(settings, known, strict=True)])
+    (decode, _), (prefill, _) = evaluated((decode_stages, prefill_stages), work, values, np.zeros_like(values))
+    decode["rows"] = _held_s(cases, decode, prefill)
+    steps_s = map(sum, zip(*(seconds.tolist() for seconds in decode.values()), strict=True))
+    return [
+        TwoSpeeds(
+            case.tokens_per_step / step_s if case.runs else 0.0,
+            case.prompt_tokens / prompt_s if case.runs and case.prompt_tokens else 0.0,
+        )
+        for case, step_s, prompt_s in zip(cases, steps_s, np.asarray(total_s(prefill)).tolist(), strict=True)
     ]
 
 
