@@ -21,6 +21,7 @@ from advisor.physics.builds import era_of
 from advisor.prediction.capacity import longest_context
 from advisor.prediction.case import Case, Unplaced, asked_of
 from advisor.prediction.cautions import asked_too_much, from_disk, misfits
+from advisor.prediction.devices import unlike
 from advisor.question import USUAL_CONTEXT
 from advisor.sizes.footprint import Footprint
 from catalog import tables
@@ -121,18 +122,21 @@ def _again(
     workload: Mapping[str, object] | None = None, model: str | None = None,
 ) -> Unplaced:
     scenario = case.scenario
-    update: dict[str, object] = {"engine": scenario.engine.model_copy(update=engine or {})}
-    update["workload"] = scenario.workload.model_copy(update=workload or {})
-    if model:
-        update["model"] = model
+    update: dict[str, object] = {"model": model} if model else {}
+    if engine:
+        update["engine"] = scenario.engine.model_copy(update=engine)
+    if workload:
+        update["workload"] = scenario.workload.model_copy(update=workload)
     sized = _Sized(case.llm, case.quant, case.demand.footprint)
     return asked_of(scenario.model_copy(update=update), sized, machine or _as_given(case))
 
 
 def _as_given(case: Case) -> Machine | None:
-    """The machine of a case where it is not what the question's parts make, such as with the memory free now."""
+    """The machine of a case; None where unlike cards are to be used as is best, for all that is asked of them."""
     if case.devices:
         return None
+    if not unlike(case.machine):
+        return case.machine
     usual = machine_of(case.scenario.hardware, case.scenario.engine.backend)
     return None if usual is case.machine or usual == case.machine else case.machine
 

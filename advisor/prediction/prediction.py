@@ -203,7 +203,7 @@ def _answer(
         "flags": flags_of(case),
         "warnings": (*loss_of(case, stages, plain_s), *warnings_of(case), *knowledge.warnings),
         "assumptions": case.assumptions,
-        "evidence": evidence_of(case, knowledge).model_dump(),
+        "evidence": dict(evidence_of(case, knowledge)),
         "calibration": knowledge.calibration,
     }
 
