@@ -5,7 +5,6 @@ An explicit null and an absent field mean the same: "not said". Unknown fields a
 
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from itertools import islice
 from types import UnionType
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
@@ -402,6 +401,8 @@ def _of_model(value: Any) -> str:
 
 
 def _unknown_field(path: tuple[str | int, ...], question: type[BaseModel], within: tuple[str | int, ...]) -> str:
+    from difflib import get_close_matches
+
     owner = _owner(within, question)
     valid = list(owner.model_fields) if owner else []
     near = get_close_matches(str(path[-1])[:SHOWN_CHARACTERS], valid, n=3)

@@ -255,9 +255,6 @@ def _single(options: dict[str, Any]) -> None:
     from advisor.prediction.case import case_of
     from advisor.prediction.nearest import described, nearest
     from advisor.prediction.prediction import answers
-    from advisor.prediction.serving import served
-    from advisor.prediction.splitting import split_section, splits_of
-    from advisor.prediction.strategies import section, ways_of
     from catalog.tables import public_runs
 
     machines = own_machines_of(options)
@@ -271,8 +268,19 @@ def _single(options: dict[str, Any]) -> None:
     case = case_of(scenario, file)
     prediction, capacity = answers([case], knowledge)[0], capacity_of(case)
     near = nearest(described(case), public_runs())
-    many = served(scenario, knowledge, file) if scenario.workload.users > 1 else None
-    splits = splits_of(scenario, knowledge, file) if len(case.machine.gpus) > 1 else None
+    many = splits = ways = None
+    if scenario.workload.users > 1:
+        from advisor.prediction.serving import served
+
+        many = served(scenario, knowledge, file)
+    if len(case.machine.gpus) > 1:
+        from advisor.prediction.splitting import split_section, splits_of
+
+        splits = splits_of(scenario, knowledge, file)
+    if options["strategies"]:
+        from advisor.prediction.strategies import section, ways_of
+
+        ways = ways_of(case, prediction)
     if options["as_json"]:
         import json
         from dataclasses import asdict
@@ -282,14 +290,14 @@ def _single(options: dict[str, Any]) -> None:
         more |= {"served": asdict(many)} if many else {}
         more |= {"split_modes": asdict(splits)} if splits else {}
         if options["strategies"]:
-            more["strategies"] = asdict(ways) if (ways := ways_of(case, prediction)) else None
+            more["strategies"] = asdict(ways) if ways else None
         click.echo(json.dumps(prediction.model_dump(mode="json") | more, indent=2))
     else:
         from advisor.prediction.report import report, served_section
 
         deep = scenario.workload.context_depth
         anew = _read_anew(scenario, file, knowledge).time_to_first_token_s if deep else None
-        compared = [section(ways_of(case, prediction))] if options["strategies"] else []
+        compared = [section(ways)] if options["strategies"] else []
         shared = [split_section(splits)] if splits else []
         more_below = [*([served_section(many)] if many else []), *shared, *compared, _nearby(near)]
         click.echo(report(prediction, case, capacity, anew, lambda text: click.style(text, bold=True), more_below))

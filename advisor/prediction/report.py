@@ -1,6 +1,7 @@
 """A prediction as a document: first what a buyer asks, then why, then what to type. In a terminal 80 columns, ASCII."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from advisor.answer import LIMITS, REGIMES, Prediction, Range
 from advisor.documents import (
@@ -22,8 +23,10 @@ from advisor.physics.stages import STAGES
 from advisor.prediction.capacity import Capacity
 from advisor.prediction.case import Case
 from advisor.prediction.drafting import WORDS
-from advisor.prediction.serving import Served
 from catalog.units import GIB
+
+if TYPE_CHECKING:
+    from advisor.prediction.serving import Served
 
 WIDTH = 80
 TOLD_DEPTH = 1024
@@ -67,7 +70,7 @@ def speed_range(speed: Range) -> str:
     return f"{number(speed.p50)} tok/s ({number(speed.p05)}-{number(speed.p95)})"
 
 
-def served_section(served: Served) -> Section:
+def served_section(served: "Served") -> Section:
     """How many a machine serves: speeds of each and of all by their number."""
     columns = (
         TableColumn("at once", width=8, right=True), TableColumn("each tok/s", width=11, right=True),
