@@ -339,8 +339,7 @@ def models(
 ) -> RunnableModels:
     """Which models a computer runs well, with the quantisation to take, the best for the task first."""
     machines = _known()
-    room = Engine(n_ctx=context or TASKS[task].context)
-    asked = _scenario(machines, hardware, model=next(iter(tables.llms())).name, engine=room)
+    asked = _scenario(machines, hardware, model=next(iter(tables.llms())).name, engine=Engine(n_ctx=context))
     rows = []
     for row in models_on(asked, task, machines.knowledge, limit):
         told = row.answer

@@ -24,6 +24,7 @@ from catalog import tables
 from catalog.llms import Llm
 from catalog.units import GIB
 
+LENGTHS = frozenset({"context_depth", "prompt_tokens", "gen_tokens", "decode_depth"})
 SLOW = 1.0
 """A model that writes less than this many tokens a second is not counted as running."""
 
@@ -98,15 +99,20 @@ class ModelsOnMachine(_ForPrograms):
 
 
 def models_on(scenario: Scenario, task: TaskName, knowledge: Knowledge, most: int | None = None) -> list[Runnable]:
-    """The models that run on a scenario's hardware, best for the task first; its own model and quant say nothing.
+    """The models that run on a scenario's hardware, best for the task first; its own model and quant say nothing. Where
+    it says no lengths of text, they are the task's.
 
     Of each the best quantisation is taken that needs no disk and is fast enough for the task, else the fastest that
     runs. `most` bounds the list. Raises `UnknownName` and `InputError` for hardware that cannot be answered.
     """
     needs = TASKS[task]
     context = scenario.engine.n_ctx or needs.context
-    engine = scenario.engine.model_copy(update={"n_ctx": context})
-    asked = scenario.model_copy(update={"engine": engine})
+    seeing = scenario.engine.mmproj or ("F16" if needs.sees else None)
+    engine = scenario.engine.model_copy(update={"n_ctx": context, "mmproj": seeing})
+    workload = scenario.workload
+    if not LENGTHS & workload.model_fields_set:
+        workload = workload.model_copy(update=lengths_of(needs, context))
+    asked = scenario.model_copy(update={"engine": engine, "workload": workload})
     able = [llm for llm in tables.llms() if not needs.sees or has_projector(llm.id)]
     fitting = [llm for llm in able if (llm.max_context or context) >= context]
     machine = machine_of(asked.hardware, engine.backend)
@@ -131,6 +137,14 @@ def models_on(scenario: Scenario, task: TaskName, knowledge: Knowledge, most: in
         for item in sorted(found, key=rank)[:most]
         for where in (item.case.placement,)
     ]
+
+
+def lengths_of(task: Purpose, context: int | None = None) -> dict[str, int]:
+    """Tokens of a task's prompt and answer, where there is room for so many; None: what the task takes."""
+    usual = task.question(COMMON, COMMON, context).workload
+    room = context or task.context
+    prompt = min(usual.prompt_tokens, max(room - usual.gen_tokens, room // 2))
+    return {"prompt_tokens": prompt, "gen_tokens": min(usual.gen_tokens, room - prompt)}
 
 
 def worth_trying(llm: Llm, machine: Machine) -> tuple[str, ...]:
@@ -173,9 +187,10 @@ def _chosen(some: Sequence[tuple[Case, Prediction]], task: Purpose) -> Runnable:
 
 TITLES = ("Model", "Quant", "Index", "Range", "Writes tok/s", "Range", "Reads tok/s", "GiB", "Context", "Where")
 NOTE = (
-    "Index: how good the model is at the task in this quantisation, on the scale of the Artificial Analysis "
-    "Intelligence Index v4.1 (2026-07-10); no percentage. Two of three such models lie in the range: where ranges "
-    "overlap, models are equal. ~ is estimated from other benchmarks, or from size and age."
+    "Speeds are those of the task's usual prompt and answer, where no other lengths are given. Index: how good the "
+    "model is at the task in this quantisation, on the scale of the Artificial Analysis Intelligence Index v4.1 "
+    "(2026-07-10); no percentage. Two of three such models lie in the range: where ranges overlap, models are equal. "
+    "~ is estimated from other benchmarks, or from size and age."
 )
 
 

@@ -26,6 +26,8 @@ NEEDS_NO_MODEL = frozenset(
     | {"depth", "n_gpu_layers", "n_cpu_moe"}
 )
 """Options of `advisor predict` that speak of one model or its placement."""
+LENGTHS = {"prompt": "prompt_tokens", "gen": "gen_tokens"}
+"""Options that are the task's where they are not given, and how the workload calls them."""
 SHOWN = 30
 
 
@@ -34,7 +36,8 @@ def _asked(**options: Any) -> None:
     how = one_format(options)
     if options["limit"] < 0:
         raise InputError(f"--limit must be at least 0, not {options['limit']}")
-    from advisor.choosing.runnable import NOTE, ModelsOnMachine, as_table, models_on, told
+    from advisor.choosing.runnable import NOTE, ModelsOnMachine, as_table, lengths_of, models_on, told
+    from advisor.choosing.tasks import TASKS
     from advisor.cli.own_profile import own_machines_of
     from advisor.cli.predict import asked
     from advisor.documents import Document, Paragraph, Section
@@ -43,6 +46,8 @@ def _asked(**options: Any) -> None:
     task, limit = options["task"], options["limit"]
     any_model = next(iter(llms())).name
     empty = dict.fromkeys(option.name for option in predict.params) | {"model": any_model}
+    usual = lengths_of(TASKS[task], options["context"] or None)
+    options |= {name: usual[field] for name, field in LENGTHS.items() if options[name] is None}
     machines = own_machines_of(options)
     scenario = asked(empty | options, machines)
     with waiting("Trying every model"):
@@ -73,7 +78,9 @@ command = click.Command(
             show_default=True,
             help="What it is for.",
         ),
-        *(option for option in predict.params if option.name not in NEEDS_NO_MODEL),
+        *(option for option in predict.params if option.name not in NEEDS_NO_MODEL | LENGTHS.keys()),
+        click.Option(["--prompt"], type=int, metavar="N", help="Tokens of the prompt.  [default: what the task reads]"),
+        click.Option(["--gen"], type=int, metavar="N", help="Tokens of the answer.  [default: what the task writes]"),
         click.Option(["--limit"], type=int, default=SHOWN, show_default=True, metavar="N", help="How many; 0: all."),
         click.Option(["--json", "as_json"], is_flag=True, help="Print JSON alone."),
         click.Option(["--csv", "as_csv"], is_flag=True, help="Print one line of CSV per model."),

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from advisor.asked import AnyModel, Question
 from advisor.buying.upgrades import Upgrades, UpgradeWish, upgrades_wished
 from advisor.choosing.runnable import ModelsOnMachine, models_told
-from advisor.choosing.tasks import TASKS, TaskName
+from advisor.choosing.tasks import TaskName
 from advisor.errors import InputError
 from advisor.market.market import today
 from advisor.question import MOST_RUNS, Engine, Hardware, OwnRun, Scenario, Workload
@@ -39,6 +39,7 @@ class ModelsBody(Question):
     hardware: Hardware
     engine: Engine = Engine()
     workload: Workload = Workload()
+    """Lengths of text: the task's where none is given."""
     measured: Annotated[tuple[OwnRun, ...], Field(max_length=MOST_RUNS, fail_fast=True)] = ()
     task: TaskName = "chat"
     context: Annotated[int, Field(ge=256, le=100_000_000)] | None = None
@@ -70,8 +71,8 @@ async def models(request: Request, asked: AskedModels, calibration: Calibration 
     body = await made_of(request, asked, partial(_models_body))
     any_model = next(iter(tables.llms())).name
     engine = body.engine
-    if body.context is not None or engine.n_ctx is None:
-        engine = engine.model_copy(update={"n_ctx": body.context or TASKS[body.task].context})
+    if body.context is not None:
+        engine = engine.model_copy(update={"n_ctx": body.context})
     same = {name: getattr(body, name) for name in ("hardware", "workload", "measured")}
     scenario = validated(Scenario, same | {"model": any_model, "engine": engine})
     known = await service_of(request).known(calibration)

@@ -32,12 +32,27 @@ def found(name: str, task: TaskName) -> tuple[Runnable, ...]:
 
 def test_what_is_listed_runs_as_the_prediction_says() -> None:
     first = found("card", "coding")[0]
-    asked = {"model": first.llm.name, "quant": first.answer.quant, "engine": {"n_ctx": TASKS["coding"].context}}
+    asked = {
+        "model": first.llm.name, "quant": first.answer.quant, "engine": {"n_ctx": TASKS["coding"].context},
+        "workload": {"prompt_tokens": TASKS["coding"].reads, "gen_tokens": TASKS["coding"].writes},
+    }
     alone = predict(scenario(CARD, **asked), load())
     assert alone.decode_tok_s == first.answer.decode_tok_s
     assert alone.placement == first.answer.placement
     assert all(row.answer.fits and row.case.placement.storage_bytes == 0 for row in found("card", "coding"))
     assert all((row.longest_context or 0) >= TASKS["coding"].context for row in found("card", "coding"))
+
+
+def test_lengths_are_the_tasks_where_none_are_said() -> None:
+    """An agent's context is 64K full when it writes, which is slower than the start of an empty one."""
+    usual = {row.llm.id: row.answer for row in found("card", "agent")}
+    short = models_on(scenario(CARD, workload={"prompt_tokens": 512}), "agent", load())
+    same = [row for row in short if row.llm.id in usual and row.answer.quant == usual[row.llm.id].quant]
+    assert same
+    for row in same:
+        assert usual[row.llm.id].decode_tok_s.p50 < row.answer.decode_tok_s.p50
+    little = models_on(scenario(CARD, engine={"n_ctx": 8192}), "agent", load())
+    assert {row.case.scenario.workload.prompt_tokens for row in little} == {8192 - TASKS["agent"].writes}
 
 
 def test_the_best_for_the_task_come_first_and_slow_ones_behind() -> None:
