@@ -334,13 +334,16 @@ def _optional(cell: str) -> float | None:
     return float(cell) if cell else None
 
 
-_READERS: Mapping[Any, Callable[[str], Any]] = {str: str, int: int, float: float, float | None: _optional}
+_READERS: Mapping[Any, Callable[[str], Any]] = {int: int, float: float, float | None: _optional}
 
 
 @cache
 def public_runs() -> tuple[PublicRun, ...]:
     """Measured public runs. Not checked row by row like the facts above: a test does that, and a start is quick."""
-    kinds = (_READERS[kind] for kind in PublicRun.__annotations__.values())
-    written = zip(*columns("public_runs.csv", *PublicRun._fields), strict=True)
-    read = [map(kind, column) for kind, column in zip(kinds, written, strict=True)]
+    lines = _lines(DATA / "public_runs.csv")
+    next(lines)
+    read = [
+        column if kind is str else map(_READERS[kind], column)
+        for kind, column in zip(PublicRun.__annotations__.values(), zip(*lines, strict=True), strict=True)
+    ]
     return tuple(map(PublicRun._make, zip(*read, strict=True)))
