@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Page,
+    Playwright,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / ".axe" / "node_modules" / "axe-core" / "axe.min.js"
@@ -87,9 +97,15 @@ def context(browser: Browser) -> BrowserContext:
     return found
 
 
+@pytest.fixture(scope="module")
+def tabs(context: BrowserContext) -> list[Page]:
+    """Tabs that are free: in one that has shown the app, its scripts need not be compiled again."""
+    return []
+
+
 @pytest.fixture
-def open_page(app_address: str, context: BrowserContext) -> Iterator[Opener]:
-    """Opens a view by its path and query.
+def open_page(app_address: str, context: BrowserContext, tabs: list[Page]) -> Iterator[Opener]:
+    """Opens a view by its path and query, in a tab that nothing of another test is left in.
 
     At the end no page may have shown an exception or a console error, or asked another server for anything.
     """
@@ -100,28 +116,36 @@ def open_page(app_address: str, context: BrowserContext) -> Iterator[Opener]:
         if message.type == "error" and not message.location["url"].endswith(PROBES):
             faults.append(message.text)
 
-    def asked(url: str) -> None:
-        if url.split(":")[0] not in {"data", "blob"} and not url.startswith(app_address):
-            faults.append(f"asked elsewhere: {url}")
+    def broke(error: Error) -> None:
+        faults.append(str(error))
+
+    def asked(request: Request) -> None:
+        if request.url.split(":")[0] not in {"data", "blob"} and not request.url.startswith(app_address):
+            faults.append(f"asked elsewhere: {request.url}")
+
+    heard = {"console": told, "pageerror": broke, "request": asked}
 
     def opener(
         view: str = "", width: int = 1280, height: int = 900, scheme: Literal["light", "dark"] = "light"
     ) -> Page:
-        page = context.new_page()
+        page = tabs.pop() if tabs else context.new_page()
         page.set_viewport_size({"width": width, "height": height})
-        page.emulate_media(color_scheme=scheme)
-        page.on("console", told)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("request", lambda request: asked(request.url))
-        page.goto(f"{app_address}/{view}")
+        page.emulate_media(color_scheme=scheme, media="null")
+        for event, listener in heard.items():
+            page.on(event, listener)
         opened.append(page)
+        page.goto(f"{app_address}/{view}")
         settled(page)
         return page
 
     yield opener
     for page in opened:
         faults += page.get_by_test_id("stException").all_inner_texts()
-        page.close()
+        for event, listener in heard.items():
+            page.remove_listener(event, listener)
+        page.evaluate("sessionStorage.clear()")
+        page.goto("about:blank")
+        tabs.append(page)
     assert faults == []
 
 
