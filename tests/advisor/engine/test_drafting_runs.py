@@ -1,5 +1,6 @@
 """Drafts on the real engine: what is written is the same as without them, and how many guesses were right is told."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,9 @@ def settings(**more: object) -> EngineSettings:
     return EngineSettings.model_validate({"n_ctx": 256, "n_ubatch": 64, "threads": 1, "extra_buffers": False, **more})
 
 
+@cache
 def written(path: Path, asked: EngineSettings) -> tuple[Generation, Generation]:
-    """What is written where the likeliest token is taken each time, and where one is drawn."""
+    """What is written where the likeliest token is taken each time, and where one is drawn; once for all tests."""
     with prepare(path, asked).open() as session:
         ends = [
             list(session.generate(Generate(tokens=PROMPT, max_tokens=WRITTEN, temperature=temperature, seed=3)))[-1]

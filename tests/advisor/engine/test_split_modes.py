@@ -33,18 +33,27 @@ def settings(endpoints: tuple[str, ...], **more: object) -> EngineSettings:
     return EngineSettings.model_validate({**values, "rpc": endpoints, **more})
 
 
+def written(path: Path, asked: EngineSettings) -> tuple[tuple[str, ...], str]:
+    """The device of each layer, and the text."""
+    with prepare(path, asked).open() as session:
+        text = "".join(item.text for item in session.generate(PROMPT) if isinstance(item, Piece))
+        return session.loaded.report.layer_devices, text
+
+
+@pytest.fixture(scope="module")
+def text_of_one_device(endpoints: tuple[str, str], gemma_path: Path) -> str:
+    """What the first device writes alone."""
+    return written(gemma_path, settings(endpoints[:1]))[1]
+
+
 @pytest.mark.parametrize(("split", "first"), [((3.0, 1.0), 15), ((1.0, 3.0), 5), ((1.0, 0.0), 19)])
 def test_each_device_has_its_share_of_the_layers_and_the_text_is_the_same(
-    split: tuple[float, float], first: int, endpoints: tuple[str, str], gemma_path: Path
+    split: tuple[float, float], first: int, endpoints: tuple[str, str], gemma_path: Path, text_of_one_device: str
 ) -> None:
     """18 layers and the output; where llama.cpp puts them is checked as it loads."""
-    texts = []
-    for own in (settings(endpoints[:1]), settings(endpoints, tensor_split=split)):
-        with prepare(gemma_path, own).open() as session:
-            placed = session.loaded.report.layer_devices
-            texts.append("".join(item.text for item in session.generate(PROMPT) if isinstance(item, Piece)))
+    placed, text = written(gemma_path, settings(endpoints, tensor_split=split))
     assert placed == ("RPC0",) * first + ("RPC1",) * (19 - first)
-    assert texts[0] == texts[1] != ""
+    assert text == text_of_one_device != ""
 
 
 def test_devices_that_share_every_layer_compute_the_same(endpoints: tuple[str, str], tmp_path: Path) -> None:
