@@ -3,7 +3,8 @@ the context that it has room for; the best for a task first.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
 
@@ -29,7 +30,7 @@ SLOW = 1.0
 """A model that writes less than this many tokens a second is not counted as running."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Runnable:
     """A model on a machine, in the quantisation chosen for it."""
 
@@ -40,8 +41,12 @@ class Runnable:
     """How good it is at the task; None where nothing is known of that."""
     serves: bool
     """Whether it writes and reads fast enough for the task."""
-    longest_context: int | None
-    """Tokens per user that this placement has room for."""
+
+    @cached_property
+    def longest_context(self) -> int | None:
+        """Tokens per user that this placement has room for: looked for once it is asked for."""
+        place = self.case.placement
+        return longest_context(self.case, place.n_gpu_layers, place.n_cpu_moe)
 
     @property
     def decode_tok_s(self) -> float:
@@ -132,11 +137,7 @@ def models_on(scenario: Scenario, task: TaskName, knowledge: Knowledge, most: in
         """Those that serve first, then by quality, then by speed; a model without a known one behind all others."""
         return not item.serves, item.choice is None, -item.quality, -item.decode_tok_s
 
-    return [
-        replace(item, longest_context=longest_context(item.case, where.n_gpu_layers, where.n_cpu_moe))
-        for item in sorted(found, key=rank)[:most]
-        for where in (item.case.placement,)
-    ]
+    return sorted(found, key=rank)[:most]
 
 
 def lengths_of(task: Purpose, context: int | None = None) -> dict[str, int]:
@@ -182,7 +183,7 @@ def _chosen(some: Sequence[tuple[Case, Prediction]], task: Purpose) -> Runnable:
 
     case, answer = next((item for item in some if serves(item)), None) or max(some, key=speed)
     choice = choice_of(case.llm, case.quant.name, task)
-    return Runnable(case.llm, case, answer, choice, serves((case, answer)), None)
+    return Runnable(case.llm, case, answer, choice, serves((case, answer)))
 
 
 TITLES = ("Model", "Quant", "Index", "Range", "Writes tok/s", "Range", "Reads tok/s", "GiB", "Context", "Where")

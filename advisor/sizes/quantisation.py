@@ -4,7 +4,7 @@ Source: llama.cpp src/llama-quant.cpp (llama_tensor_get_type_impl, tensor_type_f
 vendored in llama-cpp-python 0.3.36, read 2026-11-24. Importance matrices are assumed for the i-quants that need one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import NamedTuple
@@ -297,19 +297,22 @@ def _apply(rule: Rule | None, model: _Model, role: str, shape: Shape, at: _Posit
         i, n = at.values, model.n_values
     elif role == "ffn_down" and model.n_experts <= 1:
         i = at.downs
-    holds = {
-        "always": True,
-        "grouped": model.gqa >= 4,
-        "grouped or experts": model.gqa >= 4 or model.n_experts >= 4,
-        "first two": i < 2,
-        "first four": i < 4,
-        "first sixteenth": i < n // 16,
-        "first eighth": i < n // 8,
-        "middle": n // 8 <= i < 7 * n // 8,
-        "more bits": more_bits(i, n),
-        "first eighth or more bits": i < n // 8 or more_bits(i, n),
-    }[rule.condition]
-    return rule.then if holds else rule.otherwise
+    return rule.then if _HOLDS[rule.condition](i, n, model) else rule.otherwise
+
+
+_HOLDS: dict[str, Callable[[int, int, _Model], bool]] = {
+    "always": lambda _i, _n, _model: True,
+    "grouped": lambda _i, _n, model: model.gqa >= 4,
+    "grouped or experts": lambda _i, _n, model: model.gqa >= 4 or model.n_experts >= 4,
+    "first two": lambda i, _n, _model: i < 2,
+    "first four": lambda i, _n, _model: i < 4,
+    "first sixteenth": lambda i, n, _model: i < n // 16,
+    "first eighth": lambda i, n, _model: i < n // 8,
+    "middle": lambda i, n, _model: n // 8 <= i < 7 * n // 8,
+    "more bits": lambda i, n, _model: more_bits(i, n),
+    "first eighth or more bits": lambda i, n, _model: i < n // 8 or more_bits(i, n),
+}
+"""Whether a rule's condition holds for the i-th of n tensors of a category."""
 
 
 def _fitting(chosen: str, row: int) -> str:

@@ -16,7 +16,6 @@ from advisor.choosing.runnable import ModelsOnMachine, Runnable, told
 from advisor.choosing.tasks import TASKS
 from advisor.market.market import shipped_market
 from advisor.physics.knowledge import load
-from advisor.prediction.capacity import longest_context
 from advisor.prediction.case import case_of
 from advisor.prediction.prediction import answers as answers_of
 from advisor.prediction.prediction import predict
@@ -87,7 +86,7 @@ def _models() -> Json:
     case = case_of(Scenario.model_validate(predictions.EXAMPLE))
     (answer,) = answers_of([case], load())
     choice = choice_of(case.llm, case.quant.name, TASKS["chat"])
-    row = Runnable(case.llm, case, answer, choice, serves=True, longest_context=longest_context(case, None, None))
+    row = Runnable(case.llm, case, answer, choice, serves=True)
     return ModelsOnMachine(task="chat", hardware=answer.scenario.hardware, models=(told(row),)).model_dump(mode="json")
 
 
