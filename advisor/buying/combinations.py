@@ -99,7 +99,7 @@ def combinations_of(stock: Stock, platforms: Platforms | None = None, limit_usd:
     board_form = [board.form_factor for board in platforms.boards]
     forms = list(dict.fromkeys(board_form))
     form_at = np.array([forms.index(form) for form in board_form], dtype=np.intp)[platforms.board_at]
-    graphics, graphics_of = _graphics(cards, platforms)
+    graphics, graphics_of, slots_at = _graphics(cards, platforms)
     pieces = [stock.prices.pieces("gpu", item.gpu.name, item.count) if item.gpu else () for item in cards]
     besides = [stock.beside(item.gpu, item.count) if item.gpu else () for item in cards]
     cards_usd = np.array([
@@ -115,9 +115,10 @@ def combinations_of(stock: Stock, platforms: Platforms | None = None, limit_usd:
     # No case has room for two supplies.
     rest = np.minimum(one_usd[:, :, None] + shell_usd, (two_usd + framed_usd)[:, :, None])
     rest[~shows] = np.inf
-    usd = cards_usd[:, None] + platforms.usd + rest[:, platforms.cpu_at, form_at]
-    usd[graphics_of < 0] = np.inf
-    machine_at, fleet = _machines(np.isfinite(usd), graphics, graphics_of, platforms)
+    usd: Vector = rest[:, platforms.cpu_at, form_at]
+    usd += cards_usd[:, None] + platforms.usd
+    usd[(graphics_of < 0)[:, slots_at]] = np.inf
+    machine_at, fleet = _machines(np.isfinite(usd), graphics, graphics_of, slots_at, platforms)
     return Combinations(cards, platforms, usd, machine_at, fleet)
 
 
@@ -147,9 +148,9 @@ def _cards(stock: Stock, most: int, limit_usd: float) -> tuple[Cards, ...]:
     return (Cards(None, 0), *(item for item in had if item.count < 3 or framed(stock, item)))
 
 
-def _graphics(cards: Sequence[Cards], platforms: Platforms) -> tuple[tuple[Machine, ...], Whole]:
-    """Machines by cards and links, and which of them each pair of cards and platform is, -1 where no slots are free.
-    [cards, platforms]
+def _graphics(cards: Sequence[Cards], platforms: Platforms) -> tuple[tuple[Machine, ...], Whole, Whole]:
+    """Machines by cards and links; which of them each pair of cards and kind of slots is, -1 where none are free
+    [cards, kinds]; and the kind of each platform.
     """
     keys = [
         (*board, *cpu)
@@ -174,7 +175,7 @@ def _graphics(cards: Sequence[Cards], platforms: Platforms) -> tuple[tuple[Machi
         for column, links in zip(some.tolist(), known[seen], strict=True):
             if links is not None:
                 table[row, column] = found.setdefault((row, links), len(found))
-    return _with_links(cards, [*found]), table[:, kind_of[pair_at]]
+    return _with_links(cards, [*found]), table, kind_of[pair_at]
 
 
 def _with_links(cards: Sequence[Cards], found: Sequence[tuple[int, tuple[Link, ...]]]) -> tuple[Machine, ...]:
@@ -193,9 +194,9 @@ def _with_links(cards: Sequence[Cards], found: Sequence[tuple[int, tuple[Link, .
 
 
 def _machines(
-    there: NDArray[np.bool_], graphics: tuple[Machine, ...], graphics_of: Whole, platforms: Platforms
+    there: NDArray[np.bool_], graphics: tuple[Machine, ...], graphics_of: Whole, slots_at: Whole, platforms: Platforms
 ) -> tuple[NDArray[np.int32], Fleet]:
-    """Which machine each build is, and the machines."""
+    """Which machine each build is, and the machines; `graphics_of` and `slots_at` as `_graphics` gives them."""
     gib_of = np.array([memory.gib for memory, _ in platforms.memories])
     types = [memory.ram_type for memory, _ in platforms.memories]
     type_of = np.array([types.index(name) for name in types], dtype=np.intp)
@@ -204,10 +205,14 @@ def _machines(
     columns = (platforms.cpu_at, type_of[platforms.memory_at], platforms.mt_s, platforms.channels)
     rates, rate_at = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
     seats, seat_at = np.unique(rate_at * len(sizes) + size_of[platforms.memory_at], return_inverse=True)
-    code = graphics_of * len(seats) + seat_at
-    codes, machine_at = distinct(code[there], len(graphics) * len(seats))
-    table = np.zeros(there.shape, dtype=np.int32)
-    table[there] = machine_at
+    # Platforms with slots and seats alike make one machine of the same cards: far fewer than there are platforms.
+    alike, alike_at, many = np.unique(slots_at * len(seats) + seat_at, return_inverse=True, return_counts=True)
+    by_kind = np.argsort(alike_at, kind="stable")
+    some = np.logical_or.reduceat(there[:, by_kind], np.cumsum(many) - many, axis=1)
+    slots, seat = np.divmod(alike, len(seats))
+    codes, machine_at = distinct((graphics_of[:, slots] * len(seats) + seat)[some], len(graphics) * len(seats))
+    table = np.zeros(some.shape, dtype=np.int32)
+    table[some] = machine_at
     graphics_at, seat = np.divmod(codes, len(seats))
     rate, size_at = np.divmod(seats[seat], len(sizes))
     processors = [Processor(cpu_side(cpu), cpu) for cpu in platforms.cpus]
@@ -217,7 +222,7 @@ def _machines(
     ])
     plain = machine_of(Hardware(cpu=ANY_CPU))
     ones = np.ones(len(codes))
-    return table, Fleet(
+    return table[:, alike_at], Fleet(
         graphics=graphics, graphics_at=graphics_at,
         processors=tuple(replace(plain, cpu=item.side, unknown=frozenset()) for item in processors),
         processor_at=rates[rate, 0], ram_bytes=sizes * GIB, size_at=size_at, ram_gb_s=ram_gb_s[rate], random_gb_s=ones,
