@@ -80,12 +80,16 @@ class Visitor:
         self.settle(self.page)
 
     def choose(self, field: str, typed: str, option: str = "") -> None:
-        """Type into a field and take the first of what is offered."""
+        """Type into a field, go to the first of what is offered by that name, and take it."""
         self.reach(self.page.get_by_role("combobox", name=re.compile(field)).first)
         self.page.keyboard.press("Control+A")
         self.page.keyboard.type(typed)
-        expect(self.page.get_by_role("option", name=option or typed).first).to_be_visible()
-        self.page.keyboard.press("ArrowDown")
+        wanted = self.page.get_by_role("option", name=option or typed).first
+        expect(wanted).to_be_visible()
+        for _ in range(self.page.get_by_role("option").count()):
+            if wanted.get_attribute("data-focused") == "true":
+                break
+            self.page.keyboard.press("ArrowDown")
         self.page.keyboard.press("Enter")
         self.settle(self.page)
 
@@ -184,8 +188,8 @@ def which_compression(visitor: Visitor) -> None:
 
 def no_model_in_mind(visitor: Visitor) -> None:
     """Each task has a model, with its reason; the first is to chat."""
-    tasks = {"": "chat and writing", "code with an agent": "a coding agent", "use images": "chat about images",
-             "read long documents": "reading long documents"}
+    tasks = {"": "chat and writing", "code": "questions about code", "code with an agent": "a coding agent",
+             "use images": "chat about images", "read long documents": "reading long documents"}
     for task, reason in tasks.items():
         if task:
             visitor.choose("What for", task)
