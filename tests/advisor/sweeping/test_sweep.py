@@ -158,7 +158,7 @@ def test_a_signal_to_all_processes_leaves_no_draft(spec: Path, tmp_path: Path) -
     here = os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))}
     with subprocess.Popen(command, stderr=subprocess.PIPE, env=here, start_new_session=True) as process:
         until = time.monotonic() + PATIENCE_S
-        while not list(folder.glob(".*.partial")):
+        while not ((folder / MANIFEST).exists() and list(folder.glob(".*.partial"))):  # that of a chunk
             assert time.monotonic() < until
             time.sleep(0.05)
         os.killpg(process.pid, signal.SIGTERM)
