@@ -16,9 +16,9 @@ from webapp.words import WORDS_A_TOKEN
 
 LEVELS = {
     "this machine": ("measured", "measured by you"),
-    "this card and model": ("measured", "measured on this card"),
-    "this card": ("measured", "this card was measured"),
-    "its architecture": ("alike", "cards like it were measured"),
+    "this card and model": ("measured", "measured on this hardware"),
+    "this card": ("measured", "this hardware was measured"),
+    "its architecture": ("alike", "hardware like it was measured"),
     "nobody": ("unproven", "nobody measured it"),
 }
 """Class and words of a seal by the level of evidence."""

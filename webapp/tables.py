@@ -36,7 +36,7 @@ def _columns() -> dict[str, Any]:
         "tok/s": number("tok/s", format="%.1f", help=TERMS["tok/s"]),
         "90 % range": text("90 % range", help=TERMS["90 % range"]),
         "$/(tok/s)": number("$/(tok/s)", format="$%.1f", help=TERMS["$/(tok/s)"]),
-        "Prompt": number("Prompt tok/s", format="%.0f", help=TERMS["Prompt"]),
+        "Prompt": number("Reads tok/s", format="%.0f", help=TERMS["Prompt"]),
         "First token": number("First token", format="%.2f s", help=TERMS["First token"]),
         "Longest context": text("Longest context", help=TERMS["Longest context"]),
         "Room for context": text("Room for context", help="Tokens that fit beside the model as it lies."),

@@ -24,7 +24,7 @@ from advisor.market.money import Exchange
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.prediction.quant_matrix import loss_of
-from advisor.question import Scenario
+from advisor.question import Hardware, Scenario
 from catalog import tables
 from webapp import agreement, build_rows, cards, charts, comparison, explorer
 from webapp import tables as shown
@@ -201,6 +201,18 @@ def test_three_quantisations_are_the_usual_one_and_its_neighbours() -> None:
     assert found["Take"]["Quantisation"] in explorer.USUAL
     assert found["Smaller"]["Size GiB"] < found["Take"]["Size GiB"] < found["Larger"]["Size GiB"]
     assert explorer.three([]) == {}
+
+
+def test_what_waits_for_the_disk_is_not_taken_where_something_fits() -> None:
+    """gpt-oss-120b has 117 billion parameters: at 4 bits it lies in 128 GB of memory, not in 32 and 12."""
+    hardware = {"gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X", "ram": {"type": "DDR4", "gb": 32}}
+    small = Hardware.model_validate(hardware)
+    rows = explorer.matrix(explorer.question("Qwen3-Next-80B-A3B", None, small, 8192), load())
+    assert any(row["from disk"] for row in rows)
+    assert any(row["tok/s"] and not row["from disk"] for row in rows)
+    assert not any(row["from disk"] for row in explorer.three(rows).values())
+    large = explorer.three(explorer.matrix(explorer.question("gpt-oss-120b", None, small, 8192), load()))
+    assert all(row["from disk"] for row in large.values())
 
 
 def test_what_each_build_is_best_at_is_said_by_how_much() -> None:

@@ -12,6 +12,8 @@ from webapp.links import BuyState, MachineState, ModelsState
 from webapp.words import HINTS, TERMS, note, pace, plain, sentence, span, thousands
 from webapp.words import TASKS as TO_DO
 
+HIDDEN = frozenset({"low", "high", "Size GB", "Source", "own", "from disk"})
+"""What rows of a model's compressions hold beside what their table shows."""
 SPEEDS = {"decode": "Writing", "prefill": "Reading"}
 SWEEPS = (
     ("contexts", "Context", "Tokens in the context", True,
@@ -85,6 +87,8 @@ def _three(told: dict[str, explorer.Row]) -> None:
     if not told:
         st.info("No compression of it finds room on this machine: take a larger one, or a shorter context.")
         return
+    if all(row["from disk"] for row in told.values()):
+        st.warning("It is larger than this machine's memory: every word waits for the disk.")
     take = told.get("Take")
     for column, (label, row) in zip(st.columns(len(told)), told.items(), strict=True):
         key = f"choice-{'first' if label == 'Take' else label.lower()}"
@@ -110,7 +114,7 @@ def _matrix(rows: tuple[explorer.Row, ...], state: ModelsState, named: list[str]
         st.vega_lite_chart(charts.losses(speeds, named), alt=f"Size against quality lost: {words}")
     with st.expander("Every compression in a table"):
         shown = [
-            {name: value for name, value in row.items() if name not in {"low", "high", "Size GB", "Source", "own"}}
+            {name: value for name, value in row.items() if name not in HIDDEN}
             | {"90 % range": span(row["low"], row["high"], "tokens") if row["tok/s"] else "does not run",
                "Link": build_rows.address(row["Source"]), "Source": row["Source"]}
             for row in rows

@@ -51,7 +51,7 @@ def why(pick: PickName, item: Pairing, first: Pairing, exchange: Exchange) -> It
     if pick == "fastest":
         times, more = first.step_s / item.step_s, item.build.price_usd - first.build.price_usd
         extra = f"{exchange.said(more)} more" if more > 0 else f"{exchange.said(-more)} less"
-        yield f"{times:.1f} times as fast as our pick for {extra}, by cautious speeds"
+        yield f"{times:.1f} times as fast as our pick for {extra}, judged by the slower half of each range"
     if pick == "ready_made":
         yield "is bought as it stands: nothing to choose, nothing to build"
     if decode:
