@@ -5,7 +5,7 @@ The kinds: bodies of megabytes, names that nobody knows, the longest description
 bodies half sent, rankings and batches whose client leaves, addresses and calibrations that are none. Kinds that cost a
 server much are sent more rarely. Before the first look at the memory the caches have been filled.
 
-Run from the root of a clone: python -m tests.benchmarks.api_hostile [PART ...] [--requests 200000] [--warm-up 60000]
+Run from the root of a clone: python -m tests.benchmarks.api_hostile [PART ...] [--requests 200000] [--warm-up 100000]
 `--kinds` names those that the attacker of `others` sends alone, separated by commas.
 """
 
@@ -218,7 +218,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("parts", nargs="*", metavar="PART", help="memory (takes some half an hour), others (a minute)")
     options.add_argument("--requests", type=int, default=200_000)
-    options.add_argument("--warm-up", type=int, default=60_000)
+    options.add_argument("--warm-up", type=int, default=100_000)
     options.add_argument("--kinds", default=",".join(KINDS))
     chosen = options.parse_args()
     kinds = chosen.kinds.split(",")
