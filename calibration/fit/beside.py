@@ -16,6 +16,7 @@ from datetime import date
 from itertools import chain
 
 import numpy as np
+from scipy.stats import t as student
 
 from advisor.machines.from_parts import machine_of
 from advisor.physics.coefficients import BESIDE, RIG_LABEL, Coefficient, Efficiencies, Setting, labels_of
@@ -284,7 +285,7 @@ def gains(errors: Sequence[BesideError]) -> dict[str, list[tuple[float, float]]]
 
 def spreads_beside(errors: Sequence[BesideError], as_of: date) -> list[Spread]:
     """Quantiles of log(measured / predicted) of several users and of drafts, in predicted deviations; each machine
-    counts alike.
+    counts alike. Of a few kinds of machines quantiles say too little: the range is no narrower than that of one more.
     """
     found = []
     for mode in ("several_users", "speculative"):
@@ -296,7 +297,12 @@ def spreads_beside(errors: Sequence[BesideError], as_of: date) -> list[Spread]:
         weights = np.array([1 / counts[item.run.fit_row.machine] for item in of])
         order = np.argsort(ratios)
         shares = (np.cumsum(weights[order]) - weights[order] / 2) / weights.sum()
+        kinds: dict[str, list[float]] = {}
+        for item, ratio in zip(of, ratios.tolist(), strict=True):
+            kinds.setdefault(kind_of(item.run), []).append(ratio)
+        least, most = _of_another([statistics.median(some) for some in kinds.values()])
         low, high = (float(np.interp(share, shares, ratios[order])) for share in (LOW, HIGH))
+        low, high = min(low, least), max(high, most)
         found.append(
             Spread(
                 speed="decode",
@@ -310,6 +316,20 @@ def spreads_beside(errors: Sequence[BesideError], as_of: date) -> list[Spread]:
             )
         )
     return found
+
+
+def _of_another(found: Sequence[float]) -> tuple[float, float]:
+    """Where one more of a normal sample lies, as often as a range is to hold: Student's t with the sample's own
+    deviation. Nothing is said by fewer than two.
+
+    >>> [round(end, 2) for end in _of_another([-0.2, 0.0, 0.2])]
+    [-0.67, 0.67]
+    """
+    if len(found) < 2:
+        return 0.0, 0.0
+    middle, scale = statistics.fmean(found), statistics.stdev(found) * math.sqrt(1 + 1 / len(found))
+    low, high = (middle + float(student.ppf(share, len(found) - 1)) * scale for share in (LOW, HIGH))
+    return low, high
 
 
 def effects_beside(found: Fit, as_of: date) -> list[Effect]:
