@@ -1,4 +1,4 @@
-"""How many visitors the app bears at once: python tests/benchmarks/app_sessions.py [VISITORS]
+"""How many visitors the app bears at once: python -m tests.benchmarks.app_sessions [VISITORS]
 
 So many visitors open the first page at the same moment, each with another model that nobody asked for before. They
 speak Streamlit's protocol without a browser, so that the figures are the server's alone: seconds until the first and
