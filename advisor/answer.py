@@ -166,7 +166,7 @@ REGIMES: Final[Mapping[str, RegimeWords]] = {
         "what finds no room in RAM on the disk", "larger than RAM", "model larger than RAM", GREY, True
     ),
     "multi_gpu": RegimeWords(
-        "all of it on the GPUs, some layers on each", "all on the GPUs", "several GPUs", SKY, False
+        "all of it on the GPUs, a part on each", "all on the GPUs", "several GPUs", SKY, False
     ),
     "layer_split": RegimeWords(
         "{gpu_layers} of {layers} layers on the GPU, the rest of the model in RAM",
