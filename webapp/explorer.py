@@ -47,6 +47,8 @@ def question(model: str, quant: str | None, hardware: Hardware, context: int) ->
 
 def matrix(scenario: Scenario, knowledge: Knowledge) -> list[Row]:
     """One row per quantisation: size, least memories, speeds and quality lost."""
+    llm = case_of(scenario).llm
+    native = default_quant(llm) if llm.native_expert_type else None
     rows = []
     for row in quant_matrix(scenario, knowledge):
         answer, lost = row.answer, row.loss
@@ -60,7 +62,7 @@ def matrix(scenario: Scenario, knowledge: Knowledge) -> list[Row]:
             "Prompt": prefill.p50 if prefill else None, "n_cpu_moe": answer.placement.n_cpu_moe,
             "KL divergence": lost.kld if lost else None,
             "Perplexity": lost.perplexity_share * 100 if lost and lost.perplexity_share is not None else None,
-            "from disk": answer.placement.storage_gb > 0,
+            "from disk": answer.placement.storage_gb > 0, "native": row.quant.name == native,
             "own": row.measured_on == answer.model, "Measured on": row.measured_on,
             "Source": lost.source if lost else "",
         })
@@ -69,13 +71,14 @@ def matrix(scenario: Scenario, knowledge: Knowledge) -> list[Row]:
 
 def three(rows: Sequence[Row]) -> dict[str, Row]:
     """The quantisation to take, and the next smaller and larger ones that run, in memory where any does: of those
-    measured on this model, where the usual one is among them.
+    measured on this model, where the usual one is among them. The maker's own 4-bit type is taken before all others.
     """
     runs = [row for row in rows if row["tok/s"]]
     runs = [row for row in runs if not row["from disk"]] or runs
     known = [row for row in runs if row["own"]]
     able = known if any(row["Quantisation"] in USUAL for row in known) else runs
-    take = next((row for row in able if row["Quantisation"] in USUAL), None) or next(iter(able), None)
+    usual = sorted((row for row in able if row["Quantisation"] in USUAL), key=lambda row: not row["native"])
+    take = next(iter((*usual, *able)), None)
     if take is None:
         return {}
     at = able.index(take)

@@ -215,6 +215,13 @@ def test_what_waits_for_the_disk_is_not_taken_where_something_fits() -> None:
     assert all(row["from disk"] for row in large.values())
 
 
+def test_the_makers_own_type_is_taken_where_the_model_came_in_it() -> None:
+    """gpt-oss was published in MXFP4 (its model card): a mix of other types is no smaller and no better."""
+    hardware = {"gpus": [{"name": "RTX 3060 12GB"}], "cpu": "Ryzen 7 5800X", "ram": {"type": "DDR4", "gb": 64}}
+    asked = explorer.question("gpt-oss-120b", None, Hardware.model_validate(hardware), 8192)
+    assert explorer.three(explorer.matrix(asked, load()))["Take"]["Quantisation"] == "MXFP4"
+
+
 def test_what_each_build_is_best_at_is_said_by_how_much() -> None:
     """By hand: where two share the best, or the row has no difference, nobody is ahead."""
     rows = (

@@ -12,7 +12,7 @@ from webapp.links import BuyState, MachineState, ModelsState
 from webapp.words import HINTS, TERMS, note, pace, plain, sentence, span, thousands
 from webapp.words import TASKS as TO_DO
 
-HIDDEN = frozenset({"low", "high", "Size GB", "Source", "own", "from disk"})
+HIDDEN = frozenset({"low", "high", "Size GB", "Source", "own", "from disk", "native"})
 """What rows of a model's compressions hold beside what their table shows."""
 SPEEDS = {"decode": "Writing", "prefill": "Reading"}
 SWEEPS = (
