@@ -441,7 +441,7 @@ def _known() -> OwnMachines:
     """What is known of all machines and of those calibrated here."""
     if not (data_folder() / CALIBRATIONS).is_dir():
         return OwnMachines(load())
-    return own_machines(ProfileStore(data_folder()).each(), load())
+    return own_machines(ProfileStore(data_folder()).outlines(), load())
 
 
 def _market() -> Market:

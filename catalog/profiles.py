@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Annotated, Any, Literal, NoReturn, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, from_json
 
 from catalog.efficiency import Spread
 
@@ -129,8 +129,8 @@ class DeviceFacts(_Part):
     """Half of the way there and back for 4 KiB."""
 
 
-class Profile(_Part):
-    """What a calibration learned on one machine."""
+class Outline(_Part):
+    """What stands first in a profile: of which machine it is, and what measured it when."""
 
     schema_version: Literal[1] = 1
     name: Name
@@ -145,6 +145,16 @@ class Profile(_Part):
     measured_on: date
     efficiencies_digest: Digest
     """Of the shipped table that the shifts were fitted on; see `catalog.profiles.digest_of`."""
+
+    @field_validator("hardware")
+    @classmethod
+    def _bounded(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return bounded(value)
+
+
+class Profile(Outline):
+    """What a calibration learned on one machine."""
+
     effects: Annotated[tuple[Shift, ...], Field(max_length=1000)] = ()
     spreads: Annotated[tuple[Spread, ...], Field(max_length=200)] = ()
     """Quantiles of this machine's errors."""
@@ -155,11 +165,6 @@ class Profile(_Part):
     correlations: Annotated[tuple[Correlation, ...], Field(max_length=200)] = ()
     notes: Annotated[tuple[Text, ...], Field(max_length=50)] = ()
     """What to know of the measurement: a busy machine, a throttled clock."""
-
-    @field_validator("hardware")
-    @classmethod
-    def _bounded(cls, value: dict[str, Any]) -> dict[str, Any]:
-        return bounded(value)
 
     @field_validator("measured")
     @classmethod
@@ -209,6 +214,24 @@ def profile_of(value: object) -> Profile:
         return Profile.model_validate(value)
     except ValidationError as error:
         raise BadProfile(_sentence(error)) from None
+
+
+def outline_of(beginning: bytes) -> Outline | None:
+    """What the first bytes of a fitted profile tell, whatever follows. None where they tell no whole outline, or where
+    no shifts follow it: such a file has to be read to its end.
+    """
+    try:
+        found = from_json(beginning, allow_partial=True)
+    except ValueError:
+        return None
+    if not isinstance(found, dict) or "effects" not in found:
+        return None
+    if list(found) != [name for name in Profile.model_fields if name in found]:
+        return None  # not as this program writes it: what is expected here may come later
+    try:
+        return Outline.model_validate({name: found[name] for name in Outline.model_fields if name in found})
+    except ValidationError:
+        return None
 
 
 def _sentence(error: ValidationError) -> str:

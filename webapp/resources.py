@@ -304,7 +304,7 @@ def own_machines() -> OwnMachines:
 
 @lru_cache(maxsize=4)
 def _own_machines(store: ProfileStore, _stamps: tuple[tuple[str, int, int], ...]) -> OwnMachines:
-    return machines_of(store.each(), knowledge())
+    return machines_of(store.outlines(), knowledge())
 
 
 @lru_cache(maxsize=256)

@@ -43,7 +43,7 @@ def own_machines_of(options: Mapping[str, Any]) -> "OwnMachines":
 
     store = ProfileStore(data_folder())
     if name is None:
-        return own_machines(store.each(), load())
+        return own_machines(store.outlines(), load())
     machine = own_machine(store.named(name), load(), any_size=True)
     if not machine.current:
         raise InputError(

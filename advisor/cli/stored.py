@@ -60,7 +60,7 @@ def chosen(name: str | None) -> "Profile":
     profiles = store()
     if name is not None:
         return profiles.named(name)
-    _, machine = own_machines(profiles.each(), load()).as_seen(this_hardware())
+    _, machine = own_machines(profiles.outlines(), load()).as_seen(this_hardware())
     if machine:
         return machine.profile
     names = profiles.names()

@@ -95,7 +95,7 @@ def card_of(request: GpuRequest, cpu: Cpu | None = None) -> AskedCard:
         row, notes = found.row, found.assumptions
         unread = left_aside("GPU", request.name, found.unread)
         device, label = device_of(row), row.name
-        if row.vram_gib not in {other.vram_gib for other in gpus() if other.name == row.name}:
+        if (row.name, row.vram_gib) not in _sizes_listed():
             label = f"{row.name} ({row.vram_gib:g} GB)"
     limited, said = _limited(device, row, request.power_limit_w)
     link, assumed = _link_gb_s(request, row, cpu)
@@ -103,6 +103,12 @@ def card_of(request: GpuRequest, cpu: Cpu | None = None) -> AskedCard:
     peer, joined = _peer_gb_s(request, row)
     placed = replace(limited, link_gb_s=link, peer_gb_s=peer)
     return AskedCard(placed, label, (*notes, *said, *assumed, *joined), backend, unread)
+
+
+@cache
+def _sizes_listed() -> frozenset[tuple[str, float]]:
+    """Cards with the sizes of memory that the catalog has."""
+    return frozenset((row.name, row.vram_gib) for row in gpus())
 
 
 def default_backend(devices: Sequence[GpuDevice]) -> str:

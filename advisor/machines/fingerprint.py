@@ -2,9 +2,9 @@
 
 import json
 import re
+from functools import lru_cache
 from hashlib import sha256
 
-from advisor.kept import kept
 from advisor.machines.from_parts import machine_of
 from advisor.question import GpuRequest, Hardware, RamRequest, StorageRequest
 from catalog.units import GIB
@@ -15,11 +15,13 @@ SIZE_TOLERANCE = 0.2
 themselves; the next larger memory on sale has at least a quarter more.
 """
 MOST_LETTERS = 60
-KEPT_BYTES = 8 * 2**20
+ASKED_AT_ONCE = 64
+"""Machines whose fingerprints are kept: one that is asked of is compared with that of every profile."""
 _MARKS = re.compile(r"\((?:r|tm|c)\)", re.IGNORECASE)
 _MEMORY = re.compile(r"\s\d+\s?G(?:i?B)?\b", re.IGNORECASE)
 
 
+@lru_cache(ASKED_AT_ONCE)
 def fingerprint_of(hardware: Hardware) -> str:
     """Digest of the parts that decide speed: chips, cores, rates of memory and links, in whole GB/s.
 
@@ -75,7 +77,6 @@ def _cards(hardware: Hardware) -> list[str]:
     return [gpu.name for gpu in machine_of(hardware).gpus]
 
 
-@kept(KEPT_BYTES)
 def _parts(hardware: Hardware) -> tuple[object, ...]:
     machine = machine_of(hardware)
     cards = tuple((gpu.name, round(gpu.vram_bytes / GIB), round(gpu.link_gb_s)) for gpu in machine.gpus)

@@ -4,9 +4,10 @@ A profile is used for the machine that it was measured on and for no other, and 
 fitted on are those shipped here.
 """
 
+import json
 import math
 from collections import ChainMap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import cast
@@ -15,12 +16,14 @@ from pydantic import ValidationError
 
 from advisor.errors import InputError
 from advisor.machines.fingerprint import filled, fingerprint_of, same_machine
+from advisor.machines.from_parts import machine_of
 from advisor.physics.coefficients import COEFFICIENTS, Efficiencies, own_label
 from advisor.physics.knowledge import Knowledge
 from advisor.physics.task import FAMILIES
 from advisor.profiles.own_runs import own_runs_of
+from advisor.profiles.store import StoredProfile
 from advisor.question import Hardware, Scenario, complaint
-from catalog.profiles import Profile, digest_of
+from catalog.profiles import Outline, Profile, digest_of
 
 _KNOWN = {item.name: item for item in COEFFICIENTS}
 
@@ -52,11 +55,14 @@ def knowledge_of(profile: Profile, knowledge: Knowledge) -> Knowledge:
     )
 
 
-def is_current(profile: Profile, knowledge: Knowledge) -> bool:
+def is_current(profile: Outline, knowledge: Knowledge) -> bool:
     """Whether the profile was fitted on these efficiencies: its shifts say nothing on others, its runs do."""
-    if profile.measured and not profile.effects:
-        return True
-    return profile.efficiencies_digest == _digest(knowledge.efficiencies)
+    return _of_runs_alone(profile) or profile.efficiencies_digest == _digest(knowledge.efficiencies)
+
+
+def _of_runs_alone(profile: Outline) -> bool:
+    """Whether it holds what its owner told and no shifts; one of which an outline tells all there is has shifts."""
+    return isinstance(profile, Profile) and bool(profile.measured) and not profile.effects
 
 
 @lru_cache(4)
@@ -67,15 +73,36 @@ def _digest(efficiencies: Efficiencies) -> str:
 
 @dataclass(frozen=True, eq=False)
 class OwnMachine:
-    """A machine that was calibrated: `knowledge` is None for a profile that says nothing on the shipped efficiencies.
+    """A machine that was calibrated.
 
-    `any_size`: whatever memory the machine has now, as where the user names the profile.
+    `outline`: its profile, or as much of it as was read; `read` gives all of it, or raises `InputError`. `any_size`:
+    whatever memory the machine has now, as where the user names the profile.
     """
 
-    profile: Profile
+    outline: Outline
     hardware: Hardware
     shipped: Knowledge
+    read: Callable[[], Profile]
     any_size: bool = False
+
+    @cached_property
+    def profile(self) -> Profile:
+        """Its profile, read to the end once it is needed. Raises `InputError` where that cannot be."""
+        return self.read()
+
+    @cached_property
+    def fault(self) -> str | None:
+        """Why the profile cannot be used; None for one that can be."""
+        try:
+            _ = self.knowledge if self.current else self.profile
+        except InputError as error:
+            return str(error)
+        return None
+
+    @property
+    def looked_at(self) -> bool:
+        """Whether `fault` was asked for."""
+        return "fault" in self.__dict__
 
     @cached_property
     def knowledge(self) -> Knowledge:
@@ -85,13 +112,13 @@ class OwnMachine:
     @property
     def current(self) -> bool:
         """Whether the profile was fitted on the efficiencies shipped here."""
-        return is_current(self.profile, self.shipped)
+        return is_current(self.outline, self.shipped)
 
     def covers(self, scenario: Scenario) -> bool:
         """Whether a question is of this machine and of the engine that was measured; runs tell their engines each."""
-        if self.profile.measured and not self.profile.effects:
+        if _of_runs_alone(self.outline):
             return self.is_of(scenario.hardware)
-        measured = self.profile.engine.name.lower().startswith("ik_")
+        measured = self.outline.engine.name.lower().startswith("ik_")
         return measured == (scenario.engine.name == "ik_llama.cpp") and self.is_of(scenario.hardware)
 
     @cached_property
@@ -100,38 +127,45 @@ class OwnMachine:
         return fingerprint_of(self.hardware)
 
     def is_of(self, hardware: Hardware) -> bool:
-        """Whether the profile is of that machine."""
+        """Whether the profile is of that machine, and can be used."""
         same = fingerprint_of(hardware) == self.fingerprint
-        return same and (self.any_size or same_machine(hardware, self.hardware))
+        return same and (self.any_size or same_machine(hardware, self.hardware)) and self.fault is None
 
     def as_seen(self, found: Hardware) -> Hardware | None:
         """What the system tells of a machine, completed by what the profile knows of it; None for another machine."""
         told = filled(found, self.hardware)
         if self.is_of(told):
             return told
-        if self.profile.seen_as is not None and self.profile.seen_as == fingerprint_of(found):
+        seen_as = self.outline.seen_as
+        if seen_as is not None and seen_as == fingerprint_of(found) and self.fault is None:
             # The calibration was told parts that the system does not name.
             size = {"gb": found.ram.gb or self.hardware.ram.gb}
             return self.hardware.model_copy(update={"ram": self.hardware.ram.model_copy(update=size)})
         return None
 
 
-def hardware_of(profile: Profile) -> Hardware:
+def hardware_of(profile: Outline) -> Hardware:
     """The machine that a profile was measured on. Raises `InputError` where it describes none that can be read."""
     try:
-        hardware = Hardware.model_validate(profile.hardware)
-        fingerprint_of(hardware)
+        return _described(json.dumps(profile.hardware))
     except ValueError as error:  # unknown names and parts that do not go together among them
         said = complaint(error, Hardware) if isinstance(error, ValidationError) else error
         raise InputError(f"the hardware of profile {profile.name!r} cannot be read ({said}): calibrate anew") from None
+
+
+@lru_cache(16)
+def _described(text: str) -> Hardware:
+    """The machine that JSON describes: many profiles may be of one."""
+    hardware = Hardware.model_validate(json.loads(text))
+    machine_of(hardware)
     return hardware
 
 
 def own_machine(profile: Profile, shipped: Knowledge, *, any_size: bool = False) -> OwnMachine:
     """The machine of a profile. Raises `InputError` for one that describes no machine or shifts unknown numbers."""
-    machine = OwnMachine(profile, hardware_of(profile), shipped, any_size)
-    if machine.current:
-        _ = machine.knowledge
+    machine = OwnMachine(profile, hardware_of(profile), shipped, lambda: profile, any_size)
+    if machine.fault is not None:
+        raise InputError(machine.fault)
     return machine
 
 
@@ -144,7 +178,12 @@ class OwnMachines:
 
     shipped: Knowledge
     machines: tuple[OwnMachine, ...] = ()
-    damaged: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+
+    @property
+    def damaged(self) -> tuple[str, ...]:
+        """What is wrong with files that hold no machine, and with those of machines that were asked for."""
+        return (*self.unread, *(item.fault for item in self.machines if item.looked_at and item.fault is not None))
 
     @property
     def knowledge(self) -> Knowledge:
@@ -168,23 +207,29 @@ class OwnMachines:
         return sorted(self.machines, key=lambda item: not item.current)
 
 
-def own_machines(profiles: Iterable[Profile | InputError], shipped: Knowledge) -> OwnMachines:
+def own_machines(profiles: Iterable[StoredProfile | Profile | InputError], shipped: Knowledge) -> OwnMachines:
     """The machines of stored profiles; an `InputError` among them is a file that could not be read."""
-    machines, damaged = [], []
+    machines, unread = [], []
     for profile in profiles:
         try:
             if isinstance(profile, InputError):
                 raise profile
-            machines.append(own_machine(profile, shipped))
+            if isinstance(profile, StoredProfile):
+                outline = profile.outline
+                machines.append(OwnMachine(outline, hardware_of(outline), shipped, profile.read))
+            else:
+                machines.append(own_machine(profile, shipped))
         except InputError as error:
-            damaged.append(str(error))
-    newest = sorted(machines, key=lambda item: (not item.profile.measured, item.profile.measured_on), reverse=True)
-    return OwnMachines(shipped, tuple(newest), tuple(damaged))
+            unread.append(str(error))
+    newest = sorted(
+        machines, key=lambda item: (not _of_runs_alone(item.outline), item.outline.measured_on), reverse=True
+    )
+    return OwnMachines(shipped, tuple(newest), tuple(unread))
 
 
 def remark_on(machine: OwnMachine, installed: str | None) -> str | None:
     """What to say where a machine's profile is old, or its engine is not the one that is `installed` (a version)."""
-    name, engine = machine.profile.name, machine.profile.engine
+    name, engine = machine.outline.name, machine.outline.engine
     if not machine.current:
         return (
             f"profile {name!r} of this machine is not used: it was fitted on other efficiencies than those shipped "

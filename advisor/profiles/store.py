@@ -4,20 +4,23 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
 from advisor.errors import InputError, reason
 from advisor.files import beginning, write_whole
 from catalog.names.index import nearest
-from catalog.profiles import MAX_BYTES, BadProfile, Profile, read_profile
+from catalog.profiles import MAX_BYTES, BadProfile, Outline, Profile, outline_of, read_profile
 
 CALIBRATIONS: Final = "calibrations"
 """Folder of the calibration profiles in the user's data folder."""
 HOME_REMEDY: Final = "free some room or make the folder writable; ADVISOR_HOME names another"
 """What to do where the data folder takes no file."""
 SUFFIX: Final = ".json"
+OUTLINE_BYTES: Final = 4096
+"""Of a file's beginning, in which a profile's outline stands: it has some 700 bytes, and 100 more for each device."""
+Told = TypeVar("Told", bound=Outline)
 
 
 def data_folder() -> Path:
@@ -31,6 +34,18 @@ def data_folder() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("advisor", appauthor=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredProfile:
+    """A profile of which only the outline was read."""
+
+    outline: Outline
+    path: Path
+
+    def read(self) -> Profile:
+        """All of it. Raises `InputError` for a file that is no profile after all, or is gone."""
+        return _profile_at(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +83,17 @@ class ProfileStore:
             except InputError as error:
                 yield error
 
+    def outlines(self) -> Iterator[StoredProfile | Profile | InputError]:
+        """Every profile by name as `each`, but of a fitted one no more than its outline: of thousands, a question needs
+        the one of its machine.
+        """
+        for path in self.paths():
+            try:
+                outline = outline_of(beginning(path, OUTLINE_BYTES, path.name))
+                yield StoredProfile(_named_as(path, outline), path) if outline else _profile_at(path)
+            except InputError as error:
+                yield error
+
     def save(self, profile: Profile) -> Path:
         """Write the profile, in place of one of its name. Raises `InputError` where nothing can be written."""
         path = self.path_of(profile.name)
@@ -96,10 +122,14 @@ class ProfileStore:
 
 
 def _profile_at(path: Path) -> Profile:
-    """The profile in a stored file, which has the file's name: a renamed or copied file is another profile."""
-    profile, name = profile_in(path), path.name.removesuffix(SUFFIX)
+    return _named_as(path, profile_in(path))
+
+
+def _named_as(path: Path, found: Told) -> Told:
+    """What a stored file holds has the file's name: a renamed or copied file is another profile."""
+    name = path.name.removesuffix(SUFFIX)
     try:
-        return profile if profile.name == name else Profile.model_validate(profile.model_dump() | {"name": name})
+        return found if found.name == name else type(found).model_validate(found.model_dump() | {"name": name})
     except ValidationError:
         raise InputError(f"{path.name} has a name that no profile can have: rename it") from None
 

@@ -1,5 +1,6 @@
 """Stored profiles: whole or not there, named by their files, and one sentence where that cannot be."""
 
+import json
 import os
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from advisor.errors import InputError
 from advisor.physics.knowledge import load
 from advisor.profiles.own_machine import hardware_of, own_machines
-from advisor.profiles.store import ProfileStore
+from advisor.profiles.store import ProfileStore, StoredProfile
 from catalog.profiles import MAX_BYTES, Profile
 from tests.own_profiles import XEON, own_profile
 
@@ -81,6 +82,58 @@ def test_a_name_that_is_not_there_is_refused_with_those_that_are(store: ProfileS
         with pytest.raises(InputError, match=r"there is no calibration profile .*: there are box"):
             asked(name)
     assert (store.home / "outside.json").exists()
+
+
+def cut_off(path: Path) -> None:
+    """A profile whose outline is whole and whose shifts end in the middle."""
+    path.write_bytes(path.read_bytes()[:-300])
+
+
+def test_of_a_fitted_profile_only_the_outline_is_read_until_its_machine_is_asked_for(store: ProfileStore) -> None:
+    cut_off(store.save(own_profile(XEON, name="other")))
+    store.save(own_profile())
+    machines = own_machines(store.outlines(), load())
+    found = machines.of(hardware_of(own_profile()))
+    assert found is not None
+    assert found.profile == own_profile()
+    assert machines.damaged == ()
+    assert machines.of(hardware_of(own_profile(XEON))) is None
+    (said,) = machines.damaged
+    assert said.startswith("other.json is no calibration profile that can be used: the profile is not JSON")
+
+
+def test_in_place_of_a_damaged_profile_of_a_machine_its_next_is_taken(store: ProfileStore) -> None:
+    store.save(own_profile(name="first", measured_on="2026-01-01"))
+    cut_off(store.save(own_profile(name="second", measured_on="2026-02-02")))
+    machines = own_machines(store.outlines(), load())
+    seen, found = machines.as_seen(hardware_of(own_profile()))
+    assert found is not None
+    assert (found.profile.name, seen) == ("first", found.hardware)
+    assert [said.partition(" ")[0] for said in machines.damaged] == ["second.json"]
+
+
+def test_an_outline_is_that_of_the_whole_profile(store: ProfileStore) -> None:
+    store.save(own_profile()).rename(store.folder / "study.json")
+    (told,) = store.outlines()
+    assert isinstance(told, StoredProfile)
+    assert told.outline.model_dump() == store.named("study").model_dump(include=set(type(told.outline).model_fields))
+    assert told.read() == store.named("study")
+
+
+@pytest.mark.parametrize("change", ["order", "no shifts", "another field", "wrong date"])
+def test_a_file_whose_beginning_does_not_tell_all_is_read_to_its_end(store: ProfileStore, change: str) -> None:
+    path = store.save(own_profile())
+    value = json.loads(path.read_text())
+    if change == "order":
+        value = dict(reversed(value.items()))
+    elif change == "no shifts":
+        del value["effects"]
+    else:
+        value = {**value, "measured_on": "soon"} if change == "wrong date" else {"owner": "me", **value}
+    path.write_text(json.dumps(value))
+    (outlined,), (whole,) = store.outlines(), store.each()
+    assert isinstance(whole, InputError if change in {"another field", "wrong date"} else Profile)
+    assert (str(outlined), type(outlined)) == (str(whole), type(whole))
 
 
 def test_a_removed_profile_is_gone(store: ProfileStore) -> None:
