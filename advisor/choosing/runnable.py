@@ -2,7 +2,7 @@
 the context that it has room for; the best for a task first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,7 +25,7 @@ from catalog import tables
 from catalog.llms import Llm
 from catalog.units import GIB
 
-LENGTHS = frozenset({"context_depth", "prompt_tokens", "gen_tokens", "decode_depth"})
+LENGTHS = ("context_depth", "prompt_tokens", "gen_tokens")
 SLOW = 1.0
 """A model that writes less than this many tokens a second is not counted as running."""
 
@@ -105,7 +105,7 @@ class ModelsOnMachine(_ForPrograms):
 
 def models_on(scenario: Scenario, task: TaskName, knowledge: Knowledge, most: int | None = None) -> list[Runnable]:
     """The models that run on a scenario's hardware, best for the task first; its own model and quant say nothing. Where
-    it says no lengths of text, they are the task's.
+    it does not say a length of prompt or answer, it is the task's.
 
     Of each the best quantisation is taken that needs no disk and is fast enough for the task, else the fastest that
     runs. `most` bounds the list. Raises `UnknownName` and `InputError` for hardware that cannot be answered.
@@ -115,8 +115,8 @@ def models_on(scenario: Scenario, task: TaskName, knowledge: Knowledge, most: in
     seeing = scenario.engine.mmproj or ("F16" if needs.sees else None)
     engine = scenario.engine.model_copy(update={"n_ctx": context, "mmproj": seeing})
     workload = scenario.workload
-    if not LENGTHS & workload.model_fields_set:
-        workload = workload.model_copy(update=lengths_of(needs, context))
+    said = {name: getattr(workload, name) for name in LENGTHS if name in workload.model_fields_set}
+    workload = workload.model_copy(update=lengths_of(needs, context, said))
     asked = scenario.model_copy(update={"engine": engine, "workload": workload})
     able = [llm for llm in tables.llms() if not needs.sees or has_projector(llm.id)]
     fitting = [llm for llm in able if (llm.max_context or context) >= context]
@@ -140,12 +140,16 @@ def models_on(scenario: Scenario, task: TaskName, knowledge: Knowledge, most: in
     return sorted(found, key=rank)[:most]
 
 
-def lengths_of(task: Purpose, context: int | None = None) -> dict[str, int]:
-    """Tokens of a task's prompt and answer, where there is room for so many; None: what the task takes."""
+def lengths_of(task: Purpose, context: int | None, said: Mapping[str, int]) -> dict[str, int]:
+    """Tokens of a prompt and an answer: as `said`, else the task's, where beside what is said there is room for so
+    many. `context`: tokens there are in all; None: what the task takes.
+    """
     usual = task.question(COMMON, COMMON, context).workload
-    room = context or task.context
-    prompt = min(usual.prompt_tokens, max(room - usual.gen_tokens, room // 2))
-    return {"prompt_tokens": prompt, "gen_tokens": min(usual.gen_tokens, room - prompt)}
+    room = max((context or task.context) - said.get("context_depth", 0), 2)
+    gen = said.get("gen_tokens")
+    left = room // 2 if gen is None else 1
+    prompt = said.get("prompt_tokens", min(usual.prompt_tokens, max(room - (gen or usual.gen_tokens), left)))
+    return {"prompt_tokens": prompt, "gen_tokens": gen or max(min(usual.gen_tokens, room - prompt), 1)}
 
 
 def worth_trying(llm: Llm, machine: Machine) -> tuple[str, ...]:

@@ -46,8 +46,9 @@ def _asked(**options: Any) -> None:
     task, limit = options["task"], options["limit"]
     any_model = next(iter(llms())).name
     empty = dict.fromkeys(option.name for option in predict.params) | {"model": any_model}
-    usual = lengths_of(TASKS[task], options["context"] or None)
-    options |= {name: usual[field] for name, field in LENGTHS.items() if options[name] is None}
+    given = {field: options[name] for name, field in LENGTHS.items() if options[name] is not None}
+    lengths = lengths_of(TASKS[task], options["context"] or None, given)
+    options |= {name: lengths[field] for name, field in LENGTHS.items()}
     machines = own_machines_of(options)
     scenario = asked(empty | options, machines)
     with waiting("Trying every model"):

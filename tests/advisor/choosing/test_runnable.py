@@ -55,6 +55,30 @@ def test_lengths_are_the_tasks_where_none_are_said() -> None:
     assert {row.case.scenario.workload.prompt_tokens for row in little} == {8192 - TASKS["agent"].writes}
 
 
+AGENT = TASKS["agent"]
+
+
+@pytest.mark.parametrize(
+    ("context", "said", "prompt", "gen"),
+    [
+        (None, {}, AGENT.context - AGENT.writes, AGENT.writes),
+        (None, {"gen_tokens": 100}, AGENT.context - AGENT.writes, 100),
+        (None, {"prompt_tokens": 512}, 512, AGENT.writes),
+        (8192, {"prompt_tokens": 8000}, 8000, 192),
+        (8192, {"gen_tokens": 8000}, 192, 8000),
+        (8192, {"context_depth": 4096}, 4096 - AGENT.writes, AGENT.writes),
+        (8192, {"prompt_tokens": 512, "gen_tokens": 3}, 512, 3),
+    ],
+)
+def test_of_two_lengths_the_one_that_is_not_said_is_the_tasks(
+    context: int | None, said: dict[str, int], prompt: int, gen: int
+) -> None:
+    engine = {"n_ctx": context} if context else {}
+    rows = models_on(scenario(CARD, engine=engine, workload=said), "agent", load(), 3)
+    assert {row.case.scenario.workload.prompt_tokens for row in rows} == {prompt}
+    assert {row.case.scenario.workload.gen_tokens for row in rows} == {gen}
+
+
 def test_the_best_for_the_task_come_first_and_slow_ones_behind() -> None:
     rows = found("card", "coding")
     serving = [row for row in rows if row.serves]
