@@ -1,9 +1,9 @@
 """From a machine to its profile: the path of one calibration. Read this module first, and in it `calibrate`.
 
 What the caller detected -> probes of the parts (`calibration.probes`) -> the runs that tell most for their time, chosen
-and made (`campaign`, of `experiments` with `probe_models`, kept in the journal of `trials`) -> one fit of all of them
-with the probes as its priors, checked on the runs left out (`fit`) -> the `profile`, which `findings` and `outlook`
-read and `report` shows.
+and made (`campaign`, of `experiments` with `probe_models`, kept in the journal of `trials`), at one level (`drift`) ->
+one fit of all of them with the probes as its priors, checked on the runs left out (`fit`) -> the `profile`, which
+`findings` and `outlook` read and `report` shows.
 """
 
 import time
@@ -71,20 +71,21 @@ def calibrate(asked: Asked, told: Told, today: date, save: Callable[[Profile], o
         probes = _probe(asked, told)
         campaign = _campaign(asked, probes, own)
         left_s = BUDGET_S[asked.effort] - (time.monotonic() - started_s)
-        campaign.make(campaign.planned(left_s), left_s, told)
+        campaign.measure(campaign.planned(left_s), left_s, told)
         told(Step("the fit", 1.0, 0.0))
         learned = campaign.learned()
         if learned.faults:
             longer = {"quick": ", and without --quick", "usual": ", or with --thorough", "thorough": ""}[asked.effort]
+            why = "; ".join(filter(None, (*learned.faults, learned.drift.change)))
             raise EngineFailed(
-                f"this calibration is not to be used and not stored: {'; '.join(learned.faults)} "
+                f"this calibration is not to be used and not stored: {why} "
                 f"(calibrate again with nothing else running{longer})"
             )
         backend = campaign.ground.machine.backend
         engine = EngineBuild(name="llama.cpp", version=installed_version(), backend=backend)
         profile = profile_of(
             asked.name, campaign, learned, seen=asked.found.hardware, engine=engine, today=today,
-            probes=probes.results(), devices=device_facts(probes), notes=probes.warnings,
+            probes=probes.results(), devices=device_facts(probes), notes=(*probes.warnings, *learned.drift.notes),
         )
         save(profile)
         campaign.journal.close()

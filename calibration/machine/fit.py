@@ -184,6 +184,14 @@ def left_out_errors(own: OwnFit) -> list[OwnError]:
     return found
 
 
+def against(measured: Sequence[FitRow], errors: Sequence[OwnError]) -> Iterator[OwnError]:
+    """The same predictions compared with what was measured, of which the fit saw the same runs at another level."""
+    found = {(item.machine, item.kind): item for item in measured}
+    for error in errors:
+        item = found[error.observation.machine, error.observation.kind]
+        yield OwnError(item, error.log_ratio + math.log(error.observation.tok_s / item.tok_s))
+
+
 def spreads_of(errors: Sequence[OwnError], source: str, as_of: date) -> Iterator[Spread]:
     """Quantiles of what the fit got wrong, by kind of speed and regime, where there are runs enough to tell."""
     groups: dict[tuple[str, str], list[float]] = {}

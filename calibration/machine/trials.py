@@ -7,6 +7,7 @@ it was.
 import math
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -56,6 +57,8 @@ class Trial(BaseModel):
     asked: Measure
     decode: MeasuredSpeed | None
     prefill: MeasuredSpeed | None
+    at_s: float = 0.0
+    """When it ended, in seconds of the epoch."""
 
     @property
     def taken_share(self) -> float:
@@ -66,6 +69,11 @@ class Trial(BaseModel):
     def disturbed(self) -> bool:
         """Whether others took so much that it does not tell of this computer."""
         return self.taken_share > DISTURBED_SHARE
+
+    @property
+    def seconds(self) -> float:
+        """Of a token read and one written."""
+        return sum(1 / speed.tok_s for speed in (self.decode, self.prefill) if speed)
 
     @property
     def configuration(self) -> str:
@@ -96,6 +104,7 @@ def try_out(
                 asked=asked,
                 decode=_measured(found.decode),
                 prefill=_measured(found.prefill),
+                at_s=round(time.time(), 1),
             )
 
 
@@ -116,13 +125,17 @@ def _measured(phases: Sequence[Phase]) -> MeasuredSpeed | None:
 
 
 def clearest(trials: Iterable[Trial]) -> list[Trial]:
-    """Of those that measured the same, the one from which least was taken; in the order of the first ones."""
-    found: dict[tuple[str, EngineSettings, Measure], Trial] = {}
+    """Of those that measured the same, the one from which least was taken, and where no more than on a calm machine,
+    the fastest, as a disturbance only slows; in the order of the first ones.
+    """
+    found: dict[tuple[str, EngineSettings, Measure], list[Trial]] = {}
     for trial in trials:
-        key = trial.file, trial.settings, trial.asked
-        if key not in found or trial.taken_share < found[key].taken_share:
-            found[key] = trial
-    return list(found.values())
+        found.setdefault((trial.file, trial.settings, trial.asked), []).append(trial)
+
+    def disturbed(trial: Trial) -> tuple[float, float]:
+        return max(trial.taken_share, DISTURBED_SHARE), trial.seconds
+
+    return [min(same, key=disturbed) for same in found.values()]
 
 
 def asked_of(file: str, own: EngineSettings, asked: Measure, hardware: Hardware) -> Scenario:
@@ -140,7 +153,7 @@ def asked_of(file: str, own: EngineSettings, asked: Measure, hardware: Hardware)
 
 
 def observations_of(
-    trials: Sequence[Trial], machine: Machine, hardware: Hardware, files: Mapping[str, SizedModel]
+    trials: Iterable[Trial], machine: Machine, hardware: Hardware, files: Mapping[str, SizedModel]
 ) -> list[FitRow]:
     """Observations of decode and prefill; `files` by name. Their `machine` is the configuration."""
     found = []
