@@ -30,7 +30,7 @@ from advisor.market.money import Exchange
 from advisor.physics.knowledge import Knowledge, load
 from advisor.prediction.capacity import longest_context
 from advisor.prediction.case import case_of
-from advisor.prediction.splitting import splits_of
+from advisor.prediction.splitting import Splits, splits_of
 from advisor.question import Scenario
 from advisor.sizes.quality import BEST, NATIVE, default_quant, quality_order
 from catalog.names.llms import resolve_llm
@@ -401,6 +401,12 @@ def ties_of(offers: Sequence[Offer]) -> list[tuple[str, ...]]:
     return found
 
 
+@lru_cache(maxsize=256)
+def _split_of(scenario: Scenario) -> Splits | None:
+    """How to split a model over cards: asked again for the same build within another budget."""
+    return splits_of(scenario, load())
+
+
 def ranked_build(
     rank: int, offer: Offer, swap: Upgrade | None, tie: tuple[str, ...] = (), *, efficient: bool, context: int | None,
     exchange: Exchange = DOLLARS,
@@ -420,7 +426,7 @@ def ranked_build(
     message = f"priced new for want of a used price: {', '.join(fallback)}"
     said: tuple[Warning, ...] = (Warning(code="priced_new", message=message),) if fallback else ()
     cards = sum(request.count for request in answer.scenario.hardware.gpus)
-    if cards > 1 and (split := splits_of(answer.scenario, load())):
+    if cards > 1 and (split := _split_of(answer.scenario)):
         said += (Warning(code="split_mode", message=f"run it with {split.best.flags}: {split.reason}"),)
     return RankedBuild(
         rank=rank, model=answer.model, quant=answer.quant, kind=build.kind, name=build.label, parts=parts,

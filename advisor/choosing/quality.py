@@ -5,7 +5,7 @@ no other beats in quality, size and speed at once.
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 import numpy as np
@@ -228,7 +228,8 @@ LOW_STEPS: Final = (*STEPS, 3.3, 2.9)
 """The same with those that a computer is left with whose memory is small."""
 
 
-def choices(task: Purpose, context: int, steps: Sequence[float] = STEPS) -> list[Choice]:
+@lru_cache(maxsize=64)
+def choices(task: Purpose, context: int, steps: tuple[float, ...] = STEPS) -> tuple[Choice, ...]:
     """Models and quantisations worth trying, best first: no other is as good and no larger and reads no more. `steps`:
     the bits per weight near which quantisations are tried.
     """
@@ -238,7 +239,7 @@ def choices(task: Purpose, context: int, steps: Sequence[float] = STEPS) -> list
         for quant in _tried(llm, steps)
         if (choice := choice_of(llm, quant, task)) and choice.kept >= LEAST_KEPT
     ]
-    return front(found)
+    return tuple(front(found))
 
 
 def _tried(llm: Llm, steps: Sequence[float]) -> tuple[str, ...]:

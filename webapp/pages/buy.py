@@ -23,7 +23,7 @@ from webapp.words import TASKS as TO_DO
 KINDS = {"desktop": "Desktop", "laptop": "Laptop", "unified": "Mac or mini PC"}
 PEOPLE = {1: "1 person", 2: "2 people", 4: "4 people", 8: "8 people"}
 BUDGETS = (500, 700, 1000, 1500, 2000, 3000, 5000, 10000)
-SMALL_BUDGET = 700.0
+SMALL_BUDGETS = (700.0, 1000.0)
 ANY = "any price"
 MOST_CARDS = 3
 SHOWN_ABOVE = ("writes ", "reads ")
@@ -34,10 +34,10 @@ BESIDE = {"more": "A bit more", "less": "A bit less", "ready_made": "Without bui
 
 
 def warm(state: BuyState) -> None:
-    """Work out the first visitor's answer, and that of a small budget, for which other models are tried: budgets
+    """Work out the first visitor's answer, and those of smaller budgets, for which other models are tried: budgets
     between them are then answered from what was worked out.
     """
-    for budget in (None, SMALL_BUDGET):
+    for budget in (None, *SMALL_BUDGETS):
         resources.advice(picking.wish_of(state.model_copy(update={"budget": budget}), 1.0), state.price)
 
 

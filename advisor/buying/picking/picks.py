@@ -160,7 +160,7 @@ class Pairing:
         """See `Goal.worth`."""
         return float(self.goal.worth(self.choice, np.array([self.step_s]))[0])
 
-    @property
+    @cached_property
     def value(self) -> float:
         """Worth for its price, cautiously: midway (of logarithms) to the high end of the interval; less where two cards
         or a used office PC ask more of who puts them together.
@@ -184,7 +184,7 @@ class Pairing:
         """Until all that the task reads is read."""
         return self.goal.task.reads / self.prefill_tok_s
 
-    @property
+    @cached_property
     def serves(self) -> bool:
         """Whether it does what is wished, by its median speeds."""
         return bool(self.goal.serves(np.array([self.decode_tok_s]), np.array([self.prefill_tok_s]))[0])
@@ -220,7 +220,7 @@ def runs_by_card() -> Mapping[str, int]:
 # Which models, and of each the builds that may be a pick.
 
 
-def models_for(goal: Goal) -> list[Choice]:
+def models_for(goal: Goal) -> Sequence[Choice]:
     """The model that is named, in the quantisation that is, or those worth trying for the task; best first."""
     wish = goal.wish
     if wish.model is None:
@@ -324,12 +324,14 @@ def best_of_labels(rank: Vector, labels: Whole, most: int) -> list[int]:
 
 def candidates(goal: Goal, listed: Sequence[Entrant], knowledge: Knowledge) -> list[Pairing]:
     """The rows of a shortlist as builds with predictions; those that do not hold the model after all are left out."""
-    pairs = [(item, item.asked.build(row)) for item in listed for row in item.rows.tolist()]
-    asked = [item.scenario.model_copy(update={"hardware": build.hardware}) for item, build in pairs]
-    answers = predict_many(asked, knowledge) if asked else []
+    pairs = [(item, item.asked.predicted(knowledge), row) for item in listed for row in item.rows.tolist()]
+    new = [(item, known, row, item.asked.build(row)) for item, known, row in pairs if row not in known]
+    asked = [item.scenario.model_copy(update={"hardware": build.hardware}) for item, _, _, build in new]
+    for (_, known, row, build), answer in zip(new, predict_many(asked, knowledge) if asked else [], strict=True):
+        known[row] = build, answer
     return [
         Pairing(item.choice, build, answer, goal)
-        for (item, build), answer in zip(pairs, answers, strict=True)
+        for item, build, answer in ((item, *known[row]) for item, known, row in pairs)
         if answer.fits and answer.decode_tok_s and answer.prefill_tok_s and answer.placement.storage_gb <= 0
     ]
 

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from advisor.answer import Prediction
 from advisor.buying.builds import Assembler, Build, BuildKind, whole_machines
 from advisor.buying.combinations import Combinations, Vector, Whole, combinations_of
 from advisor.buying.docks import docked_builds
@@ -23,18 +24,23 @@ from advisor.buying.stock import Stock
 from advisor.machines.from_parts import machine_of
 from advisor.physics.coefficients import Efficiencies
 from advisor.physics.fleet import Fleet, speeds_on
+from advisor.physics.knowledge import Knowledge
 from advisor.prediction.case import Case
 from advisor.question import Scenario
 from catalog.parts import Board, Cpu, RamKit
 from catalog.units import GB, GIB
 
 R = TypeVar("R")
+Looked = dict[int, tuple[Build, Prediction]]
+"""A row's build and what is predicted of it."""
 SYSTEM_GIB = 8.0
 """Memory for the operating system, a browser and an editor beside what a model has in RAM: this program's choice (the
 16 GiB that Windows 11 machines are sold with are half full with these)."""
 LEAST_RAM_GIB = 16.0
 MOST_ASKED = 60
 """Questions whose speeds a shelf keeps: some 0.5 MB each."""
+MOST_PREDICTED = 200
+"""Rows of a question whose predictions are kept, before all are forgotten: some 10 kB each."""
 LOADED_GIB = 32.0
 """Memory for the system and the model's file lets it be read once and kept; of a file too large for that, so much does:
 it is streamed to the cards."""
@@ -179,6 +185,17 @@ class OnShelf:
         self._shelf, self._case, self.efficiencies = shelf, case, efficiencies
         self.model_gb = case.demand.footprint.file_bytes / GB
         self.stored = shelf.stored(self.model_gb)
+        self._known: tuple[Knowledge | None, Looked] = None, {}
+
+    def predicted(self, knowledge: Knowledge) -> "Looked":
+        """Rows that were looked at closely, to be read and added to: within another budget many are looked at again. Of
+        one knowledge at a time.
+        """
+        known, looked = self._known
+        if known is not knowledge or len(looked) > MOST_PREDICTED:
+            looked = {}
+            self._known = knowledge, looked
+        return looked
 
     @property
     def price_usd(self) -> Vector:
