@@ -121,14 +121,18 @@ class Campaign:
         time for. Raises as `Session`.
         """
         end_s, control = self.clock() + budget_s, self.control(order)
-        self.make(order, FIRST_SHARE * budget_s, told, control)
+
+        def of_whole(step: Step) -> None:
+            left_s = max(end_s - self.clock(), 0.0)
+            told(Step(step.what, 1 - left_s / budget_s, left_s))
+
+        self.make(order, FIRST_SHARE * budget_s, of_whole, control)
         for item in self.doubtful(order):
-            left_s = end_s - self.clock()
-            if item.seconds <= left_s:
-                told(Step(f"{item.words}, once more", 1 - left_s / budget_s, left_s))
+            if item.seconds <= end_s - self.clock():
+                of_whole(Step(f"{item.words}, once more", 0.0, 0.0))
                 self._try_out(item, item.measures)
         made_s = sum(item.seconds for item in order if not self._missing(item))
-        self.make(order, made_s + end_s - self.clock(), told, control)
+        self.make(order, made_s + end_s - self.clock(), of_whole, control)
 
     def doubtful(self, order: Sequence[Experiment]) -> list[Experiment]:
         """Those of an order of which something was measured that the fit of all cannot explain, with no more than that

@@ -164,4 +164,6 @@ def test_all_of_an_order_is_made_where_there_is_time(tmp_path: Path) -> None:
     assert [(trial.file, trial.settings) for trial in small.trials] == [(item.file, item.settings) for item in order]
     controls_made = [trial for trial in small.journal.trials if trial.asked == CONTROL]
     assert len(controls_made) >= 2
-    assert all(0 <= step.done <= 1 for step in heard)
+    shares = [step.done for step in heard]
+    assert shares == sorted(shares)
+    assert all(0 <= share <= 1 for share in shares)
