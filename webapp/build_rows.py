@@ -82,10 +82,11 @@ def parts_text(build: RankedBuild) -> str:
 
 def points(builds: Sequence[RankedBuild], picked: Sequence[int], exchange: Exchange) -> list[Row]:
     """Points of the price and speed chart, prices in a currency; `picked`: places of the builds that are picks."""
+    front = _front(builds)
     return [
         {
             "name": build.name, "model": f"{build.model} {build.quant}", "price": exchange.of(build.price_usd),
-            "speed": speed.p50, "low": speed.p05, "high": speed.p95, "kind": build.kind, "front": build.pareto,
+            "speed": speed.p50, "low": speed.p05, "high": speed.p95, "kind": build.kind, "front": place in front,
             "open": place in picked,
         }
         for place, build in enumerate(builds) if (speed := build.prediction.decode_tok_s)
@@ -95,12 +96,23 @@ def points(builds: Sequence[RankedBuild], picked: Sequence[int], exchange: Excha
 def front_words(builds: Sequence[RankedBuild], exchange: Exchange) -> list[str]:
     """The Pareto front in words, cheapest first: what the chart shows; with the models where there are several."""
     several = len({(build.model, build.quant) for build in builds}) > 1
-    front = sorted((build for build in builds if build.pareto), key=lambda build: build.price_usd)
     return [
         f"{exchange.said(build.price_usd)}: {build.name}, {said(build.prediction.decode_tok_s)} tok/s"
         + f" with {build.model} {build.quant}" * several
-        for build in front
+        for build in map(builds.__getitem__, _front(builds))
     ]
+
+
+def _front(builds: Sequence[RankedBuild]) -> list[int]:
+    """Places of the builds than which none shown is both cheaper and writes faster, the cheapest first. A build's own
+    mark (`pareto`) is of whole steps, with what is read: a line through those would go up and down.
+    """
+    speeds = {at: speed.p50 for at, build in enumerate(builds) if (speed := build.prediction.decode_tok_s)}
+    found: list[int] = []
+    for at in sorted(speeds, key=lambda at: (builds[at].price_usd, -speeds[at])):
+        if not found or speeds[at] > speeds[found[-1]]:
+            found.append(at)
+    return found
 
 
 def parts(build: RankedBuild, day: date, exchange: Exchange) -> list[Row]:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from advisor.answer import REGIMES, Range
+from advisor.buying.advice import advise
 from advisor.buying.ownership import owned_parts
 from advisor.buying.recommendation import recommend
 from advisor.buying.stock import stock_of
@@ -92,6 +93,22 @@ def test_points_and_axis_of_the_chart_are_in_one_currency() -> None:
     titles = {layer["encoding"]["x"]["title"] for layer in charts.price_speed(euros, "EUR")["layer"]}
     assert titles == {"Price of the whole computer (EUR)"}
     assert "$" not in json.dumps(charts.price_speed(euros, "EUR")).replace("$schema", "")
+
+
+def test_the_front_of_the_chart_never_goes_down_and_nothing_shown_beats_it() -> None:
+    """Builds are marked by whole steps, reading included: a line through those went up and down."""
+    for wish in (Wish(task="agent", budget_usd=1500, condition="any", limit=40), Wish(task="chat", limit=40)):
+        builds = advise(wish, load()).builds
+        rows = build_rows.points(builds, [0], Exchange("USD", 1.0))
+        front = sorted((row for row in rows if row["front"]), key=lambda row: row["price"])
+        assert all(first["speed"] < then["speed"] for first, then in pairwise(front))
+        for row in rows:
+            beaten = any(other["price"] <= row["price"] and other["speed"] > row["speed"] for other in rows)
+            assert not (row["front"] and beaten)
+            assert row["front"] or any(
+                other["price"] <= row["price"] and other["speed"] >= row["speed"] for other in front
+            )
+        assert len(build_rows.front_words(builds, Exchange("USD", 1.0))) == len(front)
 
 
 @pytest.mark.parametrize(("prices", "scale"), [((700, 900), None), ((300, 5000), "log")])

@@ -199,7 +199,8 @@ def _mac() -> None:
 def _size(sizes: tuple[str, ...]) -> None:
     """The size of the memory as buttons."""
     field = controls.key(MachineState, "ram")
-    now = st.session_state[field]
+    now = st.session_state[field].strip()
+    now = f"{now}GB" if now.isdigit() else now  # as the fields take it too
     st.session_state["memory size"] = now if now in sizes else None
     st.pills("Memory", sizes, key="memory size", on_change=_sized, help=HINTS["ram"])
     if now and now not in sizes:
