@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from advisor.answer import LIMITS, REGIMES, Prediction, Range
+from advisor.buying.picking.practice import practice_of
 from advisor.buying.recommendation import KIND_WORDS, RankedBuild
 from advisor.buying.report import contents, counted, tokens
 from advisor.documents import number, seconds
@@ -17,6 +18,7 @@ from advisor.physics.stages import STAGES
 from advisor.prediction.capacity import Capacity
 from advisor.prediction.case import Case
 from catalog.efficiency import PublicRun
+from catalog.names.gpus import resolve_gpu
 from catalog.units import GIB
 from webapp.described import SHELVES, Parts
 from webapp.words import PAGE_WORDS, WORDS_A_TOKEN, age, price_dates
@@ -113,6 +115,12 @@ def _front(builds: Sequence[RankedBuild]) -> list[int]:
         if not found or speeds[at] > speeds[found[-1]]:
             found.append(at)
     return found
+
+
+def for_tinkerers(build: RankedBuild) -> bool:
+    """Whether a card is to be bought for it that nobody is offered unasked, such as a server's without a fan."""
+    bought = (part.name for part in build.parts if part.kind == "gpu" and part.price_usd > 0)
+    return any(practice_of(resolve_gpu(name).row).tinkerers for name in bought)
 
 
 def parts(build: RankedBuild, day: date, exchange: Exchange) -> list[Row]:

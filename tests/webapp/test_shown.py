@@ -95,6 +95,14 @@ def test_points_and_axis_of_the_chart_are_in_one_currency() -> None:
     assert "$" not in json.dumps(charts.price_speed(euros, "EUR")).replace("$schema", "")
 
 
+def test_cards_for_tinkerers_are_told_from_others_and_from_those_that_are_owned() -> None:
+    wish = Wish(model="gpt-oss-120b", budget_usd=2000, condition="any", limit=200)
+    apart = {build.name: build_rows.for_tinkerers(build) for build in recommend(wish, load()).builds}
+    assert (apart["2 x Instinct MI60"], apart["RTX 3080 10GB"], apart["RX 7900 XTX"]) == (True, False, False)
+    own = recommend(wish.model_copy(update={"own": ("Instinct MI60",)}), load()).builds
+    assert not any(build_rows.for_tinkerers(build) for build in own if build.name == "Instinct MI60")
+
+
 def test_the_front_of_the_chart_never_goes_down_and_nothing_shown_beats_it() -> None:
     """Builds are marked by whole steps, reading included: a line through those went up and down."""
     for wish in (Wish(task="agent", budget_usd=1500, condition="any", limit=40), Wish(task="chat", limit=40)):

@@ -328,14 +328,17 @@ def _beside(found: Recommendation, picked: Sequence[tuple[Pick, RankedBuild]], s
 
 
 def _every(state: BuyState) -> list[dict[str, object]]:
-    """Every card and machine that runs the model that was named, once the table is asked for; else nothing."""
+    """Every card and machine that runs the model that was named, once the table is asked for, but for what the wish
+    leaves out; else nothing.
+    """
     if not state.model:
         return []
     wish = picking.wish_of(state, controls.exchange().per_usd).model_copy(update={"limit": 200})
     try:
         with st.spinner("Trying every computer"):
             every = resources.ranking(wish, state.price).builds
-            return build_rows.ranking(every, resources.today(), controls.exchange())
+            wished = [build for build in every if state.tinkerer or not build_rows.for_tinkerers(build)]
+            return build_rows.ranking(wished, resources.today(), controls.exchange())
     except InputError:
         return []
 
