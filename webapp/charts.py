@@ -331,6 +331,6 @@ def _bar(start: float, end: float, colour: str, track: float = 1.0) -> str:
 
 def _lines(label: str, lines: Sequence[tuple[str, str, str]]) -> str:
     cells = "".join(f"<span>{escape(name)}</span>{bar}<span>{escape(said)}</span>" for name, bar, said in lines)
-    grid = "display:grid;grid-template-columns:fit-content(10rem) minmax(3rem,1fr) max-content;gap:0.4rem 0.75rem;"
-    style = f"{grid}align-items:center;font-size:0.875rem;margin-bottom:0.5rem"
-    return f'<div role="group" aria-label="{escape(label)}" style="{style}">{cells}</div>'
+    columns = "fit-content(10rem) minmax(3rem,1fr) minmax(5rem,max-content)"  # on a phone what is said takes two lines
+    style = f"display:grid;grid-template-columns:{columns};gap:0.4rem 0.75rem;align-items:center;font-size:0.875rem"
+    return f'<div role="group" aria-label="{escape(label)}" style="{style};margin-bottom:0.5rem">{cells}</div>'
