@@ -120,6 +120,7 @@ def agent_for_three_thousand(visitor: Visitor) -> None:
     expect(visitor.page.get_by_role("combobox", name="Context")).to_have_value("64K of context")
     visitor.choose("Budget", "3000")
     expect(visitor.page).to_have_url(re.compile("budget=3000"))
+    visitor.settle(visitor.page)  # the cards of before stand there until then
     visitor.sees("reads 64K in")
     prices = [visitor.price(place) for place in range(visitor.page.locator(".card h2").count())]
     assert 2000 < max(prices) <= 3000
