@@ -122,6 +122,7 @@ For example:
 """
 
 AGAIN_S: Final = 0.02
+"""After which an end that was asked for by a signal and got lost is asked for again: call backs take less."""
 CLOSING: Final = """'advisor COMMAND --help' tells the options of a command. Results go to standard output, messages to
 standard error. Exit codes: 0 done, 2 the input needs a change (one sentence says which), 1 anything else. With
 ADVISOR_DEBUG=1 an unexpected failure shows its traceback."""
@@ -184,7 +185,7 @@ def _unraisable(ignored: "sys.UnraisableHookArgs") -> None:
     """
     if isinstance(ignored.exc_value, KeyboardInterrupt):
         number = signal.SIGINT
-    elif isinstance(ignored.exc_value, SystemExit):
+    elif isinstance(ignored.exc_value, SystemExit) and ignored.exc_value.code == 128 + signal.SIGTERM:
         number = signal.SIGTERM
     else:
         sys.__unraisablehook__(ignored)
