@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 
 BAR = 24
 """Characters of a bar."""
+LEAST_TEXT = 20
+"""Characters that a table's last cells need beside the others to go on below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +287,9 @@ def _typed(text: str, width: int) -> Iterator[str]:
 
 
 def aligned(table: Table, width: int | None = None, indent: str = INDENT) -> Iterator[str]:
-    """The lines of a table, cut at `width` where one is given."""
+    """The lines of a table. Where a `width` is given, what its last cells have no room for goes on below, under itself,
+    and all else is cut.
+    """
     shown = table.columns[: table.brief]
     rows = [[_said(cell) for cell in row[: table.brief]] for row in table.rows]
     if table.head:
@@ -293,11 +297,16 @@ def aligned(table: Table, width: int | None = None, indent: str = INDENT) -> Ite
     gaps = [" " * GAP if place and not column.width else "" for place, column in enumerate(shown)]
     widths = [column.width or max((len(row[place]) for row in rows), default=0) for place, column in enumerate(shown)]
     for row in rows:
-        cells = (
+        cells = [
             f"{gap}{cell:>{room}}" if column.right else f"{gap}{cell:<{room}}"
             for cell, gap, room, column in zip(row, gaps, widths, shown, strict=True)
-        )
-        yield f"{indent}{''.join(cells)}"[:width].rstrip()
+        ]
+        line = f"{indent}{''.join(cells)}".rstrip()
+        margin = len(indent) + sum(map(len, cells[:-1])) + len(gaps[-1])
+        if width is None or len(line) <= width or shown[-1].right or width - margin < LEAST_TEXT:
+            yield line[:width]
+        else:
+            yield from wrap(line[margin:], width, initial_indent=line[:margin], subsequent_indent=" " * margin)
 
 
 def _plotted(chart: Chart, width: int) -> Iterator[str]:

@@ -17,7 +17,8 @@ from advisor.machines.machine import Machine
 from advisor.physics.knowledge import Knowledge
 from advisor.prediction.capacity import longest_context
 from advisor.prediction.case import Case, asked_of, cases_of
-from advisor.prediction.prediction import answers
+from advisor.prediction.pitfalls import TwoSpeeds
+from advisor.prediction.prediction import answers, medians
 from advisor.question import Hardware, Scenario
 from advisor.sizes.footprint import footprint
 from advisor.sizes.quality import COMMON, quality_order
@@ -126,12 +127,16 @@ def models_on(scenario: Scenario, task: TaskName, knowledge: Knowledge, most: in
         asked_of(asked.model_copy(update={"model": llm.name, "quant": quant})) for llm, quant in wished
     ])
     runs = [case for case in cases if case.placement.fits and case.placement.storage_bytes <= 0]
-    told = answers(runs, knowledge, pitfalls=False)
-    by_model: dict[str, list[tuple[Case, Prediction]]] = {}
-    for case, answer in zip(runs, told, strict=True):
-        if answer.decode_tok_s and answer.decode_tok_s.p50 >= SLOW:
-            by_model.setdefault(case.llm.id, []).append((case, answer))
-    found = [_chosen(some, needs) for some in by_model.values()]
+    by_model: dict[str, list[tuple[Case, TwoSpeeds]]] = {}
+    for case, speeds in zip(runs, medians(runs, knowledge), strict=True):
+        if speeds.decode >= SLOW:
+            by_model.setdefault(case.llm.id, []).append((case, speeds))
+    picked = [_picked(some, needs) for some in by_model.values()]
+    told = answers([case for case, _ in picked], knowledge, pitfalls=False)
+    found = [
+        Runnable(case.llm, case, answer, choice_of(case.llm, case.quant.name, needs), serves)
+        for (case, serves), answer in zip(picked, told, strict=True)
+    ]
 
     def rank(item: Runnable) -> tuple[bool, bool, float, float]:
         """Those that serve first, then by quality, then by speed; a model without a known one behind all others."""
@@ -175,19 +180,12 @@ def worth_trying(llm: Llm, machine: Machine) -> tuple[str, ...]:
     return tuple(name for name in order if name in tried)
 
 
-def _chosen(some: Sequence[tuple[Case, Prediction]], task: Purpose) -> Runnable:
-    """Of a model's quantisations, best first, the first that serves, else the fastest."""
-
-    def speed(item: tuple[Case, Prediction]) -> float:
-        return item[1].decode_tok_s.p50 if item[1].decode_tok_s else 0.0
-
-    def serves(item: tuple[Case, Prediction]) -> bool:
-        reads = item[1].prefill_tok_s.p50 if item[1].prefill_tok_s else 0.0
-        return speed(item) >= task.least_tok_s and reads * task.longest_wait_s >= task.reads
-
-    case, answer = next((item for item in some if serves(item)), None) or max(some, key=speed)
-    choice = choice_of(case.llm, case.quant.name, task)
-    return Runnable(case.llm, case, answer, choice, serves((case, answer)))
+def _picked(some: Sequence[tuple[Case, TwoSpeeds]], task: Purpose) -> tuple[Case, bool]:
+    """Of a model's quantisations, best first, the first that serves, else the fastest; and whether it serves."""
+    for case, speeds in some:
+        if speeds.decode >= task.least_tok_s and speeds.prefill * task.longest_wait_s >= task.reads:
+            return case, True
+    return max(some, key=lambda item: item[1].decode)[0], False
 
 
 TITLES = ("Model", "Quant", "Index", "Range", "Writes tok/s", "Range", "Reads tok/s", "GiB", "Context", "Where")

@@ -31,6 +31,10 @@ class Calibrated(Protocol):
         """Whether a question is of that machine."""
         ...
 
+    def fault_for(self, scenario: Scenario) -> str | None:
+        """Why it does not cover a question that is of that machine; None of another machine."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Knowledge:
@@ -53,8 +57,15 @@ class Knowledge:
     """What is said beside each answer, such as that a profile which was asked for is not used."""
 
     def about(self, scenario: Scenario) -> "Knowledge":
-        """What to answer a question with: the own knowledge of its machine, or else this."""
-        return next((machine.knowledge for machine in self.own if machine.covers(scenario)), self)
+        """What to answer a question with: the own knowledge of its machine, or else this. What of its machine was
+        measured but cannot be used is one of the warnings.
+        """
+        found = next((machine.knowledge for machine in self.own if machine.covers(scenario)), self)
+        faults = [fault for machine in self.own if (fault := machine.fault_for(scenario)) is not None]
+        if not faults:
+            return found
+        warnings = (Warning(code="profile_unusable", message=fault) for fault in faults)
+        return replace(found, warnings=(*found.warnings, *warnings))
 
     @classmethod
     def of(cls, efficiencies: Efficiencies, spreads: Iterable[Spread], calibration: str = "global") -> "Knowledge":

@@ -78,6 +78,10 @@ class OwnParts:
         same_engine = scenario.engine.name == self.asked.engine.name
         return same_engine and kept_parts(self.hardware, scenario.hardware) & self.among == self.parts
 
+    def fault_for(self, _scenario: Scenario) -> None:
+        """None: what was learned of these parts can be used."""
+        return
+
     @cached_property
     def knowledge(self) -> Knowledge:
         """The usual knowledge with the levels of the parts that are kept."""

@@ -64,6 +64,24 @@ def answers(cases: Sequence[Case], knowledge: Knowledge, *, pitfalls: bool = Tru
     return [Prediction.model_validate(fields) for fields in found]
 
 
+def medians(cases: Sequence[Case], knowledge: Knowledge) -> list[TwoSpeeds]:
+    """The median speeds of cases alone, in half the time: for those that are only compared with each other."""
+    if not cases:
+        return []
+    work, (known, settings) = works_of(cases), _known_of(cases, knowledge)
+    values = np.array([own.efficiencies.row(setting) for setting, own in zip(settings, known, strict=True)])
+    (decode, _), (prefill, _) = evaluated((decode_stages, prefill_stages), work, values, np.zeros_like(values))
+    decode["rows"] = _held_s(cases, decode, prefill)
+    steps_s = map(sum, zip(*(seconds.tolist() for seconds in decode.values()), strict=True))
+    return [
+        TwoSpeeds(
+            case.tokens_per_step / step_s if case.runs else 0.0,
+            case.prompt_tokens / prompt_s if case.runs and case.prompt_tokens else 0.0,
+        )
+        for case, step_s, prompt_s in zip(cases, steps_s, np.asarray(total_s(prefill)).tolist(), strict=True)
+    ]
+
+
 def answers_json(cases: Sequence[Case], knowledge: Knowledge) -> list[bytes]:
     """The same as JSON, as `Prediction` writes it."""
     return [to_json(fields, inf_nan_mode="null") for fields in _told(cases, knowledge)]
@@ -75,7 +93,7 @@ def _told(cases: Sequence[Case], knowledge: Knowledge) -> list[dict[str, Any]]:
     speeds = [TwoSpeeds.of(fields) for fields in found]
     mended = [mended_of(case, now) for case, now in zip(cases, speeds, strict=True)]
     others = cases_of([item.question for some in mended for item in some])
-    outcomes = zip(others, _speeds_alone(others, knowledge), strict=True)
+    outcomes = zip(others, medians(others, knowledge), strict=True)
     for fields, now, some in zip(found, speeds, mended, strict=True):
         said = [item.said(now, case, then) for item, (case, then) in zip(some, outcomes, strict=False)]
         told = {item.code: item for item in said if item}
@@ -119,24 +137,6 @@ def _known_of(cases: Sequence[Case], knowledge: Knowledge) -> tuple[list[Knowled
         for case, own in zip(cases, known, strict=True)
     ]
     return known, settings
-
-
-def _speeds_alone(cases: Sequence[Case], knowledge: Knowledge) -> list[TwoSpeeds]:
-    """The median speeds of cases: all that is asked of a mended question."""
-    if not cases:
-        return []
-    work, (known, settings) = works_of(cases), _known_of(cases, knowledge)
-    values = np.array([own.efficiencies.row(setting) for setting, own in zip(settings, known, strict=True)])
-    (decode, _), (prefill, _) = evaluated((decode_stages, prefill_stages), work, values, np.zeros_like(values))
-    decode["rows"] = _held_s(cases, decode, prefill)
-    steps_s = map(sum, zip(*(seconds.tolist() for seconds in decode.values()), strict=True))
-    return [
-        TwoSpeeds(
-            case.tokens_per_step / step_s if case.runs else 0.0,
-            case.prompt_tokens / prompt_s if case.runs and case.prompt_tokens else 0.0,
-        )
-        for case, step_s, prompt_s in zip(cases, steps_s, np.asarray(total_s(prefill)).tolist(), strict=True)
-    ]
 
 
 def _held_s(cases: Sequence[Case], decode: Mapping[str, Vector], prefill: Mapping[str, Vector]) -> Vector:

@@ -116,10 +116,17 @@ class OwnMachine:
 
     def covers(self, scenario: Scenario) -> bool:
         """Whether a question is of this machine and of the engine that was measured; runs tell their engines each."""
-        if _of_runs_alone(self.outline):
-            return self.is_of(scenario.hardware)
-        measured = self.outline.engine.name.lower().startswith("ik_")
-        return measured == (scenario.engine.name == "ik_llama.cpp") and self.is_of(scenario.hardware)
+        return self._measured_with(scenario.engine.name) and self.is_of(scenario.hardware)
+
+    def fault_for(self, scenario: Scenario) -> str | None:
+        """Why it does not cover a question that is of this machine; None of another. To be asked after `covers`."""
+        if not (self.looked_at and self.fault and self._measured_with(scenario.engine.name)):
+            return None
+        return self.fault if self._describes(scenario.hardware) else None
+
+    def _measured_with(self, engine: str) -> bool:
+        own = self.outline.engine.name.lower().startswith("ik_")
+        return _of_runs_alone(self.outline) or own == (engine == "ik_llama.cpp")
 
     @cached_property
     def fingerprint(self) -> str:
@@ -128,8 +135,11 @@ class OwnMachine:
 
     def is_of(self, hardware: Hardware) -> bool:
         """Whether the profile is of that machine, and can be used."""
+        return self._describes(hardware) and self.fault is None
+
+    def _describes(self, hardware: Hardware) -> bool:
         same = fingerprint_of(hardware) == self.fingerprint
-        return same and (self.any_size or same_machine(hardware, self.hardware)) and self.fault is None
+        return same and (self.any_size or same_machine(hardware, self.hardware))
 
     def as_seen(self, found: Hardware) -> Hardware | None:
         """What the system tells of a machine, completed by what the profile knows of it; None for another machine."""

@@ -85,7 +85,8 @@ def calibrate(asked: Asked, told: Told, today: date, save: Callable[[Profile], o
         engine = EngineBuild(name="llama.cpp", version=installed_version(), backend=backend)
         profile = profile_of(
             asked.name, campaign, learned, seen=asked.found.hardware, engine=engine, today=today,
-            probes=probes.results(), devices=device_facts(probes), notes=(*probes.warnings, *learned.drift.notes),
+            probes=probes.results(), devices=device_facts(probes),
+            notes=(*probes.warnings, *learned.drift.notes, *([learned.one_more.words] if learned.one_more else [])),
         )
         save(profile)
         campaign.journal.close()

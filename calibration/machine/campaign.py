@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,17 @@ from advisor.prediction.case import SizedModel
 from calibration.fit.fitting import FitRow
 from calibration.fit.pooling import OneMachine, columns_of
 from calibration.machine.drift import CONTROL, EVERY_S, Drift
-from calibration.machine.experiments import Experiment, Ground, Unwritten, candidates, chosen, everyday, experiment
+from calibration.machine.experiments import (
+    Experiment,
+    Ground,
+    OneMore,
+    Unwritten,
+    candidates,
+    chosen,
+    everyday,
+    experiment,
+    most_telling,
+)
 from calibration.machine.fit import (
     LEAST_CONFIGURATIONS,
     OwnError,
@@ -65,9 +76,11 @@ class Learned:
     faults: tuple[str, ...]
     """Why the fit is not to be used; none for one that is."""
     drift: Drift
+    one_more: OneMore | None
+    """What a further run would tell most of."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Campaign:
     """A machine to be measured, with the models to do it with and what was measured before.
 
@@ -94,6 +107,11 @@ class Campaign:
         """What the fit starts from."""
         return OneMachine(self.ground.knowledge.efficiencies, self.probed)
 
+    @cached_property
+    def everyday(self) -> list[FitRow]:
+        """What is asked of the machine, with all threads and with fewer."""
+        return everyday(self.ground, threads=self.threads[:-1])
+
     def planned(self, budget_s: float) -> list[Experiment]:
         """What to do in that many seconds: the user's own files, then what tells most."""
         own = [
@@ -102,8 +120,7 @@ class Campaign:
             for number in self.threads
             for settings in self.ground.settings(model.llm, number)
         ]
-        found = candidates(self.models, self.threads, self.ground)
-        asked = everyday(self.ground, threads=self.threads[:-1])
+        found, asked = candidates(self.models, self.threads, self.ground), self.everyday
         seen = (*(run for item in found for run in item.expected), *asked)
         columns = columns_of((item.case.setting for item in seen), self.pooling)
         left_s = budget_s - sum(item.seconds for item in own)
@@ -214,7 +231,8 @@ class Campaign:
         own = self._fitted(drift)
         errors = left_out_errors(own)
         measured = self._observations(self.trials)
-        return Learned(own, tuple(against(measured, errors)), tuple(faults_of(own, errors)), drift)
+        one_more = most_telling(self.everyday, own.fit.columns, self.pooling, own.covariance())
+        return Learned(own, tuple(against(measured, errors)), tuple(faults_of(own, errors)), drift, one_more)
 
     def _fitted(self, drift: Drift) -> OwnFit:
         return fit_own(self._observations(map(drift.levelled, self.trials)), self.pooling)

@@ -4,6 +4,7 @@ Of all candidates the next one is always that which narrows the predictions of e
 (greedy V-optimal design). Source: Fedorov, "Theory of Optimal Experiments", 1972, chapter 2.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -200,6 +201,45 @@ def chosen(
     return order
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class OneMore:
+    """The everyday model whose runs would tell most, and the mean deviation that the logarithms of all everyday
+    predictions have now and would have then.
+    """
+
+    llm: Llm
+    quant: Quant
+    now: float
+    then: float
+
+    @property
+    def words(self) -> str:
+        """What to run and what it would do, in a sentence."""
+        now, then = (f"{math.expm1(deviation):.1%}" for deviation in (self.now, self.then))
+        return (
+            f"of one more model {self.llm.name} {self.quant.name} would tell most: what was not run leaves the speeds "
+            f"of usual models uncertain by {now}, with runs of it {then} (advisor calibrate --model FILE makes them)"
+        )
+
+
+def most_telling(
+    everyday: Sequence[FitRow], columns: Sequence[Column], pooling: Pooling, covariance: Array
+) -> OneMore | None:
+    """Of the everyday models the one whose runs, as they are asked of, would narrow all everyday predictions most. None
+    where none narrows them. `covariance`: of the columns, as the runs so far leave it.
+    """
+    groups: dict[tuple[str, str], list[FitRow]] = {}
+    for item in everyday:
+        groups.setdefault((item.case.llm.name, item.case.quant.name), []).append(item)
+    target, *slopes = _slopes([everyday, *groups.values()], columns, pooling)
+    gains = [_gain(target, covariance, slope) for slope in slopes]
+    if max(gains, default=0.0) <= 0:
+        return None
+    best = int(np.argmax(gains))
+    case, now = list(groups.values())[best][0].case, float(np.sqrt(_variances(target, covariance)).mean())
+    return OneMore(case.llm, case.quant, now, now - gains[best])
+
+
 def _best(
     gains: dict[int, float], costs: Mapping[int, float], slopes: Sequence[Array], gain_now: Callable[[Array], float]
 ) -> int:
@@ -228,11 +268,13 @@ def _slopes(groups: Sequence[Sequence[FitRow]], columns: Sequence[Column], pooli
 
 def _gain(target: Array, covariance: Array, slopes: Array) -> float:
     """By how much the mean log deviation of the everyday predictions shrinks."""
-    seen = target @ covariance
-    before = np.einsum("ij,ij->i", seen, target)
-    shared = seen @ slopes.T
+    before, shared = _variances(target, covariance), target @ covariance @ slopes.T
     gained = np.einsum("ij,ji->i", shared, np.linalg.solve(_noise(slopes) + slopes @ covariance @ slopes.T, shared.T))
     return float((np.sqrt(before) - np.sqrt(np.maximum(before - gained, 0.0))).mean())
+
+
+def _variances(target: Array, covariance: Array) -> Array:
+    return np.asarray(np.einsum("ij,ij->i", target @ covariance, target))
 
 
 def _noise(slopes: Array) -> Array:

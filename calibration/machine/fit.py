@@ -133,11 +133,15 @@ class OwnFit:
             for column, value, error, informed in found
         )
 
-    def correlations(self) -> tuple[Correlation, ...]:
-        """Pairs of informed shifts that the runs could not tell apart well, the worst first."""
+    def covariance(self) -> Array:
+        """Of the shifts, as the runs and what was known before leave it; square, in the order of the columns."""
         problem, theta = self.fit.problem, self.fit.theta
         weights = problem.robust_weights(problem.residuals(theta))
-        covariance = np.linalg.inv(problem.normal(problem.jacobian(theta), weights))
+        return np.asarray(np.linalg.inv(problem.normal(problem.jacobian(theta), weights)))
+
+    def correlations(self) -> tuple[Correlation, ...]:
+        """Pairs of informed shifts that the runs could not tell apart well, the worst first."""
+        covariance = self.covariance()
         error = np.sqrt(np.diag(covariance))
         matrix = covariance / np.outer(error, error)
         names = ["/".join(filter(None, (item.coefficient.name, item.label))) for item in self.fit.columns]

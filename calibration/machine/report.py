@@ -109,7 +109,8 @@ def _errors_told(found: Findings) -> Iterator[Block]:
         table = []
         for row in rows[:MOST_RUNS]:
             speeds = number(row.measured.tok_s), number(row.predicted)
-            table.append((SPEEDS[row.kind], *speeds, f"{row.error:+.1%}", run_label(row.run)))
+            label = run_label(row.run, without="" if found.profile.devices else "n_gpu_layers")
+            table.append((SPEEDS[row.kind], *speeds, f"{row.error:+.1%}", label))
         places = [TableColumn(title, width, right=bool(title)) for title, width in titles.items()]
         yield Table([*places, TEXT], table)
     if len(rows) > MOST_RUNS:
@@ -127,14 +128,14 @@ def _bars(found: Sequence[Series], unit: str) -> Iterator[Block]:
 
 
 def _fitted_told(found: Findings) -> Iterator[Block]:
-    names = {row: f"{row.coefficient} ({row.label})" if row.label else row.coefficient for row in found.parameters}
-    for row in found.parameters:
-        if row.informed:
-            factor = f"x {row.factor:>5.2f} +- {math.expm1(row.log_error):>4.0%}"
-            yield Paragraph(f"{names[row]:<30} {factor}   {row.unit}")
-    assumed = dict.fromkeys(name for row, name in names.items() if not row.informed)
+    informed = [row for row in found.parameters if row.informed]
+    for row in informed:
+        name = f"{row.coefficient} ({row.label})" if row.label else row.coefficient
+        yield Paragraph(f"{name:<30} x {row.factor:>5.2f} +- {math.expm1(row.log_error):>4.0%}   {row.unit}")
+    assumed = len(found.parameters) - len(informed)
     if assumed:
-        yield Points([f"assumed, as no run here informs them: {', '.join(assumed)}"], mark="")
+        told = "as probed here or on other machines (--html and --json have all)"
+        yield Points([f"no run here informs {assumed} more: {told}"])
 
 
 def _models_told(found: Findings) -> Iterator[str]:
@@ -163,8 +164,13 @@ def gains(tok_s: Sequence[float | None], gain_share: Sequence[float | None]) -> 
     """What an upgrade gives each model, in words: its speed with the upgrade, and the gain where it ran before."""
     words = []
     for speed, gain in zip(tok_s, gain_share, strict=True):
-        fits = "does not fit" if speed is None else f"fits: {number(speed)} tok/s"
-        words.append(fits if speed is None or gain is None else f"{gain:+.0%}")
+        if speed is None:
+            words.append("does not fit")
+        elif gain is None:
+            words.append(f"fits: {number(speed)} tok/s")
+        else:
+            more = f"{gain:+.0%}" if gain < 1 else f"x {number(1 + gain)}"
+            words.append(f"{number(speed)} tok/s, {more}")
     return words
 
 

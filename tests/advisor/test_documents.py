@@ -83,6 +83,16 @@ def test_no_line_of_a_text_is_longer_than_asked(rows: list[tuple[str, str]], wid
     assert max(map(len, as_text(found, width).splitlines())) <= width
 
 
+def test_the_words_at_the_end_of_a_row_go_on_below_and_none_is_lost() -> None:
+    table = Table((TableColumn("tok/s", 8, right=True), TableColumn("run")), [("31", "a long name, 1 thread, at 2")])
+    assert as_text(of(table), 34).splitlines() == [
+        "     tok/s  run",
+        "        31  a long name, 1 thread,",
+        "            at 2",
+    ]
+    assert as_text(of(table), 24).splitlines()[1:] == ["        31  a long name,"]  # no room for words
+
+
 def test_what_holds_nothing_is_not_shown() -> None:
     nothing = Section("None", [Points([]), Paragraph(""), Labelled(()), Code("")])
     found = Document("Title", [nothing, Section("Some", [Paragraph("word")])])

@@ -6,6 +6,9 @@ Uses the profile of this machine (`advisor calibrate` first). In each of `--roun
 measured once, so that minutes lie between two runs of it, as they do between the calibration and them; the error is
 that of the prediction against the median of them, the run-to-run spread the largest over the smallest less one. Models:
 the real Gemma 3 270M, and cuts of two architectures in two mixes, none of which a calibration runs.
+
+On a shared host the machine itself may be another one by then. So some of the calibration's own runs are made again in
+each round: how much faster they are than they were then is told, and the errors once more against that machine.
 """
 
 import argparse
@@ -19,7 +22,9 @@ from statistics import median
 
 import numpy as np
 
+from advisor.answer import Range
 from advisor.cli.stored import chosen
+from advisor.detection.processor import read_caches
 from advisor.engine.session.messages import Measure
 from advisor.engine.settings import EngineSettings
 from advisor.gguf.model_file import read_model_file
@@ -28,19 +33,28 @@ from advisor.physics.knowledge import Knowledge, load
 from advisor.prediction.case import case_of
 from advisor.prediction.prediction import answers
 from advisor.profiles.own_machine import hardware_of, knowledge_of
+from advisor.profiles.store import data_folder
 from advisor.question import Hardware
+from calibration.machine.calibrating import MODELS
 from calibration.machine.campaign import TRIES
-from calibration.machine.probe_models import ProbeModel
+from calibration.machine.probe_models import ProbeModel, probe_models
 from calibration.machine.trials import Trial, asked_of, clearest, try_out
 from catalog.names.llms import resolve_llm
 from catalog.names.quants import resolve_quant
+from catalog.profiles import Profile
 
 FOLDER = Path.home() / ".cache" / "llm-hardware-advisor" / "held-out"
 CUTS = {"Gemma-3-4B": Cut(layers=8, vocabulary=16_384), "GLM-4.5-Air": Cut(layers=3, experts=16, vocabulary=16_384)}
 QUANTS = ("Q5_K_S", "Q3_K_L")
 PROMPT, GENERATED = 128, 24
-Row = tuple[str, int, int, str, float, float, float, float, float]
-"""Model, threads, depth, kind, measured, predicted, error, spread, error without the profile."""
+OWN_AGAIN = 3
+"""Of the calibration's own runs on each number of threads that are made again."""
+Speeds = dict[str, float]
+"""Measured tok/s by kind."""
+Row = tuple[str, int, int, str, float, float, float, float, float, bool]
+"""Model, threads, depth, kind, measured, predicted, error, spread, error without the profile, whether it was measured
+inside the predicted range.
+"""
 
 
 @dataclass(frozen=True)
@@ -69,8 +83,8 @@ def held_out() -> Iterator[Held]:
                 yield Held(f"{model.recipe.name} {quant}", path, threads, depth)
 
 
-def measured(item: Held) -> dict[str, float]:
-    """Speeds of one load, tok/s, by kind; one that others disturb is made again, as a calibration does."""
+def measured(item: Held) -> Speeds:
+    """Speeds of one load; one that others disturb is made again, as a calibration does."""
     settings = EngineSettings(n_ctx=item.depth + PROMPT + GENERATED, threads=item.threads)
     asked = Measure(depth=item.depth, prompt=PROMPT, gen=GENERATED, repeats=2 if item.depth else 3, warm_up=4, seed=9)
     tried: list[Trial] = []
@@ -82,7 +96,23 @@ def measured(item: Held) -> dict[str, float]:
     return {"decode": trial.decode.tok_s, "prefill": trial.prefill.tok_s}
 
 
-def predicted(item: Held, hardware: Hardware, knowledge: Knowledge) -> dict[str, float]:
+def own_runs(profile: Profile, home: Path) -> list[tuple[Held, Speeds]]:
+    """Some of the calibration's own shallow runs with what they were then: of each number of threads those of the first
+    models of it whose files are still there.
+    """
+    files = {(one.recipe.name, one.recipe.quant.name): one.file for one in probe_models(read_caches().last_level_bytes)}
+    found: dict[int, list[tuple[Held, Speeds]]] = {}
+    for run in profile.runs:
+        asked = run.scenario
+        path = home / MODELS / files.get((asked["model"], asked["quant"]), "none")
+        threads, deep = asked["engine"]["threads"], asked.get("workload", {}).get("context_depth")
+        if path.exists() and not deep and run.decode and run.prefill and not asked["engine"].get("n_gpu_layers"):
+            held = Held(f"{asked['model']} {asked['quant']}", path, threads, 0)
+            found.setdefault(threads, []).append((held, {"decode": run.decode.tok_s, "prefill": run.prefill.tok_s}))
+    return [pair for pairs in found.values() for pair in pairs[:OWN_AGAIN]]
+
+
+def predicted(item: Held, hardware: Hardware, knowledge: Knowledge) -> dict[str, Range]:
     """What the profile says, tok/s by kind."""
     settings = EngineSettings(n_ctx=item.depth + PROMPT + GENERATED, threads=item.threads)
     asked = Measure(depth=item.depth, prompt=PROMPT, gen=GENERATED)
@@ -90,7 +120,17 @@ def predicted(item: Held, hardware: Hardware, knowledge: Knowledge) -> dict[str,
     [answer] = answers([case], knowledge)
     assert answer.decode_tok_s
     assert answer.prefill_tok_s
-    return {"decode": answer.decode_tok_s.p50, "prefill": answer.prefill_tok_s.p50}
+    return {"decode": answer.decode_tok_s, "prefill": answer.prefill_tok_s}
+
+
+def levels_since(then: list[tuple[Held, Speeds]], now: list[list[Speeds]]) -> dict[tuple[str, int], float]:
+    """How much faster the machine is than it was, by kind and threads: the median of its runs' ratios."""
+    ratios: dict[tuple[str, int], list[float]] = {}
+    for place, (held, speeds) in enumerate(then):
+        for kind, tok_s in speeds.items():
+            again = median(found[place][kind] for found in now)
+            ratios.setdefault((kind, held.threads), []).append(again / tok_s)
+    return {key: median(some) for key, some in ratios.items()}
 
 
 def sum_up(rows: list[Row]) -> None:
@@ -102,7 +142,8 @@ def sum_up(rows: list[Row]) -> None:
         print(
             f"{kind:8} {len(chosen_rows)} speeds: median error {np.median(errors):.1%}, 90th percentile "
             f"{np.quantile(errors, 0.9):.1%}; run-to-run spread: median {np.median(spreads):.1%}, 90th percentile "
-            f"{np.quantile(spreads, 0.9):.1%}; within 12 % or 1.5 spreads: {within}"
+            f"{np.quantile(spreads, 0.9):.1%}; within 12 % or 1.5 spreads: {within}; inside the range: "
+            f"{sum(row[9] for row in chosen_rows)}"
         )
 
 
@@ -116,19 +157,28 @@ def main() -> None:
     profile = chosen(options.profile)
     hardware, knowledge, shipped = hardware_of(profile), knowledge_of(profile, load()), load()
     rows: list[Row] = []
-    items = list(held_out())
-    found = [[measured(item) for item in items] for _ in range(options.rounds)]
-    for item, *rounds in zip(items, *found, strict=True):
+    items, again = list(held_out()), own_runs(profile, data_folder())
+    found = [[measured(item) for item in (*items, *(own for own, _ in again))] for _ in range(options.rounds)]
+    levels = levels_since(again, [speeds[len(items):] for speeds in found])
+    for item, *rounds in zip(items, *(speeds[: len(items)] for speeds in found), strict=True):
         ours, without = predicted(item, hardware, knowledge), predicted(item, hardware, shipped)
         for kind in ("decode", "prefill"):
             speeds = [speeds[kind] for speeds in rounds]
             truth = median(speeds)
-            row = (item.name, item.threads, item.depth, kind, truth, ours[kind], ours[kind] / truth - 1,
-                   max(speeds) / min(speeds) - 1, without[kind] / truth - 1)
+            told = ours[kind]
+            row = (item.name, item.threads, item.depth, kind, truth, told.p50, told.p50 / truth - 1,
+                   max(speeds) / min(speeds) - 1, without[kind].p50 / truth - 1, told.p05 <= truth <= told.p95)
             rows.append(row)
             print("{:45} t{} d{:<5}{:8}{:9.2f}{:9.2f}{:+8.1%}  spread {:5.1%}  uncalibrated {:+.0%}".format(*row))
             sys.stdout.flush()
     sum_up(rows)
+    for (kind, threads), level in sorted(levels.items()):
+        print(f"{kind} on {threads} threads: the calibration's own runs are {level:.2f} times as fast as in it")
+    if levels:
+        print("against the machine as it was then:")
+        sum_up([
+            (*row[:6], (1 + row[6]) * levels.get((row[3], row[1]), 1.0) - 1, *row[7:]) for row in rows
+        ])
     if options.csv:
         with options.csv.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(rows)

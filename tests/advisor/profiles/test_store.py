@@ -8,10 +8,12 @@ import pytest
 
 from advisor.errors import InputError
 from advisor.physics.knowledge import load
+from advisor.prediction.prediction import predict
 from advisor.profiles.own_machine import hardware_of, own_machines
 from advisor.profiles.store import ProfileStore, StoredProfile
+from advisor.question import Scenario
 from catalog.profiles import MAX_BYTES, Profile
-from tests.own_profiles import XEON, own_profile
+from tests.own_profiles import RYZEN, XEON, own_profile
 
 
 @pytest.fixture
@@ -110,6 +112,19 @@ def test_in_place_of_a_damaged_profile_of_a_machine_its_next_is_taken(store: Pro
     assert found is not None
     assert (found.profile.name, seen) == ("first", found.hardware)
     assert [said.partition(" ")[0] for said in machines.damaged] == ["second.json"]
+
+
+def test_each_answer_of_a_machine_whose_profile_is_damaged_says_so(store: ProfileStore) -> None:
+    cut_off(store.save(own_profile(XEON, name="other")))
+    store.save(own_profile())
+    known = own_machines(store.outlines(), load()).knowledge
+    asked = {"model": "Qwen3.6-35B-A3B", "quant": "Q4_K_M"}
+    damaged, whole = (
+        predict(Scenario.model_validate(asked | {"hardware": parts}), known).warnings for parts in (XEON, RYZEN)
+    )
+    (said,) = (item.message for item in damaged if item.code == "profile_unusable")
+    assert said.startswith("other.json is no calibration profile that can be used")
+    assert "profile_unusable" not in {item.code for item in whole}
 
 
 def test_an_outline_is_that_of_the_whole_profile(store: ProfileStore) -> None:

@@ -12,7 +12,15 @@ from advisor.physics.knowledge import load
 from advisor.question import Hardware
 from calibration.fit.fitting import FitProblem, FitRow
 from calibration.fit.pooling import Column, OneMachine, columns_of
-from calibration.machine.experiments import EXPECTED_NOISE, Experiment, Ground, candidates, chosen, everyday
+from calibration.machine.experiments import (
+    EXPECTED_NOISE,
+    Experiment,
+    Ground,
+    candidates,
+    chosen,
+    everyday,
+    most_telling,
+)
 from tests.calibration.machine.tiny import DENSE, HARDWARE, MOE, ground, tiny
 
 MODELS = (tiny("Q8_0"), tiny("Q4_0"), tiny("F16"), tiny("Q4_K_M", MOE, layers=2))
@@ -104,6 +112,25 @@ def test_the_first_run_gains_most_for_its_time_however_little_that_is() -> None:
     assert order(items, 1e6)[0] is best
     hasty = [replace(item, seconds=0.01) if item is worst else item for item in items]
     assert order(hasty, 1e6)[0].file == worst.file
+
+
+def test_of_one_more_model_that_is_told_whose_runs_leave_the_least_doubt() -> None:
+    """Of those that are asked of, each worked out by the inverse of the summed precisions."""
+    prior = np.diag([column.deviation**2 for column in columns()])
+    found = most_telling(questions(), columns(), pooling(), prior)
+    assert found is not None
+    groups: dict[tuple[str, str], list[FitRow]] = {}
+    for item in questions():
+        groups.setdefault((item.case.llm.name, item.case.quant.name), []).append(item)
+    left = {pair: doubt([replace(could_be()[0], expected=tuple(rows))]) for pair, rows in groups.items()}
+    assert (found.llm.name, found.quant.name) == min(left, key=left.__getitem__)
+    assert found.now == pytest.approx(doubt([]), rel=1e-9)
+    assert found.then == pytest.approx(min(left.values()), rel=1e-6)
+    assert found.then < found.now
+
+
+def test_nothing_is_asked_for_where_nothing_is_open() -> None:
+    assert most_telling(questions(), columns(), pooling(), np.zeros((len(columns()), len(columns())))) is None
 
 
 @pytest.mark.parametrize("budget_s", [1.0, 5.0, 12.0, 20.0, 31.0, 60.0, 1e6])

@@ -68,7 +68,7 @@ def test_the_text_has_errors_bandwidth_series_and_numbers(found: Findings) -> No
     assert re.search(r"16,384 tokens +\S+ tok/s .*\(predicted ", text)
     assert re.search(r"34 layers +\S+ tok/s .*\(predicted ", text)
     assert f"ram_stream                     x  {math.exp(SHIFTS['ram_stream']):.2f} +-   3%" in text
-    assert "assumed, as no run here informs them: disk_gain" in text
+    assert "no run here informs 1 more: as probed here or on other machines (--html and --json have all)" in text
     assert "-0.93  ram_stream and core_gb_s" in text
     assert "the machine was busy: load average 3" in text
 
