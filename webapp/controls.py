@@ -127,6 +127,14 @@ def compare(asked: links.BuildState) -> None:
     st.toast(f"{len(builds)} to compare: see Compare above", icon=":material/compare_arrows:")
 
 
+def compared() -> tuple[str, ...]:
+    """The builds on the page that compares, as the callbacks before this run leave them."""
+    page = links.CompareState.__name__
+    if st.session_state.get("page") == page:
+        return tuple(st.session_state.get(key(links.CompareState, "build"), ()))
+    return tuple(st.session_state.get(f"{page}:link", {}).get("build", ()))
+
+
 def settings() -> None:
     """What a visitor sets once for all pages: drawn last, and shown in the head of the page."""
     query = st.session_state.get(ADDRESS, "")

@@ -248,6 +248,7 @@ def test_builds_are_compared_side_by_side(open_page: Opener, settle: Settle) -> 
     page.get_by_role("button", name="Strix Halo, DGX Spark, 2x 3090, 5090").click()
     expect(page).to_have_url(re.compile(r"build=.*build=.*build="))
     expect(page.get_by_role("columnheader", name="RTX 5090", exact=True)).to_be_visible()
+    expect(page.get_by_test_id("stTopNavLink").filter(has_text="Compare (4)")).to_be_visible()
     expect(page.locator("td.best").first).to_be_visible()
     rows = list(csv.DictReader(io.StringIO(download(page, "CSV"))))
     assert len(rows[0]) == 5

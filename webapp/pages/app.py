@@ -26,8 +26,7 @@ HIDDEN = (("Build", BuildState.path, build.page), ("No such page", LostState.pat
 def main() -> None:
     """Draw the frame and the page that the address names."""
     st.set_page_config(page_title="Advisor", page_icon=str(HERE / "icon.svg"), layout="wide")
-    count = len(st.session_state.get(f"{CompareState.__name__}:link", {}).get("build", ()))
-    pages = []
+    count, pages = len(controls.compared()), []
     for title, path, show in PAGES:
         counted = f"{title} ({count})" if count and path == CompareState.path else title
         pages.append(st.Page(show, title=counted, url_path=path or None, default=not path))
