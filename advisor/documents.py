@@ -287,9 +287,7 @@ def _typed(text: str, width: int) -> Iterator[str]:
 
 
 def aligned(table: Table, width: int | None = None, indent: str = INDENT) -> Iterator[str]:
-    """The lines of a table. Where a `width` is given, what its last cells have no room for goes on below, under itself,
-    and all else is cut.
-    """
+    """The lines of a table. What the last cells have no room for in a `width` goes on below; all else is cut there."""
     shown = table.columns[: table.brief]
     rows = [[_said(cell) for cell in row[: table.brief]] for row in table.rows]
     if table.head:
@@ -302,11 +300,10 @@ def aligned(table: Table, width: int | None = None, indent: str = INDENT) -> Ite
             for cell, gap, room, column in zip(row, gaps, widths, shown, strict=True)
         ]
         line = f"{indent}{''.join(cells)}".rstrip()
-        margin = len(indent) + sum(map(len, cells[:-1])) + len(gaps[-1])
-        if width is None or len(line) <= width or shown[-1].right or width - margin < LEAST_TEXT:
-            yield line[:width]
-        else:
-            yield from wrap(line[margin:], width, initial_indent=line[:margin], subsequent_indent=" " * margin)
+        margin = len(f"{indent}{''.join(cells[:-1])}{gaps[-1]}")
+        goes_on = width and len(line) > width >= margin + LEAST_TEXT and not shown[-1].right
+        below = {"initial_indent": line[:margin], "subsequent_indent": " " * margin}
+        yield from wrap(line[margin:], width or 0, **below) if goes_on else [line[:width].rstrip()]
 
 
 def _plotted(chart: Chart, width: int) -> Iterator[str]:

@@ -301,7 +301,8 @@ def prefill_stages(work: Work, values: Values) -> dict[str, Numbers]:
         return result
 
     seconds = {
-        "gpu_matmul": piped(matrices * divided), "gpu_attention": piped(attention * rest),
+        "gpu_matmul": piped(matrices * divided) + _total(work.prefill_once_s / reached(values["gpu_stream"])),
+        "gpu_attention": piped(attention * rest),
         "gpu_launches": piped(launches + scans),
         "link": slower_of(work.prefill_link_s / reached(values["prefill_link"]), staging)
         + work.prefill_reduce_s / reached(values["prefill_link"])
@@ -321,15 +322,20 @@ def _levelled(seconds: Mapping[str, Numbers], values: Values, speed: str) -> dic
 
 
 def _cpu_prompt_s(work: Work, values: Values) -> Any:
-    """The CPU's part of a prompt: matrices, attention and recurrences one after the other."""
+    """The CPU's part of a prompt, one after the other: matrices, attention, recurrences, all that is done between them,
+    and what the last token alone takes.
+    """
     vector = _vector_bandwidth(work, values)
     products = work.prefill_products + work.prefill_expert_products / values["prefill_cpu_expert"]
     multiplying = _total(products / values["prefill_cpu"]) / vector
     matrices = slower_of(multiplying, _total(work.prefill_cpu_bytes) / _ram_bandwidth(work, values))
     scores = work.prefill_cpu_kv_products / values["prefill_cpu_scores"] / vector
     counted = work.prefill_cpu_kv_scores * values["prefill_cpu_score_ns"] * 1e-9
+    counted = counted + work.prefill_cpu_elements * values["prefill_cpu_element_ns"] * 1e-9
+    unpacking = _total(work.prefill_once_weights / values["cpu_unpack"]) / vector
+    once = slower_of(unpacking, _total(work.prefill_once_bytes) / _ram_bandwidth(work, values))
     scans = overhead_s(work.cpu_recurrent_layers * work.prompt_tokens, values["prefill_cpu_recurrent_us"])
-    return matrices + scores + (counted + scans) / _workers(work, values)
+    return matrices + scores + once + (counted + scans) / _workers(work, values)
 
 
 def _workers(work: Work, values: Values) -> Any:

@@ -142,6 +142,14 @@ class Work:
     prefill_cpu_bytes: Vector
     prefill_cpu_kv_products: Numbers
     prefill_cpu_kv_scores: Numbers
+    prefill_cpu_elements: Numbers
+    """Elements of the layers' width that are normed, turned, gated and added to, of all tokens."""
+    prefill_once_s: Vector
+    prefill_once_bytes: Vector
+    prefill_once_weights: Vector
+    """What is computed for the prompt's last token alone, by GPUs and by the CPU: what follows the last layer's
+    attention, and the output.
+    """
 
 
 BY_FAMILY = frozenset(item.name for item in fields(Work) if item.type is Vector)
@@ -307,7 +315,7 @@ def _paging(task: Columns, held_bytes: Vector, held_expert_bytes: Vector, read: 
 
 def prefill_work(task: Columns, spans: Spans) -> dict[str, Vector]:
     """Fields of `Work` for one prompt. The output, and what follows the last layer's attention, are computed for the
-    one token whose logits are wanted: they are left out.
+    one token whose logits are wanted.
     """
     tokens = np.maximum(task.prompt_tokens, 1.0)
     batches = np.ceil(tokens / task.ubatch)
@@ -364,6 +372,24 @@ def prefill_work(task: Columns, spans: Spans) -> dict[str, Vector]:
         "prefill_cpu_bytes": cpu_dense[:, BYTES] * batches[:, None] + cpu_routed[:, BYTES] * read[:, None],
         "prefill_cpu_kv_products": cpu_attention[:, FLOP] * tokens / 2,
         "prefill_cpu_kv_scores": cpu_attention[:, HEADS] * tokens,
+        "prefill_cpu_elements": spans.layers[:, 0, LAYERS.start] * ~offload * task.hidden_size * tokens,
+        **_once(task, spans),
+    }
+
+
+def _once(task: Columns, spans: Spans) -> dict[str, Vector]:
+    """What is computed for one token of a prompt, where it lies."""
+    used = _experts_read(task, np.ones_like(task.users))[:, None]
+    in_ram, last_on_cpu = spans.last_experts_in_ram[:, None], (spans.last == 0)[:, None]
+    peak = spans.byte_s[np.arange(len(spans.last)), spans.last][:, None]  # infinite for the CPU
+    on_gpu = spans.last_feed_forward + spans.last_experts * used * (1.0 - in_ram)
+    output_on_cpu = ~task.output_on_gpu[:, None]
+    on_cpu = spans.last_feed_forward * last_on_cpu + spans.last_experts * used * in_ram + spans.output * output_on_cpu
+    output_s = np.where(output_on_cpu, 0.0, spans.output[:, BYTES] / (task.output_gb_s * GB)[:, None])
+    return {
+        "prefill_once_s": on_gpu[:, BYTES] / peak + output_s,
+        "prefill_once_bytes": on_cpu[:, BYTES],
+        "prefill_once_weights": on_cpu[:, WEIGHTS],
     }
 
 

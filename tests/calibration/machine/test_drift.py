@@ -130,17 +130,18 @@ def test_a_fit_of_a_changing_computer_errs_less_beside_its_controls(tmp_path: Pa
         changed.append(trial.model_copy(update={"at_s": time_s} | told))
     among = controls([slowness(time_s) for time_s in TIMES])
     errors: dict[str, float] = {}
-    for name, trials in (("without", changed), ("with", [*among, *changed])):
+    for name, trials in (("steady", steady), ("without", changed), ("with", [*among, *changed])):
         learned = simulated(tmp_path, trials).learned()
         off = [
             math.log(item.predicted_tok_s / truth[item.observation.machine, item.observation.kind])
             for item in learned.errors
         ]
         errors[name] = float(np.std(off))
-        speeds = {getattr(trial, kind).tok_s for trial in changed for kind in KINDS}
+        speeds = {getattr(trial, kind).tok_s for trial in (steady if name == "steady" else changed) for kind in KINDS}
         assert {item.observation.tok_s for item in learned.errors} == speeds
-        assert (learned.drift.change is None) == (name == "without")
-    assert errors["with"] < 0.7 * errors["without"]
+        assert (learned.drift.change is None) == (name != "with")
+    added = {name: errors[name] ** 2 - errors["steady"] ** 2 for name in ("without", "with")}
+    assert added["with"] < 0.5 * added["without"]
 
 
 def test_runs_that_stand_out_are_made_again_and_no_others(tmp_path: Path) -> None:
