@@ -302,8 +302,8 @@ def aligned(table: Table, width: int | None = None, indent: str = INDENT) -> Ite
         line = f"{indent}{''.join(cells)}".rstrip()
         margin = len(f"{indent}{''.join(cells[:-1])}{gaps[-1]}")
         goes_on = width and len(line) > width >= margin + LEAST_TEXT and not shown[-1].right
-        below = {"initial_indent": line[:margin], "subsequent_indent": " " * margin}
-        yield from wrap(line[margin:], width or 0, **below) if goes_on else [line[:width].rstrip()]
+        below = partial(wrap, width=width or 0, initial_indent=line[:margin], subsequent_indent=" " * margin)
+        yield from below(line[margin:]) if goes_on else [line[:width].rstrip()]
 
 
 def _plotted(chart: Chart, width: int) -> Iterator[str]:
