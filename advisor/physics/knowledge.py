@@ -57,11 +57,16 @@ class Knowledge:
     """What is said beside each answer, such as that a profile which was asked for is not used."""
 
     def about(self, scenario: Scenario) -> "Knowledge":
-        """What to answer a question with: the own knowledge of its machine, or else this. What of its machine was
-        measured but cannot be used is one of the warnings.
+        """What to answer a question with: the own knowledge of its machine, or else this. A profile of its machine that
+        would go before it and cannot be used is one of the warnings.
         """
-        found = next((machine.knowledge for machine in self.own if machine.covers(scenario)), self)
-        faults = [fault for machine in self.own if (fault := machine.fault_for(scenario)) is not None]
+        found, faults = self, list[str]()
+        for machine in self.own:
+            if machine.covers(scenario):
+                found = machine.knowledge
+                break
+            if fault := machine.fault_for(scenario):
+                faults.append(fault)
         if not faults:
             return found
         warnings = (Warning(code="profile_unusable", message=fault) for fault in faults)
