@@ -23,6 +23,7 @@ from advisor.prediction.case import Case, SizedModel, case_of
 from advisor.prediction.prediction import answers
 from advisor.question import Hardware, Scenario
 from advisor.sizes.footprint import Footprint, footprint_of_tensors
+from advisor.sizes.quality import quality_order
 from calibration.fit.fitting import FitProblem, FitRow
 from calibration.fit.pooling import Column, Pooling
 from calibration.machine.probe_models import ProbeModel
@@ -230,7 +231,8 @@ def most_telling(
     """
     groups: dict[tuple[str, str], list[FitRow]] = {}
     for item in everyday:
-        groups.setdefault((item.case.llm.name, item.case.quant.name), []).append(item)
+        if len(quality_order(item.case.llm).quants) > 1:  # one that came quantised is had in no other mix
+            groups.setdefault((item.case.llm.name, item.case.quant.name), []).append(item)
     target, *slopes = _slopes([everyday, *groups.values()], columns, pooling)
     gains = [_gain(target, covariance, slope) for slope in slopes]
     if max(gains, default=0.0) <= 0:

@@ -115,13 +115,14 @@ def test_the_first_run_gains_most_for_its_time_however_little_that_is() -> None:
 
 
 def test_of_one_more_model_that_is_told_whose_runs_leave_the_least_doubt() -> None:
-    """Of those that are asked of, each worked out by the inverse of the summed precisions."""
+    """Of those that can be had (gpt-oss came in MXFP4), each worked out by the inverse of the summed precisions."""
     prior = np.diag([column.deviation**2 for column in columns()])
     found = most_telling(questions(), columns(), pooling(), prior)
     assert found is not None
     groups: dict[tuple[str, str], list[FitRow]] = {}
     for item in questions():
-        groups.setdefault((item.case.llm.name, item.case.quant.name), []).append(item)
+        if item.case.llm.name == "Llama-3.1-8B":
+            groups.setdefault((item.case.llm.name, item.case.quant.name), []).append(item)
     left = {pair: doubt([replace(could_be()[0], expected=tuple(rows))]) for pair, rows in groups.items()}
     assert (found.llm.name, found.quant.name) == min(left, key=left.__getitem__)
     assert found.now == pytest.approx(doubt([]), rel=1e-9)
