@@ -70,12 +70,14 @@ def measured(left_out: Sequence[LeftOutRow], runs: Iterable[PublicRun]) -> tuple
     """Every measured speed beside its prediction, with the range that the errors of all other machines give; one whose
     run is not among the public ones is placed nowhere.
     """
-    known: dict[tuple[str, str, str, float], PublicRun] = {}
-    for run in runs:
+    known: dict[tuple[str, str, str, float], list[PublicRun]] = {}
+    for run in reversed(tuple(runs)):
         for kind, tok_s in (("decode", run.decode_tok_s), ("prefill", run.prefill_tok_s)):
             if tok_s:
-                known.setdefault((kind, run.model, run.quant, round(tok_s, 2)), run)
-    made = [known.get((row.speed, row.model, row.quant, round(row.measured_tok_s, 2))) for row in left_out]
+                known.setdefault((kind, run.model, run.quant, round(tok_s, 2)), []).append(run)
+    # Both tables are in the order of the evidence: of runs that look alike each is the next one's.
+    alike = (known.get((row.speed, row.model, row.quant, round(row.measured_tok_s, 2))) for row in left_out)
+    made = [runs_left.pop() if runs_left else None for runs_left in alike]
     regimes = [of.regime if of else "all" for of in made]
     found = []
     for row, of, regime, (low, high) in zip(left_out, made, regimes, _bounds(left_out, regimes), strict=True):
