@@ -3,7 +3,6 @@
 Exit codes: 0 done, 2 the user's input, 1 anything else, 130 interrupted.
 """
 
-import _thread
 import codecs
 import contextlib
 import errno
@@ -11,19 +10,17 @@ import gc
 import io
 import os
 import re
-import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
-from types import FrameType
 from typing import Any, Final, NamedTuple, TextIO
 
 import click
 
+from advisor.cli import ending
 from advisor.errors import EngineFailed, InputError, printable, reason
 from advisor.extras import extra_of, lacking
 from catalog.names.index import UnknownName
@@ -121,8 +118,6 @@ For example:
       --cpu "Ryzen 7 5800X" --ram "DDR4-3600 2x16"
 """
 
-AGAIN_S: Final = 0.02
-"""After which an end that was asked for by a signal and got lost is asked for again: call backs take less."""
 CLOSING: Final = """'advisor COMMAND --help' tells the options of a command. Results go to standard output, messages to
 standard error. Exit codes: 0 done, 2 the input needs a change (one sentence says which), 1 anything else. With
 ADVISOR_DEBUG=1 an unexpected failure shows its traceback."""
@@ -169,32 +164,8 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # our matrices are small: more threads only wait for each other
     _open_streams()
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _terminated)
-        sys.unraisablehook = _unraisable
+        ending.listen()
     sys.exit(run(sys.argv[1:]))
-
-
-def _terminated(number: int, _: FrameType | None) -> None:
-    """End as after an error, so that drafts are removed and children end; the exit code is the shell's for a signal."""
-    raise SystemExit(128 + number)
-
-
-def _unraisable(ignored: "sys.UnraisableHookArgs") -> None:
-    """What was raised where nobody can catch it, as in a library's call back, is told; but the end that a signal asked
-    for is asked for again a moment later, when that place has been left.
-    """
-    if isinstance(ignored.exc_value, KeyboardInterrupt):
-        number = signal.SIGINT
-    elif isinstance(ignored.exc_value, SystemExit) and ignored.exc_value.code == 128 + signal.SIGTERM:
-        number = signal.SIGTERM
-    else:
-        sys.__unraisablehook__(ignored)
-        return
-    main_thread = threading.main_thread().ident or 0
-    ask = partial(signal.pthread_kill, main_thread) if hasattr(signal, "pthread_kill") else _thread.interrupt_main
-    later = threading.Timer(AGAIN_S, ask, (number,))
-    later.daemon = True
-    later.start()
 
 
 class _Terminal(io.TextIOWrapper):

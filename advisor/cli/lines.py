@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 import click
 
+from advisor.cli import ending
 from advisor.errors import InputError, reason
 from advisor.files import new_file, same_file
 
@@ -38,9 +39,10 @@ def answer_file(source: str, target: str, knowledge: "Knowledge") -> None:
 
     if same_file(_place(source, sys.stdin), _place(target, sys.stdout)):
         raise InputError(f"--output {target!r} is the file of questions that --batch reads: name another")
-    with _lines_of(source) as lines, written(target) as file:
+    with _lines_of(source) as lines, written(target) as file, ending.heeding():
         count = errors = 0
         for answer in answer_lines(lines, knowledge, lru_cache(FILES_KEPT)(_model_file)):
+            ending.go_on()
             file.write(answer.encode() + b"\n")
             count, errors = count + 1, errors + is_error(answer)
     if errors:

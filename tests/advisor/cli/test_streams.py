@@ -7,9 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from advisor.cli import ending
+from advisor.cli.lines import answer_file
+from advisor.physics.knowledge import load
+from advisor.prediction import batch
 
 ADVISOR = (sys.executable, "-m", "advisor")
 PREDICT = ("predict", "--model", "gpt-oss-20b", "--gpu", "RTX 3090")
@@ -53,6 +60,30 @@ def test_a_reader_that_left_is_no_failure() -> None:
 
 def drafts(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir() if ".partial" in path.name]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_an_end_that_was_lost_without_a_word_is_asked_for_again(
+    number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a library calls back and drops what is raised there."""
+    before = signal.signal(signal.SIGTERM, ending.asked_to_end)
+
+    def answered(lines: object, *_: object) -> Iterator[str]:
+        yield "{}"
+        with suppress(BaseException):
+            signal.raise_signal(number)
+        yield "{}"
+
+    monkeypatch.setattr(batch, "answer_lines", answered)
+    (tmp_path / "in.jsonl").write_text("{}\n")
+    try:
+        with pytest.raises(KeyboardInterrupt if number is signal.SIGINT else SystemExit):
+            answer_file(str(tmp_path / "in.jsonl"), str(tmp_path / "out.jsonl"), load())
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)

@@ -15,7 +15,8 @@ from typing import Any
 import click
 import pytest
 
-from advisor.cli.app import COMMANDS, Tree, _terminated, run
+from advisor.cli.app import COMMANDS, Tree, run
+from advisor.cli.ending import asked_to_end
 from advisor.profiles.store import ProfileStore
 from catalog.profiles import Profile
 from tests.advisor.cli.calibrated import SEEN, on
@@ -99,7 +100,7 @@ def terminated(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         drafts.append(draft.name)
         signal.raise_signal(signal.SIGTERM)
 
-    before = signal.signal(signal.SIGTERM, _terminated)
+    before = signal.signal(signal.SIGTERM, asked_to_end)
     with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", signalled)
         yield drafts
