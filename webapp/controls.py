@@ -5,7 +5,8 @@ view: its link, and its content as files.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -20,10 +21,14 @@ from webapp.described import Parts
 from webapp.words import HINTS, plain, quant_choices, quant_label, thousands
 
 S = TypeVar("S", bound=links.State)
+Draw = TypeVar("Draw", bound=Callable[..., None])
 PLACES = "places"
 """Where the session keeps the pages by their paths."""
 BY_NAME, ADDRESS = "opened by name", "address to show"
 """Whether a page was opened without a query, and the query that its address is then to show."""
+SEEN = "fields as last seen"
+SETTABLE = (str, int, float, tuple, list, type(None))
+"""What fields and folds hold; what else a session keeps is set by nobody."""
 CONTEXTS = (2048, 4096, 8192, 16384, 32768, 65536, 131072, 262144)
 CONDITIONS = {"new": "new parts only", "used": "used where quoted", "any": "used parts are fine"}
 FRAME = """export default function ({ data }) {
@@ -51,12 +56,14 @@ SIZES = ("16GB", "24GB", "32GB", "48GB", "64GB", "96GB", "128GB", "192GB", "256G
 def opened(kind: type[links.State], title: str = "", about: str = "") -> None:
     """Draw the head of a view, and set its widgets from its address where that is new, or from its last state.
 
-    What cannot be read of an address is said.
+    What cannot be read of an address is said, where nothing below moves by it: a field would be drawn anew, without
+    what is being typed into it.
     """
     if title:
         st.title(title, anchor=False)
     if about:
         st.markdown(about)
+    complained = st.container()
     memory, page = st.session_state, kind.__name__
     for name in links.SETTINGS:
         memory.setdefault(key(kind, name), kind.model_fields[name].get_default())
@@ -67,7 +74,7 @@ def opened(kind: type[links.State], title: str = "", about: str = "") -> None:
     if came and not given:
         last = memory.get(f"{page}:link", {})
         given = {name: value for name, value in last.items() if name not in links.SETTINGS}
-    elif not came and (given == memory.get(f"{page}:link") or (memory.get(ADDRESS) and not given)):
+    elif not came and (given == memory.get(f"{page}:link") or (memory.get(ADDRESS) and not given) or _touched()):
         # Streamlit forgets the values of widgets that a run does not draw, unless they are set anew.
         for name in (key(kind, field) for field in kind.model_fields):
             if name in memory:
@@ -77,7 +84,32 @@ def opened(kind: type[links.State], title: str = "", about: str = "") -> None:
     put(state)
     memory[f"{page}:link"] = given
     for line in complaints:
-        st.info(plain(line))
+        complained.info(plain(line))
+
+
+def _touched() -> bool:
+    """Whether the visitor set anything since the last run: its address may then still be that of before, which a
+    browser takes up late, and is not a way back.
+    """
+    memory = st.session_state
+    return any(memory[name] != value for name, value in memory.get(SEEN, {}).items() if name in memory)
+
+
+def fragment(draw: Draw) -> Draw:
+    """A part of a page that is drawn anew by itself: what was set in it is seen by then, and no later run's."""
+
+    @wraps(draw)
+    def drawn(*args: Any, **more: Any) -> None:
+        draw(*args, **more)
+        _remember()
+
+    return cast(Draw, st.fragment(drawn))
+
+
+def _remember() -> None:
+    """What all fields show, as this run was begun with them or has drawn them."""
+    memory = st.session_state
+    memory[SEEN] = {str(name): memory[name] for name in memory if isinstance(memory[name], SETTABLE)}
 
 
 def put(state: links.State) -> None:
@@ -107,6 +139,7 @@ def published(kind: type[S]) -> S:
     if not st.session_state[ADDRESS] and {name: st.query_params.get_all(name) for name in st.query_params} != link:
         st.query_params.from_dict(link)
     st.session_state[f"{kind.__name__}:link"] = link
+    _remember()
     return state
 
 
@@ -137,6 +170,7 @@ def compared() -> tuple[str, ...]:
 
 def settings() -> None:
     """What a visitor sets once for all pages: drawn last, and shown in the head of the page."""
+    _remember()
     query = st.session_state.get(ADDRESS, "")
     st.components.v2.component("advisor_frame", js=FRAME)(key="frame", height=1, data={"query": query})
     with st.container(key="settings"), st.popover("Settings", icon=":material/tune:"):
@@ -289,7 +323,7 @@ def _offer(state: links.State, name: str, as_csv: Make, as_json: Make, as_markdo
         _link(f"{address}?{query}" if query else address, name, as_markdown)
 
 
-@st.fragment
+@fragment
 def _link(text: str, name: str, as_markdown: Make) -> None:
     """What restores a view, the view as text, and a button that prints it: drawn once asked for."""
     fold = st.popover("Share", icon=":material/link:", help="A link to this view, and the view as text for a forum",

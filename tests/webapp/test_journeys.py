@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -166,6 +167,47 @@ def test_a_supply_is_swapped_in_its_line_and_the_words_follow(open_page: Opener,
     page.go_back()
     expect(page).to_have_url(before)
     expect(page.get_by_role("button", name=f"Change power supply {text}")).to_have_count(0)
+
+
+SAID = "then => then.every(([name, value]) => new URLSearchParams(location.search).get(name) === value)"
+"""Whether the address says all of it."""
+
+
+def hurry(page: Page, label: str, option: str) -> None:
+    """Choose by the keyboard, without a look at what the page does meanwhile."""
+    field = page.get_by_role("combobox", name=re.compile(label)).first
+    field.focus()
+    page.keyboard.press("Control+A")
+    page.keyboard.type(option)
+    page.get_by_role("option", name=option).first.wait_for()
+    page.keyboard.press("Enter")
+
+
+@pytest.mark.parametrize(
+    ("view", "wishes", "then"),
+    [
+        ("machine", {"Graphics card": "RTX 3060 12GB", "Processor": "Ryzen 5 5600"},
+         {("gpu", "RTX 3060 12GB"), ("cpu", "Ryzen 5 5600")}),
+        ("?budget=900", {"What for": "code with an agent", "Budget": "2000", "Condition": "new parts only"},
+         {("task", "agent"), ("budget", "2000"), ("condition", "new")}),
+        ("compare?task=chat", {"Model": "gpt-oss-20b", "Context": "32K tokens", "Parts": "new parts only"},
+         {("model", "gpt-oss-20b"), ("context", "32768"), ("condition", "new")}),
+        ("models?model=gpt-oss-20b", {"What for": "code with an agent", "Open a model": "gpt-oss-120b"},
+         {("task", "agent"), ("model", "gpt-oss-120b")}),
+    ],
+    ids=["machine", "buy", "compare", "models"],
+)
+def test_a_hasty_visitor_loses_no_word(
+    open_page: Opener, settle: Settle, view: str, wishes: dict[str, str], then: set[tuple[str, str]]
+) -> None:
+    """Each field is filled while the page still answers the one before."""
+    page = open_page(view)
+    for label, option in wishes.items():
+        hurry(page, label, option)
+    page.wait_for_function(SAID, arg=list(then))
+    settle(page)
+    page.wait_for_timeout(1000)  # a run that took an old address for a way back would be drawn by then
+    assert then <= set(parse_qsl(urlsplit(page.url).query))
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,27 @@ def press(test: AppTest, label: str) -> AppTest:
     return checked(test.run())
 
 
+def test_an_address_that_a_browser_takes_up_late_undoes_no_wish(run: Run) -> None:
+    """What is set, or folded, before the address of the last wish is there comes with the address before it; Back
+    comes with that address alone.
+    """
+    test = run("buy", budget="1500", model="gpt-oss-20b")
+    before = dict(test.query_params)
+
+    def late() -> AppTest:
+        test.query_params.clear()
+        test.query_params.update(before)
+        return test
+
+    test.selectbox(key="BuyState.task").select("agent").run()
+    checked(late().selectbox(key="BuyState.condition").select("new").run())
+    assert (test.query_params["task"], test.query_params["condition"]) == ("agent", "new")
+    late().session_state["more wishes"] = False
+    assert checked(test.run()).query_params["task"] == "agent"
+    assert "task" not in checked(late().run()).query_params
+    assert test.selectbox(key="BuyState.condition").value != "new"
+
+
 def test_buy_answers_without_a_word(run: Run) -> None:
     """A pick with its price, its speed and its seal; each links to its build."""
     test = run("buy")

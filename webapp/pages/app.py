@@ -37,7 +37,9 @@ def main() -> None:
         st.Page(partial(_moved, places[to]), title=to, url_path=path, visibility="hidden")
         for path, to in MOVED.items()
     ]
-    st.navigation([*pages, *moved], position="top").run()
+    shown = st.navigation([*pages, *moved], position="top")
+    with st.container():  # so that what stands below has one place, and an open fold of it stays open
+        shown.run()
     with st.expander("Words used here", icon=":material/help:"):
         st.markdown("\n\n".join(f"**{plain(term)}**: {plain(meaning)}" for term, meaning in TERMS.items()))
     controls.settings()

@@ -53,11 +53,13 @@ def page() -> None:
         return
     found = by_task(found, state)
     answer, known = measuring.own(found.prediction.scenario.hardware, found.prediction, resources.knowledge())
-    _head(found, answer, state)
-    detailed(answer, found.build, known)
-    if found.build:
-        _parts(found.build, state)
-        _costs(found.build, answer, state)
+    with st.container():
+        _head(found, answer, state)
+        detailed(answer, found.build, known)
+    with st.container():
+        if found.build:
+            _parts(found.build, state)
+            _costs(found.build, answer, state)
     _run_it(answer, found.build.predict_command if found.build else "", known)
     measuring.box(answer)
     why(answer, found.build)
@@ -206,7 +208,7 @@ def _warnings(messages: Sequence[str]) -> None:
         st.warning(plain(sentence(message)), icon=":material/warning:")
 
 
-@st.fragment
+@controls.fragment
 def _streaming(speed: Range) -> None:
     """An answer that appears as fast as it would be written."""
     choice = st.segmented_control(
@@ -413,7 +415,7 @@ def _upgrades(answer: Prediction, state: BuildState, known: Knowledge) -> None:
             upgrading.caution()
 
 
-@st.fragment
+@controls.fragment
 def _run_it(answer: Prediction, predict_command: str, known: Knowledge) -> None:
     """Commands to copy: drawn once unfolded, as their colours are a large script."""
     if answer.decode_tok_s is None:

@@ -46,6 +46,18 @@ def page() -> None:
     controls.opened(BuyState)
     _sentence()
     state = controls.published(BuyState)
+    with st.container():
+        found = _answer(state)
+    _wishes(state)
+    if found is None:
+        return
+    if found.picks:
+        _beside(found, _picked(found), state)
+    _all(found, state)
+
+
+def _answer(state: BuyState) -> Recommendation | None:
+    """The picks, where anything answers the wish; else what to do is said."""
     exchange = controls.exchange()
     try:
         with st.spinner("Trying every computer with every model"):
@@ -53,22 +65,20 @@ def page() -> None:
     except (InputError, UnknownName) as error:
         st.warning(plain(sentence(str(error))), icon=":material/search_off:")
         controls.link_to(MachineState(), "What runs on the computer I have?")
-        _wishes(state)
-        return
+        return None
     if not found.builds:
         _nothing(found, state)
-        _wishes(state)
-        return
-    picked = [(pick, found.builds[pick.build]) for pick in found.picks]
-    if picked:
+        return None
+    if found.picks:
         _model_line(found, state)
-        _picks(picked, state, exchange)
-        _wishes(state)
-        _beside(found, picked, state)
+        _picks(_picked(found), state, exchange)
     else:
         st.info("No build is worth naming before the others: the whole list stands below.")
-        _wishes(state)
-    _all(found, state)
+    return found
+
+
+def _picked(found: Recommendation) -> list[tuple[Pick, RankedBuild]]:
+    return [(pick, found.builds[pick.build]) for pick in found.picks]
 
 
 def _sentence() -> None:

@@ -59,16 +59,16 @@ def _question() -> None:
             CompareState, "model", "Model", ("", *resources.model_names()) if task else resources.model_names(),
             format_func=lambda name: name or "the best that all of them run well",
         )
-    if named:
-        with fields[2]:
-            controls.quant(CompareState)
-    with fields[-2]:
+    with fields[2]:
         controls.choose(
             CompareState, "context", "Context", (0, *controls.CONTEXTS) if task else controls.CONTEXTS,
             format_func=lambda count: f"{thousands(count)} tokens" if count else "what the task needs",
         )
-    with fields[-1]:
+    with fields[3]:
         controls.condition(CompareState)
+    if named:  # last, so that no other field is drawn anew
+        with fields[4]:
+            controls.quant(CompareState)
 
 
 def _other_task() -> None:

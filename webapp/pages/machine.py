@@ -52,10 +52,11 @@ def page() -> None:
     controls.opened(MachineState, "My computer")
     _parts()
     state = controls.published(MachineState)
-    hardware = _hardware()
-    if hardware is None:
-        return
-    hardware, known = _profile(hardware)
+    with st.container():
+        hardware = _hardware()
+        if hardware is None:
+            return
+        hardware, known = _profile(hardware)
     try:
         runs = measuring.runs_on(hardware)
         if runs:
@@ -67,7 +68,8 @@ def page() -> None:
 
 def _answers(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
     found = resources.models_on(hardware, state.task, state.context or None, known)
-    _best(hardware, state, known)
+    with st.container():
+        _best(hardware, state, known)
     if not found:
         st.info("No model of the catalog runs on it with that much context: choose a shorter one, or more memory.")
         return
@@ -76,8 +78,10 @@ def _answers(hardware: Hardware, state: MachineState, known: Knowledge) -> None:
     asked = chosen.answer.scenario.model_copy(update={"measured": ()})
     answer = resources.prediction(asked, known)
     measuring.box(answer)
-    _every(found, state)
-    _upgrades(answer, known)
+    with st.container():
+        _every(found, state)
+    with st.container():
+        _upgrades(answer, known)
     st.subheader("One model closely", anchor=False)
     controls.choose(
         MachineState, "model", "Model", ("", *names), format_func=lambda name: name or f"the best: {names[0]}"
@@ -97,7 +101,8 @@ def _parts() -> None:
     laptop = state.whole in resources.part_names("laptop") or state.gpu in _cards(laptop=True)
     kind = "mac" if whole else "laptop" if laptop else st.session_state.get(KIND, "pc")
     st.session_state[KIND] = kind
-    _seen(state)
+    with st.container():
+        _seen(state)
     with st.container(border=True):
         top = st.container(horizontal=True, vertical_alignment="bottom")
         top.segmented_control(
@@ -108,7 +113,8 @@ def _parts() -> None:
                 "Look at this computer", icon=":material/memory:", on_click=_detected,
                 help="Looks at the computer that serves this page, which is yours.",
             )
-        {"pc": _pc, "laptop": _laptop, "mac": _mac}[kind]()
+        with st.container():
+            {"pc": _pc, "laptop": _laptop, "mac": _mac}[kind]()
         left, right = st.columns(2)
         with left:
             controls.choose(MachineState, "task", "What for?", TASK_NAMES, format_func=TO_DO.__getitem__)

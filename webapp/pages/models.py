@@ -55,8 +55,9 @@ def _all(state: ModelsState) -> None:
 
 def _one(state: ModelsState) -> None:
     known = resources.model_facts(state.model, state.task)
-    if known:
-        st.html(cards.figures(known))
+    with st.container():
+        if known:
+            st.html(cards.figures(known))
     with st.expander("On which machine", expanded=False):
         controls.machine(ModelsState)
         left, right = st.columns(2)
@@ -77,7 +78,8 @@ def _one(state: ModelsState) -> None:
     st.subheader("Which compression?", anchor=False, help=TERMS["Compression"])
     note(f"Speeds on {machine} with {thousands(state.context)} tokens of context.")
     told = explorer.three(rows)
-    _three(told)
+    with st.container():
+        _three(told)
     _matrix(rows, state, [row["Quantisation"] for row in told.values()])
     _sweeps(asked, state)
 
