@@ -65,7 +65,7 @@ def answers(cases: Sequence[Case], knowledge: Knowledge, *, pitfalls: bool = Tru
 
 
 def medians(cases: Sequence[Case], knowledge: Knowledge) -> list[TwoSpeeds]:
-    """The median speeds of cases alone, in half the time: for those that are only compared with each other."""
+    """The median speeds of cases alone, without ranges and words: for those that are only compared with each other."""
     if not cases:
         return []
     work, (known, settings) = works_of(cases), _known_of(cases, knowledge)
