@@ -4,6 +4,8 @@ One place opens them, so that every store waits for others in the same way, refu
 brings its tables to their present form by the same steps. Imported only where something is stored or read.
 """
 
+import sqlite3
+import time
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from advisor.errors import InputError
 VARIABLE = "ADVISOR_DATABASE_URL"
 BUSY_TIMEOUT_S = 30.0
 """How long a writer waits for the others of a SQLite file."""
+RETRY_S = 0.02
 LOCK = 7_263_541_902
 """Number of the PostgreSQL advisory lock that programs which start together take in turn."""
 
@@ -58,10 +61,29 @@ def _sqlite(url: str, path: str | None, busy_timeout_s: float) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _set_up(connection: Any, _: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection, busy_timeout_s)
         connection.execute("PRAGMA synchronous=NORMAL")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection, busy_timeout_s: float) -> None:
+    """Let readers and a writer work side by side. SQLite does not wait by itself for others that do the same at once,
+    as servers that start together do (https://www.sqlite.org/c3ref/busy_handler.html: it would risk a deadlock).
+    """
+    end_s = time.monotonic() + busy_timeout_s
+    while not _switched(connection, last_try=time.monotonic() >= end_s):
+        time.sleep(RETRY_S)
+
+
+def _switched(connection: sqlite3.Connection, *, last_try: bool) -> bool:
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError as error:
+        if last_try or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
 
 
 def migrate(engine: Engine, steps: str, version_table: str) -> None:

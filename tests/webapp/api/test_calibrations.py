@@ -1,19 +1,25 @@
 """Stored calibrations, on SQLite and on PostgreSQL: written by who may, the same for all workers."""
 
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
 
 from advisor.client import Client, Problem
+from advisor.databases import engine_of, migrate
+from advisor.errors import InputError
 from advisor.physics.knowledge import load
 from advisor.prediction.prediction import predict
 from advisor.profiles.own_machine import knowledge_of
 from advisor.question import OwnRun, Scenario
 from catalog.profiles import Profile
 from tests.webapp.api.running import PROFILE, SCENARIO, Server, serving
+from webapp.api import migrations
 from webapp.api.migrations import upgrade
 from webapp.api.storage import Store
 
@@ -181,6 +187,30 @@ def test_servers_that_start_together_make_the_tables_once(tmp_path: Path) -> Non
     store = Store(url, 10)
     store.check()
     store.close()
+
+
+def test_a_server_waits_for_one_that_makes_the_tables(tmp_path: Path) -> None:
+    """A new file is not yet in the mode in which SQLite itself waits for a writer."""
+    path = tmp_path / "new.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE of_another (number)")
+        ending = Timer(0.3, other.execute, ["COMMIT"])
+        ending.start()
+        upgrade(f"sqlite:///{path}")
+        ending.join()
+    store = Store(f"sqlite:///{path}", 10)
+    store.check()
+    store.close()
+
+
+def test_a_file_that_another_keeps_locked_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "kept.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE of_another (number)")
+        with pytest.raises(InputError, match=r"kept\.sqlite3' cannot be used: database is locked"):
+            migrate(engine_of(f"sqlite:///{path}", 0.1), migrations.__name__, "alembic_version")
 
 
 def test_without_a_token_this_computer_may_write_and_no_page_of_another_site(server: Server) -> None:
